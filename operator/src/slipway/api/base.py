@@ -1,0 +1,92 @@
+"""The base of all API models, and the bounded scalar types that the kinds share."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+GROUP = "slipway.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+MAX_NAME = 40
+"""Longest name of an object of ours: its children's names and labels add to it (limit 63)."""
+
+
+class ApiModel(BaseModel):
+    """A frozen piece of an API object; attributes are snake_case, the wire is camelCase.
+
+    Unknown fields are ignored here: reporting them is the API server's part (strict field
+    validation), and an object stored by a newer release must not break an older operator.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, frozen=True, extra="ignore"
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the camelCase JSON form, without the fields that are None."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Return the schema extension for CEL rules given as (rule, message) pairs."""
+    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in pairs]}
+
+
+def map_list(*keys: str) -> dict[str, Any]:
+    """Return the schema extension of a list that merges by the given keys."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+DnsName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+"""A DNS-1123 subdomain, as Kubernetes names objects."""
+
+OwnName = Annotated[
+    str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+"""The name of a TrainingJob or a ModelDeployment."""
+
+ModelName = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
+]
+"""A model's name in TorchServe's URLs."""
+
+ModelVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9]+(\.[0-9]+)*$")]
+"""A model's version in TorchServe: numbers joined by dots."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", min_length=64, max_length=64)]
+"""A SHA-256 digest in lower-case hexadecimal."""
+
+FilePath = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
+    ),
+]
+"""A relative path without ``.`` or ``..`` parts."""
+
+Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")]
+
+Quantity = Annotated[
+    int | str,
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+            r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+        }
+    ),
+]
+"""A Kubernetes resource quantity, such as ``500m`` or ``2Gi``."""
+
+IntOrPercent = Annotated[
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 8, "pattern": r"^[0-9]+%?$"}),
+]
+"""A count, or a share such as ``25%``."""

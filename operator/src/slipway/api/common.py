@@ -1,0 +1,119 @@
+"""The parts of Kubernetes' own API that the kinds take over, bounded."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from slipway.api.base import ApiModel, DnsName, Quantity, map_list, rules
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class ResourceRequirements(ApiModel):
+    """Compute resources of a container, as in a Pod."""
+
+    limits: Annotated[dict[str, Quantity], Field(max_length=16)] = Field(
+        default_factory=dict, description="Most that the container may use, such as nvidia.com/gpu."
+    )
+    requests: Annotated[dict[str, Quantity], Field(max_length=16)] = Field(
+        default_factory=dict, description="What the scheduler sets aside for the container."
+    )
+
+
+class KeySelector(ApiModel):
+    """One key of a ConfigMap or a Secret in the object's namespace."""
+
+    name: DnsName
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    optional: bool = False
+
+
+class FieldSelector(ApiModel):
+    """A field of the pod, by the downward API."""
+
+    field_path: Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class EnvVarSource(ApiModel):
+    """Where a variable's value comes from: exactly one of its fields."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "[has(self.configMapKeyRef), has(self.secretKeyRef), has(self.fieldRef)]"
+                ".filter(x, x).size() == 1",
+                "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
+            )
+        )
+    }
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+    field_ref: FieldSelector | None = None
+
+
+class EnvVar(ApiModel):
+    """An environment variable of a container, as in a Pod."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "!(has(self.value) && has(self.valueFrom))",
+                "write either value or valueFrom, not both",
+            )
+        )
+    }
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    value: Annotated[str, Field(max_length=4096)] | None = None
+    value_from: EnvVarSource | None = None
+
+
+EnvList = Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=map_list("name"))]
+
+
+class Condition(ApiModel):
+    """One condition of an object's status, as Kubernetes' API conventions define it."""
+
+    type: Annotated[str, Field(min_length=1, max_length=64)]
+    status: ConditionStatus
+    reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
+    message: Annotated[str, Field(max_length=32768)] = ""
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+
+
+ConditionList = Annotated[list[Condition], Field(max_length=16, json_schema_extra=map_list("type"))]
+
+
+class ObjectMeta(ApiModel):
+    """The metadata of an object that the operator reads."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    resource_version: str = ""
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+def controller_reference(owner: "OwnerLike") -> Mapping[str, Any]:
+    """Return the ownerReferences entry that makes ``owner`` the controller of a child."""
+    return {
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.metadata.name,
+        "uid": owner.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+class OwnerLike(ApiModel):
+    """What the two kinds have in common."""
+
+    api_version: str
+    kind: str
+    metadata: ObjectMeta

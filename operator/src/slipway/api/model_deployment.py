@@ -1,0 +1,198 @@
+"""The ModelDeployment kind: which model, how it is served and how a new revision takes over."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slipway.api.base import (
+    API_VERSION,
+    ApiModel,
+    DnsName,
+    Image,
+    IntOrPercent,
+    ModelName,
+    OwnName,
+    Sha256,
+    rules,
+)
+from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
+
+
+class TrainingJobReference(ApiModel):
+    """A TrainingJob in the deployment's namespace whose package is served."""
+
+    name: OwnName
+
+
+class Model(ApiModel):
+    """Which archive is served: a TrainingJob's, or one at a URI with its digest."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "has(self.trainingJob) != has(self.uri)",
+                "write exactly one of model.trainingJob (its package is served) and model.uri",
+            ),
+            (
+                "has(self.uri) == has(self.sha256)",
+                "write model.sha256, the archive's digest, beside model.uri, and only there",
+            ),
+            (
+                "!has(self.credentialsSecretName) || has(self.uri)",
+                "write model.credentialsSecretName only beside model.uri",
+            ),
+        )
+    }
+    name: ModelName | None = Field(
+        default=None,
+        description="Name in URLs; by default the package's, or for a URI the deployment's.",
+    )
+    training_job: TrainingJobReference | None = None
+    uri: Annotated[str, Field(max_length=1024, pattern=r"^(s3|https?)://\S+\.mar$")] | None = Field(
+        default=None, description="Where the .mar lies: s3://, http:// or https://."
+    )
+    sha256: Sha256 | None = Field(default=None, description="The archive's digest.")
+    credentials_secret_name: DnsName | None = Field(
+        default=None,
+        description="Secret with AWS_* variables for the URI; the store's own by default.",
+    )
+
+
+class Server(ApiModel):
+    """How TorchServe runs the model in each pod."""
+
+    image: Image | None = Field(
+        default=None, description="Server image; the release's own by default."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Worker processes in each pod; all must be up before traffic comes."
+    )
+    resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
+    env: EnvList = Field(default_factory=list)
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        default=None, description="Requests answered together; the package's own by default."
+    )
+    max_batch_delay_milliseconds: Annotated[int, Field(ge=0, le=3_600_000)] | None = None
+    response_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
+    startup_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] = Field(
+        default=600, description="Longest time until all workers have loaded the model."
+    )
+    drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30, description="Longest wait for requests in flight before a pod stops."
+    )
+
+
+class Autoscaling(ApiModel):
+    """Replicas that follow the load."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "self.minReplicas <= self.maxReplicas",
+                "write a maxReplicas that is not below minReplicas",
+            )
+        )
+    }
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_replicas: Annotated[int, Field(ge=1, le=1000)]
+    target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=80,
+        alias="targetCPUUtilizationPercentage",
+        description="Use of the requested CPU that is aimed at, in percent.",
+    )
+
+
+class RollingUpdate(ApiModel):
+    """How many pods a rolling update may add and take away."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "!((self.maxSurge == 0 || self.maxSurge == '0%' || self.maxSurge == '0') && "
+                "(self.maxUnavailable == 0 || self.maxUnavailable == '0%' "
+                "|| self.maxUnavailable == '0'))",
+                "write a maxSurge or a maxUnavailable above 0, or no pod can ever be replaced",
+            )
+        )
+    }
+    max_surge: IntOrPercent = 1
+    max_unavailable: IntOrPercent = 0
+
+
+class Rollout(ApiModel):
+    """How a new revision takes over from the one before."""
+
+    strategy: Literal["RollingUpdate"] = "RollingUpdate"
+    rolling_update: RollingUpdate = Field(default_factory=RollingUpdate)
+    progress_deadline_seconds: Annotated[int, Field(ge=30, le=86_400)] = Field(
+        default=900, description="Time without progress after which a rollout counts as failed."
+    )
+
+
+class ServiceExposure(ApiModel):
+    """The Service in front of the pods."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    port: Annotated[int, Field(ge=1, le=65535)] = 80
+
+
+class Expose(ApiModel):
+    """How the model is reached."""
+
+    service: ServiceExposure = Field(default_factory=ServiceExposure)
+
+
+class DisruptionBudget(ApiModel):
+    """What voluntary disruptions may take away at a time."""
+
+    max_unavailable: IntOrPercent = 1
+
+
+class ModelDeploymentSpec(ApiModel):
+    """What is wanted of a served model."""
+
+    model: Model
+    server: Server = Field(default_factory=Server)
+    replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=1, description="Pods that serve; has no effect while autoscaling is set."
+    )
+    autoscaling: Autoscaling | None = None
+    rollout: Rollout = Field(default_factory=Rollout)
+    expose: Expose = Field(default_factory=Expose)
+    pod_disruption_budget: DisruptionBudget = Field(default_factory=DisruptionBudget)
+
+
+class ModelStatus(ApiModel):
+    """The archive that is served, as it was last resolved."""
+
+    name: ModelName
+    uri: Annotated[str, Field(max_length=1024)]
+    sha256: Sha256
+    training_job: Annotated[str, Field(max_length=253)] | None = None
+    training_job_uid: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, alias="trainingJobUID"
+    )
+
+
+class ModelDeploymentStatus(ApiModel):
+    """What was observed of a served model."""
+
+    observed_generation: int = 0
+    conditions: ConditionList = Field(default_factory=list)
+    revision: Annotated[str, Field(max_length=63)] | None = None
+    model: ModelStatus | None = None
+    url: Annotated[str, Field(max_length=1024)] | None = None
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    selector: Annotated[str, Field(max_length=1024)] | None = None
+
+
+class ModelDeployment(OwnerLike):
+    """A model served by TorchServe behind one Service."""
+
+    api_version: str = API_VERSION
+    kind: str = "ModelDeployment"
+    metadata: ObjectMeta
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus = Field(default_factory=ModelDeploymentStatus)

@@ -1,0 +1,85 @@
+"""Pieces of manifests that all children share: names, labels, owners, pod security."""
+
+from typing import Any
+
+from slipway.api.common import OwnerLike, controller_reference
+from slipway.plan import Manifest
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "slipway"
+"""Value of the managed-by label, and the field manager of every write."""
+TRAINING_JOB = "slipway.dev/training-job"
+MODEL_DEPLOYMENT = "slipway.dev/model-deployment"
+COMPONENT = "slipway.dev/component"
+REVISION = "slipway.dev/revision"
+
+OWNER_LABELS = {"TrainingJob": TRAINING_JOB, "ModelDeployment": MODEL_DEPLOYMENT}
+"""The label that names the owner, by the owner's kind."""
+
+USER_ID = 10001
+"""User and group that every container runs as."""
+
+
+def labels(owner: OwnerLike, component: str | None = None) -> dict[str, str]:
+    """Return the labels of a child of ``owner``, and of the pods in it."""
+    found = {
+        "app.kubernetes.io/name": "slipway",
+        MANAGED_BY: MANAGER,
+        OWNER_LABELS[owner.kind]: owner.metadata.name,
+    }
+    return {**found, COMPONENT: component} if component else found
+
+
+def child(
+    owner: OwnerLike, api_version: str, kind: str, name: str, component: str | None = None
+) -> Manifest:
+    """Return the head of a child's manifest: its type, name, labels and owner."""
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": owner.metadata.namespace,
+            "labels": labels(owner, component),
+            "ownerReferences": [dict(controller_reference(owner))],
+        },
+    }
+
+
+def pod_security() -> dict[str, Any]:
+    """Return the pod fields that the restricted Pod Security Standard and least privilege ask for.
+
+    Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def container_security() -> dict[str, Any]:
+    """Return the securityContext of every container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def empty_dir(name: str) -> dict[str, Any]:
+    """Return a volume that lives as long as its pod."""
+    return {"name": name, "emptyDir": {}}
+
+
+def mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    """Return a volume mount."""
+    found: dict[str, Any] = {"name": name, "mountPath": path}
+    return {**found, "readOnly": True} if read_only else found

@@ -1,0 +1,94 @@
+"""What planners take and give: manifests, references, snapshots' common parts and the Plan.
+
+Everything here is plain, frozen data. Planners are pure functions
+``plan(snapshot, settings, now) -> Plan``; whoever carries a Plan out may do so twice, since every
+step of it is safe to repeat.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Manifest = dict[str, Any]
+"""One Kubernetes object as JSON: ``apiVersion``, ``kind``, ``metadata`` and the rest."""
+
+
+@dataclass(frozen=True, order=True)
+class ObjectRef:
+    """The identity of an object in the cluster."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "ObjectRef":
+        """Return the reference of a manifest that has a namespace and a name."""
+        meta = manifest["metadata"]
+        return cls(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete one object, in the background, if it still has this ``uid``."""
+
+    ref: ObjectRef
+    uid: str
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A JSON merge patch (RFC 7396) of one existing object's main resource."""
+
+    ref: ObjectRef
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes Event to record on the reconciled object."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StoreState:
+    """What is known of the artifact store: whether its endpoint answers, and if not, why."""
+
+    reachable: bool = True
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What should be done now, in this order: apply, patch, delete, status, events.
+
+    ``status`` is the whole desired status of the reconciled object, or None to leave it alone. The
+    carrier compares it with the observed one and writes at most once. ``requeue_after`` is in
+    seconds; None waits for the next event.
+    """
+
+    apply: tuple[Manifest, ...] = ()
+    patch: tuple[Patch, ...] = ()
+    delete: tuple[Delete, ...] = ()
+    status: Manifest | None = None
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Children:
+    """The observed children of one object, as the operator's watches know them."""
+
+    items: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
+
+    def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest | None:
+        """Return the child, or None where there is none."""
+        return self.items.get(ObjectRef(api_version, kind, namespace, name))
+
+    def of_kind(self, kind: str) -> tuple[Manifest, ...]:
+        """Return all children of a kind, in the order of their names."""
+        return tuple(self.items[ref] for ref in sorted(self.items) if ref.kind == kind)

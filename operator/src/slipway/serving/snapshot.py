@@ -1,0 +1,22 @@
+"""What a ModelDeployment's planner looks at."""
+
+from dataclasses import dataclass, field
+
+from slipway.api.model_deployment import ModelDeployment
+from slipway.api.training_job import TrainingJob
+from slipway.plan import Children, StoreState
+
+
+@dataclass(frozen=True)
+class ServingSnapshot:
+    """One frozen look at a ModelDeployment and its surroundings.
+
+    ``children`` are the Deployment, ReplicaSets, Pods, Service, ConfigMaps, autoscaler and
+    disruption budget with the deployment's label. ``training_job`` is the one that ``spec.model``
+    names; None where it names none or there is none.
+    """
+
+    deployment: ModelDeployment
+    children: Children = field(default_factory=Children)
+    training_job: TrainingJob | None = None
+    store: StoreState = field(default_factory=StoreState)

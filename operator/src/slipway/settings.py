@@ -1,0 +1,53 @@
+"""What the operator is told from outside: environment variables prefixed ``SLIPWAY_``."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """The artifact store that outputs and packages go to, read from ``SLIPWAY_STORE_*``."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_STORE_", frozen=True)
+
+    uri: str = Field(default="s3://slipway", pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$")
+    """Bucket, and optionally a prefix, under which everything is kept."""
+    endpoint: str = "http://slipway-store.slipway-system.svc:7480"
+    """Base URL of the S3 API as pods reach it; empty for AWS' own."""
+    region: str = "us-east-1"
+    secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret
+    """Name of the Secret with the credentials in each namespace that trains or serves."""
+    access_key_id: str = ""
+    secret_access_key: SecretStr = SecretStr("")
+    probe_seconds: float = Field(default=10.0, gt=0)
+    """How long one answer to "is the store reachable" is believed, in seconds."""
+
+
+class Settings(BaseSettings):
+    """The operator's settings; each field is one environment variable, ``SLIPWAY_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True)
+
+    namespace: str = "slipway-system"
+    """The operator's own namespace: its Lease lives here."""
+    watch_namespaces: str = ""
+    """Comma-separated namespaces to serve; empty for the whole cluster."""
+    trainer_image: str = "slipway-trainer:0.1.0"
+    server_image: str = "slipway-server:0.1.0"
+    image_pull_policy: str = Field(default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
+    leader_election: bool = True
+    workers: int = Field(default=4, ge=1, le=64)
+    """How many reconciles run at the same time."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of ``/metrics``, ``/healthz`` and ``/readyz``; 0 picks a free one."""
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    progress_interval_seconds: float = Field(default=10.0, ge=1)
+    """Shortest time between two reads of a training pod's progress, and so between two status
+    writes for progress alone, in seconds."""
+    resync_seconds: float = Field(default=600.0, ge=10)
+    """Each object is looked at again at least this often, in seconds."""
+    store: StoreSettings = Field(default_factory=StoreSettings)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces to serve, without blanks; empty means the whole cluster."""
+        return tuple(part for raw in self.watch_namespaces.split(",") if (part := raw.strip()))

@@ -1,0 +1,59 @@
+"""The artifact store as pods see it: where things lie, and the Secret that opens it."""
+
+from typing import Any
+
+from slipway.api.training_job import TrainingJob
+from slipway.manifests import MANAGED_BY, MANAGER
+from slipway.plan import Manifest
+from slipway.settings import StoreSettings
+
+
+def _place(store: StoreSettings, folder: str, job: TrainingJob) -> str:
+    meta = job.metadata
+    return f"{store.uri.rstrip('/')}/{folder}/{meta.namespace}/{meta.name}/{meta.uid}"
+
+
+def output_uri(store: StoreSettings, job: TrainingJob) -> str:
+    """Return where a job's output goes; the job's UID keeps namesakes apart."""
+    return _place(store, "outputs", job)
+
+
+def package_uri(store: StoreSettings, job: TrainingJob) -> str:
+    """Return where a job's .mar archive goes."""
+    version = job.spec.package.model_version if job.spec.package else "1.0"
+    return f"{_place(store, 'models', job)}/{job.model_name}-{version}.mar"
+
+
+def lineage_uri(store: StoreSettings, job: TrainingJob) -> str:
+    """Return where the record of an archive's origin goes."""
+    return f"{_place(store, 'models', job)}/lineage.json"
+
+
+def store_secret(store: StoreSettings, namespace: str) -> Manifest:
+    """Return the Secret that opens the store to the operator's own containers in a namespace.
+
+    It has no owner, since all jobs and deployments of the namespace share it.
+    """
+    data = {
+        "AWS_ACCESS_KEY_ID": store.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": store.secret_access_key.get_secret_value(),
+        "AWS_DEFAULT_REGION": store.region,
+    }
+    if store.endpoint:
+        data["AWS_ENDPOINT_URL"] = store.endpoint
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": store.secret_name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/name": "slipway", MANAGED_BY: MANAGER},
+        },
+        "type": "Opaque",
+        "stringData": data,
+    }
+
+
+def store_env(store: StoreSettings, secret_name: str | None = None) -> list[dict[str, Any]]:
+    """Return the ``envFrom`` of a container that reads or writes the store."""
+    return [{"secretRef": {"name": secret_name or store.secret_name}}]

@@ -1,0 +1,1 @@
+"""TrainingJob: from a snapshot to a plan. Pure: no client, no clock, no I/O."""

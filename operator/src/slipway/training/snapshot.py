@@ -1,0 +1,22 @@
+"""What a TrainingJob's planner looks at."""
+
+from dataclasses import dataclass, field
+
+from slipway.api.training_job import Progress, TrainingJob
+from slipway.plan import Children, StoreState
+
+
+@dataclass(frozen=True)
+class TrainingSnapshot:
+    """One frozen look at a TrainingJob and its surroundings.
+
+    ``children`` are the Service, Jobs and Pods with the job's label and UID as (pods: indirect)
+    owner. ``source_keys`` are the keys of the source's ConfigMap; None where there is no such
+    ConfigMap, or no ConfigMap is asked for. ``progress`` is what index 0's pod last reported.
+    """
+
+    job: TrainingJob
+    children: Children = field(default_factory=Children)
+    source_keys: frozenset[str] | None = None
+    store: StoreState = field(default_factory=StoreState)
+    progress: Progress | None = None
