@@ -34,43 +34,87 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in pairs]}
 
 
+def text(pattern: str, message: str, *, longest: int, shortest: int = 1) -> Any:
+    """Return a string field that must match a pattern, with a message that says what to write.
+
+    The rule stands as CEL beside the lengths, since the message of a schema ``pattern`` would show
+    the expression alone. ``pattern`` must not contain a single quote or a backslash.
+    """
+    return Field(
+        min_length=shortest,
+        max_length=longest,
+        json_schema_extra=rules((f"self.matches('{pattern}')", message)),
+    )
+
+
 def map_list(*keys: str) -> dict[str, Any]:
     """Return the schema extension of a list that merges by the given keys."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 DnsName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    str,
+    text(
+        "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "write the name of a Kubernetes object: lower-case letters, digits, '-' and '.'",
+        longest=253,
+    ),
 ]
 """A DNS-1123 subdomain, as Kubernetes names objects."""
 
 OwnName = Annotated[
-    str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    str,
+    text(
+        "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        f"write the name of an object: at most {MAX_NAME} lower-case letters, digits and '-'",
+        longest=MAX_NAME,
+    ),
 ]
 """The name of a TrainingJob or a ModelDeployment."""
 
 ModelName = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
+    str,
+    text(
+        "^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$",
+        "write a model name of at most 63 letters, digits, '-' and '_', such as my-model",
+        longest=63,
+    ),
 ]
 """A model's name in TorchServe's URLs."""
 
-ModelVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9]+(\.[0-9]+)*$")]
+ModelVersion = Annotated[
+    str,
+    text(
+        "^[0-9]+([.][0-9]+)*$", "write a version of numbers joined by dots, such as 1.0", longest=20
+    ),
+]
 """A model's version in TorchServe: numbers joined by dots."""
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", min_length=64, max_length=64)]
+Sha256 = Annotated[
+    str,
+    text(
+        "^[0-9a-f]{64}$",
+        "write the 64 lower-case hexadecimal digits that sha256sum prints for the archive",
+        shortest=64,
+        longest=64,
+    ),
+]
 """A SHA-256 digest in lower-case hexadecimal."""
 
 FilePath = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
+    text(
+        "^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
+        "write a relative path without '.' and '..' parts, such as src/train.py",
+        longest=255,
     ),
 ]
 """A relative path without ``.`` or ``..`` parts."""
 
-Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")]
+Image = Annotated[
+    str,
+    text("^[^ ]+$", "write an image reference, such as registry/name:tag", longest=512),
+]
 
 Quantity = Annotated[
     int | str,

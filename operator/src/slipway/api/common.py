@@ -35,35 +35,37 @@ class FieldSelector(ApiModel):
     field_path: Annotated[str, Field(min_length=1, max_length=253)]
 
 
-class EnvVarSource(ApiModel):
+class EnvVarSource(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "[has(self.configMapKeyRef), has(self.secretKeyRef), has(self.fieldRef)]"
+            ".filter(x, x).size() == 1",
+            "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
+        )
+    ),
+):
     """Where a variable's value comes from: exactly one of its fields."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "[has(self.configMapKeyRef), has(self.secretKeyRef), has(self.fieldRef)]"
-                ".filter(x, x).size() == 1",
-                "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
-            )
-        )
-    }
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
     field_ref: FieldSelector | None = None
 
 
-class EnvVar(ApiModel):
+class EnvVar(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "!(has(self.value) && has(self.valueFrom))",
+            "write either value or valueFrom, not both",
+        )
+    ),
+):
     """An environment variable of a container, as in a Pod."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "!(has(self.value) && has(self.valueFrom))",
-                "write either value or valueFrom, not both",
-            )
-        )
-    }
-    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")
+    ]
     value: Annotated[str, Field(max_length=4096)] | None = None
     value_from: EnvVarSource | None = None
 

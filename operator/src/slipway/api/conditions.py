@@ -32,7 +32,9 @@ class Conditions:
         self._generation = generation
         self._current: dict[str, Condition] = {}
 
-    def set(self, type_: str, status: bool | ConditionStatus, reason: str, message: str = "") -> None:
+    def set(
+        self, type_: str, status: bool | ConditionStatus, reason: str, message: str = ""
+    ) -> None:
         """Set one condition; its transition time moves only when its status changes."""
         value: ConditionStatus = (
             status if isinstance(status, str) else ("True" if status else "False")

@@ -14,8 +14,18 @@ from slipway.api.base import (
     OwnName,
     Sha256,
     rules,
+    text,
 )
 from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
+
+ArchiveUri = Annotated[
+    str,
+    text(
+        "^(s3|https?)://[^ ]+[.]mar$",
+        "write the address of a .mar archive that starts with s3://, http:// or https://",
+        longest=1024,
+    ),
+]
 
 
 class TrainingJobReference(ApiModel):
@@ -24,31 +34,31 @@ class TrainingJobReference(ApiModel):
     name: OwnName
 
 
-class Model(ApiModel):
+class Model(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "has(self.trainingJob) != has(self.uri)",
+            "write exactly one of model.trainingJob (its package is served) and model.uri",
+        ),
+        (
+            "has(self.uri) == has(self.sha256)",
+            "write model.sha256, the archive's digest, beside model.uri, and only there",
+        ),
+        (
+            "!has(self.credentialsSecretName) || has(self.uri)",
+            "write model.credentialsSecretName only beside model.uri",
+        ),
+    ),
+):
     """Which archive is served: a TrainingJob's, or one at a URI with its digest."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "has(self.trainingJob) != has(self.uri)",
-                "write exactly one of model.trainingJob (its package is served) and model.uri",
-            ),
-            (
-                "has(self.uri) == has(self.sha256)",
-                "write model.sha256, the archive's digest, beside model.uri, and only there",
-            ),
-            (
-                "!has(self.credentialsSecretName) || has(self.uri)",
-                "write model.credentialsSecretName only beside model.uri",
-            ),
-        )
-    }
     name: ModelName | None = Field(
         default=None,
         description="Name in URLs; by default the package's, or for a URI the deployment's.",
     )
     training_job: TrainingJobReference | None = None
-    uri: Annotated[str, Field(max_length=1024, pattern=r"^(s3|https?)://\S+\.mar$")] | None = Field(
+    uri: ArchiveUri | None = Field(
         default=None, description="Where the .mar lies: s3://, http:// or https://."
     )
     sha256: Sha256 | None = Field(default=None, description="The archive's digest.")
@@ -82,17 +92,17 @@ class Server(ApiModel):
     )
 
 
-class Autoscaling(ApiModel):
+class Autoscaling(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "self.minReplicas <= self.maxReplicas",
+            "write a maxReplicas that is not below minReplicas",
+        )
+    ),
+):
     """Replicas that follow the load."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "self.minReplicas <= self.maxReplicas",
-                "write a maxReplicas that is not below minReplicas",
-            )
-        )
-    }
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     max_replicas: Annotated[int, Field(ge=1, le=1000)]
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=1000)] = Field(
@@ -102,19 +112,19 @@ class Autoscaling(ApiModel):
     )
 
 
-class RollingUpdate(ApiModel):
+class RollingUpdate(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "!((self.maxSurge == 0 || self.maxSurge == '0%' || self.maxSurge == '0') && "
+            "(self.maxUnavailable == 0 || self.maxUnavailable == '0%' "
+            "|| self.maxUnavailable == '0'))",
+            "write a maxSurge or a maxUnavailable above 0, or no pod can ever be replaced",
+        )
+    ),
+):
     """How many pods a rolling update may add and take away."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "!((self.maxSurge == 0 || self.maxSurge == '0%' || self.maxSurge == '0') && "
-                "(self.maxUnavailable == 0 || self.maxUnavailable == '0%' "
-                "|| self.maxUnavailable == '0'))",
-                "write a maxSurge or a maxUnavailable above 0, or no pod can ever be replaced",
-            )
-        )
-    }
     max_surge: IntOrPercent = 1
     max_unavailable: IntOrPercent = 0
 

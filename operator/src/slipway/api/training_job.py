@@ -14,6 +14,7 @@ from slipway.api.base import (
     ModelVersion,
     Sha256,
     rules,
+    text,
 )
 from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
 
@@ -31,23 +32,26 @@ class ConfigMapSource(ApiModel):
 class ImageSource(ApiModel):
     """Source files that lie in the image."""
 
-    path: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/[A-Za-z0-9._/-]*$")] = Field(
-        description="Absolute path of the folder with the entrypoint."
-    )
+    path: Annotated[
+        str,
+        text(
+            "^/[A-Za-z0-9._/-]*$", "write an absolute path in the image, such as /app", longest=255
+        ),
+    ] = Field(description="Absolute path of the folder with the entrypoint.")
 
 
-class Source(ApiModel):
+class Source(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "has(self.configMap) != has(self.image)",
+            "write exactly one of source.configMap (files in a ConfigMap) and source.image "
+            "(files in the image)",
+        )
+    ),
+):
     """Where the training script comes from: exactly one of its fields."""
 
-    model_config = {
-        "json_schema_extra": rules(
-            (
-                "has(self.configMap) != has(self.image)",
-                "write exactly one of source.configMap (files in a ConfigMap) and source.image "
-                "(files in the image)",
-            )
-        )
-    }
     config_map: ConfigMapSource | None = None
     image: ImageSource | None = None
 
@@ -119,7 +123,7 @@ TrainingEnv = Annotated[
                 f"self.all(e, !(e.name in [{_NAMES}]) && !e.name.startsWith('PET_') "
                 "&& !e.name.startsWith('TORCHELASTIC_') && !e.name.startsWith('SLIPWAY_'))",
                 "remove the variables that torchrun and the operator set themselves: PET_*, "
-                "TORCHELASTIC_*, SLIPWAY_*, MASTER_ADDR, MASTER_PORT, RANK, WORLD_SIZE and the like",
+                "TORCHELASTIC_*, SLIPWAY_*, MASTER_*, RANK, WORLD_SIZE and the like",
             )
         )
     ),
@@ -155,9 +159,9 @@ class TrainingJobSpec(ApiModel):
     )
     source: Source
     entrypoint: FilePath = Field(description="The script that torchrun starts, under the source.")
-    args: Annotated[
-        list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)
-    ] = Field(default_factory=list, description="Arguments of the script.")
+    args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)] = Field(
+        default_factory=list, description="Arguments of the script."
+    )
     env: TrainingEnv = Field(default_factory=list, description="Variables of the script.")
     nodes: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="How many pods train together."
@@ -200,8 +204,11 @@ class Progress(ApiModel):
     total_steps: Annotated[int, Field(ge=0)] | None = None
     epoch: Annotated[int, Field(ge=0)] | None = None
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
-    metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] = Field(
-        default_factory=dict, description="Last values of the reported metrics, as decimal text."
+    metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] = (
+        Field(
+            default_factory=dict,
+            description="Last values of the reported metrics, as decimal text.",
+        )
     )
     last_report_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
 
