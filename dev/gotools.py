@@ -1,0 +1,120 @@
+"""Programs built from the Go modules in dev/tools, once, into the cache."""
+
+import fcntl
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import paths
+from dev.errors import DevError
+from dev.shell import digest, replacing, run
+from dev.steps import say, step
+
+FLAGS = ("-trimpath", "-buildvcs=false")
+KUBERNETES_VERSION = "v1.35.4"
+HELM_VERSION = "v3.22.0"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A pinned Go module and the programs built from it (program -> Go package)."""
+
+    name: str
+    programs: dict[str, str]
+    variables: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """The folder of its go.mod, go.sum and, for a program of our own, its Go files."""
+        return paths.TOOL_MODULES / self.name
+
+    @property
+    def ldflags(self) -> str:
+        """Flags for the linker: no symbol table, and the versions that programs report."""
+        return " ".join(("-s -w", *(f"-X {variable}" for variable in self.variables)))
+
+    @property
+    def folder(self) -> Path:
+        """Where its programs lie, by the hash of everything that decides what they are."""
+        files = [file.read_bytes() for file in sorted(self.source.iterdir())]
+        return paths.cache() / "tools" / f"{self.name}-{digest(*files, *FLAGS, self.ldflags)}"
+
+
+def _kubernetes() -> Module:
+    names = ("apiserver", "controller-manager", "proxy", "scheduler")
+    programs = [*(f"kube-{name}" for name in names), "kubectl", "kubelet"]
+    version = "k8s.io/component-base/version"
+    client = "k8s.io/client-go/pkg/version"
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
+    return Module(
+        "kubernetes",
+        {program: f"k8s.io/kubernetes/cmd/{program}" for program in programs},
+        tuple(f"{at}.{key}={value}" for at in (version, client) for key, value in values.items()),
+    )
+
+
+MODULES = (
+    _kubernetes(),
+    Module("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
+    Module(
+        "helm",
+        {"helm": "helm.sh/helm/v3/cmd/helm"},
+        (f"helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
+    ),
+    Module("coredns", {"coredns": "github.com/coredns/coredns"}),
+    Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
+    Module(
+        "local-path-provisioner",
+        {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+    ),
+    Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
+)
+CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
+ALL = tuple(program for module in MODULES for program in module.programs)
+
+
+def path(program: str) -> Path:
+    """Return where a program lies, whether it has been built or not."""
+    return _module_of(program).folder / program
+
+
+def ensure(programs: Iterable[str] = ALL) -> None:
+    """Build what is missing of the programs; a build that is interrupted leaves nothing."""
+    missing = [program for program in programs if not path(program).exists()]
+    if not missing:
+        return
+    if not shutil.which("go"):
+        raise DevError("Install Go 1.25 or later (https://go.dev/dl) and put it into PATH.")
+    with _building():
+        for program in missing:
+            if not path(program).exists():
+                _build(program)
+
+
+def _module_of(program: str) -> Module:
+    return next(module for module in MODULES if program in module.programs)
+
+
+def _build(program: str) -> None:
+    module = _module_of(program)
+    with step(f"Building {program} from dev/tools/{module.name}"), replacing(path(program)) as out:
+        flags = (*FLAGS, "-ldflags", module.ldflags, "-o", str(out))
+        package = module.programs[program]
+        run("go", "build", *flags, package, cwd=module.source, env={"CGO_ENABLED": "0"})
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    """Let one build run at a time on this machine, whatever clone it is for."""
+    lock = paths.cache() / "tools" / "build.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("--> Waiting for another build of the tools on this machine to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,89 @@
+"""Running programs, waiting for conditions and writing files whole."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev.errors import DevError
+
+
+def run(
+    *argv: str | Path,
+    input: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float | None = None,
+) -> str:
+    """Run a program and return its standard output; raise DevError with its last words."""
+    words = [str(word) for word in argv]
+    result = subprocess.run(
+        words,
+        input=input,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        timeout=timeout,
+        check=False,
+        text=True,
+        capture_output=True,
+    )
+    if result.returncode:
+        last_words = "\n".join((result.stderr or result.stdout).strip().splitlines()[-15:])
+        raise DevError(f"`{' '.join(words)[:300]}` ended with {result.returncode}:\n{last_words}")
+    return result.stdout
+
+
+def succeeds(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
+    """Say whether a program ends with exit status 0; its output is dropped."""
+    words = [str(word) for word in argv]
+    result = subprocess.run(
+        words, env={**os.environ, **(env or {})}, check=False, capture_output=True
+    )
+    return result.returncode == 0
+
+
+def wait_until(
+    condition: Callable[[], bool], timeout: float, what: str, interval: float = 0.1
+) -> None:
+    """Poll until the condition holds; raise DevError after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DevError(f"{what} did not happen within {timeout:.0f} s.")
+        time.sleep(interval)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.rename(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> Path:
+    """Write a file whole, or not at all, and return its path."""
+    with replacing(path) as temporary:
+        temporary.touch(mode)
+        temporary.write_text(text)
+    return path
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return a short SHA-256 (12 hexadecimal digits) over parts, each with its length."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(f"{len(data)}:".encode() + data)
+    return sha.hexdigest()[:12]

@@ -1,0 +1,3 @@
+module slipway.dev/dev/tools/pause
+
+go 1.25.0

@@ -1,0 +1,17 @@
+"""What tests need of a Kubernetes API: a control plane alone, or the whole local cluster."""
+
+from tests.harness.audit import AuditLog, Request
+from tests.harness.control_plane import TestControlPlane, control_plane
+from tests.harness.kubectl import Kubectl, KubectlError, Object
+from tests.harness.waiting import ConditionNotMet
+
+__all__ = [
+    "AuditLog",
+    "ConditionNotMet",
+    "Kubectl",
+    "KubectlError",
+    "Object",
+    "Request",
+    "TestControlPlane",
+    "control_plane",
+]

@@ -1,0 +1,83 @@
+"""etcd and kube-apiserver for a test run: real API semantics, no node, a few seconds to start."""
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import gotools, packages
+from dev.cluster import daemon
+from dev.cluster.control_plane import ControlPlane
+from tests.harness.audit import AuditLog
+from tests.harness.kubectl import Kubectl
+
+
+@dataclass(frozen=True)
+class TestControlPlane:
+    """A running control plane. No controller runs: nothing collects garbage or makes pods."""
+
+    __test__ = False
+    plane: ControlPlane
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig of a cluster administrator."""
+        return self.plane.kubeconfig
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl as the administrator."""
+        return Kubectl(self.kubeconfig)
+
+    def audit(self) -> AuditLog:
+        """Return the audit log from now on."""
+        return AuditLog(self.plane.audit_log)
+
+    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
+        """Return a kubeconfig with a token (valid for an hour) of an existing service account."""
+        token = self.kubectl.run("create", "token", name, "-n", namespace, "--duration=1h")
+        path = self.plane.state / f"{namespace}-{name}.kubeconfig"
+        return self.plane.write_kubeconfig(path, token.strip(), namespace)
+
+    def user_kubeconfig(self, user: str, group: str = "") -> Path:
+        """Return a kubeconfig with a client certificate of this user and group."""
+        certificate = self.plane.authority.issue(f"user-{user}", user, group)
+        return self.plane.write_kubeconfig(self.plane.state / f"{user}.kubeconfig", certificate)
+
+
+@contextmanager
+def control_plane() -> Iterator[TestControlPlane]:
+    """Start etcd and kube-apiserver on free loopback ports; end them when the block ends."""
+    packages.ensure(packages.TESTS)
+    gotools.ensure(gotools.CONTRACT_TESTS)
+    with tempfile.TemporaryDirectory(prefix="slipway-control-plane-") as folder:
+        plane = _plane(Path(folder))
+        plane.prepare()
+        try:
+            plane.start()
+            yield TestControlPlane(plane)
+        finally:
+            daemon.end(daemon.all_recorded(plane.state).values(), grace=0)
+
+
+def _plane(state: Path) -> ControlPlane:
+    port, etcd_port, etcd_peer_port = _free_ports(3)
+    return ControlPlane(
+        state=state,
+        address="127.0.0.1",
+        port=port,
+        etcd_port=etcd_port,
+        etcd_peer_port=etcd_peer_port,
+        services="10.113.0.0/16",
+        api_service="10.113.0.1",
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,33 @@
+"""Waiting for a condition with a deadline, and a report of what was found when it passes."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class ConditionNotMet(AssertionError):
+    """A condition did not come to hold in time; the text shows what was seen instead."""
+
+
+def wait_for(
+    probe: Callable[[], T | None],
+    timeout: float,
+    describe: str,
+    report: Callable[[], str] = lambda: "",
+    interval: float = 0.25,
+) -> T:
+    """Return the first true value of ``probe``; raise ConditionNotMet after ``timeout`` seconds.
+
+    ``describe`` completes the sentence "Waited in vain until ..."; ``report`` is called on
+    failure only and tells the state of things.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if value := probe():
+            return value
+        if time.monotonic() > deadline:
+            text = f"Waited in vain for {timeout:.0f} s until {describe}."
+            raise ConditionNotMet(f"{text}\n{report()}")
+        time.sleep(interval)
