@@ -1,0 +1,10 @@
+"""The helper for training scripts: ``import slipway_runtime as slipway``.
+
+Importing it costs nothing: neither torch nor the store's libraries are loaded.
+"""
+
+from slipway_runtime.helper import World, init, report
+
+__version__ = "0.1.0"
+
+__all__ = ["World", "init", "report"]

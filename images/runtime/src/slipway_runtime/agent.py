@@ -1,0 +1,188 @@
+"""The sidecar of a training pod: hands out the launcher, serves metrics, has the output stored.
+
+It alone holds the store's credentials; the user's script never sees them. It waits for as long as
+the training runs, so it keeps small: standard library only, and the store's libraries in a child
+process that lives as long as the upload.
+
+Variables: ``SLIPWAY_RUN_DIR``, ``SLIPWAY_OUTPUT_DIR``, ``SLIPWAY_OUTPUT_URI`` (empty: nothing is
+stored), ``SLIPWAY_METRICS_PORT`` (9400).
+"""
+
+import json
+import os
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from slipway_runtime import metrics
+from slipway_runtime.control import SOCKET_NAME
+from slipway_runtime.termination import Stopped, say, stop_on_signal
+
+SHARED_MODULES = ("__init__", "control", "helper", "launch", "progress", "termination", "torchrun")
+"""The modules that run in the user's image: standard library only, Python 3.9."""
+
+LAUNCHER = '''\
+"""Start the launcher that lies beside this file."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
+
+from slipway_runtime.launch import main
+
+sys.exit(main(sys.argv[1:]))
+'''
+
+
+def hand_out(run_dir: Path) -> None:
+    """Put the launcher and what it needs into the folder shared with the trainer container."""
+    package = run_dir / "lib" / "slipway_runtime"
+    package.mkdir(parents=True, exist_ok=True)
+    here = Path(__file__).parent
+    for name in SHARED_MODULES:
+        _replace(package / f"{name}.py", (here / f"{name}.py").read_text(encoding="utf-8"))
+    _replace(run_dir / "launch.py", LAUNCHER)
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+class Uploads:
+    """Runs one upload at a time, each in a process of its own."""
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self._command = [sys.executable, "-m", "slipway_runtime.upload", str(folder), uri]
+        self._uri = uri
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[str] | None = None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the answers of one upload; closing the generator ends its process."""
+        if not self._uri:
+            yield {"event": "done", "output": None}
+            return
+        yield {"event": "working", "message": f"storing the output at {self._uri}"}
+        with self._lock:
+            child = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+            self._child = child
+            try:
+                yield from self._answers(child)
+            finally:
+                self.stop()
+
+    def stop(self) -> None:
+        """End the running upload, if there is one."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    def _answers(self, child: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
+        last: dict[str, Any] = {}
+        for line in child.stdout or ():
+            last = json.loads(line)
+            yield last
+        if last.get("event") not in ("done", "failed"):
+            code = child.wait()
+            why = f"The process that stores the output ended with {code}: see the sidecar's log."
+            yield {"event": "failed", "message": why}
+
+
+class ControlServer(socketserver.ThreadingUnixStreamServer):
+    """Answers the trainer container on a unix socket."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path, uploads: Uploads) -> None:
+        path.unlink(missing_ok=True)
+        super().__init__(str(path), ControlHandler)
+        self.uploads = uploads
+
+
+class ControlHandler(socketserver.StreamRequestHandler):
+    """One conversation: one request line, then answers until the last one."""
+
+    server: ControlServer
+
+    def handle(self) -> None:
+        """Answer a request; a trainer that goes away ends the upload it asked for."""
+        request = json.loads(self.rfile.readline() or b"{}")
+        if request.get("command") != "upload":
+            self._send({"event": "failed", "message": "The only command is upload."})
+            return
+        events = self.server.uploads.events()
+        try:
+            for event in events:
+                say(json.dumps(event))
+                self._send(event)
+        except OSError as error:
+            say(f"the trainer container went away: {error}")
+        finally:
+            events.close()  # type: ignore[attr-defined]
+
+    def _send(self, event: dict[str, Any]) -> None:
+        self.wfile.write(json.dumps(event).encode() + b"\n")
+
+
+class MetricsServer(ThreadingHTTPServer):
+    """Serves ``/metrics`` in Prometheus' text format, and nothing else."""
+
+    def __init__(self, port: int, render: Callable[[], str]) -> None:
+        super().__init__(("", port), MetricsHandler)
+        self.render = render
+
+
+class MetricsHandler(BaseHTTPRequestHandler):
+    """One scrape."""
+
+    server: MetricsServer
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Answer ``/metrics``; 404 for all else."""
+        if self.path.split("?")[0] != "/metrics":
+            self.send_error(404, "only /metrics is served here")
+            return
+        body = self.server.render().encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
+        """Keep scrapes out of the log."""
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    stop_on_signal()
+    run_dir = Path(os.environ["SLIPWAY_RUN_DIR"])
+    uri = os.environ.get("SLIPWAY_OUTPUT_URI", "")
+    uploads = Uploads(Path(os.environ["SLIPWAY_OUTPUT_DIR"]), uri)
+    store_up = metrics.StoreProbe(uri, os.environ)
+    servers: list[socketserver.BaseServer] = []
+    try:
+        servers.append(ControlServer(run_dir / SOCKET_NAME, uploads))
+        port = int(os.environ.get("SLIPWAY_METRICS_PORT", "9400"))
+        servers.append(MetricsServer(port, lambda: metrics.render(run_dir, store_up)))
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        hand_out(run_dir)
+        _replace(run_dir / "ready", "")
+        threading.Event().wait()
+    except Stopped:
+        uploads.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The socket between the trainer container and its sidecar, as the trainer sees it.
+
+The trainer sends one JSON line, ``{"command": "upload"}``. The sidecar answers with JSON lines:
+``{"event": "working", "message": "..."}`` any number of times, then
+``{"event": "done", "output": {"uri", "files", "sizeBytes"} | null}`` or
+``{"event": "failed", "message": "..."}``.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from slipway_runtime.termination import say
+
+SOCKET_NAME = "agent.sock"
+MAX_BREAKS = 20
+"""How often a sidecar may break off in the middle before it is given up."""
+
+
+class UploadError(Exception):
+    """The output was not stored; the text is one sentence that says why."""
+
+
+def request_upload(path: Path, patience: float = 600.0, pause: float = 1.0) -> Any:
+    """Ask the sidecar to store the output, and return where it lies, or None where nowhere.
+
+    Waits as long as the sidecar works on it: that goes on while the store is unreachable. A
+    sidecar that is restarted in between is asked again. Raises UploadError where it gives up,
+    breaks off too often, or has not answered for ``patience`` seconds.
+    """
+    heard, breaks = time.monotonic(), 0
+    while breaks < MAX_BREAKS and time.monotonic() - heard < patience:
+        try:
+            for answer in converse(path, {"command": "upload"}):
+                if answer["event"] == "done":
+                    return answer.get("output")
+                if answer["event"] == "failed":
+                    raise UploadError(str(answer["message"]))
+                say(str(answer["message"]))
+        except (BrokenConversationError, ValueError, KeyError) as error:
+            say(f"the sidecar broke off ({error}); it is asked again")
+            heard, breaks = time.monotonic(), breaks + 1
+        except OSError as error:
+            say(f"the sidecar is not there yet ({error})")
+        time.sleep(pause)
+    raise UploadError("The output was not stored: the pod's sidecar does not answer; see its log.")
+
+
+class BrokenConversationError(OSError):
+    """The sidecar went away after it had been reached."""
+
+
+def converse(path: Path, request: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the answers to a request.
+
+    Raises OSError where the sidecar cannot be reached, BrokenConversationError where it goes away
+    before its last answer.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("r", encoding="utf-8") as stream:
+                for line in stream:
+                    yield json.loads(line)
+        except OSError as error:
+            raise BrokenConversationError(str(error)) from error
+    raise BrokenConversationError("the connection ended without an answer")

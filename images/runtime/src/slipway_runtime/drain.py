@@ -1,0 +1,92 @@
+"""The preStop hook of a server pod: leave the endpoints, then wait for the requests in flight.
+
+It makes Envoy fail its health check, so that readiness ends and open connections are closed after
+their next answer; waits for as long as other nodes need to hear of it; and then until Envoy has no
+active request. TorchServe, which cuts what it is working on when it is told to stop, is told only
+after that.
+
+Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
+the endpoints, 5), ``SLIPWAY_ENVOY_ADMIN`` (http://127.0.0.1:9901), ``SLIPWAY_ENVOY_STAT_PREFIX``
+(the users' listener, ``http``). Always exits 0: a pod that must stop is not to be held up.
+"""
+
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slipway_runtime.termination import say
+
+POLL_SECONDS = 0.25
+QUIET_POLLS = 2
+"""How many polls in a row must see no request."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to drain; all times in seconds."""
+
+    admin: str = "http://127.0.0.1:9901"
+    stat_prefix: str = "http"
+    longest: float = 30.0
+    shortest: float = 5.0
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "Settings":
+        """Read the settings; raises ValueError for a time that is no number."""
+        return cls(
+            admin=env.get("SLIPWAY_ENVOY_ADMIN", cls.admin),
+            stat_prefix=env.get("SLIPWAY_ENVOY_STAT_PREFIX", cls.stat_prefix),
+            longest=float(env.get("SLIPWAY_DRAIN_SECONDS", cls.longest)),
+            shortest=float(env.get("SLIPWAY_DRAIN_MIN_SECONDS", cls.shortest)),
+        )
+
+
+def drain(settings: Settings) -> float:
+    """Drain this pod's Envoy; returns the seconds it took.
+
+    Raises OSError where Envoy's admin interface is not there, TimeoutError where requests are
+    still active after the longest wait.
+    """
+    start = time.monotonic()
+    call(settings, "/healthcheck/fail", b"")
+    quiet = 0
+    while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
+        if time.monotonic() - start >= settings.longest:
+            raise TimeoutError(f"{active_requests(settings)} requests are still active")
+        time.sleep(POLL_SECONDS)
+        quiet = quiet + 1 if active_requests(settings) == 0 else 0
+    return time.monotonic() - start
+
+
+def active_requests(settings: Settings) -> int:
+    """Return how many requests of users are being answered, by Envoy's own gauge."""
+    name = f"http.{settings.stat_prefix}.downstream_rq_active"
+    text = call(settings, f"/stats?filter=^{name.replace('.', '[.]')}$", None)
+    values = [line.rsplit(":", 1)[1] for line in text.splitlines() if line.startswith(f"{name}:")]
+    return sum(int(value) for value in values)
+
+
+def call(settings: Settings, path: str, body: bytes | None) -> str:
+    """Ask Envoy's admin interface, with POST where there is a body; returns the answer's text."""
+    request = urllib.request.Request(settings.admin + path, data=body)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        return str(answer.read().decode())
+
+
+def main() -> int:
+    """Drain and say how it went; always returns 0."""
+    try:
+        seconds = drain(Settings.from_environment(os.environ))
+        say(f"drained in {seconds:.1f} s")
+    except TimeoutError as error:
+        say(f"stopped waiting: {error}")
+    except (OSError, ValueError) as error:
+        say(f"not drained: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

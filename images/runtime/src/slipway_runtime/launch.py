@@ -1,0 +1,340 @@
+"""The main process of a trainer container: torchrun, its watch, and the container's last word.
+
+It runs in the user's own image under any Python from 3.9 on, with nothing but the standard
+library: the sidecar puts it, and the modules that it needs, into the pod. It waits for the
+rendezvous' name, runs torchrun, asks the sidecar to store the output, and writes the termination
+message. Its arguments, after an optional ``--``, are the training script's. Everything else is
+told by environment variables: see `Settings`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
+from slipway_runtime.termination import (
+    EX_SIGTERM,
+    Stopped,
+    list_files,
+    read_json,
+    read_tail,
+    say,
+    signal_name,
+    write_message,
+)
+
+LIBRARY = Path(__file__).resolve().parents[1]
+"""The folder that holds the package this file belongs to."""
+
+
+class LaunchError(Exception):
+    """The run cannot go on; ``reason`` is the constant for the termination message."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator tells this container, one field for each SLIPWAY_ variable."""
+
+    entrypoint: str
+    source_dir: Path
+    run_dir: Path
+    nodes: int
+    processes_per_node: str
+    index: int
+    rendezvous_endpoint: str
+    rendezvous_id: str
+    local_address: str
+    rendezvous_seconds: int
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings; raises LaunchError naming the variable that is missing or wrong."""
+        try:
+            return cls(
+                entrypoint=env["SLIPWAY_ENTRYPOINT"],
+                source_dir=Path(env["SLIPWAY_SOURCE_DIR"]),
+                run_dir=Path(env["SLIPWAY_RUN_DIR"]),
+                nodes=int(env["SLIPWAY_NODES"]),
+                processes_per_node=env["SLIPWAY_PROCESSES_PER_NODE"],
+                index=int(env.get("JOB_COMPLETION_INDEX", "0")),
+                rendezvous_endpoint=env["SLIPWAY_RDZV_ENDPOINT"],
+                rendezvous_id=env["SLIPWAY_RDZV_ID"],
+                local_address=env["SLIPWAY_LOCAL_ADDR"],
+                rendezvous_seconds=int(env.get("SLIPWAY_RDZV_TIMEOUT_SECONDS", "900")),
+            )
+        except KeyError as error:
+            raise LaunchError("InvalidSettings", f"The variable {error} is not set.") from error
+        except ValueError as error:
+            raise LaunchError(
+                "InvalidSettings", f"A SLIPWAY_ variable is wrong: {error}"
+            ) from error
+
+    @property
+    def script(self) -> Path:
+        """The entrypoint's path; an absolute one stands for itself."""
+        return self.source_dir / self.entrypoint
+
+
+class Supervisor:
+    """One child process at a time, and SIGTERM passed on to it.
+
+    Without a child, the signal raises `Stopped`. As a container's first process this one gets no
+    default signal handling: without the handler, SIGTERM would be ignored.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._child: subprocess.Popen[bytes] | None = None
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        """Run a command to its end; returns its exit code, negative where a signal ended it."""
+        self._child = subprocess.Popen(list(command), env=dict(env))
+        try:
+            return self._child.wait()
+        finally:
+            self._child = None
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self.stopped = True
+        if self._child is None:
+            raise Stopped
+        self._child.terminate()
+
+
+def check_script(settings: Settings) -> None:
+    """Raise LaunchError where the entrypoint or torch is missing, in a sentence that helps."""
+    if not settings.script.is_file():
+        raise LaunchError(
+            "EntrypointNotFound",
+            f"The entrypoint {settings.entrypoint!r} is not in {settings.source_dir}; "
+            f"the files there: {list_files(settings.source_dir)}.",
+        )
+    if importlib.util.find_spec("torch") is None:
+        raise LaunchError(
+            "TorchNotFound",
+            f"The image has no torch for {sys.executable}: set spec.image to one whose python3 "
+            "has PyTorch, or leave it out.",
+        )
+
+
+def wait_for_name(host: str, seconds: float) -> None:
+    """Wait until a host name resolves; raises LaunchError after the given seconds."""
+    deadline = time.monotonic() + seconds
+    pause = 0.2
+    while True:
+        try:
+            socket.getaddrinfo(host, None)
+            return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise LaunchError(
+                    "RendezvousFailed",
+                    f"The first pod's name {host} did not resolve within {seconds:g} s ({error}): "
+                    "look whether that pod was scheduled, and whether the cluster's DNS works.",
+                ) from error
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:
+    """Return the command that trains on this pod: torchrun with a c10d rendezvous at index 0.
+
+    Ranks follow the order of the addresses, and ``NAME-0`` sorts first, so index 0 has rank 0. Both
+    timeouts are long, since the pods of one job may start minutes apart.
+    """
+    timeout = settings.rendezvous_seconds
+    host = "true" if settings.index == 0 else "false"
+    return [
+        sys.executable,
+        "-m",
+        "slipway_runtime.torchrun",
+        str(log_dir / "failure.json"),
+        f"--nnodes={settings.nodes}",
+        f"--nproc-per-node={settings.processes_per_node}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={settings.rendezvous_endpoint}",
+        f"--rdzv-id={settings.rendezvous_id}",
+        f"--rdzv-conf=is_host={host},join_timeout={timeout},read_timeout={timeout}",
+        f"--local-addr={settings.local_address}",
+        "--max-restarts=0",
+        "--tee=3",
+        f"--log-dir={log_dir}",
+        str(settings.script),
+        *args,
+    ]
+
+
+def script_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for torchrun and the script: ours, and the helper on the path."""
+    path = os.pathsep.join(filter(None, (env.get("PYTHONPATH"), str(LIBRARY))))
+    prefix = {"TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
+    return {**prefix, **env, "PYTHONPATH": path}
+
+
+def oom_kills() -> int:
+    """Return how many processes of this container the kernel has killed for want of memory."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            text = Path(path).read_text(encoding="ascii")
+        except OSError:
+            continue
+        match = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
+        return int(match.group(1)) if match else 0
+    return 0
+
+
+def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict[str, Any]:
+    """Return the termination message of a torchrun that failed."""
+    failure = read_json(log_dir / "failure.json")
+    if failure is None:
+        how = signal_name(exit_code) or f"exit code {exit_code}"
+        return {
+            "reason": "LauncherFailed",
+            "exitCode": positive(exit_code),
+            "signal": signal_name(exit_code),
+            "message": f"torchrun itself ended with {how}: see the container's log.",
+        }
+    if "rendezvous" in failure:
+        return {
+            "reason": "RendezvousFailed",
+            "exitCode": 1,
+            "message": f"The pods did not find each other: {failure['rendezvous']}",
+        }
+    return describe_rank(failure, rank_tail(log_dir, failure["localRank"]), out_of_memory)
+
+
+def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) -> dict[str, Any]:
+    """Return the termination message for the first rank that failed."""
+    code, rank = int(failure["exitCode"]), failure["rank"]
+    name = signal_name(code)
+    how = f"was killed by {name}" if name else f"exited with code {code}"
+    reason, message = "ScriptFailed", f"Rank {rank} of the training script {how}."
+    if out_of_memory and name == "SIGKILL":
+        reason = "OutOfMemory"
+        message = (
+            f"Rank {rank} was killed because the container reached its memory limit: "
+            "raise spec.resources.limits.memory, or let the script use less."
+        )
+    return {
+        "reason": reason,
+        "exitCode": positive(code),
+        "signal": name,
+        "message": message,
+        "rank": rank,
+        "time": failure.get("time"),
+        "logTail": tail,
+    }
+
+
+def positive(exit_code: int) -> int:
+    """Return an exit code as a shell does: 128 + N where signal N ended the process."""
+    return 128 - exit_code if exit_code < 0 else exit_code
+
+
+def rank_tail(log_dir: Path, local_rank: int) -> str:
+    """Return the tail of what a local rank wrote to stderr, or where that is empty, to stdout."""
+    for name in ("stderr.log", "stdout.log"):
+        logs = sorted(log_dir.glob(f"*/attempt_*/{local_rank}/{name}"))
+        tail = read_tail(logs[-1]) if logs else ""
+        if tail:
+            return tail
+    return ""
+
+
+def stopped_message() -> dict[str, Any]:
+    """Return the termination message of a run that was told to stop."""
+    return {
+        "reason": "Stopped",
+        "exitCode": EX_SIGTERM,
+        "signal": "SIGTERM",
+        "message": "The pod was told to stop before the training was done.",
+    }
+
+
+def train(
+    settings: Settings, supervisor: Supervisor, command: Sequence[str], log_dir: Path
+) -> dict[str, Any]:
+    """Run the training command and, on index 0, the upload; returns the termination message."""
+    before = oom_kills()
+    code = supervisor.run(command, script_environment(os.environ))
+    if code != 0 and supervisor.stopped:
+        return stopped_message()
+    if code != 0:
+        return describe_failure(code, log_dir, oom_kills() > before)
+    message: dict[str, Any] = {"reason": "Completed", "exitCode": 0}
+    if settings.index == 0:
+        message["output"] = request_upload(settings.run_dir / SOCKET_NAME)
+    return message
+
+
+def finish(settings: Settings, message: dict[str, Any]) -> int:
+    """Write the termination message, with the progress on index 0; returns the exit code."""
+    if settings.index == 0:
+        message["progress"] = read_json(settings.run_dir / "progress.json")
+    return last_word(message)
+
+
+def last_word(message: Mapping[str, Any]) -> int:
+    """Write a termination message, say it in the log too, and return the exit code."""
+    write_message(message)
+    say(str(message.get("message", "the training is done")))
+    return int(message["exitCode"])
+
+
+def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_dir: Path) -> int:
+    """Train with a given command, have the last word, and return the exit code."""
+    try:
+        return finish(settings, train(settings, supervisor, command, log_dir))
+    except UploadError as error:
+        failed = {"reason": "OutputUploadFailed", "exitCode": 1, "message": str(error)}
+        return finish(settings, failed)
+    except Stopped:
+        return finish(settings, stopped_message())
+
+
+def prepare(env: Mapping[str, str]) -> Settings:
+    """Check what the run needs and wait for the first pod's name; raises LaunchError."""
+    settings = Settings.from_environment(env)
+    check_script(settings)
+    host = settings.rendezvous_endpoint.rsplit(":", 1)[0]
+    wait_for_name(host, settings.rendezvous_seconds)
+    return settings
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do everything that the trainer container is for; returns its exit code."""
+    supervisor = Supervisor()
+    try:
+        settings = prepare(os.environ)
+    except LaunchError as error:
+        return last_word({"reason": error.reason, "exitCode": 1, "message": str(error)})
+    except Stopped:
+        return last_word(stopped_message())
+    logs = settings.run_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    log_dir = Path(tempfile.mkdtemp(prefix="run-", dir=logs))
+    args = argv[1:] if argv[:1] == ["--"] else argv
+    return run(settings, supervisor, torchrun_command(settings, log_dir, args), log_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

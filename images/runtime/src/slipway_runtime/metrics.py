@@ -1,0 +1,107 @@
+"""A training pod's metrics in Prometheus' text format, made from the script's last report.
+
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from slipway_runtime import progress
+
+_GAUGES = (
+    ("step", "slipway_training_step", "Step that the script last reported."),
+    ("totalSteps", "slipway_training_total_steps", "Steps that the script plans to take."),
+    ("epoch", "slipway_training_epoch", "Epoch that the script last reported."),
+    (
+        "time",
+        "slipway_training_last_report_timestamp_seconds",
+        "When the script last reported, in seconds since 1970.",
+    ),
+)
+
+
+class StoreProbe:
+    """Whether the store takes connections; one answer is believed for some seconds."""
+
+    def __init__(self, uri: str, env: Mapping[str, str], believed_seconds: float = 10.0) -> None:
+        self._address = store_address(uri, env)
+        self._believed = believed_seconds
+        self._asked = float("-inf")
+        self._up = False
+
+    def __call__(self) -> bool | None:
+        """Return whether the store is up; None where there is no store to ask."""
+        if self._address is None:
+            return None
+        if time.monotonic() - self._asked > self._believed:
+            self._up = self._connects(self._address)
+            self._asked = time.monotonic()
+        return self._up
+
+    @staticmethod
+    def _connects(address: tuple[str, int]) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=2.0):
+            return True
+        return False
+
+
+def store_address(uri: str, env: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the host and port of the S3 endpoint behind a URI; None for no store."""
+    if not uri.startswith("s3://"):
+        return None
+    region = env.get("AWS_DEFAULT_REGION", "us-east-1")
+    endpoint = urlsplit(env.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.amazonaws.com")
+    return endpoint.hostname or "", endpoint.port or (443 if endpoint.scheme == "https" else 80)
+
+
+def render(run_dir: Path, store_up: StoreProbe) -> str:
+    """Return the metrics as text; those of the script are absent before its first report."""
+    lines = list(_store_lines(store_up()))
+    report = progress.read(run_dir)
+    if report is not None:
+        lines += _report_lines(report)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _store_lines(up: bool | None) -> Iterator[str]:
+    if up is not None:
+        yield "# HELP slipway_store_up Whether the artifact store takes connections."
+        yield "# TYPE slipway_store_up gauge"
+        yield f"slipway_store_up {int(up)}"
+
+
+def _report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    for field, name, text in _GAUGES:
+        value = _number(report.get(field))
+        if value is not None:
+            yield f"# HELP {name} {text}"
+            yield f"# TYPE {name} gauge"
+            yield f"{name} {value}"
+    metrics = report.get("metrics")
+    if isinstance(metrics, dict) and metrics:
+        yield "# HELP slipway_training_metric Metrics that the script last reported, by name."
+        yield "# TYPE slipway_training_metric gauge"
+        for name in sorted(metrics)[: progress.MAX_METRICS]:
+            value = _number(metrics[name])
+            if value is not None:
+                yield f'slipway_training_metric{{name="{_escape(name)}"}} {value}'
+
+
+def _number(value: Any) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    special = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
+    return special.get(str(number), repr(number))
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

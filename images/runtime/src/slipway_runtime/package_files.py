@@ -1,0 +1,139 @@
+"""The files that a package names: looked up in the job's output first, then in its source."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from slipway_runtime import manifest, store
+from slipway_runtime.manifest import OutputFile
+from slipway_runtime.mar import BUILT_IN_HANDLERS
+from slipway_runtime.termination import join_names, list_files
+
+
+class PackageError(Exception):
+    """No package can be made; ``reason`` is the constant for the termination message."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PackageFiles:
+    """Brings named files of an output in the store, or of a source folder, into a local folder."""
+
+    def __init__(
+        self,
+        output_uri: str,
+        output: Mapping[str, OutputFile],
+        source_dir: Path,
+        folder: Path,
+        patiently: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._output_uri = output_uri
+        self._output = output
+        self._source = source_dir
+        self._files = folder / "files"
+        self._extra = folder / "extra"
+        self._patiently = patiently
+
+    def require(self, field: str, name: str) -> Path:
+        """Return the local copy of one file; raises PackageError naming what there is instead."""
+        self._check(field, name)
+        target = self._files / name
+        if target.exists() or self._bring(name, target):
+            return target
+        raise self._not_found(field, name)
+
+    def optional(self, field: str, name: str | None) -> Path | None:
+        """Return the local copy of one file, or None where none is named."""
+        return None if name is None else self.require(field, name)
+
+    def handler(self, name: str) -> Path | str:
+        """Return a handler's local copy, or the name of one that is built into TorchServe."""
+        if name in BUILT_IN_HANDLERS:
+            return name
+        if not name.endswith(".py"):
+            raise PackageError(
+                "InvalidPackage",
+                f"package.handler {name!r} is neither a Python file (NAME.py) nor one of "
+                f"TorchServe's own: {join_names(list(BUILT_IN_HANDLERS))}.",
+            )
+        return self.require("handler", name)
+
+    def extra_files(self, names: Iterable[str]) -> Path | None:
+        """Return a folder with the extra files, or None where none is named.
+
+        A file goes to the folder's root; of a folder, everything beneath it does, as with
+        torch-model-archiver. Raises PackageError where two have the same name.
+        """
+        for name in names:
+            self._check("extraFiles", name)
+            members = self._members(name)
+            if not members:
+                raise self._not_found("extraFiles", name)
+            for relative, member in members.items():
+                self._bring_extra(name, member, self._extra / relative)
+        return self._extra if self._extra.exists() else None
+
+    def _bring_extra(self, name: str, member: str, target: Path) -> None:
+        if target.exists():
+            raise PackageError(
+                "InvalidPackage",
+                f"package.extraFiles {name!r} brings a second file {target.name!r} to the same "
+                "place in the archive: rename one of them.",
+            )
+        if not self._bring(member, target):
+            raise self._not_found("extraFiles", member)
+
+    def _members(self, name: str) -> dict[str, str]:
+        """Return the files that a name stands for: path in the archive -> path to look up."""
+        if name in self._output or (self._source / name).is_file():
+            return {PurePosixPath(name).name: name}
+        prefix = f"{name}/"
+        found = {path[len(prefix) :]: path for path in self._output if path.startswith(prefix)}
+        for root, _, files in os.walk(self._source / name):
+            for file in files:
+                relative = Path(root, file).relative_to(self._source / name).as_posix()
+                found.setdefault(relative, prefix + relative)
+        return found
+
+    def _bring(self, name: str, target: Path) -> bool:
+        """Copy a file here from the output or else from the source; False where neither has it."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name in self._output:
+            self._download(self._output[name], target)
+            return True
+        source = (self._source / name).resolve()
+        if not source.is_file() or not source.is_relative_to(self._source.resolve()):
+            return False
+        shutil.copyfile(source, target)
+        return True
+
+    def _download(self, file: OutputFile, target: Path) -> None:
+        uri = f"{self._output_uri}/{file.path}"
+        try:
+            self._patiently(lambda: store.get_file(uri, target))
+        except store.ObjectNotFoundError as error:
+            message = f"The output's manifest names {file.path}, but there is nothing at {uri}."
+            raise PackageError("OutputCorrupt", message) from error
+        if manifest.digest(target) != file.sha256:
+            raise PackageError("OutputCorrupt", f"{uri} is not what the training job stored there.")
+
+    def _check(self, field: str, name: Any) -> None:
+        parts = PurePosixPath(str(name)).parts
+        if not name or str(name).startswith("/") or ".." in parts or "\0" in str(name):
+            raise PackageError(
+                "InvalidPackage",
+                f"package.{field} {name!r} is no path inside the output or the source: write a "
+                "relative path without '..'.",
+            )
+
+    def _not_found(self, field: str, name: str) -> PackageError:
+        return PackageError(
+            "FileNotFound",
+            f"package.{field} {name!r} is neither in the job's output (files there: "
+            f"{join_names(sorted(self._output))}) nor in its source {self._source} (files there: "
+            f"{list_files(self._source)}).",
+        )

@@ -1,0 +1,218 @@
+"""The artifact store, through fsspec: S3 by the usual AWS_* variables, and HTTP(S) to read from.
+
+Every failure is one of a small tree of exceptions whose ``reason`` is a constant for conditions and
+whose text is one sentence that says what to do.
+"""
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import botocore.exceptions
+import fsspec
+from fsspec.exceptions import FSTimeoutError
+
+from slipway_runtime.termination import say
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+CHUNK = 8 * MIB
+"""Size of one part of a transfer, in bytes; bounds the memory together with the concurrency."""
+MAX_PARTS = 9000
+"""S3 takes 10000 parts at most."""
+
+_UNAVAILABLE = (
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.HTTPClientError,
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+    FSTimeoutError,
+    ConnectionError,
+    TimeoutError,
+)
+_UNAVAILABLE_ERRNO = {errno.EBUSY, errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)}
+
+
+class StoreError(Exception):
+    """A request to the store failed for good."""
+
+    reason = "StoreError"
+
+
+class StoreUnavailableError(StoreError):
+    """The store does not answer, or says that it cannot serve now: worth another try."""
+
+    reason = "StoreUnavailable"
+
+
+class AccessDeniedError(StoreError):
+    """The credentials are missing, wrong, or not enough."""
+
+    reason = "AccessDenied"
+
+
+class BucketNotFoundError(StoreError):
+    """The bucket does not exist."""
+
+    reason = "BucketNotFound"
+
+
+class ObjectNotFoundError(StoreError):
+    """There is nothing at the URI."""
+
+    reason = "ObjectNotFound"
+
+
+def put_file(path: Path, uri: str) -> None:
+    """Put a local file at a URI; it appears there whole or not at all."""
+    size = path.stat().st_size
+    chunk = max(CHUNK, -(-size // MAX_PARTS))
+    with _translated(uri):
+        _filesystem(uri).put_file(str(path), uri, chunksize=chunk, max_concurrency=2)
+
+
+def put_bytes(data: bytes, uri: str) -> None:
+    """Put bytes at a URI; they appear there whole or not at all."""
+    with _translated(uri):
+        _filesystem(uri).pipe_file(uri, data)
+
+
+def get_file(uri: str, path: Path) -> None:
+    """Copy what lies at a URI to a local file, which must not be trusted before it is checked."""
+    options = {"chunksize": CHUNK, "max_concurrency": 2} if uri.startswith("s3:") else {}
+    with _translated(uri):
+        _filesystem(uri).get_file(uri, str(path), **options)
+
+
+def get_bytes(uri: str) -> bytes:
+    """Return what lies at a URI."""
+    with _translated(uri):
+        return bytes(_filesystem(uri).cat_file(uri))
+
+
+def delete(uri: str) -> None:
+    """Take away what lies at a URI; nothing there is no error."""
+    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+        _filesystem(uri).rm_file(uri)
+
+
+def retry(
+    action: Callable[[], T],
+    *,
+    give_up: Callable[[StoreError, float], bool],
+    tell: Callable[[str], None] = say,
+    pause: float = 1.0,
+    longest_pause: float = 15.0,
+) -> T:
+    """Do an action until it succeeds, with a pause that doubles from ``pause`` seconds on.
+
+    ``give_up`` is asked after each failure, with the error and the seconds since the first one; the
+    error is raised where it says yes.
+    """
+    first = time.monotonic()
+    while True:
+        try:
+            return action()
+        except StoreError as error:
+            if give_up(error, time.monotonic() - first):
+                raise
+            tell(f"{error} Another try follows in {pause:g} s.")
+        time.sleep(pause)
+        pause = min(2 * pause, longest_pause)
+
+
+def unavailable_for(seconds: float) -> Callable[[StoreError, float], bool]:
+    """Return a rule for `retry`: only an unavailable store is tried again, for some seconds."""
+
+    def give_up(error: StoreError, waited: float) -> bool:
+        return not isinstance(error, StoreUnavailableError) or waited > seconds
+
+    return give_up
+
+
+def _filesystem(uri: str) -> Any:
+    scheme = urlsplit(uri).scheme
+    if scheme == "s3":
+        return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **_s3_options())
+    if scheme in ("http", "https"):
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+        return fsspec.filesystem(scheme, client_kwargs={"timeout": timeout, "trust_env": True})
+    raise StoreError(
+        f"{uri} cannot be read: write a URI that begins with s3://, http:// or https://."
+    )
+
+
+def _s3_options() -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "connect_timeout": 5,
+        "read_timeout": 60,
+        "retries": {"mode": "standard", "max_attempts": 2},
+    }
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        # A bucket's own host name, and checksums by default, are AWS' and not every server's.
+        config["s3"] = {"addressing_style": "path"}
+        config["request_checksum_calculation"] = "when_required"
+        config["response_checksum_validation"] = "when_required"
+    return {"config_kwargs": config}
+
+
+@contextlib.contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        if _is_local(error):
+            raise
+        raise _translate(uri, error) from error
+
+
+def _is_local(error: Exception) -> bool:
+    """Tell whether an error is this machine's disk's, which is no matter of the store."""
+    local = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
+    return isinstance(error, OSError) and error.__cause__ is None and error.errno in local
+
+
+def _translate(uri: str, error: Exception) -> StoreError:
+    code = _code(error)
+    if code == "NoSuchBucket":
+        return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
+    if isinstance(error, FileNotFoundError) or code == "404":
+        return ObjectNotFoundError(f"There is nothing at {uri}.")
+    if isinstance(error, botocore.exceptions.NoCredentialsError):
+        return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
+    if isinstance(error, PermissionError) or code in ("401", "403"):
+        return AccessDeniedError(f"The store denies access to {uri}: {_brief(error)}")
+    if _is_unavailable(error, code):
+        return StoreUnavailableError(f"The store of {uri} cannot be reached: {_brief(error)}")
+    return StoreError(f"{uri} cannot be used: {_brief(error)}")
+
+
+def _is_unavailable(error: Exception, code: str) -> bool:
+    if isinstance(error, _UNAVAILABLE) or code in ("429", "500", "502", "503", "504"):
+        return True
+    return isinstance(error, OSError) and error.errno in _UNAVAILABLE_ERRNO
+
+
+def _code(error: Exception) -> str:
+    """Return S3's error code or HTTP's status, as text; empty where there is none."""
+    for link in (error, error.__cause__):
+        if isinstance(link, aiohttp.ClientResponseError):
+            return str(link.status)
+        response = getattr(link, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+    return ""
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300].rstrip(".") + "."
