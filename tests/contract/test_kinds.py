@@ -1,0 +1,290 @@
+"""The CRDs on a real API server: what they accept, fill in and refuse, and in which words."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import Kubectl, KubectlError, TestControlPlane
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parents[2]
+SHA = "a" * 64
+
+
+@pytest.fixture(scope="module")
+def kubectl(control_plane: TestControlPlane) -> Kubectl:
+    kubectl = control_plane.kubectl
+    kubectl.apply(ROOT / "crds")
+    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    return kubectl
+
+
+@pytest.fixture
+def job() -> dict[str, Any]:
+    spec = {"source": {"configMap": {"name": "source"}}, "entrypoint": "train.py"}
+    return _object("TrainingJob", "job", spec)
+
+
+@pytest.fixture
+def deployment() -> dict[str, Any]:
+    return _object("ModelDeployment", "model", {"model": {"trainingJob": {"name": "job"}}})
+
+
+@pytest.fixture(autouse=True)
+def _empty(kubectl: Kubectl) -> Iterator[None]:
+    yield
+    kubectl.run("delete", "tj,mdep", "--all")
+
+
+def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def _with(base: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(base)
+    changed["spec"].update(spec)
+    return changed
+
+
+def _refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
+    with pytest.raises(KubectlError) as refused:
+        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
+    return str(refused.value)
+
+
+def test_a_short_training_job_is_accepted_and_its_defaults_are_filled_in(
+    kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    kubectl.apply(job)
+    spec = (kubectl.get("tj", "job") or {})["spec"]
+    assert (spec["nodes"], spec["processesPerNode"], spec["backoffLimit"]) == (1, "auto", 0)
+    assert spec["suspend"] is False
+
+
+def test_a_short_model_deployment_is_accepted_and_its_defaults_are_filled_in(
+    kubectl: Kubectl, deployment: dict[str, Any]
+) -> None:
+    kubectl.apply(deployment)
+    spec = (kubectl.get("mdep", "model") or {})["spec"]
+    assert spec["replicas"] == 1
+    assert spec["rollout"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["expose"]["service"] == {"type": "ClusterIP", "port": 80}
+    assert spec["server"]["workers"] == 1
+
+
+def test_applying_the_same_object_again_keeps_its_generation(
+    kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    kubectl.apply(job)
+    before = (kubectl.get("tj", "job") or {})["metadata"]
+    kubectl.apply(job)
+    after = (kubectl.get("tj", "job") or {})["metadata"]
+    assert before["generation"] == after["generation"]
+    assert before["resourceVersion"] == after["resourceVersion"]
+
+
+JOB_REFUSALS = {
+    "a source of two kinds": (
+        {"source": {"configMap": {"name": "a"}, "image": {"path": "/a"}}},
+        "write exactly one of source.configMap",
+    ),
+    "a source of no kind": ({"source": {}}, "write exactly one of source.configMap"),
+    "an entrypoint outside the source": (
+        {"entrypoint": "../train.py"},
+        "write a relative path without '.' and '..' parts, such as src/train.py",
+    ),
+    "no node": ({"nodes": 0}, "should be greater than or equal to 1"),
+    "too many nodes": ({"nodes": 5000}, "should be less than or equal to 1024"),
+    "no process": ({"processesPerNode": 0}, "write a number from 1 to 64, or auto"),
+    "a word for a number of processes": (
+        {"processesPerNode": "all"},
+        "write a number from 1 to 64, or auto",
+    ),
+    "a variable of torchrun's": (
+        {"env": [{"name": "MASTER_ADDR", "value": "a"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "a prefix of torchrun's": (
+        {"env": [{"name": "PET_NNODES", "value": "3"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "a variable with two values": (
+        {"env": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
+        "write either value or valueFrom, not both",
+    ),
+    "a variable from two places": (
+        {
+            "env": [
+                {
+                    "name": "A",
+                    "valueFrom": {
+                        "fieldRef": {"fieldPath": "x"},
+                        "secretKeyRef": {"name": "a", "key": "b"},
+                    },
+                }
+            ]
+        },
+        "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
+    ),
+    "a quantity that is none": (
+        {"resources": {"limits": {"memory": "much"}}},
+        "spec.resources.limits.memory",
+    ),
+    "a deadline of no time": ({"activeDeadlineSeconds": 0}, "greater than or equal to 1"),
+    "a package without a handler": (
+        {"package": {"serializedFile": "model.pt"}},
+        "spec.package.handler: Required value",
+    ),
+    "a model name with a blank": (
+        {"package": {"serializedFile": "m.pt", "handler": "h.py", "modelName": "my model"}},
+        "write a model name of at most 63 letters",
+    ),
+    "a version of words": (
+        {"package": {"serializedFile": "m.pt", "handler": "h.py", "modelVersion": "latest"}},
+        "write a version of numbers joined by dots, such as 1.0",
+    ),
+    "an image with a blank": ({"image": "my image"}, "write an image reference"),
+    "an unknown field": ({"node": 2}, 'unknown field "spec.node"'),
+}
+
+
+@pytest.mark.parametrize("case", JOB_REFUSALS)
+def test_a_training_job_is_refused_with_a_message_for(
+    case: str, kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    spec, message = JOB_REFUSALS[case]
+    assert message in _refusal(kubectl, _with(job, **spec))
+
+
+DEPLOYMENT_REFUSALS = {
+    "two models": (
+        {"model": {"trainingJob": {"name": "a"}, "uri": "s3://a/b.mar", "sha256": SHA}},
+        "write exactly one of model.trainingJob (its package is served) and model.uri",
+    ),
+    "no model": ({"model": {}}, "write exactly one of model.trainingJob"),
+    "a URI without its digest": (
+        {"model": {"uri": "s3://a/b.mar"}},
+        "write model.sha256, the archive's digest, beside model.uri",
+    ),
+    "a digest cut short": (
+        {"model": {"uri": "s3://a/b.mar", "sha256": "abc"}},
+        "spec.model.sha256",
+    ),
+    "a digest in capitals": (
+        {"model": {"uri": "s3://a/b.mar", "sha256": "A" * 64}},
+        "write the 64 lower-case hexadecimal digits that sha256sum prints",
+    ),
+    "a URI of another scheme": (
+        {"model": {"uri": "ftp://a/b.mar", "sha256": SHA}},
+        "write the address of a .mar archive that starts with s3://, http:// or https://",
+    ),
+    "credentials for a training job's model": (
+        {"model": {"trainingJob": {"name": "a"}, "credentialsSecretName": "s"}},
+        "write model.credentialsSecretName only beside model.uri",
+    ),
+    "bounds of autoscaling that cross": (
+        {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}},
+        "write a maxReplicas that is not below minReplicas",
+    ),
+    "a rolling update that can replace nothing": (
+        {"rollout": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}},
+        "write a maxSurge or a maxUnavailable above 0",
+    ),
+    "a strategy that there is not": ({"rollout": {"strategy": "Sudden"}}, "RollingUpdate"),
+    "a port that there is not": ({"expose": {"service": {"port": 70000}}}, "65535"),
+    "fewer than no replicas": ({"replicas": -1}, "greater than or equal to 0"),
+    "an unknown field": ({"replica": 2}, 'unknown field "spec.replica"'),
+}
+
+
+@pytest.mark.parametrize("case", DEPLOYMENT_REFUSALS)
+def test_a_model_deployment_is_refused_with_a_message_for(
+    case: str, kubectl: Kubectl, deployment: dict[str, Any]
+) -> None:
+    spec, message = DEPLOYMENT_REFUSALS[case]
+    assert message in _refusal(kubectl, _with(deployment, **spec))
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "with.dot"])
+def test_a_name_that_children_could_not_carry_is_refused(
+    name: str, kubectl: Kubectl, job: dict[str, Any], deployment: dict[str, Any]
+) -> None:
+    for manifest in (job, deployment):
+        manifest["metadata"]["name"] = name
+        assert "choose a name of at most 40 characters" in _refusal(kubectl, manifest)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nodes", 3),
+        ("entrypoint", "other.py"),
+        ("image", "another:1"),
+        ("args", ["--more"]),
+        ("source", {"image": {"path": "/app"}}),
+        ("package", {"serializedFile": "m.pt", "handler": "h.py"}),
+        ("resources", {"limits": {"cpu": "2"}}),
+    ],
+)
+def test_what_a_training_job_is_cannot_change(
+    field: str, value: Any, kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    kubectl.apply(job)
+    assert f"{field} cannot" in _refusal(kubectl, _with(job, **{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("suspend", True),
+        ("backoffLimit", 3),
+        ("activeDeadlineSeconds", 60),
+        ("ttlSecondsAfterFinished", 60),
+    ],
+)
+def test_how_long_a_training_job_may_go_on_can_change(
+    field: str, value: Any, kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    kubectl.apply(job)
+    kubectl.apply(_with(job, **{field: value}))
+    assert (kubectl.get("tj", "job") or {})["spec"][field] == value
+
+
+def test_a_model_deployment_is_scaled_by_kubectl_scale(
+    kubectl: Kubectl, deployment: dict[str, Any]
+) -> None:
+    kubectl.apply(deployment)
+    kubectl.run("scale", "mdep/model", "--replicas=3")
+    assert (kubectl.get("mdep", "model") or {})["spec"]["replicas"] == 3
+
+
+def test_the_printed_columns_tell_the_state_at_a_glance(
+    kubectl: Kubectl, job: dict[str, Any], deployment: dict[str, Any]
+) -> None:
+    kubectl.apply([job, deployment])
+    jobs = kubectl.run("get", "tj").splitlines()[0].split()
+    assert jobs == ["NAME", "PHASE", "PERCENT", "LOSS", "NODES", "AGE"]
+    models = kubectl.run("get", "mdep").splitlines()[0].split()
+    assert models == [
+        *("NAME", "READY", "REASON", "REVISION", "REPLICAS", "AVAILABLE", "URL", "AGE"),
+    ]
+    both = kubectl.run("get", "slipway", "-o", "name")
+    assert "trainingjob" in both
+    assert "modeldeployment" in both
+
+
+def test_every_example_is_accepted(kubectl: Kubectl) -> None:
+    examples = [path for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()]
+    assert examples
+    for folder in examples:
+        kubectl.run("apply", "--dry-run=server", "-f", str(folder))
