@@ -1,0 +1,37 @@
+{{/* The operator's settings, as environment variables. */}}
+{{- define "slipway.operator.env" -}}
+- name: SLIPWAY_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: SLIPWAY_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+- name: SLIPWAY_TRAINER_IMAGE
+  value: {{ include "slipway.image" (dict "root" . "image" .Values.images.trainer) | quote }}
+- name: SLIPWAY_SERVER_IMAGE
+  value: {{ include "slipway.image" (dict "root" . "image" .Values.images.server) | quote }}
+- name: SLIPWAY_IMAGE_PULL_POLICY
+  value: {{ .Values.images.pullPolicy }}
+- name: SLIPWAY_LEADER_ELECTION
+  value: {{ .Values.operator.leaderElection | quote }}
+- name: SLIPWAY_WORKERS
+  value: {{ .Values.operator.workers | quote }}
+- name: SLIPWAY_LOG_LEVEL
+  value: {{ .Values.operator.logLevel }}
+- name: SLIPWAY_PROGRESS_INTERVAL_SECONDS
+  value: {{ .Values.operator.progressIntervalSeconds | quote }}
+- name: SLIPWAY_RESYNC_SECONDS
+  value: {{ .Values.operator.resyncSeconds | quote }}
+- name: SLIPWAY_STORE_URI
+  value: {{ include "slipway.store.uri" . | quote }}
+- name: SLIPWAY_STORE_ENDPOINT
+  value: {{ include "slipway.store.endpoint" . | quote }}
+- name: SLIPWAY_STORE_REGION
+  value: {{ include "slipway.store.region" . | quote }}
+- name: SLIPWAY_STORE_SECRET_NAME
+  value: {{ .Values.store.namespaceSecretName }}
+{{ include "slipway.store.credentials" (dict "root" . "id" "SLIPWAY_STORE_ACCESS_KEY_ID" "secret" "SLIPWAY_STORE_SECRET_ACCESS_KEY") }}
+{{- with .Values.operator.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

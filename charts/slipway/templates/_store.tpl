@@ -1,0 +1,56 @@
+{{- define "slipway.store.fullname" -}}
+{{- printf "%s-store" (include "slipway.fullname" .) -}}
+{{- end -}}
+
+{{/* Name of the Secret with the store's credentials in the release's namespace. */}}
+{{- define "slipway.store.secretName" -}}
+{{- if not .Values.store.enabled -}}
+{{- required "store.enabled is false: name the Secret with the bucket's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in store.external.existingSecret" .Values.store.external.existingSecret -}}
+{{- else -}}
+{{- .Values.store.existingSecret | default (printf "%s-credentials" (include "slipway.store.fullname" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where the credentials are made by the operator. */}}
+{{- define "slipway.store.ownSecret" -}}
+{{- if and .Values.store.enabled (not .Values.store.existingSecret) -}}true{{- end -}}
+{{- end -}}
+
+{{/* Two environment variables with the store's credentials:
+     {"root": $, "id": "NAME", "secret": "NAME"} */}}
+{{- define "slipway.store.credentials" -}}
+- name: {{ .id }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "slipway.store.secretName" .root }}
+      key: AWS_ACCESS_KEY_ID
+- name: {{ .secret }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "slipway.store.secretName" .root }}
+      key: AWS_SECRET_ACCESS_KEY
+{{- end -}}
+
+{{- define "slipway.store.uri" -}}
+{{- if .Values.store.enabled -}}
+s3://{{ .Values.store.bucket }}
+{{- else -}}
+{{- required "store.enabled is false: give your bucket in store.external.uri, such as s3://my-bucket/slipway" .Values.store.external.uri -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slipway.store.endpoint" -}}
+{{- if .Values.store.enabled -}}
+http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:7480
+{{- else -}}
+{{- .Values.store.external.endpoint -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slipway.store.region" -}}
+{{- ternary "us-east-1" .Values.store.external.region .Values.store.enabled -}}
+{{- end -}}
+
+{{- define "slipway.store.claimName" -}}
+{{- .Values.store.persistence.existingClaim | default (include "slipway.store.fullname" .) -}}
+{{- end -}}
