@@ -77,3 +77,13 @@ def test_the_printer_columns_read_fields_that_the_schema_has(kind: Kind) -> None
 def test_a_crd_file_is_plain_yaml_of_one_definition() -> None:
     for path in CRDS.glob("*.yaml"):
         assert yaml.safe_load(path.read_text())["kind"] == "CustomResourceDefinition"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_kubectl_explain_has_a_sentence_for_every_field(kind: Kind) -> None:
+    version = crd(kind)["spec"]["versions"][0]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
+    for part in ("spec", "status"):
+        for path, node in nodes(properties[part], part):
+            if not path.endswith("]"):
+                assert node.get("description"), path

@@ -25,14 +25,18 @@ class KeySelector(ApiModel):
     """One key of a ConfigMap or a Secret in the object's namespace."""
 
     name: DnsName
+    """Name of the ConfigMap or Secret."""
     key: Annotated[str, Field(min_length=1, max_length=253)]
+    """Key in it."""
     optional: bool = False
+    """Whether the container may start without it."""
 
 
 class FieldSelector(ApiModel):
     """A field of the pod, by the downward API."""
 
     field_path: Annotated[str, Field(min_length=1, max_length=253)]
+    """Path of the field, such as metadata.name."""
 
 
 class EnvVarSource(
@@ -48,8 +52,11 @@ class EnvVarSource(
     """Where a variable's value comes from: exactly one of its fields."""
 
     config_map_key_ref: KeySelector | None = None
+    """A key of a ConfigMap."""
     secret_key_ref: KeySelector | None = None
+    """A key of a Secret."""
     field_ref: FieldSelector | None = None
+    """A field of the pod."""
 
 
 class EnvVar(
@@ -66,8 +73,11 @@ class EnvVar(
     name: Annotated[
         str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")
     ]
+    """Name of the variable."""
     value: Annotated[str, Field(max_length=4096)] | None = None
+    """Its value."""
     value_from: EnvVarSource | None = None
+    """Where its value comes from instead."""
 
 
 EnvList = Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=map_list("name"))]
@@ -77,11 +87,17 @@ class Condition(ApiModel):
     """One condition of an object's status, as Kubernetes' API conventions define it."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)]
+    """What the condition is about."""
     status: ConditionStatus
+    """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
+    """Why, as one word that programs can compare."""
     message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, as a sentence."""
     last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When the status last changed."""
     observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this was derived from."""
 
 
 ConditionList = Annotated[list[Condition], Field(max_length=16, json_schema_extra=map_list("type"))]

@@ -32,6 +32,7 @@ class TrainingJobReference(ApiModel):
     """A TrainingJob in the deployment's namespace whose package is served."""
 
     name: OwnName
+    """Name of the TrainingJob."""
 
 
 class Model(
@@ -58,6 +59,7 @@ class Model(
         description="Name in URLs; by default the package's, or for a URI the deployment's.",
     )
     training_job: TrainingJobReference | None = None
+    """The TrainingJob whose package is served."""
     uri: ArchiveUri | None = Field(
         default=None, description="Where the .mar lies: s3://, http:// or https://."
     )
@@ -78,12 +80,16 @@ class Server(ApiModel):
         default=1, description="Worker processes in each pod; all must be up before traffic comes."
     )
     resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
+    """Resources of TorchServe in each pod."""
     env: EnvList = Field(default_factory=list)
+    """Variables of the workers."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         default=None, description="Requests answered together; the package's own by default."
     )
     max_batch_delay_milliseconds: Annotated[int, Field(ge=0, le=3_600_000)] | None = None
+    """Longest wait for a batch to fill, in milliseconds; the package's own by default."""
     response_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
+    """Longest time for one answer, in seconds."""
     startup_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] = Field(
         default=600, description="Longest time until all workers have loaded the model."
     )
@@ -104,7 +110,9 @@ class Autoscaling(
     """Replicas that follow the load."""
 
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Fewest pods."""
     max_replicas: Annotated[int, Field(ge=1, le=1000)]
+    """Most pods."""
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=80,
         alias="targetCPUUtilizationPercentage",
@@ -126,14 +134,18 @@ class RollingUpdate(
     """How many pods a rolling update may add and take away."""
 
     max_surge: IntOrPercent = 1
+    """Pods above the wanted number while rolling, as a count or a percentage."""
     max_unavailable: IntOrPercent = 0
+    """Pods below the wanted number while rolling, as a count or a percentage."""
 
 
 class Rollout(ApiModel):
     """How a new revision takes over from the one before."""
 
     strategy: Literal["RollingUpdate"] = "RollingUpdate"
+    """How a new revision takes over."""
     rolling_update: RollingUpdate = Field(default_factory=RollingUpdate)
+    """How fast the pods are replaced."""
     progress_deadline_seconds: Annotated[int, Field(ge=30, le=86_400)] = Field(
         default=900, description="Time without progress after which a rollout counts as failed."
     )
@@ -143,59 +155,83 @@ class ServiceExposure(ApiModel):
     """The Service in front of the pods."""
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    """Type of the Service."""
     port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """Port of the Service."""
 
 
 class Expose(ApiModel):
     """How the model is reached."""
 
     service: ServiceExposure = Field(default_factory=ServiceExposure)
+    """The Service in front of the pods."""
 
 
 class DisruptionBudget(ApiModel):
     """What voluntary disruptions may take away at a time."""
 
     max_unavailable: IntOrPercent = 1
+    """Pods that may be away, as a count or a percentage."""
 
 
 class ModelDeploymentSpec(ApiModel):
     """What is wanted of a served model."""
 
     model: Model
+    """Which archive is served."""
     server: Server = Field(default_factory=Server)
+    """How each pod serves it."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=1, description="Pods that serve; has no effect while autoscaling is set."
     )
     autoscaling: Autoscaling | None = None
+    """Replicas that follow the load."""
     rollout: Rollout = Field(default_factory=Rollout)
+    """How a new revision takes over."""
     expose: Expose = Field(default_factory=Expose)
+    """How the model is reached."""
     pod_disruption_budget: DisruptionBudget = Field(default_factory=DisruptionBudget)
+    """What voluntary disruptions may take away."""
 
 
 class ModelStatus(ApiModel):
     """The archive that is served, as it was last resolved."""
 
     name: ModelName
+    """The model's name in URLs."""
     uri: Annotated[str, Field(max_length=1024)]
+    """Where the archive lies."""
     sha256: Sha256
+    """The archive's digest."""
     training_job: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the TrainingJob that made it."""
     training_job_uid: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, alias="trainingJobUID"
     )
+    """UID of that TrainingJob."""
 
 
 class ModelDeploymentStatus(ApiModel):
     """What was observed of a served model."""
 
     observed_generation: int = 0
+    """Generation of the spec that this status was derived from."""
     conditions: ConditionList = Field(default_factory=list)
+    """What holds of the deployment, and why."""
     revision: Annotated[str, Field(max_length=63)] | None = None
+    """Name of the revision that is rolled out."""
     model: ModelStatus | None = None
+    """The archive that is served."""
     url: Annotated[str, Field(max_length=1024)] | None = None
+    """Where predictions are asked for inside the cluster."""
     replicas: int = 0
+    """Pods of all revisions."""
     updated_replicas: int = 0
+    """Pods of the newest revision."""
     ready_replicas: int = 0
+    """Pods that take traffic."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
+    """Label selector of the pods, for autoscalers."""
 
 
 class ModelDeployment(OwnerLike):

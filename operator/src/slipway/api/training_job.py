@@ -27,6 +27,7 @@ class ConfigMapSource(ApiModel):
     """Source files that are the keys of a ConfigMap in the job's namespace."""
 
     name: DnsName
+    """Name of the ConfigMap; each key is a file."""
 
 
 class ImageSource(ApiModel):
@@ -53,13 +54,16 @@ class Source(
     """Where the training script comes from: exactly one of its fields."""
 
     config_map: ConfigMapSource | None = None
+    """Files in a ConfigMap."""
     image: ImageSource | None = None
+    """Files in the image."""
 
 
 class PackageConfig(ApiModel):
     """The model's own model-config.yaml, which TorchServe reads from inside the archive."""
 
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Requests answered together."""
     max_batch_delay: Annotated[int, Field(ge=0, le=3_600_000)] | None = Field(
         default=None, description="Longest wait for a batch to fill, in milliseconds."
     )
@@ -70,7 +74,9 @@ class PackageConfig(ApiModel):
         default=None, description="Longest time for a worker to load the model, in seconds."
     )
     device_type: Literal["cpu", "gpu"] | None = None
+    """Where the workers compute."""
     job_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that may wait for a worker."""
     handler: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
@@ -84,6 +90,7 @@ class Package(ApiModel):
         default=None, description="Name in TorchServe's URLs; the TrainingJob's name by default."
     )
     model_version: ModelVersion = "1.0"
+    """Version in TorchServe's URLs."""
     serialized_file: FilePath = Field(description="The trained weights, such as model.pt.")
     model_file: FilePath | None = Field(
         default=None, description="The Python file with the model's class, for a state_dict."
@@ -92,10 +99,12 @@ class Package(ApiModel):
         description="The handler's Python file, or a handler built into TorchServe by its name."
     )
     extra_files: Annotated[list[FilePath], Field(max_length=64)] = Field(default_factory=list)
+    """More files that the handler needs, by their paths."""
     requirements_file: FilePath | None = Field(
         default=None, description="A pip requirements file installed when the model is loaded."
     )
     config: PackageConfig | None = None
+    """The model's own model-config.yaml, put into the archive."""
 
 
 OWNED_ENV = (
@@ -158,6 +167,7 @@ class TrainingJobSpec(ApiModel):
         default=None, description="Image with torch; the release's trainer image by default."
     )
     source: Source
+    """Where the script comes from."""
     entrypoint: FilePath = Field(description="The script that torchrun starts, under the source.")
     args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)] = Field(
         default_factory=list, description="Arguments of the script."
@@ -191,19 +201,28 @@ class Nodes(ApiModel):
     """Counts of the job's pods."""
 
     desired: int = 0
+    """Pods that the job runs."""
     active: int = 0
+    """Pods that exist and have not ended."""
     ready: int = 0
+    """Pods whose containers are ready."""
     succeeded: int = 0
+    """Pods that ended well."""
     failed: int = 0
+    """Pods that failed, over all tries."""
 
 
 class Progress(ApiModel):
     """What the script last reported."""
 
     step: Annotated[int, Field(ge=0)] = 0
+    """Last step reported."""
     total_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps in all, where the script says so."""
     epoch: Annotated[int, Field(ge=0)] | None = None
+    """Last epoch reported."""
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Share of the steps done."""
     metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] = (
         Field(
             default_factory=dict,
@@ -211,39 +230,58 @@ class Progress(ApiModel):
         )
     )
     last_report_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the script last reported."""
 
 
 class OutputStatus(ApiModel):
     """Where the script's output lies in the store."""
 
     uri: Annotated[str, Field(max_length=1024)]
+    """Folder in the store."""
     files: int = 0
+    """Number of files."""
     size_bytes: int = 0
+    """Size of all files, in bytes."""
 
 
 class PackageStatus(ApiModel):
     """The archive that was made."""
 
     uri: Annotated[str, Field(max_length=1024)]
+    """Where the archive lies."""
     sha256: Sha256
+    """The archive's digest."""
     size_bytes: int
+    """The archive's size, in bytes."""
     model_name: ModelName
+    """The model's name."""
     model_version: ModelVersion
+    """The model's version."""
     lineage_uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where the record of the archive's origin lies."""
 
 
 class TrainingJobStatus(ApiModel):
     """What was observed of a training run."""
 
     observed_generation: int = 0
+    """Generation of the spec that this status was derived from."""
     phase: TrainingPhase = "Pending"
+    """Summary of the conditions."""
     conditions: ConditionList = Field(default_factory=list)
+    """What holds of the job, and why."""
     start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the training was first started."""
     completion_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the job succeeded or failed."""
     nodes: Nodes = Field(default_factory=Nodes)
+    """Counts of the job's pods."""
     progress: Progress | None = None
+    """What the script last reported."""
     output: OutputStatus | None = None
+    """The stored output."""
     package: PackageStatus | None = None
+    """The stored archive."""
 
 
 class TrainingJob(OwnerLike):
