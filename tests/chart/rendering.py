@@ -1,0 +1,87 @@
+"""The chart as Helm renders it, and ways to find objects in it."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from dev import gotools
+from install.generate import CHART, NAMESPACE
+
+Object = dict[str, Any]
+
+
+class Refused(Exception):  # noqa: N818 - what Helm did with the values
+    """Helm refused the values; the text is what it told the user."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """The objects of a rendered release."""
+
+    objects: tuple[Object, ...]
+
+    def of(self, kind: str) -> tuple[Object, ...]:
+        """Return the objects of a kind."""
+        return tuple(found for found in self.objects if found["kind"] == kind)
+
+    def one(self, kind: str, name: str) -> Object:
+        """Return the one object with this kind and name."""
+        (found,) = (each for each in self.of(kind) if each["metadata"]["name"] == name)
+        return found
+
+    def names(self, kind: str) -> set[str]:
+        """Return the names of the objects of a kind."""
+        return {found["metadata"]["name"] for found in self.of(kind)}
+
+    def pods(self) -> Iterator[Object]:
+        """Yield every pod template."""
+        for found in self.objects:
+            if template := found.get("spec", {}).get("template"):
+                yield template
+
+    def containers(self) -> Iterator[Object]:
+        """Yield every container and init container."""
+        for pod in self.pods():
+            yield from pod["spec"]["containers"]
+            yield from pod["spec"].get("initContainers", ())
+
+    def rules(self) -> Iterator[Object]:
+        """Yield every rule of every Role and ClusterRole."""
+        for kind in ("Role", "ClusterRole"):
+            for role in self.of(kind):
+                yield from role["rules"]
+
+
+def parse(text: str) -> Release:
+    """Return the objects of YAML text."""
+    documents: Iterable[Object | None] = yaml.safe_load_all(text)
+    return Release(tuple(found for found in documents if found))
+
+
+def render(
+    values: Mapping[str, Any] | None = None, release: str = "slipway", apis: Iterable[str] = ()
+) -> Release:
+    """Render the chart with these values; ``apis`` are kinds that the cluster has besides.
+
+    Raises ``Refused`` where Helm does.
+    """
+    command = [
+        *(str(gotools.path("helm")), "template", release, str(CHART), "--values", "-"),
+        *("--namespace", NAMESPACE, "--kube-version", gotools.KUBERNETES_VERSION),
+        *(f"--api-versions={api}" for api in apis),
+    ]
+    done = subprocess.run(
+        command, input=json.dumps(values or {}), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Refused(done.stderr)
+    return parse(done.stdout)
+
+
+def env(container: Object) -> dict[str, Any]:
+    """Return a container's environment: name -> value, or where the value comes from."""
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}

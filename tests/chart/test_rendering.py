@@ -1,0 +1,148 @@
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import env, render
+from tests.chart.value_sets import EVERYTHING, EXTERNAL_STORE, POD_MONITOR, VALUE_SETS
+
+every_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
+
+
+@every_value_set
+def test_each_object_is_named_once_and_carries_the_standard_labels(values: dict[str, Any]) -> None:
+    release = render(values, apis=[POD_MONITOR])
+    names = [
+        (found["kind"], found["metadata"].get("namespace"), found["metadata"]["name"])
+        for found in release.objects
+    ]
+    assert len(names) == len(set(names))
+    for found in release.objects:
+        labels = found["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "slipway"
+        assert labels["app.kubernetes.io/instance"] == "slipway"
+
+
+@every_value_set
+def test_nothing_of_the_chart_looks_like_a_child_of_the_operator(values: dict[str, Any]) -> None:
+    values = {**values, "commonLabels": {"app.kubernetes.io/managed-by": "slipway"}}
+    release = render(values)
+    for found in release.objects:
+        assert found["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+def test_services_budget_and_monitor_select_the_pods_that_they_are_for() -> None:
+    release = render(EVERYTHING, apis=[POD_MONITOR])
+    operator = release.one("Deployment", "slipway")["spec"]["template"]["metadata"]["labels"]
+    store = release.one("StatefulSet", "slipway-store")["spec"]["template"]["metadata"]["labels"]
+    selectors = {
+        "metrics": release.one("Service", "slipway-metrics")["spec"]["selector"],
+        "budget": release.one("PodDisruptionBudget", "slipway")["spec"]["selector"]["matchLabels"],
+        "monitor": release.one("PodMonitor", "slipway")["spec"]["selector"]["matchLabels"],
+    }
+    assert all(selector.items() <= operator.items() for selector in selectors.values())
+    assert not any(selector.items() <= store.items() for selector in selectors.values())
+    assert release.one("Service", "slipway-store")["spec"]["selector"].items() <= store.items()
+
+
+def test_labels_of_pods_can_be_added_but_not_those_that_select_them() -> None:
+    changed = {"app.kubernetes.io/component": "other", "tier": "control"}
+    release = render({"operator": {"podLabels": changed}})
+    labels = release.one("Deployment", "slipway")["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/component"] == "operator"
+    assert labels["tier"] == "control"
+
+
+def test_images_follow_registry_tag_and_digest() -> None:
+    release = render(EVERYTHING)
+    operator, store = (
+        release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"][0],
+        release.one("StatefulSet", "slipway-store")["spec"]["template"]["spec"]["containers"][0],
+    )
+    assert operator["image"] == f"registry.example.com/ml/slipway-operator@sha256:{'a' * 64}"
+    assert store["image"] == "registry.example.com/ml/slipway-store:0.1.0"
+    told = env(operator)
+    assert told["SLIPWAY_TRAINER_IMAGE"] == "registry.example.com/ml/slipway-trainer:0.1.0-cuda"
+    assert told["SLIPWAY_SERVER_IMAGE"] == "other.example.com/slipway-server:0.1.0"
+    assert {each["imagePullPolicy"] for each in release.containers()} == {"Always"}
+
+
+def test_every_pod_gets_the_pull_secrets_and_its_place() -> None:
+    for pod in render(EVERYTHING).pods():
+        spec = pod["spec"]
+        assert spec["imagePullSecrets"] == [{"name": "registry"}]
+        assert spec["priorityClassName"] == "platform"
+        assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+        assert spec["tolerations"] == [{"key": "platform", "operator": "Exists"}]
+
+
+def test_a_spread_constraint_counts_the_operators_own_pods() -> None:
+    pod = render(EVERYTHING).one("Deployment", "slipway")["spec"]["template"]
+    (constraint,) = pod["spec"]["topologySpreadConstraints"]
+    selector = constraint["labelSelector"]["matchLabels"]
+    assert selector.items() <= pod["metadata"]["labels"].items()
+    assert constraint["topologyKey"] == "kubernetes.io/hostname"
+
+
+def test_a_disruption_budget_comes_with_the_second_replica() -> None:
+    assert not render().of("PodDisruptionBudget")
+    assert render({"operator": {"replicas": 2}}).of("PodDisruptionBudget")
+
+
+def test_without_an_election_two_operators_never_overlap() -> None:
+    deployment = render({"operator": {"leaderElection": False}}).one("Deployment", "slipway")
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_a_pod_monitor_is_made_only_where_the_kind_exists_and_it_is_wanted() -> None:
+    unwanted = {"metrics": {"podMonitor": {"enabled": False}}}
+    assert not render().of("PodMonitor")
+    assert not render(unwanted, apis=[POD_MONITOR]).of("PodMonitor")
+    (monitor,) = render(EVERYTHING, apis=[POD_MONITOR]).of("PodMonitor")
+    assert monitor["metadata"]["labels"]["prometheus"] == "main"
+
+
+def test_another_release_name_gives_other_names_and_the_store_is_still_found() -> None:
+    release = render(release="ml")
+    (deployment,) = release.of("Deployment")
+    assert deployment["metadata"]["name"] == "ml-slipway"
+    told = env(deployment["spec"]["template"]["spec"]["containers"][0])
+    assert told["SLIPWAY_STORE_ENDPOINT"] == "http://ml-slipway-store.slipway-system.svc:7480"
+    assert "ml-slipway-store" in release.names("Service")
+
+
+def test_an_outside_bucket_replaces_the_built_in_store() -> None:
+    release = render({"store": EXTERNAL_STORE})
+    assert not release.of("StatefulSet")
+    assert not release.of("PersistentVolumeClaim")
+    assert not release.of("Secret")
+    pod = release.one("Deployment", "slipway")["spec"]["template"]["spec"]
+    assert "initContainers" not in pod
+    told = env(pod["containers"][0])
+    assert told["SLIPWAY_STORE_URI"] == "s3://models/slipway"
+    assert told["SLIPWAY_STORE_ENDPOINT"] == "https://s3.example.com"
+    assert told["SLIPWAY_STORE_REGION"] == "eu-central-1"
+    reference = told["SLIPWAY_STORE_SECRET_ACCESS_KEY"]["secretKeyRef"]
+    assert reference == {"name": "bucket-credentials", "key": "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_the_volume_stays_on_uninstall_unless_told_otherwise() -> None:
+    kept = render().one("PersistentVolumeClaim", "slipway-store")["metadata"]
+    assert kept["annotations"]["helm.sh/resource-policy"] == "keep"
+    lost = render({"store": {"persistence": {"keep": False}}})
+    assert "annotations" not in lost.one("PersistentVolumeClaim", "slipway-store")["metadata"]
+
+
+def test_the_store_uses_the_claim_that_it_is_given() -> None:
+    release = render(VALUE_SETS["own credentials and claim"])
+    assert not release.of("PersistentVolumeClaim")
+    pod = release.one("StatefulSet", "slipway-store")["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "big"}}]
+
+
+def test_only_the_operator_and_its_children_reach_the_store_where_policies_are_on() -> None:
+    release = render(EVERYTHING)
+    operator = release.one("Deployment", "slipway")["spec"]["template"]["metadata"]["labels"]
+    (rule,) = release.one("NetworkPolicy", "slipway-store")["spec"]["ingress"]
+    own, children = rule["from"]
+    assert own["podSelector"]["matchLabels"].items() <= operator.items()
+    assert children["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "slipway"}

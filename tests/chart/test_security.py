@@ -1,0 +1,113 @@
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import env, render
+from tests.chart.value_sets import POD_MONITOR, VALUE_SETS
+
+every_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
+
+
+@every_value_set
+def test_no_rule_has_a_wildcard(values: dict[str, Any]) -> None:
+    rules = list(render(values).rules())
+    assert rules
+    for rule in rules:
+        assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+        assert "nonResourceURLs" not in rule
+
+
+@every_value_set
+def test_secrets_are_read_and_changed_by_name_only(values: dict[str, Any]) -> None:
+    for rule in render(values).rules():
+        if "secrets" not in rule["resources"]:
+            continue
+        assert rule["resources"] == ["secrets"]
+        if rule["verbs"] != ["create"]:
+            assert len(rule["resourceNames"]) == 1
+            assert set(rule["verbs"]) <= {"get", "patch", "update"}
+
+
+@every_value_set
+def test_no_one_is_given_a_role_of_the_cluster(values: dict[str, Any]) -> None:
+    release = render(values)
+    for binding in release.of("ClusterRoleBinding") + release.of("RoleBinding"):
+        reference = binding["roleRef"]
+        assert reference["name"] in release.names(reference["kind"])
+
+
+@every_value_set
+def test_every_container_is_as_restricted_as_can_be(values: dict[str, Any]) -> None:
+    containers = list(render(values).containers())
+    assert containers
+    for container in containers:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"]
+        assert container["resources"]["limits"]["memory"]
+
+
+@every_value_set
+def test_every_pod_runs_as_no_root_and_only_the_operator_has_a_token(
+    values: dict[str, Any],
+) -> None:
+    for pod in render(values).pods():
+        spec, component = pod["spec"], pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] == 10001
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is (component == "operator")
+        assert spec["enableServiceLinks"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert all("hostPath" not in volume for volume in spec["volumes"])
+
+
+def test_a_list_of_namespaces_gives_roles_there_and_no_right_beyond() -> None:
+    release = render({"watchNamespaces": ["team-a", "team-b"]}, apis=[POD_MONITOR])
+    assert not release.of("ClusterRoleBinding")
+    assert release.names("ClusterRole") == {"slipway-view", "slipway-edit"}
+    roles = {role["metadata"]["namespace"]: role["rules"] for role in release.of("Role")}
+    assert roles.keys() == {"team-a", "team-b", "slipway-system"}
+    (whole_cluster,) = (
+        role for role in render().of("ClusterRole") if role["metadata"]["name"] == "slipway"
+    )
+    assert roles["team-a"] == roles["team-b"] == whole_cluster["rules"]
+    (operator,) = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"]
+    assert env(operator)["SLIPWAY_WATCH_NAMESPACES"] == "team-a,team-b"
+
+
+def test_users_get_the_two_kinds_through_the_clusters_own_roles() -> None:
+    release = render()
+    edit = release.one("ClusterRole", "slipway-edit")
+    labels = edit["metadata"]["labels"]
+    assert labels["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    assert "rbac.authorization.k8s.io/aggregate-to-view" not in labels
+    view = release.one("ClusterRole", "slipway-view")
+    assert {verb for rule in view["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    off = render({"rbac": {"aggregateToUserRoles": False}})
+    assert off.names("ClusterRole") == {"slipway"}
+
+
+def test_no_credentials_are_in_the_release() -> None:
+    first, second = render(), render()
+    assert first == second
+    (secret,) = first.of("Secret")
+    assert not {"data", "stringData"} & secret.keys()
+
+
+@pytest.mark.parametrize("own", [{}, {"existingSecret": "mine"}], ids=["made", "given"])
+def test_store_and_operator_read_the_same_credentials(own: dict[str, str]) -> None:
+    release = render({"store": own})
+    name = own.get("existingSecret", "slipway-store-credentials")
+    operator = release.one("Deployment", "slipway")["spec"]["template"]["spec"]
+    (store,) = release.one("StatefulSet", "slipway-store")["spec"]["template"]["spec"]["containers"]
+    identity = {"secretKeyRef": {"name": name, "key": "AWS_ACCESS_KEY_ID"}}
+    assert env(operator["containers"][0])["SLIPWAY_STORE_ACCESS_KEY_ID"] == identity
+    assert env(store)["ROOT_ACCESS_KEY_ID"] == identity
+    assert bool(operator.get("initContainers")) is not bool(own)
+    role = release.one("Role", "slipway-own-namespace")
+    named = [rule["resourceNames"] for rule in role["rules"] if "secrets" in rule["resources"]]
+    assert named == ([] if own else [[name]])
