@@ -1,0 +1,34 @@
+"""After the end: the status stays, nothing is created again, and at last the object goes."""
+
+from datetime import datetime, timedelta
+
+from slipway.api import TrainingJob, find, parse_time
+from slipway.plan import Delete, ObjectRef, Plan
+from slipway.training import reasons
+
+
+def after_the_end(job: TrainingJob, now: datetime) -> Plan:
+    """Delete a finished TrainingJob when its ``ttlSecondsAfterFinished`` has passed.
+
+    Only ``observedGeneration`` follows the spec, whose lifetime may still change.
+    """
+    status = job.status.model_copy(update={"observed_generation": job.metadata.generation})
+    due = due_at(job)
+    if due is None:
+        return Plan(status=status.to_wire())
+    left = (due - now).total_seconds()
+    if left > 0:
+        return Plan(status=status.to_wire(), requeue_after=left)
+    meta = job.metadata
+    ref = ObjectRef(job.api_version, job.kind, meta.namespace, meta.name)
+    return Plan(delete=(Delete(ref, meta.uid),))
+
+
+def due_at(job: TrainingJob) -> datetime | None:
+    """Return when a finished job's time is over; None where it stays for good."""
+    ttl, end = job.spec.ttl_seconds_after_finished, parse_time(job.status.completion_time)
+    if end is None:
+        conditions = job.status.conditions
+        last = find(conditions, reasons.SUCCEEDED) or find(conditions, reasons.FAILED)
+        end = parse_time(last.last_transition_time) if last else None
+    return end + timedelta(seconds=ttl) if ttl is not None and end else None

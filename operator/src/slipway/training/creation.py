@@ -1,0 +1,85 @@
+"""The first stage: nothing is there yet, or somebody deleted the Job before its end."""
+
+from slipway.api import TrainingJob, is_true
+from slipway.plan import Event, Manifest
+from slipway.settings import Settings
+from slipway.store import store_secret
+from slipway.training import names, reasons, suspension
+from slipway.training.failure import Failure
+from slipway.training.job import training_job
+from slipway.training.service import headless_service
+from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.step import Finding, Step
+
+WAIT_SECONDS = 10.0
+"""How long to wait before what is missing is looked for again, in seconds."""
+MAX_KEYS = 20
+"""Most keys of a ConfigMap that a message names."""
+
+
+def create(snapshot: TrainingSnapshot, settings: Settings) -> Step:
+    """Create the children, unless the job is suspended or something that they need is missing.
+
+    Once they are there, what they needed to start does not matter any more. The status says
+    "created" when the Job is observed, not before.
+    """
+    job = snapshot.job
+    if job.spec.suspend:
+        nothing = "Nothing is created while spec.suspend is true."
+        created = Finding(reasons.CREATED, False, reasons.SUSPENDED_BY_SPEC, nothing)
+        return Step(findings=(created, suspension.in_effect()))
+    missing = missing_prerequisite(snapshot)
+    if missing:
+        created = Finding(reasons.CREATED, False, missing.reason, missing.message)
+        findings = (created, *suspension.over(job.status))
+        return Step(findings=findings, requeue_after=WAIT_SECONDS)
+    return Step(apply=_children(job, settings), events=_recreated(job))
+
+
+def missing_prerequisite(snapshot: TrainingSnapshot) -> Failure | None:
+    """Return what the children need and is not there; None where they can be created."""
+    return _missing_source(snapshot) or _missing_store(snapshot)
+
+
+def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
+    spec, keys = snapshot.job.spec, snapshot.source_keys
+    if spec.source.config_map is None:
+        return None
+    name = spec.source.config_map.name
+    if keys is None:
+        message = f"There is no ConfigMap {name} in the job's namespace: create it with the script."
+        return Failure(reasons.SOURCE_NOT_FOUND, message)
+    if spec.entrypoint in keys:
+        return None
+    shown = sorted(keys)[:MAX_KEYS] + ["..."] * (len(keys) > MAX_KEYS)
+    message = (
+        f"The ConfigMap {name} has no key {spec.entrypoint} for spec.entrypoint; its keys: "
+        f"{', '.join(shown) or 'none'}."
+    )
+    return Failure(reasons.ENTRYPOINT_NOT_FOUND, message)
+
+
+def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
+    if snapshot.store.reachable:
+        return None
+    why = snapshot.store.message or "it does not answer"
+    message = f"The artifact store is unavailable, so the output could not be kept: {why}"
+    return Failure(reasons.STORE_UNAVAILABLE, message)
+
+
+def _children(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
+    return (*support(job, settings), training_job(job, settings))
+
+
+def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
+    """Return what the training Job needs beside it for as long as it runs."""
+    service = headless_service(job)
+    secret = store_secret(settings.store, job.metadata.namespace)
+    return (secret, service) if service else (secret,)
+
+
+def _recreated(job: TrainingJob) -> tuple[Event, ...]:
+    if not is_true(job.status.conditions, reasons.CREATED):
+        return ()
+    message = f"The Job {names.train_name(job)} was deleted before its end; it is created again."
+    return (Event("Warning", "Recreated", message),)

@@ -1,0 +1,82 @@
+"""The variables by which the operator tells its containers what to do."""
+
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.api.training_job import OWNED_ENV
+from slipway.training import devices, names
+from slipway.training.view import INDEX
+
+SCRATCH = {"HOME": "/tmp", "TMPDIR": "/tmp"}  # noqa: S108 - an emptyDir of the pod
+"""Where programs write what nobody needs later: the root file system is read-only."""
+
+
+def pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
+    """Return plain variables as a container's ``env``."""
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def completion_index() -> dict[str, Any]:
+    """Return the variable with the pod's index.
+
+    The Job controller would add it too, but at the end of the list, and ``$(NAME)`` sees only what
+    stands before it.
+    """
+    path = f"metadata.labels['{INDEX}']"
+    return {
+        "name": OWNED_ENV[-1],
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}},
+    }
+
+
+def identity(job: TrainingJob) -> dict[str, str]:
+    """Return whose pod it is."""
+    return {
+        "SLIPWAY_JOB_NAME": job.metadata.name,
+        "SLIPWAY_JOB_NAMESPACE": job.metadata.namespace,
+    }
+
+
+def source_dir(job: TrainingJob) -> str:
+    """Return where the training container finds the source."""
+    image = job.spec.source.image
+    return image.path if image else names.SOURCE_DIR
+
+
+def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return the training container's variables: the launcher's, then the user's in their order.
+
+    A variable of the user's replaces ours of that name, as the API server wants each name once.
+    """
+    own = [completion_index(), *pairs({**SCRATCH, **identity(job), **_launch(job)})]
+    user = [variable.to_wire() for variable in job.spec.env]
+    taken = {variable["name"] for variable in user}
+    return [variable for variable in own if variable["name"] not in taken] + user
+
+
+def _launch(job: TrainingJob) -> dict[str, str]:
+    return {
+        "SLIPWAY_ENTRYPOINT": job.spec.entrypoint,
+        "SLIPWAY_SOURCE_DIR": source_dir(job),
+        "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
+        "SLIPWAY_RUN_DIR": names.RUN_DIR,
+        "SLIPWAY_NODES": str(job.spec.nodes),
+        "SLIPWAY_PROCESSES_PER_NODE": str(devices.processes_per_node(job.spec)),
+        "SLIPWAY_RDZV_ENDPOINT": f"{names.node_address(job, '0')}:{names.RENDEZVOUS_PORT}",
+        "SLIPWAY_RDZV_ID": job.metadata.uid,
+        "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({OWNED_ENV[-1]})"),
+        "SLIPWAY_BACKEND": devices.backend(job.spec),
+    }
+
+
+def agent_env(job: TrainingJob, output_uri: str) -> list[dict[str, Any]]:
+    """Return the sidecar's variables; the store's credentials come from its Secret."""
+    variables = {
+        **SCRATCH,
+        **identity(job),
+        "SLIPWAY_RUN_DIR": names.RUN_DIR,
+        "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
+        "SLIPWAY_OUTPUT_URI": output_uri,
+        "SLIPWAY_METRICS_PORT": str(names.METRICS_PORT),
+    }
+    return [completion_index(), *pairs(variables)]

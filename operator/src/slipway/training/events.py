@@ -1,0 +1,41 @@
+"""The Events that a turn of the conditions is worth."""
+
+from collections.abc import Sequence
+
+from slipway.api import Condition, Conditions, is_true
+from slipway.plan import Event
+from slipway.training import reasons
+
+MAX_NOTE = 1000
+"""Longest message of an Event, in bytes; the API takes 1024."""
+
+_GOOD = {
+    reasons.CREATED: "Created",
+    reasons.RUNNING: "Started",
+    reasons.SUSPENDED: "Suspended",
+    reasons.PACKAGED: "Packaged",
+    reasons.SUCCEEDED: "Succeeded",
+}
+"""The Event of each condition that turned true."""
+
+
+def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
+    """Return the Events for the conditions that have another status or reason than before."""
+    turned = [one for one in conditions.to_list() if conditions.turned(one.type)]
+    made = (_event(condition, previous) for condition in turned)
+    return tuple(event for event in made if event)
+
+
+def _event(condition: Condition, previous: Sequence[Condition]) -> Event | None:
+    note = condition.message.encode()[:MAX_NOTE].decode(errors="ignore")
+    if condition.type == reasons.FAILED:
+        return Event("Warning", "Failed", note)
+    if condition.status == "True":
+        return Event("Normal", _GOOD[condition.type], note)
+    if condition.reason in reasons.PROBLEMS:
+        return Event("Warning", condition.reason, note)
+    if condition.reason == reasons.PACKAGING:
+        return Event("Normal", "Packaging", note)
+    if condition.type == reasons.SUSPENDED and is_true(previous, reasons.SUSPENDED):
+        return Event("Normal", "Resumed", note)
+    return None

@@ -1,0 +1,37 @@
+"""The names, components, paths and ports that a TrainingJob's children agree on."""
+
+from slipway.api import TrainingJob
+
+TRAINER = "trainer"
+"""Component of the training pods, and the name of the container with the user's script."""
+AGENT = "agent"
+"""Name of the sidecar that reports progress and stores the output."""
+PACKAGER = "packager"
+"""Component of the packaging pod, and the name of its container."""
+
+SOURCE_DIR = "/slipway/source"
+OUTPUT_DIR = "/slipway/output"
+RUN_DIR = "/slipway/run"
+
+RENDEZVOUS_PORT = 29400
+"""Port of the c10d rendezvous, torchrun's default."""
+METRICS_PORT = 9400
+"""Port of the agent's Prometheus metrics."""
+
+
+def train_name(job: TrainingJob) -> str:
+    """Return the name of the Indexed Job and of its headless Service."""
+    return f"{job.metadata.name}-train"
+
+
+def package_name(job: TrainingJob) -> str:
+    """Return the name of the packaging Job."""
+    return f"{job.metadata.name}-package"
+
+
+def node_address(job: TrainingJob, index: str) -> str:
+    """Return the stable DNS name of the pod with an index; localhost where there is one pod."""
+    if job.spec.nodes == 1:
+        return "localhost"
+    service = train_name(job)
+    return f"{service}-{index}.{service}.{job.metadata.namespace}.svc"

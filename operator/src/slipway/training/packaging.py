@@ -1,0 +1,169 @@
+"""The stage after the training: from the output to the archive, where one is asked for."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from slipway.api import TrainingJob, timestamp
+from slipway.api.training_job import OutputStatus, Package, PackageStatus
+from slipway.plan import Delete, Event
+from slipway.settings import Settings
+from slipway.store import store_secret
+from slipway.training import reasons, suspension
+from slipway.training.changes import packaging_changes
+from slipway.training.ending import LOOK_AGAIN_SECONDS, ended_at, first_pod, may_come, trained_image
+from slipway.training.failure import Failure, describe, first_failure
+from slipway.training.messages import LastWord, last_word
+from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
+from slipway.training.running import created
+from slipway.training.step import Finding, Step, kept
+from slipway.training.view import JobView, Look, PodView
+from slipway.training.waiting import first_problem
+
+
+def package(
+    job: TrainingJob, found: Look, output: OutputStatus, settings: Settings, now: datetime
+) -> Step:
+    """Bring a job whose training completed to its end: with its archive, or without one."""
+    step = _next(job, found, output, settings, now)
+    if not step.findings:
+        return step
+    completed = Finding(reasons.RUNNING, False, reasons.COMPLETED, "The training is done.")
+    return replace(step, findings=(created(), completed, *step.findings), output=output)
+
+
+def _next(
+    job: TrainingJob, found: Look, output: OutputStatus, settings: Settings, now: datetime
+) -> Step:
+    wanted, live = job.spec.package, found.packaging
+    if wanted is None:
+        end = ended_at(found.training) if found.training else None
+        return _succeed(job, f"The output is at {output.uri}.", end or now)
+    if live is None:
+        image = trained_image(found.training, job, settings)
+        return _create(job, wanted, output, image, settings)
+    if live.complete:
+        return _read(job, live, now)
+    if live.failed:
+        return _fail(job, live, now)
+    return _follow(job, live, settings)
+
+
+def _create(
+    job: TrainingJob, wanted: Package, output: OutputStatus, image: str, settings: Settings
+) -> Step:
+    if job.spec.suspend:
+        return Step(findings=(_packaging("Waits until it is resumed."), suspension.in_effect()))
+    secret = store_secret(settings.store, job.metadata.namespace)
+    made = packaging_job(job, wanted, settings, output.uri, image)
+    findings = (_packaging("The archive is being made."), *suspension.over(job.status))
+    return Step(findings=findings, apply=(secret, made))
+
+
+def _follow(job: TrainingJob, live: JobView, settings: Settings) -> Step:
+    suspended = suspension.of(live, job.status)
+    secret = store_secret(settings.store, job.metadata.namespace)
+    return Step(
+        findings=(_state(job, live), *suspended),
+        apply=() if live.deleting else (secret,),
+        patch=packaging_changes(job, live),
+    )
+
+
+def _state(job: TrainingJob, live: JobView) -> Finding:
+    """Return how the packaging goes: what the last try that ended said, if that went wrong."""
+    if live.suspended:
+        return _packaging("Waits until it is resumed.")
+    problem = first_problem(live.pods)
+    if problem:
+        return Finding(reasons.PACKAGED, False, problem.reason, problem.message)
+    failed = max((pod for pod in live.pods if pod.failed), key=lambda p: p.created, default=None)
+    if failed is None:
+        return _packaging("The archive is being made.")
+    if _is_transient(failed):
+        return _store_unavailable(last_word(failed.main))
+    retrying = _packaging(f"Tried again. {describe(failed).message}")
+    counted = sum(pod.failed and not _is_transient(pod) for pod in live.pods)
+    return kept(job.status, reasons.PACKAGED, retrying) if counted > BACKOFF_LIMIT else retrying
+
+
+def _is_transient(pod: PodView) -> bool:
+    return pod.main.exit_code == STORE_UNAVAILABLE_CODE
+
+
+def _packaging(message: str) -> Finding:
+    return Finding(reasons.PACKAGED, False, reasons.PACKAGING, message)
+
+
+def _store_unavailable(word: LastWord | None) -> Finding:
+    why = (word.string("message") if word else "") or "The artifact store is unavailable."
+    message = f"{why} It is tried again until the store answers."
+    return Finding(reasons.PACKAGED, False, reasons.STORE_UNAVAILABLE, message)
+
+
+def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
+    """Take the archive's digest from the packager's last word; make it again where that is lost.
+
+    That is safe: the same output makes the same archive.
+    """
+    pod = first_pod(live)
+    if pod is None:
+        return _wait(live, now) or _repeat(job, live)
+    made = _package_status(last_word(pod.main))
+    if made is None:
+        unread = Failure(reasons.PACKAGING_FAILED, f"Pod {pod.name} left no record of the archive.")
+        return _failed(job, unread, ended_at(live) or now)
+    stored = Finding(
+        reasons.PACKAGED, True, reasons.PACKAGE_STORED, f"The archive is at {made.uri}."
+    )
+    succeeded = _succeed(job, f"The archive is at {made.uri}.", ended_at(live) or now)
+    return replace(succeeded, findings=(stored, *succeeded.findings), package=made)
+
+
+def _package_status(word: LastWord | None) -> PackageStatus | None:
+    try:
+        return PackageStatus.model_validate(word.mapping("package")) if word else None
+    except ValidationError:
+        return None
+
+
+def _wait(live: JobView, now: datetime) -> Step | None:
+    return Step(requeue_after=LOOK_AGAIN_SECONDS) if may_come(live, now) else None
+
+
+def _repeat(job: TrainingJob, live: JobView) -> Step:
+    """Delete a Job whose pod is lost with what it said; the next reconcile creates it again."""
+    message = f"The Job {live.ref.name} ended, but its pod is gone with the record: made again."
+    return Step(
+        findings=(_packaging("The archive is being made again."), *suspension.over(job.status)),
+        delete=() if live.deleting else (Delete(live.ref, live.uid),),
+        events=() if live.deleting else (Event("Warning", "PackagingRepeated", message),),
+    )
+
+
+def _fail(job: TrainingJob, live: JobView, now: datetime) -> Step:
+    failure = first_failure(live.pods)
+    waiting = None if failure else _wait(live, now)
+    if waiting:
+        return waiting
+    why = live.condition("Failed").get("message") or "its Job does not say why"
+    cause = failure.message if failure else str(why)
+    return _failed(job, Failure(reasons.PACKAGING_FAILED, cause), ended_at(live) or now)
+
+
+def _failed(job: TrainingJob, cause: Failure, end: datetime) -> Step:
+    message = f"The archive could not be made; the output is kept. {cause.message}"
+    return Step(
+        findings=(
+            *suspension.over(job.status),
+            Finding(reasons.PACKAGED, False, cause.reason, message),
+            Finding(reasons.FAILED, True, cause.reason, message),
+        ),
+        completion_time=timestamp(end),
+    )
+
+
+def _succeed(job: TrainingJob, where: str, end: datetime) -> Step:
+    done = Finding(reasons.SUCCEEDED, True, reasons.COMPLETED, f"The job is done. {where}")
+    return Step(findings=(*suspension.over(job.status), done), completion_time=timestamp(end))

@@ -1,0 +1,149 @@
+"""The Job that makes the archive of a finished training: one pod, no GPU, safe to repeat."""
+
+import json
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.api.training_job import Package
+from slipway.manifests import (
+    child,
+    container_security,
+    empty_dir,
+    labels,
+    mount,
+    pod_security,
+)
+from slipway.plan import Manifest
+from slipway.settings import Settings
+from slipway.store import lineage_uri, package_uri, store_env
+from slipway.training import names
+from slipway.training.environment import SCRATCH, identity, pairs, source_dir
+from slipway.training.job import own_image, pod_failures, source_mounts, source_volumes
+
+STORE_UNAVAILABLE_CODE = 75
+"""The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""
+BACKOFF_LIMIT = 2
+"""How often a packager that failed for another reason is tried again."""
+
+RESOURCES = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"memory": "2Gi"},
+}
+COPY_RESOURCES = {
+    "requests": {"cpu": "20m", "memory": "32Mi"},
+    "limits": {"memory": "256Mi"},
+}
+
+COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
+"""The program that takes a source out of the user's image; its arguments are from and to."""
+
+
+def packaging_job(
+    job: TrainingJob, package: Package, settings: Settings, output: str, image: str
+) -> Manifest:
+    """Return the packaging Job for an output's URI; ``image`` is the one that trained, for lineage.
+
+    An unavailable store is no failed try: the Job controller tries again, with back-off, for ever.
+    """
+    unavailable = {
+        "action": "Ignore",
+        "onExitCodes": {
+            "containerName": names.PACKAGER,
+            "operator": "In",
+            "values": [STORE_UNAVAILABLE_CODE],
+        },
+    }
+    return {
+        **child(job, "batch/v1", "Job", names.package_name(job), names.PACKAGER),
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": BACKOFF_LIMIT,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": pod_failures(unavailable),
+            "suspend": False,
+            "template": {
+                "metadata": {"labels": labels(job, names.PACKAGER)},
+                "spec": _pod(job, settings, _env(job, package, settings, output, image)),
+            },
+        },
+    }
+
+
+def _pod(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dict[str, Any]:
+    copied = _copies_source(job)
+    source = [empty_dir("source")] if copied else source_volumes(job)
+    pod = {
+        **pod_security(),
+        "restartPolicy": "Never",
+        "containers": [_packager(job, settings, env)],
+        "volumes": [*source, empty_dir("tmp")],
+    }
+    return {**pod, "initContainers": [_source_copy(job)]} if copied else pod
+
+
+def _copies_source(job: TrainingJob) -> bool:
+    """Tell whether the source is in an image that is not the packager's own."""
+    return job.spec.source.image is not None and job.spec.image is not None
+
+
+def _source_copy(job: TrainingJob) -> dict[str, Any]:
+    return {
+        "name": "source",
+        "image": job.spec.image,
+        "command": ["python3", "-c", COPY, source_dir(job), names.SOURCE_DIR],
+        "resources": COPY_RESOURCES,
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [mount("source", names.SOURCE_DIR)],
+    }
+
+
+def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dict[str, Any]:
+    copied = [mount("source", names.SOURCE_DIR, read_only=True)] if _copies_source(job) else []
+    return {
+        "name": names.PACKAGER,
+        **own_image(settings),
+        "command": ["python3", "-m", "slipway_runtime.package"],
+        "env": env,
+        "envFrom": store_env(settings.store),
+        "resources": RESOURCES,
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            *(copied or source_mounts(job)),
+            mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
+        ],
+    }
+
+
+def _env(
+    job: TrainingJob, package: Package, settings: Settings, output: str, image: str
+) -> list[dict[str, Any]]:
+    wanted = {**package.to_wire(), "modelName": job.model_name}
+    return pairs(
+        {
+            **SCRATCH,
+            **identity(job),
+            "SLIPWAY_OUTPUT_URI": output,
+            "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),
+            "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job),
+            "SLIPWAY_PACKAGE": json.dumps(wanted, sort_keys=True),
+            "SLIPWAY_LINEAGE": json.dumps(_lineage(job, image), sort_keys=True),
+            "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
+        }
+    )
+
+
+def _lineage(job: TrainingJob, image: str) -> dict[str, Any]:
+    """Return what is recorded of the training; no variables, as these may hold secrets."""
+    return {
+        "namespace": job.metadata.namespace,
+        "name": job.metadata.name,
+        "uid": job.metadata.uid,
+        "image": image,
+        "source": job.spec.source.to_wire(),
+        "entrypoint": job.spec.entrypoint,
+        "args": job.spec.args,
+        "nodes": job.spec.nodes,
+    }

@@ -1,0 +1,65 @@
+"""How far a training is: the script's last report, as it stands in the status."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.api import timestamp
+from slipway.api.training_job import Progress
+
+MAX_METRICS = 32
+MAX_METRIC_NAME = 64
+
+
+def decimal(value: float) -> str:
+    """Return a metric as decimal text with six significant digits, such as ``0.0123457``."""
+    return f"{value:.6g}"
+
+
+def with_percent(progress: Progress) -> Progress:
+    """Return the progress with the share of its steps in percent; none without a planned end."""
+    total = progress.total_steps
+    percent = min(100, 100 * progress.step // total) if total else None
+    return progress.model_copy(update={"percent": percent})
+
+
+def from_report(report: Mapping[str, Any]) -> Progress | None:
+    """Return the progress in a script's report; None where that has no step.
+
+    The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
+    "metrics": {name: float}, "time": unix seconds}``; what has another shape is left out.
+    """
+    step = _count(report.get("step"))
+    if step is None:
+        return None
+    found = Progress(
+        step=step,
+        total_steps=_count(report.get("totalSteps")),
+        epoch=_count(report.get("epoch")),
+        metrics=_metrics(report.get("metrics")),
+        last_report_time=_moment(report.get("time")),
+    )
+    return with_percent(found)
+
+
+def _count(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value < 2**63 else None
+
+
+def _metrics(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    numbers = {
+        name: decimal(number)
+        for name, number in sorted(value.items())
+        if isinstance(number, int | float) and len(name) <= MAX_METRIC_NAME
+    }
+    return dict(list(numbers.items())[:MAX_METRICS])
+
+
+def _moment(value: Any) -> str | None:
+    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 < value < 1e11:
+        return None
+    return timestamp(datetime.fromtimestamp(value, UTC))

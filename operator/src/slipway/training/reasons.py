@@ -1,0 +1,98 @@
+"""The condition types of a TrainingJob and the reasons they carry; each one says what it means.
+
+Reasons are constants for programs to compare; the conditions' messages are for people.
+"""
+
+CREATED = "Created"
+"""True once the job's children are there."""
+RUNNING = "Running"
+"""True while all pods of the group have started and none has failed."""
+SUSPENDED = "Suspended"
+"""True while ``spec.suspend`` is in effect, so that no pod runs."""
+PACKAGED = "Packaged"
+"""True once the archive is in the store; absent where ``spec.package`` is, or before the end of
+the training."""
+SUCCEEDED = "Succeeded"
+"""True at the end of a job that went well, packaging included; absent before."""
+FAILED = "Failed"
+"""True at the end of a job that did not; absent before."""
+
+CHILDREN_CREATED = "ChildrenCreated"
+"""The Job, and the headless Service of a group, are there."""
+SOURCE_NOT_FOUND = "SourceNotFound"
+"""The ConfigMap that ``spec.source.configMap`` names is not there; looked for again."""
+ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"
+"""``spec.entrypoint`` is not among the source's files. Before the start the operator waits for it;
+from a pod, where the source is in the image, it is final."""
+STORE_UNAVAILABLE = "StoreUnavailable"
+"""The artifact store does not answer; tried again until it does."""
+
+WAITING_FOR_PODS = "WaitingForPods"
+"""Not all pods have started yet, and nothing is known to be wrong."""
+ALL_PODS_RUNNING = "AllPodsRunning"
+"""All pods of the group have started."""
+RESTARTING = "Restarting"
+"""A pod has failed and ``spec.backoffLimit`` allows another try."""
+RECREATING = "Recreating"
+"""The Job was deleted by somebody else; a new one follows when it is gone."""
+COMPLETED = "Completed"
+"""The training script ended well in every pod."""
+RUN_FAILED = "RunFailed"
+"""The training has failed; the condition Failed says why."""
+SUSPENDED_BY_SPEC = "SuspendedBySpec"
+"""``spec.suspend`` is true."""
+RESUMED = "Resumed"
+"""The job was suspended, and is not any more."""
+
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
+"""A Secret that a container needs, or a key in it, is not there; the kubelet looks again."""
+CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+"""A ConfigMap that a container needs, or a key in it, is not there; the kubelet looks again."""
+IMAGE_PULL_FAILED = "ImagePullFailed"
+"""An image cannot be pulled; the kubelet tries again."""
+CONTAINER_CANNOT_START = "ContainerCannotStart"
+"""A container cannot be started for another reason; the kubelet tries again."""
+UNSCHEDULABLE = "Unschedulable"
+"""No node can take a pod; the scheduler tries again."""
+
+SCRIPT_FAILED = "ScriptFailed"
+"""The training script ended with an error or was killed by a signal."""
+OUT_OF_MEMORY = "OutOfMemory"
+"""A container used more memory than its limit."""
+RENDEZVOUS_FAILED = "RendezvousFailed"
+"""The pods did not find each other."""
+LAUNCHER_FAILED = "LauncherFailed"
+"""torchrun could not be started, or ended without a word of the script."""
+TORCH_NOT_FOUND = "TorchNotFound"
+"""The image has no PyTorch for its ``python3``."""
+OUTPUT_UPLOAD_FAILED = "OutputUploadFailed"
+"""The store refused the output, or the output could not be read."""
+POD_LOST = "PodLost"
+"""A pod was evicted, or lost with its node, or told to stop by somebody else."""
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""The training ran longer than ``spec.activeDeadlineSeconds``."""
+JOB_FAILED = "JobFailed"
+"""The Job failed and no pod is left to say why."""
+
+PACKAGING = "Packaging"
+"""The archive is being made."""
+PACKAGE_STORED = "PackageStored"
+"""The archive and the record of its origin are in the store."""
+PACKAGING_FAILED = "PackagingFailed"
+"""The archive could not be made; the training's output stays in the store."""
+
+PROBLEMS = frozenset(
+    {
+        STORE_UNAVAILABLE,
+        SOURCE_NOT_FOUND,
+        ENTRYPOINT_NOT_FOUND,
+        SECRET_NOT_FOUND,
+        CONFIG_MAP_NOT_FOUND,
+        IMAGE_PULL_FAILED,
+        CONTAINER_CANNOT_START,
+        UNSCHEDULABLE,
+        RESTARTING,
+        PACKAGING_FAILED,
+    }
+)
+"""Reasons that a person should look at though the job is not lost: their events are warnings."""

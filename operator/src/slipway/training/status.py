@@ -1,0 +1,63 @@
+"""The whole status of a TrainingJob, made so that it is written seldom.
+
+The write budget of a job's life counts: numbers that flicker while pods come and go (``nodes``,
+and ``startTime``) are brought up to date only together with something that matters by itself: a
+condition, the progress, an output. Until then they stay as they were.
+"""
+
+from slipway.api import Conditions, TrainingJob
+from slipway.api.training_job import Nodes, Progress, TrainingJobStatus
+from slipway.training.phase import phase_of
+from slipway.training.progress import with_percent
+from slipway.training.running import failures
+from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.step import Step
+from slipway.training.view import JobView
+
+
+def compose(
+    snapshot: TrainingSnapshot, step: Step, live: JobView | None, conditions: Conditions
+) -> TrainingJobStatus:
+    """Return the status that a stage's step and the training Job add up to."""
+    job, before = snapshot.job, snapshot.job.status
+    current = conditions.to_list()
+    quiet = TrainingJobStatus(
+        observed_generation=job.metadata.generation,
+        phase=phase_of(current),
+        conditions=current,
+        start_time=before.start_time,
+        completion_time=step.completion_time,
+        nodes=before.nodes,
+        progress=_progress(snapshot, step),
+        output=step.output or before.output,
+        package=step.package or before.package,
+    )
+    if quiet == before:
+        return quiet
+    started = before.start_time or (live.status.get("startTime") if live else None)
+    return quiet.model_copy(update={"start_time": started, "nodes": nodes(job, live)})
+
+
+def nodes(job: TrainingJob, live: JobView | None) -> Nodes:
+    """Return the counts of the training's pods, each by its Job's word or what is seen of it."""
+    if live is None:
+        idle = {"desired": job.spec.nodes, "active": 0, "ready": 0}
+        return job.status.nodes.model_copy(update=idle)
+    active = [pod for pod in live.pods if not (pod.ended or pod.deleting)]
+    return Nodes(
+        desired=job.spec.nodes,
+        active=len(active),
+        ready=sum(pod.main.running for pod in active),
+        succeeded=max(live.count("succeeded"), sum(pod.succeeded for pod in live.pods)),
+        failed=failures(live),
+    )
+
+
+def _progress(snapshot: TrainingSnapshot, step: Step) -> Progress | None:
+    """Return the last word on the progress: the end's, what was just read, or what was known."""
+    before = snapshot.job.status
+    if step.progress:
+        return step.progress
+    if snapshot.progress and step.output is None:
+        return with_percent(snapshot.progress)
+    return before.progress

@@ -1,0 +1,46 @@
+"""What one stage of a TrainingJob's life says: the acts it needs, and what the status will say."""
+
+from dataclasses import dataclass
+
+from slipway.api import find
+from slipway.api.training_job import OutputStatus, PackageStatus, Progress, TrainingJobStatus
+from slipway.plan import Delete, Event, Manifest, Patch
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One condition as it was found now."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage's word. No ``findings`` means: too early to tell, leave the status alone.
+
+    ``output``, ``package``, ``progress`` and ``completion_time`` are None where this stage has
+    nothing newer than the status. ``events`` are those that no condition's turn implies.
+    ``requeue_after`` is in seconds.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    apply: tuple[Manifest, ...] = ()
+    patch: tuple[Patch, ...] = ()
+    delete: tuple[Delete, ...] = ()
+    events: tuple[Event, ...] = ()
+    output: OutputStatus | None = None
+    package: PackageStatus | None = None
+    progress: Progress | None = None
+    completion_time: str | None = None
+    requeue_after: float | None = None
+
+
+def kept(status: TrainingJobStatus, type_: str, default: Finding) -> Finding:
+    """Return a condition as it was reported last; ``default`` where it was not."""
+    before = find(status.conditions, type_)
+    if before is None:
+        return default
+    return Finding(type_, before.status == "True", before.reason, before.message)

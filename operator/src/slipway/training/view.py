@@ -1,0 +1,241 @@
+"""Typed looks at the children that Kubernetes fills in: Jobs, Pods and their containers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.manifests import COMPONENT
+from slipway.plan import Children, Manifest, ObjectRef
+from slipway.training import names
+
+INDEX = "batch.kubernetes.io/job-completion-index"
+"""Label and annotation with a pod's index in its Indexed Job."""
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container's status in a pod, init containers and sidecars included."""
+
+    name: str
+    image: str
+    state: Mapping[str, Any]
+    restarts: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the container runs now."""
+        return "running" in self.state
+
+    @property
+    def waiting(self) -> Mapping[str, Any]:
+        """Why the container does not run yet: ``{"reason", "message"}``, or empty."""
+        return self.state.get("waiting") or {}
+
+    @property
+    def terminated(self) -> Mapping[str, Any]:
+        """How the container ended: ``{"exitCode", "reason", "message", ...}``, or empty."""
+        return self.state.get("terminated") or {}
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None where the container has not ended."""
+        return int(self.terminated.get("exitCode", 0)) if self.terminated else None
+
+
+@dataclass(frozen=True)
+class PodView:
+    """One pod of a Job; ``component`` names its main container."""
+
+    manifest: Manifest
+    component: str
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def index(self) -> int:
+        """The pod's index in its Job; 0 in a Job without indexes."""
+        meta = self.manifest["metadata"]
+        text = (meta.get("labels") or {}).get(INDEX) or (meta.get("annotations") or {}).get(INDEX)
+        return int(text) if text and text.isdecimal() else 0
+
+    @property
+    def created(self) -> str:
+        """When the pod was created, RFC 3339 in UTC, so that texts sort as times."""
+        return str(self.manifest["metadata"].get("creationTimestamp") or "")
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the pod was told to go."""
+        return bool(self.manifest["metadata"].get("deletionTimestamp"))
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The pod's status as it is."""
+        return self.manifest.get("status") or {}
+
+    def condition(self, type_: str) -> Mapping[str, Any]:
+        """Return the pod's condition of a type, or an empty mapping."""
+        found = self.status.get("conditions") or ()
+        return next((one for one in found if one.get("type") == type_), {})
+
+    @property
+    def containers(self) -> tuple[ContainerView, ...]:
+        """The statuses of all containers, in the order in which they start."""
+        status = self.status
+        both = (
+            *(status.get("initContainerStatuses") or ()),
+            *(status.get("containerStatuses") or ()),
+        )
+        return tuple(
+            ContainerView(
+                one["name"],
+                one.get("image") or "",
+                one.get("state") or {},
+                int(one.get("restartCount") or 0),
+            )
+            for one in both
+        )
+
+    @property
+    def main(self) -> ContainerView:
+        """The main container; without a state where the kubelet has not spoken yet."""
+        none = ContainerView(self.component, "", {})
+        return next((one for one in self.containers if one.name == self.component), none)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the pod, or already its main container, has ended."""
+        return self.status.get("phase") in ("Succeeded", "Failed") or bool(self.main.terminated)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the main container ended well, even if a sidecar still stops."""
+        if self.status.get("phase") == "Failed":
+            return False
+        return self.status.get("phase") == "Succeeded" or self.main.exit_code == 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the pod ended, and not well."""
+        return self.ended and not self.succeeded
+
+    @property
+    def disrupted(self) -> bool:
+        """Whether the cluster, not the program, ended the pod: its Job does not count that."""
+        return self.condition("DisruptionTarget").get("status") == "True"
+
+
+@dataclass(frozen=True)
+class JobView:
+    """One child Job and its pods, those of an earlier Job of the same name left out."""
+
+    manifest: Manifest
+    pods: tuple[PodView, ...]
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The Job's identity."""
+        meta = self.manifest["metadata"]
+        return ObjectRef("batch/v1", "Job", meta["namespace"], meta["name"])
+
+    @property
+    def uid(self) -> str:
+        """The Job's UID."""
+        return str(self.manifest["metadata"]["uid"])
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The Job's spec."""
+        return self.manifest.get("spec") or {}
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The Job's status."""
+        return self.manifest.get("status") or {}
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the Job was told to go."""
+        return bool(self.manifest["metadata"].get("deletionTimestamp"))
+
+    def condition(self, type_: str) -> Mapping[str, Any]:
+        """Return the Job's condition of a type if it is true, else an empty mapping."""
+        found = self.status.get("conditions") or ()
+        match = (one for one in found if one.get("type") == type_ and one.get("status") == "True")
+        return next(match, {})
+
+    @property
+    def complete(self) -> bool:
+        """Whether the Job has ended well."""
+        return bool(self.condition("Complete"))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the Job has ended, and not well."""
+        return bool(self.condition("Failed"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the Job has ended."""
+        return self.complete or self.failed
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the Job controller has put the suspension into effect."""
+        return bool(self.condition("Suspended"))
+
+    def count(self, field: str) -> int:
+        """Return one of the Job's counts of pods, such as ``succeeded``."""
+        return int(self.status.get(field) or 0)
+
+    @property
+    def completed_indexes(self) -> frozenset[int]:
+        """The indexes that ended well: ``status.completedIndexes``, such as ``1,3-5``."""
+        text = str(self.status.get("completedIndexes") or "")
+        return frozenset(index for part in text.split(",") if part for index in _span(part))
+
+
+def _span(text: str) -> Iterator[int]:
+    first, _, last = text.partition("-")
+    yield from range(int(first), int(last or first) + 1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A TrainingJob's two Jobs; None where there is no such child."""
+
+    training: JobView | None
+    packaging: JobView | None
+
+
+def look(job: TrainingJob, children: Children) -> Look:
+    """Return the typed look at a TrainingJob's children."""
+    return Look(
+        training=_job(job, children, names.train_name(job), names.TRAINER),
+        packaging=_job(job, children, names.package_name(job), names.PACKAGER),
+    )
+
+
+def _job(job: TrainingJob, children: Children, name: str, component: str) -> JobView | None:
+    manifest = children.get("batch/v1", "Job", job.metadata.namespace, name)
+    if manifest is None:
+        return None
+    pods = (
+        PodView(pod, component)
+        for pod in children.of_kind("Pod")
+        if _belongs(pod, manifest["metadata"]["uid"], component)
+    )
+    return JobView(
+        manifest, tuple(sorted(pods, key=lambda pod: (pod.index, pod.created, pod.name)))
+    )
+
+
+def _belongs(pod: Manifest, uid: str, component: str) -> bool:
+    meta = pod["metadata"]
+    owners = meta.get("ownerReferences") or ()
+    labelled = (meta.get("labels") or {}).get(COMPONENT) == component
+    return labelled and any(owner.get("uid") == uid for owner in owners)

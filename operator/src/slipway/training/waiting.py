@@ -1,0 +1,65 @@
+"""Why a pod does not start though it should: what its kubelet and the scheduler say."""
+
+from collections.abc import Iterable
+
+from slipway.training import reasons
+from slipway.training.failure import Failure
+from slipway.training.view import ContainerView, PodView
+
+_PULL = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+    }
+)
+_START = frozenset({"CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
+
+
+def first_problem(pods: Iterable[PodView]) -> Failure | None:
+    """Return what keeps the first of the pods from starting; None where nothing is known to.
+
+    The message does not change from one try of the kubelet to the next, so that it is written once.
+    """
+    starting = [pod for pod in pods if not (pod.ended or pod.deleting or pod.main.running)]
+    return next((found for pod in starting if (found := _problem(pod))), None)
+
+
+def _problem(pod: PodView) -> Failure | None:
+    scheduled = pod.condition("PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        why = scheduled.get("message") or "the scheduler does not say why"
+        return Failure(reasons.UNSCHEDULABLE, f"No node can take pod {pod.name}: {why}")
+    found = (_container_problem(pod, container) for container in pod.containers)
+    return next((problem for problem in found if problem), None)
+
+
+def _container_problem(pod: PodView, container: ContainerView) -> Failure | None:
+    kind = container.waiting.get("reason")
+    where = f"Pod {pod.name}, container {container.name}"
+    if kind in _PULL:
+        message = (
+            f"{where}: the image {container.image} cannot be pulled. Look whether its name is "
+            "right and the node may pull it; it is tried again."
+        )
+        return Failure(reasons.IMAGE_PULL_FAILED, message)
+    why = container.waiting.get("message") or "the kubelet does not say why"
+    if kind == "CreateContainerConfigError":
+        return Failure(_config_reason(str(why)), f"{where} waits: {why}")
+    if container.restarts:
+        message = f"{where} ends again and again: look into its log. It is started again."
+        return Failure(reasons.CONTAINER_CANNOT_START, message)
+    if kind in _START:
+        return Failure(reasons.CONTAINER_CANNOT_START, f"{where} does not start: {why}")
+    return None
+
+
+def _config_reason(message: str) -> str:
+    text = message.lower()
+    if "secret" in text:
+        return reasons.SECRET_NOT_FOUND
+    if "configmap" in text:
+        return reasons.CONFIG_MAP_NOT_FOUND
+    return reasons.CONTAINER_CANNOT_START

@@ -1,0 +1,372 @@
+"""A tiny cluster in memory: what a TrainingJob's plans meet, with a simulated Job controller.
+
+It knows what of Kubernetes' Job controller matters to the planner: pods are made, replaced within
+the back-off limit, stopped by suspension and deadline, and counted. Pods do what a test tells them.
+"""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.api import TrainingJob, timestamp
+from slipway.api.training_job import Progress
+from slipway.plan import Children, Manifest, ObjectRef, Plan, StoreState
+from slipway.settings import Settings, StoreSettings
+from slipway.training.planner import plan
+from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.view import INDEX
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SETTINGS = Settings(
+    trainer_image="registry.example/slipway-trainer:0.1.0",
+    store=StoreSettings(access_key_id="key", secret_access_key="secret"),
+)
+SHA = "ab" * 32
+
+PACKAGE = {"serializedFile": "model.pt", "modelFile": "net.py", "handler": "handler.py"}
+
+
+def spec(**fields: Any) -> dict[str, Any]:
+    """Return the smallest spec, with the given fields on top; None takes one away."""
+    base = {"source": {"configMap": {"name": "code"}}, "entrypoint": "train.py"}
+    return {key: value for key, value in {**base, **fields}.items() if value is not None}
+
+
+def training_job(spec: dict[str, Any], status: dict[str, Any] | None = None) -> TrainingJob:
+    """Return a TrainingJob ``default/quick``."""
+    return TrainingJob.model_validate(
+        {
+            "apiVersion": "slipway.dev/v1alpha1",
+            "kind": "TrainingJob",
+            "metadata": {"name": "quick", "namespace": "default", "uid": "uid-1", "generation": 1},
+            "spec": spec,
+            "status": status or {},
+        }
+    )
+
+
+def packaged(uri: str = "s3://slipway/models/default/quick/uid-1/quick-1.0.mar") -> dict[str, Any]:
+    """Return the packager's termination message."""
+    return {
+        "reason": "Packaged",
+        "package": {
+            "uri": uri,
+            "sha256": SHA,
+            "sizeBytes": 1234,
+            "modelName": "quick",
+            "modelVersion": "1.0",
+            "lineageUri": "s3://slipway/models/default/quick/uid-1/lineage.json",
+        },
+    }
+
+
+def trained(**progress: Any) -> dict[str, Any]:
+    """Return index 0's termination message."""
+    output = {"uri": "s3://elsewhere/not-to-be-believed", "files": 2, "sizeBytes": 2048}
+    return {"reason": "Completed", "exitCode": 0, "output": output, "progress": progress or None}
+
+
+@dataclass
+class Cluster:
+    """The object, its children, and how many writes the planner's plans have cost."""
+
+    spec: dict[str, Any]
+    status: dict[str, Any] = field(default_factory=dict)
+    objects: dict[ObjectRef, Manifest] = field(default_factory=dict)
+    source_keys: frozenset[str] | None = frozenset({"train.py", "net.py"})
+    store: StoreState = field(default_factory=StoreState)
+    progress: Progress | None = None
+    now: datetime = START
+    generation: int = 1
+    writes: list[str] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+    deleted: bool = False
+    serial: int = 0
+    secret: Manifest | None = None
+
+    # what the operator does
+
+    def snapshot(self) -> TrainingSnapshot:
+        """Return what the operator observes."""
+        job = training_job(self.spec, self.status)
+        meta = job.metadata.model_copy(update={"generation": self.generation})
+        return TrainingSnapshot(
+            job=job.model_copy(update={"metadata": meta}),
+            children=Children(copy.deepcopy(self.objects)),
+            source_keys=self.source_keys,
+            store=self.store,
+            progress=self.progress,
+        )
+
+    def plan(self) -> Plan:
+        """Return the plan for what is there now."""
+        return plan(self.snapshot(), SETTINGS, self.now)
+
+    def reconcile(self) -> Plan:
+        """Plan, carry the plan out, and return it."""
+        made = self.plan()
+        for manifest in made.apply:
+            self._apply(manifest)
+        for patch in made.patch:
+            self._write("patch", patch.ref.kind)
+            _merge(self.objects[patch.ref], patch.body)
+        for gone in made.delete:
+            self._write("delete", gone.ref.kind)
+            self._delete_if(gone.ref, gone.uid)
+        if made.status is not None and made.status != self.status:
+            self._write("status", "TrainingJob")
+            self.status = copy.deepcopy(made.status)
+            self.statuses.append(self.status)
+        self.events += [(event.type, event.reason, event.message) for event in made.events]
+        return made
+
+    def settle(self) -> Plan:
+        """Let Job controller and operator act in turn until neither has anything to do."""
+        for _ in range(20):
+            before = self._state()
+            self.control()
+            made = self.reconcile()
+            if self._state() == before:
+                return made
+        raise AssertionError("the plans do not come to rest")
+
+    def _state(self) -> str:
+        return json.dumps(
+            [self.status, [repr(one) for one in self.objects.items()]], sort_keys=True
+        )
+
+    def _write(self, verb: str, kind: str) -> None:
+        self.writes.append(f"{verb} {kind}")
+
+    def _apply(self, manifest: Manifest) -> None:
+        if manifest["kind"] == "Secret":
+            if self.secret != manifest:
+                self._write("apply", "Secret")
+                self.secret = manifest
+            return
+        ref = ObjectRef.of(manifest)
+        live = self.objects.get(ref)
+        if live is not None:
+            assert ref.kind != "Job", "a Job's template cannot change: it is never applied again"
+            if all(live[key] == manifest[key] for key in manifest if key != "metadata"):
+                return
+        self._write("apply", ref.kind)
+        made = copy.deepcopy(manifest)
+        made["metadata"] |= {"uid": self._uid(), "creationTimestamp": timestamp(self.now)}
+        self.objects[ref] = made
+
+    def _uid(self) -> str:
+        self.serial += 1
+        return f"uid-child-{self.serial}"
+
+    def _delete_if(self, ref: ObjectRef, uid: str) -> None:
+        if ref.kind == "TrainingJob":
+            self.deleted = True
+            self.objects.clear()
+        elif ref in self.objects and self.objects[ref]["metadata"]["uid"] == uid:
+            self.delete(ref)
+
+    # what users and nodes do
+
+    def change(self, **fields: Any) -> None:
+        """Change the spec as a user does."""
+        self.spec = spec(**{**self.spec, **fields})
+        self.generation += 1
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Delete a child and what it owns."""
+        uid = self.objects.pop(ref)["metadata"]["uid"]
+        owned = [r for r, o in self.objects.items() if _owner(o) == uid]
+        for one in owned:
+            del self.objects[one]
+
+    def job(self, role: str = "train") -> Manifest | None:
+        """Return one of the two Jobs."""
+        return self.objects.get(ObjectRef("batch/v1", "Job", "default", f"quick-{role}"))
+
+    def pods(self, role: str = "train") -> list[Manifest]:
+        """Return a Job's pods that have not ended, in the order of their indexes."""
+        live = [pod for pod in self.all_pods(role) if not _ended(pod)]
+        return sorted(live, key=lambda pod: str(pod["metadata"]["labels"].get(INDEX)))
+
+    def all_pods(self, role: str = "train") -> list[Manifest]:
+        """Return a Job's pods, ended ones included."""
+        job = self.job(role)
+        uid = job["metadata"]["uid"] if job else None
+        return [o for o in self.objects.values() if o["kind"] == "Pod" and _owner(o) == uid]
+
+    def start(self, role: str = "train") -> None:
+        """Let all pods of a Job run, as far as they have not ended."""
+        for pod in self.pods(role):
+            pod["status"] = running(role)
+
+    def finish(
+        self,
+        pod: Manifest,
+        code: int = 0,
+        message: dict[str, Any] | str = "",
+        **state: Any,
+    ) -> None:
+        """Let one pod's main container end with an exit code and a termination message."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        terminated = {
+            "exitCode": code,
+            "reason": "Completed" if code == 0 else "Error",
+            "finishedAt": timestamp(self.now),
+            "message": text,
+            **state,
+        }
+        main = pod["spec"]["containers"][0]["name"]
+        pod["status"] = {
+            "phase": "Succeeded" if code == 0 else "Failed",
+            "containerStatuses": [{"name": main, "state": {"terminated": terminated}}],
+        }
+
+    def finish_all(self, role: str = "train", message: dict[str, Any] | str = "") -> None:
+        """Let all pods of a Job end well."""
+        for pod in self.pods(role):
+            self.finish(pod, 0, message)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    # what the Job controller does
+
+    def control(self) -> None:
+        """Bring every Job one round further."""
+        for role in ("train", "package"):
+            job = self.job(role)
+            if job is not None and not _finished(job):
+                self._control(job, role)
+
+    def _control(self, job: Manifest, role: str) -> None:
+        spec, status = job["spec"], job.setdefault("status", {})
+        pods = self.all_pods(role)
+        good = [pod for pod in pods if pod["status"].get("phase") == "Succeeded"]
+        bad = [pod for pod in pods if pod["status"].get("phase") == "Failed" and _counts(pod, spec)]
+        status |= {"succeeded": len(good), "failed": len(bad)}
+        indexes = sorted(int(pod["metadata"]["labels"].get(INDEX, 0)) for pod in good)
+        if spec.get("completionMode") == "Indexed":
+            status["completedIndexes"] = ",".join(map(str, indexes))
+        deadline = spec.get("activeDeadlineSeconds")
+        if len(good) >= spec["completions"]:
+            self._end(job, role, "Complete", "CompletionsReached")
+        elif len(bad) > spec["backoffLimit"]:
+            self._end(job, role, "Failed", "BackoffLimitExceeded")
+        elif spec.get("suspend"):
+            self._suspend(job, role)
+        elif deadline and self._age(status) >= deadline:
+            self._end(job, role, "Failed", "DeadlineExceeded")
+        else:
+            self._fill(job, role, set(indexes))
+
+    def _age(self, status: dict[str, Any]) -> float:
+        started = status.get("startTime")
+        return (self.now - datetime.fromisoformat(started)).total_seconds() if started else 0.0
+
+    def _fill(self, job: Manifest, role: str, done: set[int]) -> None:
+        status = job["status"]
+        status.setdefault("startTime", timestamp(self.now))
+        if any(one["type"] == "Suspended" for one in status.get("conditions", ())):
+            status["conditions"] = [_condition("Suspended", "False", "JobResumed", self.now)]
+        here = {int(pod["metadata"]["labels"].get(INDEX, 0)) for pod in self.pods(role)}
+        for index in sorted(set(range(job["spec"]["completions"])) - done - here):
+            self._create_pod(job, index)
+
+    def _create_pod(self, job: Manifest, index: int) -> None:
+        template, name = job["spec"]["template"], job["metadata"]["name"]
+        uid = self._uid()
+        meta = {
+            "name": f"{name}-{index}-{uid}",
+            "namespace": "default",
+            "uid": uid,
+            "creationTimestamp": timestamp(self.now + timedelta(microseconds=self.serial)),
+            "labels": {**template["metadata"]["labels"], INDEX: str(index)},
+            "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
+        }
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+        pod["status"] = {"phase": "Pending"}
+        self.objects[ObjectRef.of(pod)] = pod
+
+    def _suspend(self, job: Manifest, role: str) -> None:
+        for pod in self.pods(role):
+            del self.objects[ObjectRef.of(pod)]
+        job["status"].pop("startTime", None)
+        job["status"]["conditions"] = [_condition("Suspended", "True", "JobSuspended", self.now)]
+
+    def _end(self, job: Manifest, role: str, type_: str, reason: str) -> None:
+        for pod in self.pods(role):
+            del self.objects[ObjectRef.of(pod)]
+        if type_ == "Complete":
+            job["status"]["completionTime"] = timestamp(self.now)
+        job["status"]["conditions"] = [_condition(type_, "True", reason, self.now)]
+
+
+def running(role: str) -> dict[str, Any]:
+    """Return the status of a pod that runs."""
+    name = "trainer" if role == "train" else "packager"
+    state = {"running": {"startedAt": timestamp(START)}}
+    return {"phase": "Running", "containerStatuses": [{"name": name, "state": state}]}
+
+
+def waiting(container: str, reason: str, message: str = "", **fields: Any) -> dict[str, Any]:
+    """Return the status of a pod one of whose containers waits."""
+    state = {"waiting": {"reason": reason, "message": message}}
+    status = {"name": container, "image": "registry.example/train:1", "state": state, **fields}
+    return {"phase": "Pending", "containerStatuses": [status]}
+
+
+def _condition(type_: str, status: str, reason: str, now: datetime) -> dict[str, Any]:
+    moment = timestamp(now)
+    message = f"The Job says {reason}"
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": moment,
+    }
+
+
+def _owner(manifest: Manifest) -> str | None:
+    owners = manifest["metadata"].get("ownerReferences") or [{}]
+    return owners[0].get("uid")
+
+
+def _ended(pod: Manifest) -> bool:
+    return pod["status"].get("phase") in ("Succeeded", "Failed")
+
+
+def _finished(job: Manifest) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(
+        one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions
+    )
+
+
+def _counts(pod: Manifest, spec: dict[str, Any]) -> bool:
+    """Tell whether a failed pod counts as a try: by the two rules that the planner writes."""
+    status = pod["status"]
+    if any(one["type"] == "DisruptionTarget" for one in status.get("conditions", ())):
+        return False
+    ignored = {
+        code
+        for rule in spec["podFailurePolicy"]["rules"]
+        for code in rule.get("onExitCodes", {}).get("values", ())
+    }
+    ended = [one["state"].get("terminated", {}) for one in status.get("containerStatuses", ())]
+    return not any(one.get("exitCode") in ignored for one in ended)
+
+
+def _merge(target: dict[str, Any], patch: Any) -> None:
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            _merge(target.setdefault(key, {}), value)
+        else:
+            target[key] = value
