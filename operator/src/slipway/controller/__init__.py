@@ -1,0 +1,1 @@
+"""Watching, queueing, and the loop that observes, plans and acts."""

@@ -1,0 +1,200 @@
+"""The operator as a whole: what it is made of, and how it starts and ends."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import uuid
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import kopf
+
+from slipway.controller.gauges import add_gauges
+from slipway.controller.handlers import LONGEST_SILENCE, make_registry, make_settings
+from slipway.controller.kinds import MakeKinds
+from slipway.controller.observe import ConfigMapKeys, Observer
+from slipway.controller.progress import ProgressReader
+from slipway.controller.queue import WorkQueue
+from slipway.controller.reconciler import Reconciler
+from slipway.controller.status import StatusWriter
+from slipway.controller.store_probe import StoreProbe
+from slipway.controller.sweeper import Sweeper, watched_paths
+from slipway.controller.watches import Intake
+from slipway.controller.workers import Workers
+from slipway.kube.apply import Writer
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.connection import Connection, connect
+from slipway.kube.errors import NotFound
+from slipway.kube.events import EventRecorder
+from slipway.kube.lease import LeaseLock, lead
+from slipway.kube.resources import OWN
+from slipway.plan import ObjectRef
+from slipway.settings import Settings
+from slipway.telemetry.health import WatchHealth
+from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.server import HttpServer
+
+_LOG = logging.getLogger(__name__)
+_SPARE_CONNECTIONS = 4
+_CRD_WAIT_SECONDS = 5.0
+
+
+class Operator:
+    """One replica: it watches from the start, and acts while it leads."""
+
+    def __init__(self, settings: Settings, make_kinds: MakeKinds) -> None:
+        self._settings = settings
+        self._make_kinds = make_kinds
+        self._metrics = Metrics()
+        self._cache = Cache()
+        self._queue: WorkQueue[ObjectRef] = WorkQueue()
+        self._intake = Intake(self._cache, self._queue)
+        self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
+        self._progress = ProgressReader(settings.progress_interval_seconds)
+        self._leading = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._failed = False
+        self._tasks: list[asyncio.Task[None]] = []
+        add_gauges(self._metrics, self._cache, self._queue, self._health)
+
+    async def run(self, kubeconfig: Path | None) -> int:
+        """Run until a signal or a failure; return the exit status of the process.
+
+        Raises ``KubeError`` where there is no way to a cluster.
+        """
+        self._catch_signals()
+        connections = self._settings.workers + _SPARE_CONNECTIONS
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await connect(kubeconfig, connections, self._count_request)
+            stack.push_async_callback(connection.close)
+            stack.push_async_callback(self._progress.close)
+            server = HttpServer(self._metrics.registry, self._health.dead, self._health.stale)
+            await server.start(self._settings.http_port)
+            stack.push_async_callback(server.close)
+            await self._serve(connection, Client(connection))
+        return 1 if self._failed else 0
+
+    async def _serve(self, connection: Connection, client: Client) -> None:
+        if not await self._kinds_are_served(client):
+            return
+        sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
+        self._start("workers", self._work(connection, client))
+        self._start("election", self._lead(client))
+        self._start("sweeper", sweeper.run(self._settings.resync_seconds))
+        await asyncio.sleep(0)
+        kopf_stop = asyncio.Event()
+        watches = asyncio.create_task(self._watch(connection, sweeper, kopf_stop))
+        watches.add_done_callback(self._ended)
+        await self._stop.wait()
+        await self._end_tasks()
+        kopf_stop.set()
+        with contextlib.suppress(Exception):
+            await watches
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Start a part that only ends when the operator does."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._stop.is_set():
+            return
+        error = None if task.cancelled() else task.exception()
+        _LOG.error("The operator ends, since its part %s did", task.get_name(), exc_info=error)
+        self._failed = True
+        self._stop.set()
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+
+    def _count_request(self, method: str, _path: str, watch: bool, status: int) -> None:
+        verb = "WATCH" if watch else method.upper()
+        self._metrics.requests.labels(verb, str(status)).inc()
+
+    async def _kinds_are_served(self, client: Client) -> bool:
+        """Wait until the API server knows our kinds; False if the operator is to end before."""
+        while not self._stop.is_set():
+            try:
+                await client.request("get", f"/apis/{OWN[0].api_version}")
+            except NotFound:
+                _LOG.warning(
+                    "The cluster lacks Slipway's CRDs: apply those that `slipway crds` prints"
+                )
+            else:
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _CRD_WAIT_SECONDS)
+        return False
+
+    async def _work(self, connection: Connection, client: Client) -> None:
+        settings = self._settings
+        probe = StoreProbe(settings.store, in_cluster=connection.in_cluster)
+        interval = settings.progress_interval_seconds
+        observer = Observer(
+            self._cache, ConfigMapKeys(client), probe.state, self._progress, interval
+        )
+        reconciler = Reconciler(
+            self._make_kinds(observer),
+            self._cache,
+            Writer(client, self._cache),
+            StatusWriter(client, self._cache, interval),
+            EventRecorder(client),
+            settings,
+            self._metrics,
+        )
+        workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
+        await workers.run(settings.workers, self._leading, self._intake.synced)
+
+    async def _lead(self, client: Client) -> None:
+        if not self._settings.leader_election:
+            self._lead_now()
+            await asyncio.Event().wait()
+        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        await lead(LeaseLock(client, self._settings.namespace, identity), self._lead_now)
+
+    def _lead_now(self) -> None:
+        _LOG.info("This replica leads")
+        self._metrics.leader.set(1)
+        self._intake.wake_all()
+        self._leading.set()
+
+    async def _watch(self, connection: Connection, sweeper: Sweeper, stop: asyncio.Event) -> None:
+        def observe(method: str, path: str, watch: bool, status: int) -> None:
+            self._count_request(method, path, watch, status)
+            self._health.attempt(path)
+            if 200 <= status < 300:
+                self._health.answer(path, listing=not watch)
+                if not watch:
+                    sweeper.listed(path)
+
+        def session() -> aiohttp.ClientSession:
+            watches = len(watched_paths(self._settings.namespaces))
+            return connection.session(watches + _SPARE_CONNECTIONS, observe)
+
+        namespaces = self._settings.namespaces
+        await kopf.operator(
+            registry=make_registry(self._intake, connection.server, session, self._catch_signals),
+            settings=make_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
+        )
+
+
+async def run(settings: Settings, kubeconfig: Path | None, make_kinds: MakeKinds) -> int:
+    """Run the operator until it is told to end; return the exit status of the process."""
+    return await Operator(settings, make_kinds).run(kubeconfig)

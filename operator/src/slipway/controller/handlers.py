@@ -1,0 +1,94 @@
+"""The kopf side: thin handlers and the settings. Nothing is stored on users' objects.
+
+Only index and event handlers are registered: such an operator adds no finalizers and no
+annotations. The index handlers are there for one thing that they give: kopf runs no event handler
+before all indexed kinds are listed in full.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+
+from slipway.controller.watches import Intake
+from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, WATCHED
+
+WATCH_SECONDS = 120
+"""The API server ends each watch after so many seconds; it is begun again at once."""
+LONGEST_SILENCE = 300.0
+"""A watch that shows no sign of life for so many seconds is dead."""
+
+
+@dataclass(frozen=True)
+class Backoffs:
+    """Waits between attempts of kopf's own requests: they never give up, up to 30 s apart."""
+
+    first: float = 1.0
+    longest: float = 30.0
+
+    def __iter__(self) -> Iterator[float]:
+        wait = self.first
+        while True:
+            yield wait
+            wait = min(wait * 2, self.longest)
+
+
+def make_settings() -> kopf.OperatorSettings:
+    """Return kopf's settings."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.posting.level = logging.WARNING
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = 30
+    settings.queueing.exit_timeout = 0.5
+    settings.queueing.idle_timeout = 1.0
+    settings.execution.default_backoff = 5
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = Backoffs()
+    for child in CHILDREN:
+        place = (child.group, child.version, child.plural)
+        settings.watching.label_selectors[place] = CHILD_SELECTOR
+    return settings
+
+
+def make_registry(
+    intake: Intake,
+    server: str,
+    make_session: Callable[[], aiohttp.ClientSession],
+    started: Callable[[], None],
+) -> kopf.OperatorRegistry:
+    """Return kopf's handlers, which feed ``intake``.
+
+    ``make_session`` gives authorised sessions for requests to ``server``; kopf closes them.
+    ``started`` is called when kopf has set up its own affairs, signal handlers among them.
+    """
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def startup(**_: Any) -> None:
+        started()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> Any:
+        return kopf.AiohttpSession(server=server, aiohttp_session=make_session())
+
+    def index(body: kopf.Body, **_: Any) -> None:
+        intake.learn(dict(body))
+
+    async def event(event: Mapping[str, Any], **_: Any) -> None:
+        intake.changed(event["type"], event["object"])
+
+    for resource in WATCHED:
+        place = (resource.group, resource.version, resource.plural)
+        name = f"{resource.plural}.{resource.group}"
+        kopf.index(*place, id=f"list-{name}", registry=registry)(index)
+        kopf.on.event(*place, id=f"watch-{name}", registry=registry)(event)
+    return registry

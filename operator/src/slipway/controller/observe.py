@@ -1,0 +1,112 @@
+"""Observing: one frozen snapshot of an object and what its plan depends on."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slipway.api.model_deployment import ModelDeployment
+from slipway.api.training_job import TrainingJob
+from slipway.controller.parse import parse_or_none
+from slipway.controller.progress import ProgressReader, first_pod
+from slipway.kube.cache import Cache
+from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
+from slipway.plan import Manifest, ObjectRef, StoreState
+from slipway.serving.snapshot import ServingSnapshot
+from slipway.training.snapshot import TrainingSnapshot
+
+_FOUND_SECONDS, _MISSING_SECONDS = 30.0, 2.0
+
+
+class Reader(Protocol):
+    """Reads one object from the API server."""
+
+    async def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return an object, or None where there is none."""
+
+
+class ConfigMapKeys:
+    """The keys of users' ConfigMaps, which are read when asked for and remembered shortly."""
+
+    def __init__(self, reader: Reader, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._known: dict[ObjectRef, tuple[float, frozenset[str] | None]] = {}
+
+    async def keys(self, namespace: str, name: str) -> frozenset[str] | None:
+        """Return the keys of a ConfigMap, or None where there is no such ConfigMap."""
+        ref, now = (
+            ObjectRef(CONFIG_MAPS.api_version, CONFIG_MAPS.kind, namespace, name),
+            self._clock(),
+        )
+        self._known = {known: entry for known, entry in self._known.items() if entry[0] > now}
+        if ref in self._known:
+            return self._known[ref][1]
+        found = await self._reader.get(ref)
+        keys = None
+        if found is not None:
+            keys = frozenset(found.get("data") or {}) | frozenset(found.get("binaryData") or {})
+        self._known[ref] = (now + (_MISSING_SECONDS if keys is None else _FOUND_SECONDS), keys)
+        return keys
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A snapshot, and in how many seconds it is worth another look whatever happens."""
+
+    snapshot: Any
+    revisit: float | None = None
+
+
+class Observer:
+    """Takes the snapshots of both kinds."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        config_maps: ConfigMapKeys,
+        store: Callable[[], Awaitable[StoreState]],
+        progress: ProgressReader,
+        interval: float,
+    ) -> None:
+        self._cache = cache
+        self._config_maps = config_maps
+        self._store = store
+        self._progress = progress
+        self._interval = interval
+
+    async def training(self, job: TrainingJob, raw: Manifest) -> Observation:
+        """Return the snapshot of a TrainingJob."""
+        children = self._cache.children(raw)
+        source, keys = job.spec.source.config_map, None
+        if source is not None and not children.of_kind("Job"):
+            keys = await self._config_maps.keys(job.metadata.namespace, source.name)
+        pod = first_pod(children)
+        snapshot = TrainingSnapshot(
+            job=job,
+            children=children,
+            source_keys=keys,
+            store=await self._store(),
+            progress=await self._progress.read(pod) if pod else None,
+        )
+        return Observation(snapshot, self._interval if pod else None)
+
+    async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
+        """Return the snapshot of a ModelDeployment."""
+        return Observation(
+            ServingSnapshot(
+                deployment=deployment,
+                children=self._cache.children(raw),
+                training_job=self._training_job(deployment),
+                store=await self._store(),
+            )
+        )
+
+    def _training_job(self, deployment: ModelDeployment) -> TrainingJob | None:
+        reference = deployment.spec.model.training_job
+        if reference is None:
+            return None
+        kind = TRAINING_JOBS
+        ref = ObjectRef(kind.api_version, kind.kind, deployment.metadata.namespace, reference.name)
+        raw = self._cache.get(ref)
+        return parse_or_none(TrainingJob, raw) if raw else None

@@ -1,0 +1,47 @@
+"""Reading the JSON of our own kinds into their models."""
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from slipway.api.common import OwnerLike
+from slipway.plan import Manifest
+
+Model = TypeVar("Model", bound=OwnerLike)
+_MOST_ERRORS = 5
+
+
+class InvalidObject(Exception):  # noqa: N818 - the reason shown in conditions is InvalidSpec
+    """An object that the API server holds and this release cannot read."""
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False)[:_MOST_ERRORS]
+    ]
+    return "This release cannot read the object: " + "; ".join(parts)
+
+
+def parse(model: type[Model], raw: Manifest) -> Model:
+    """Return the model of an object.
+
+    A status that cannot be read, as another release may have written it, is taken for empty: it
+    is made anew from what is observed. Raises ``InvalidObject`` where the rest cannot be read.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        pass
+    try:
+        return model.model_validate({**raw, "status": {}})
+    except ValidationError as error:
+        raise InvalidObject(_sentence(error)) from error
+
+
+def parse_or_none(model: type[Model], raw: Manifest) -> Model | None:
+    """Return the model of an object, or None where it cannot be read."""
+    try:
+        return parse(model, raw)
+    except InvalidObject:
+        return None

@@ -1,0 +1,121 @@
+"""Reading a training run's progress from the metrics that its first pod serves."""
+
+import asyncio
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from slipway.api.conditions import timestamp
+from slipway.api.training_job import Progress
+from slipway.plan import Children, Manifest
+from slipway.training.progress import decimal, with_percent
+from slipway.training.view import INDEX
+
+_LOG = logging.getLogger(__name__)
+PORT = 9400
+_TIMEOUT = aiohttp.ClientTimeout(total=3, connect=1)
+_MOST_BYTES = 256 * 1024
+_MOST_METRICS = 32
+_MOST_JOBS = 4096
+
+
+def first_pod(children: Children) -> Manifest | None:
+    """Return the running pod of completion index 0 that has an address, or None."""
+    for pod in children.of_kind("Pod"):
+        meta, status = pod["metadata"], pod.get("status") or {}
+        marks = {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}
+        running = status.get("phase") == "Running" and not meta.get("deletionTimestamp")
+        if marks.get(INDEX) == "0" and running and status.get("podIP"):
+            return pod
+    return None
+
+
+def _count(value: float | None) -> int | None:
+    return int(value) if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def parse_progress(text: str) -> Progress | None:
+    """Return the progress in a page in Prometheus' text format; None before the first report.
+
+    Raises ValueError for a page that is none.
+    """
+    gauges: dict[str, float] = {}
+    metrics: dict[str, str] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "slipway_training_metric" and len(metrics) < _MOST_METRICS:
+                metrics[sample.labels.get("name", "")] = decimal(sample.value)
+            else:
+                gauges[sample.name] = sample.value
+    step = _count(gauges.get("slipway_training_step"))
+    return None if step is None else _progress(step, gauges, metrics)
+
+
+def _progress(step: int, gauges: Mapping[str, float], metrics: dict[str, str]) -> Progress:
+    total = _count(gauges.get("slipway_training_total_steps"))
+    moment = gauges.get("slipway_training_last_report_timestamp_seconds")
+    progress = Progress(
+        step=step,
+        total_steps=total,
+        epoch=_count(gauges.get("slipway_training_epoch")),
+        metrics=metrics,
+        last_report_time=timestamp(datetime.fromtimestamp(moment, UTC)) if moment else None,
+    )
+    return with_percent(progress)
+
+
+class ProgressReader:
+    """Asks pods for their progress, each at most once in ``interval`` seconds.
+
+    A pod that does not answer is no error: what was last known of it stays.
+    """
+
+    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, Progress | None]] = OrderedDict()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def read(self, pod: Manifest) -> Progress | None:
+        """Return what a pod last reported, asking it where that is too old."""
+        uid, now = pod["metadata"]["uid"], self._clock()
+        at, known = self._known.get(uid, (-math.inf, None))
+        if now - at < self._interval:
+            return known
+        found = await self._ask(pod["status"]["podIP"]) or known
+        self._known[uid] = (now, found)
+        self._known.move_to_end(uid)
+        if len(self._known) > _MOST_JOBS:
+            self._known.popitem(last=False)
+        return found
+
+    async def _ask(self, address: str) -> Progress | None:
+        host = f"[{address}]" if ":" in address else address
+        try:
+            async with self._get_session().get(f"http://{host}:{PORT}/metrics") as response:
+                response.raise_for_status()
+                page: Any = await response.content.read(_MOST_BYTES)
+            return parse_progress(page.decode("utf-8", "replace"))
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError, OverflowError) as error:
+            _LOG.debug("No progress from the pod at %s: %s", address, error)
+            return None
+
+    def _get_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=8, force_close=True)
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)

@@ -1,0 +1,135 @@
+"""The work queue: which object is reconciled next, and when one is looked at again.
+
+Keys are deduplicated: one that is added twice runs once. A key that is being worked on is never
+handed out a second time; it runs again afterwards if it was added meanwhile. All waiting, be it
+back-off, debouncing or a planned revisit, is in one heap with one timer.
+"""
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 300.0
+_MOST_DOUBLINGS = 16
+
+
+def backoff(failures: int, spread: Callable[[], float] = random.random) -> float:
+    """Return how long to wait after so many failures in a row, in seconds.
+
+    It doubles from 1 s up to 300 s, with a jitter of half its length so that keys part.
+    """
+    exponent = min(max(failures, 1) - 1, _MOST_DOUBLINGS)
+    longest = min(_FIRST_BACKOFF * 2.0**exponent, _LONGEST_BACKOFF)
+    return longest * (0.5 + spread() / 2)
+
+
+class WorkQueue(Generic[Key]):
+    """A delaying, deduplicating queue for the workers of one event loop."""
+
+    def __init__(self) -> None:
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._entries = 0
+        self._ready: deque[Key] = deque()
+        self._queued: set[Key] = set()
+        self._active: set[Key] = set()
+        self._again: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """Count the keys that could be worked on now and are not."""
+        return len(self._ready)
+
+    @property
+    def waiting(self) -> int:
+        """Count the keys whose time has not come."""
+        return len(self._due)
+
+    @property
+    def active(self) -> int:
+        """Count the keys that are being worked on."""
+        return len(self._active)
+
+    def add(self, key: Key, after: float = 0.0) -> None:
+        """Have a key worked on in ``after`` seconds, or earlier if that is planned already."""
+        if key in self._queued:
+            return
+        when = asyncio.get_running_loop().time() + max(0.0, after)
+        plans = self._again if key in self._active else self._due
+        if key in plans and plans[key] <= when:
+            return
+        plans[key] = when
+        if plans is self._due:
+            self._push(key, when)
+
+    def _push(self, key: Key, when: float) -> None:
+        self._entries += 1
+        heapq.heappush(self._heap, (when, self._entries, key))
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
+        self._release()
+
+    def _release(self) -> None:
+        """Move the keys whose time has come to the ready ones, and set the timer for the next."""
+        loop = asyncio.get_running_loop()
+        while self._heap and self._heap[0][0] <= loop.time():
+            when, _, key = heapq.heappop(self._heap)
+            if self._due.get(key) == when:
+                del self._due[key]
+                self._queued.add(key)
+                self._ready.append(key)
+                self._wake()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._heap[0][0], self._release) if self._heap else None
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def get(self) -> Key:
+        """Wait for a key to work on; ``done`` or ``retry`` must be called for it afterwards."""
+        while not self._ready:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()
+                raise
+        key = self._ready.popleft()
+        self._queued.discard(key)
+        self._active.add(key)
+        return key
+
+    def done(self, key: Key, after: float | None = None) -> None:
+        """Report that a key was worked on well, and add it again in ``after`` seconds."""
+        self._failures.pop(key, None)
+        self._finish(key, after)
+
+    def retry(self, key: Key, at_least: float = 0.0) -> float:
+        """Report that work on a key failed; return after how many seconds it is tried again."""
+        self._failures[key] = self._failures.get(key, 0) + 1
+        after = max(at_least, backoff(self._failures[key]))
+        self._finish(key, after)
+        return after
+
+    def _finish(self, key: Key, after: float | None) -> None:
+        self._active.discard(key)
+        again = self._again.pop(key, None)
+        if after is not None:
+            self.add(key, after)
+        if again is not None:
+            self.add(key, again - asyncio.get_running_loop().time())

@@ -1,0 +1,152 @@
+"""The reconcile loop of one object: observe, plan, act, then one status write, then events."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from slipway.api.common import OwnerLike
+from slipway.controller.observe import Observation
+from slipway.controller.parse import InvalidObject, parse
+from slipway.controller.status import StatusWriter, Trouble, overlay
+from slipway.kube.apply import Writer
+from slipway.kube.cache import Cache
+from slipway.kube.errors import KubeError, NameConflict, Rejected
+from slipway.kube.events import EventRecorder
+from slipway.plan import Event, Manifest, ObjectRef, Plan
+from slipway.settings import Settings
+from slipway.telemetry.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+_SEE_OWN_WRITES = 1.0
+"""After writes to children the object is looked at again in so many seconds."""
+
+Model = TypeVar("Model", bound=OwnerLike)
+
+
+@dataclass(frozen=True)
+class Controlled(Generic[Model]):
+    """A kind under control: its model, how it is observed, and how it is planned."""
+
+    model: type[Model]
+    observe: Callable[[Model, Manifest], Awaitable[Observation]]
+    plan: Callable[[Any, Settings, datetime], Plan]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a reconcile ended: when to look again (None: at the resync), and what went wrong.
+
+    ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``.
+    """
+
+    result: str
+    revisit: float | None = None
+    trouble: Trouble | None = None
+
+
+def _earliest(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+class Reconciler:
+    """Reconciles objects of the kinds in ``kinds``, by their names."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Controlled[Any]],
+        cache: Cache,
+        writer: Writer,
+        statuses: StatusWriter,
+        events: EventRecorder,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kinds = kinds
+        self._cache = cache
+        self._writer = writer
+        self._statuses = statuses
+        self._events = events
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+
+    async def reconcile(self, ref: ObjectRef) -> Outcome:
+        """Bring the cluster one step closer to what an object asks for.
+
+        Raises ``KubeError`` where the API server failed in a way that passes by itself.
+        """
+        obj = self._cache.get(ref)
+        if obj is None or obj["metadata"].get("deletionTimestamp"):
+            return Outcome("gone")
+        kind = self._kinds[ref.kind]
+        try:
+            model = parse(kind.model, obj)
+        except InvalidObject as error:
+            trouble = Trouble("InvalidSpec", str(error))
+            return Outcome("invalid", await self._report(ref, Plan(), trouble), trouble)
+        observation = await kind.observe(model, obj)
+        plan = kind.plan(observation.snapshot, self._settings, self._clock())
+        return await self._carry_out(ref, obj, plan, observation.revisit)
+
+    async def _carry_out(
+        self, ref: ObjectRef, obj: Manifest, plan: Plan, revisit: float | None
+    ) -> Outcome:
+        wrote, trouble = await self._act(obj, plan)
+        pending = await self._report(ref, plan, trouble)
+        if trouble is not None:
+            return Outcome("stalled", pending, trouble)
+        again = _SEE_OWN_WRITES if wrote else None
+        when = _earliest(plan.requeue_after, revisit, pending, again)
+        return Outcome("wrote" if wrote else "done", when)
+
+    async def _act(self, obj: Manifest, plan: Plan) -> tuple[bool, Trouble | None]:
+        """Carry out applies, patches and deletes; tell whether any was sent, and what stops it."""
+        wrote = False
+        try:
+            for manifest in plan.apply:
+                wrote |= self._count(
+                    manifest["kind"], "apply", await self._writer.apply(manifest, obj)
+                )
+            for patch in plan.patch:
+                wrote |= self._count(patch.ref.kind, "patch", await self._writer.patch(patch))
+            for delete in plan.delete:
+                wrote |= self._count(delete.ref.kind, "delete", await self._writer.delete(delete))
+        except (Rejected, NameConflict) as error:
+            return wrote, Trouble(error.reason, error.message)
+        return wrote, None
+
+    def _count(self, kind: str, what: str, wrote: bool) -> bool:
+        if wrote:
+            self._metrics.writes.labels(kind, what).inc()
+            _LOG.info("Sent: %s of %s", what, kind)
+        return wrote
+
+    async def _report(self, ref: ObjectRef, plan: Plan, trouble: Trouble | None) -> float | None:
+        """Write status and events; return in how many seconds a put-off status write is due."""
+        obj = self._cache.get(ref)
+        if obj is None:
+            return None
+        status = overlay(obj, plan.status, trouble, self._clock())
+        pause = self._statuses.pause(obj, status) if status is not None else None
+        if status is not None and pause == 0:
+            there = await self._statuses.write(obj, status)
+            self._count(ref.kind, "status", there)
+            pause = None
+        await self._tell(obj, plan, trouble)
+        return pause
+
+    async def _tell(self, obj: Manifest, plan: Plan, trouble: Trouble | None) -> None:
+        events = plan.events
+        if trouble is not None:
+            events = (Event("Warning", trouble.reason, trouble.message),)
+        for event in events:
+            if await self._events.record(obj, event):
+                self._metrics.writes.labels("Event", "create").inc()
+
+
+def reason_of(error: Exception) -> str:
+    """Return the word that stands for an error in metrics and conditions."""
+    return error.reason if isinstance(error, KubeError) else "InternalError"

@@ -1,0 +1,130 @@
+"""Writing an object's status: once a reconcile, only when it changed, and not on every flicker."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slipway.api.conditions import timestamp
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.compare import manifest_hash, prune
+from slipway.kube.errors import NotFound
+from slipway.plan import Manifest, ObjectRef
+
+STALLED = "Stalled"
+"""Condition that is there, and True, while the plan of an object cannot be carried out."""
+
+SOFT_FIELDS = frozenset(
+    {"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas", "observedGeneration"}
+)
+"""Fields that may lag: alone, they are written at most once in the interval."""
+
+_MOST = 4096
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a plan cannot be carried out: the Stalled condition's reason and message."""
+
+    reason: str
+    message: str
+
+
+def stalled_condition(
+    observed: Mapping[str, Any], trouble: Trouble, generation: int, now: datetime
+) -> Manifest:
+    """Return the Stalled condition; its transition time stays where it was stalled before."""
+    before = next((c for c in observed.get("conditions") or () if c["type"] == STALLED), None)
+    kept = before is not None and before["status"] == "True"
+    return {
+        "type": STALLED,
+        "status": "True",
+        "reason": trouble.reason,
+        "message": trouble.message[:8192],
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if before and kept else timestamp(now),
+    }
+
+
+def overlay(
+    obj: Manifest, planned: Manifest | None, trouble: Trouble | None, now: datetime
+) -> Manifest | None:
+    """Return the status to write: what was planned, with or without Stalled; None for no change.
+
+    Without a planned status the observed one is kept, and only Stalled comes or goes.
+    """
+    observed = obj.get("status") or {}
+    base = observed if planned is None else planned
+    conditions = [c for c in base.get("conditions") or () if c["type"] != STALLED]
+    if trouble is not None:
+        generation = int(obj["metadata"].get("generation", 1))
+        conditions.append(stalled_condition(observed, trouble, generation, now))
+    elif planned is None and len(conditions) == len(base.get("conditions") or ()):
+        return None
+    return {**base, "conditions": conditions}
+
+
+def _hard_part(status: Mapping[str, Any]) -> Any:
+    rest = {key: value for key, value in status.items() if key not in SOFT_FIELDS}
+    conditions = status.get("conditions") or ()
+    rest["conditions"] = [(c["type"], c["status"], c["reason"]) for c in conditions]
+    return prune(rest)
+
+
+def is_soft(observed: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Tell whether two statuses differ only in counts, progress and the wording of messages."""
+    return bool(_hard_part(observed) == _hard_part(desired))
+
+
+class StatusWriter:
+    """Writes statuses by server-side apply on the status subresource."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: Cache,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._interval = interval
+        self._clock = clock
+        self._last: OrderedDict[str, tuple[float, str, str]] = OrderedDict()
+
+    def pause(self, obj: Manifest, desired: Manifest) -> float | None:
+        """Return in how many seconds the status is to be written: 0 for now, None for never."""
+        observed = obj.get("status") or {}
+        if prune(observed) == prune(desired):
+            return None
+        at, wanted, became = self._last.get(obj["metadata"]["uid"], (None, "", ""))
+        if at is None:
+            return 0.0
+        if wanted == manifest_hash(desired) and became == manifest_hash(observed):
+            return None
+        return max(0.0, at + self._interval - self._clock()) if is_soft(observed, desired) else 0.0
+
+    async def write(self, obj: Manifest, desired: Manifest) -> bool:
+        """Write a status; tell whether the object was still there."""
+        meta = obj["metadata"]
+        body = {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "metadata": {key: meta[key] for key in ("name", "namespace", "uid")},
+            "status": desired,
+        }
+        try:
+            answer = await self._client.apply(body, "status")
+        except NotFound:
+            self._cache.remove(ObjectRef.of(obj), meta["uid"])
+            return False
+        self._cache.feed(answer)
+        became = manifest_hash(answer.get("status") or {})
+        self._last[meta["uid"]] = (self._clock(), manifest_hash(desired), became)
+        self._last.move_to_end(meta["uid"])
+        if len(self._last) > _MOST:
+            self._last.popitem(last=False)
+        return True

@@ -1,0 +1,82 @@
+"""Finding what the watches missed.
+
+kopf lists a kind anew when the API server no longer has the changes since its last event, and then
+reports what there is, but not what went away meanwhile. So after such a listing, and every now and
+then in any case, the cache is compared with a listing of metadata.
+"""
+
+import asyncio
+import logging
+
+from slipway.controller.watches import Intake
+from slipway.kube.cache import Cache, version_of
+from slipway.kube.client import Client
+from slipway.kube.errors import KubeError
+from slipway.kube.resources import CHILD_SELECTOR, OWN, WATCHED, Resource
+from slipway.plan import ObjectRef
+
+_LOG = logging.getLogger(__name__)
+
+
+def watched_paths(namespaces: tuple[str, ...]) -> dict[str, tuple[Resource, str]]:
+    """Return the watched collections by URL path; no namespaces means the whole cluster."""
+    return {
+        resource.path(namespace): (resource, namespace)
+        for resource in WATCHED
+        for namespace in namespaces or ("",)
+    }
+
+
+class Sweeper:
+    """Drops from the cache what is not in the cluster any more, and wakes whom that concerns."""
+
+    def __init__(
+        self, client: Client, cache: Cache, intake: Intake, namespaces: tuple[str, ...]
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._intake = intake
+        self._paths = watched_paths(namespaces)
+        self._listed: set[str] = set()
+        self._wanted: set[str] = set()
+        self._requested = asyncio.Event()
+
+    def listed(self, path: str) -> None:
+        """Note that a watch listed its collection; each time but the first asks for a sweep."""
+        if path in self._listed:
+            self._wanted.add(path)
+            self._requested.set()
+        self._listed.add(path)
+
+    async def run(self, period: float) -> None:
+        """Sweep when asked to, and all collections once in ``period`` seconds, until cancelled."""
+        await self._intake.synced.wait()
+        while True:
+            try:
+                await asyncio.wait_for(self._requested.wait(), period)
+            except TimeoutError:
+                self._wanted.update(self._paths)
+            self._requested.clear()
+            while self._wanted:
+                await self._try_sweep(self._wanted.pop())
+
+    async def _try_sweep(self, path: str) -> None:
+        try:
+            await self.sweep(*self._paths[path])
+        except KubeError as error:
+            _LOG.warning("The watched objects at %s were not compared: %s", path, error)
+
+    async def sweep(self, resource: Resource, namespace: str) -> int:
+        """Compare one collection, and return how many objects were gone."""
+        selector = "" if resource in OWN else CHILD_SELECTOR
+        found, version = await self._client.metadata(resource, namespace, selector)
+        there = {item["metadata"]["uid"] for item in found}
+        gone = [
+            obj
+            for obj in self._cache.of_kind(resource.kind, namespace or None)
+            if obj["metadata"]["uid"] not in there and version_of(obj) <= version
+        ]
+        for obj in gone:
+            self._cache.remove(ObjectRef.of(obj), obj["metadata"]["uid"])
+            self._intake.wake(obj)
+        return len(gone)

@@ -1,0 +1,74 @@
+"""From the watches to the cache and the work queue: what changed, and whom it concerns."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from slipway.controller.queue import WorkQueue
+from slipway.kube.cache import Cache, owner_of
+from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
+from slipway.plan import Manifest, ObjectRef
+
+_LOG = logging.getLogger(__name__)
+_OWN_KINDS = {resource.kind: resource for resource in OWN}
+_DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
+"""Changes come in bursts; one reconcile answers those within so many seconds."""
+
+
+class Intake:
+    """Takes in what the watches see. ``synced`` is set once all kinds are listed in full."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue[ObjectRef]) -> None:
+        self._cache = cache
+        self._queue = queue
+        self.synced = asyncio.Event()
+
+    def learn(self, obj: Mapping[str, Any]) -> None:
+        """Take in an object of the first listing, which wakes nobody yet."""
+        self._cache.feed(obj)
+
+    def changed(self, change: str | None, obj: Mapping[str, Any]) -> None:
+        """Take in a watch's event; ``change`` is None for an object of a listing."""
+        self.synced.set()
+        ref = ObjectRef.of(obj)
+        if change == "DELETED":
+            news = self._cache.remove(ref, obj["metadata"].get("uid", ""))
+        else:
+            news = self._cache.feed(obj) or change is None
+        if news:
+            self.wake(obj)
+
+    def wake(self, obj: Mapping[str, Any]) -> None:
+        """Queue all those whom a change of an object concerns."""
+        delay = _DEBOUNCE_OWN if obj["kind"] in _OWN_KINDS else _DEBOUNCE_CHILD
+        for key in self._concerned(obj):
+            self._queue.add(key, delay)
+
+    def wake_all(self) -> None:
+        """Queue all objects of our own kinds."""
+        for kind in _OWN_KINDS:
+            for obj in self._cache.of_kind(kind):
+                self._queue.add(ObjectRef.of(obj))
+
+    def _concerned(self, obj: Mapping[str, Any]) -> Iterator[ObjectRef]:
+        if obj["kind"] in _OWN_KINDS:
+            yield ObjectRef.of(obj)
+        elif owner := owner_of(obj):
+            version = _OWN_KINDS[owner.kind].api_version
+            yield ObjectRef(version, owner.kind, owner.namespace, owner.name)
+        if obj["kind"] == TRAINING_JOBS.kind:
+            yield from self._servers_of(obj)
+
+    def _servers_of(self, job: Mapping[str, Any]) -> Iterator[ObjectRef]:
+        """Yield the ModelDeployments that serve a TrainingJob's model."""
+        meta = job["metadata"]
+        for deployment in self._cache.of_kind(MODEL_DEPLOYMENTS.kind, meta["namespace"]):
+            if _served_job(deployment) == meta["name"]:
+                yield ObjectRef.of(deployment)
+
+
+def _served_job(deployment: Manifest) -> str | None:
+    model = (deployment.get("spec") or {}).get("model") or {}
+    name: str | None = (model.get("trainingJob") or {}).get("name")
+    return name

@@ -1,0 +1,122 @@
+"""Carrying out what a plan asks for, with no more writes than it takes."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from slipway.kube.cache import Cache, controller_of
+from slipway.kube.client import Client
+from slipway.kube.compare import APPLIED_HASH, contains, manifest_hash, with_data, with_hash
+from slipway.kube.errors import Conflict, NameConflict, NotFound, Unavailable
+from slipway.manifests import MANAGED_BY, MANAGER
+from slipway.plan import Delete, Manifest, ObjectRef, Patch
+
+_SHARED_SECONDS = 60.0
+"""How long a shared Secret that was found as it should be is not looked at again."""
+
+
+def _hash_of(obj: Mapping[str, Any]) -> str | None:
+    found: str | None = (obj["metadata"].get("annotations") or {}).get(APPLIED_HASH)
+    return found
+
+
+def is_applied(live: Manifest, desired: Manifest) -> bool:
+    """Tell whether applying ``desired``, which has its hash, would change nothing."""
+    return _hash_of(live) == _hash_of(desired) and contains(live, desired)
+
+
+def check_controller(live: Manifest, owner: Manifest) -> None:
+    """Raise where an object is not a child of this owner.
+
+    The child of a namesake that was deleted raises ``Unavailable``, for it goes by itself; anything
+    else raises ``NameConflict``.
+    """
+    controller = controller_of(live)
+    if controller.get("uid") == owner["metadata"]["uid"]:
+        return
+    ref = ObjectRef.of(live)
+    same_name = (owner["kind"], owner["metadata"]["name"])
+    if (controller.get("kind"), controller.get("name")) == same_name:
+        raise Unavailable(f"{ref.kind} {ref.name} of the object's predecessor is still there.")
+    holder = f"{controller['kind']} {controller['name']}" if controller else "nobody"
+    raise NameConflict(
+        f"The namespace already has a {ref.kind} named {ref.name}, controlled by {holder}: delete "
+        "it, or give this object another name."
+    )
+
+
+class Writer:
+    """Writes children, shared Secrets and deletions; each method tells whether it wrote."""
+
+    def __init__(self, client: Client, cache: Cache) -> None:
+        self._client = client
+        self._cache = cache
+        self._shared: dict[ObjectRef, tuple[str, float]] = {}
+
+    async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
+        """Apply one manifest: a Secret is shared by its namespace, all else is a child."""
+        if manifest["kind"] == "Secret":
+            return await self._apply_shared(manifest)
+        ref, desired = ObjectRef.of(manifest), with_hash(manifest)
+        live = self._cache.get(ref) or await self._client.get(ref)
+        if live is not None:
+            check_controller(live, owner)
+            if is_applied(live, desired) or live["metadata"].get("deletionTimestamp"):
+                self._cache.feed(live)
+                return False
+        self._cache.feed(await self._client.apply(desired))
+        return True
+
+    async def _apply_shared(self, manifest: Manifest) -> bool:
+        """Apply a Secret unless the namespace has one of its own under that name."""
+        ref, digest = ObjectRef.of(manifest), manifest_hash(manifest)
+        known, until = self._shared.get(ref, ("", 0.0))
+        if known == digest and time.monotonic() < until:
+            return False
+        wrote = await self._write_shared(ref, with_data(manifest))
+        self._shared[ref] = (digest, time.monotonic() + _SHARED_SECONDS)
+        return wrote
+
+    async def _write_shared(self, ref: ObjectRef, desired: Manifest) -> bool:
+        live = await self._client.get(ref)
+        if live is not None:
+            labels = live["metadata"].get("labels") or {}
+            if labels.get(MANAGED_BY) != MANAGER or contains(live, desired):
+                return False
+        await self._client.apply(desired)
+        return True
+
+    async def patch(self, patch: Patch) -> bool:
+        """Send a merge patch unless the object already has what it sets; a lost object is fine."""
+        live = self._cache.get(patch.ref)
+        if live is not None and _is_patched(live, patch.body):
+            return False
+        try:
+            self._cache.feed(await self._client.patch(patch.ref, patch.body))
+        except NotFound:
+            return False
+        return True
+
+    async def delete(self, delete: Delete) -> bool:
+        """Delete an object; one that is gone, going, or another one by now is fine."""
+        live = self._cache.get(delete.ref)
+        if live is not None and live["metadata"].get("deletionTimestamp"):
+            return False
+        try:
+            answer = await self._client.delete(delete.ref, delete.uid)
+        except (NotFound, Conflict):
+            self._cache.remove(delete.ref, delete.uid)
+            return False
+        if answer.get("kind") == delete.ref.kind:
+            self._cache.feed(answer)
+        else:
+            self._cache.remove(delete.ref, delete.uid)
+        return True
+
+
+def _is_patched(live: object, body: object) -> bool:
+    """Tell whether a merge patch would change nothing; a null in it asks for absence."""
+    if isinstance(body, Mapping):
+        fields = live if isinstance(live, Mapping) else {}
+        return all(_is_patched(fields.get(key), value) for key, value in body.items())
+    return live == body

@@ -1,0 +1,144 @@
+"""What the operator knows of the cluster: its own kinds, and their children by owner.
+
+The watches feed it, and so does the answer to each of the operator's own writes: a reconcile sees
+what the one before it wrote. Whatever comes twice or late loses against the newer version.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.manifests import OWNER_LABELS
+from slipway.plan import Children, Manifest, ObjectRef
+
+_TOMBSTONES = 4096
+_HEAVY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(frozen=True, order=True)
+class OwnerKey:
+    """The owner that a child's labels name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+def slim(obj: Mapping[str, Any]) -> Manifest:
+    """Return an object without the metadata that nobody reads and that weighs most."""
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    notes = meta.get("annotations") or {}
+    if _HEAVY_ANNOTATION in notes:
+        meta["annotations"] = {k: v for k, v in notes.items() if k != _HEAVY_ANNOTATION}
+    return {**obj, "metadata": meta}
+
+
+def version_of(obj: Mapping[str, Any]) -> int:
+    """Return an object's resourceVersion as a number, which grows with each change.
+
+    Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    """
+    text = str(obj["metadata"].get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0
+
+
+def owner_of(obj: Mapping[str, Any]) -> OwnerKey | None:
+    """Return the owner that an object's labels name, or None."""
+    meta = obj["metadata"]
+    labels = meta.get("labels") or {}
+    for kind, label in OWNER_LABELS.items():
+        if label in labels:
+            return OwnerKey(kind, meta.get("namespace", ""), labels[label])
+    return None
+
+
+def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the ownerReferences entry of an object's controller, or an empty one."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    return next((ref for ref in references if ref.get("controller")), {})
+
+
+class Cache:
+    """All objects that the watches cover. Not thread-safe: one event loop uses it."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectRef, Manifest] = {}
+        self._by_kind: dict[str, dict[ObjectRef, None]] = {}
+        self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
+        self._tombstones: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def feed(self, obj: Mapping[str, Any]) -> bool:
+        """Take in a version of an object; tell whether it is news."""
+        ref, uid = ObjectRef.of(obj), obj["metadata"].get("uid", "")
+        known = self._objects.get(ref)
+        if uid in self._tombstones or (known and version_of(known) >= version_of(obj)):
+            return False
+        if known:
+            self._forget(ref, known)
+        self._objects[ref] = slim(obj)
+        self._by_kind.setdefault(ref.kind, {})[ref] = None
+        if owner := owner_of(obj):
+            self._by_owner.setdefault(owner, {})[ref] = None
+        return True
+
+    def remove(self, ref: ObjectRef, uid: str) -> bool:
+        """Drop an object that is gone for good; tell whether it was known."""
+        self._tombstones[uid] = None
+        while len(self._tombstones) > _TOMBSTONES:
+            self._tombstones.popitem(last=False)
+        known = self._objects.get(ref)
+        if known is None or known["metadata"].get("uid", "") != uid:
+            return False
+        self._forget(ref, known)
+        return True
+
+    def _forget(self, ref: ObjectRef, known: Manifest) -> None:
+        del self._objects[ref]
+        self._by_kind[ref.kind].pop(ref, None)
+        owner = owner_of(known)
+        if owner and (siblings := self._by_owner.get(owner)):
+            siblings.pop(ref, None)
+            if not siblings:
+                del self._by_owner[owner]
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return the newest known version of an object, or None. It must not be changed."""
+        return self._objects.get(ref)
+
+    def of_kind(self, kind: str, namespace: str | None = None) -> Iterable[Manifest]:
+        """Yield all known objects of a kind, in all namespaces or in one."""
+        for ref in tuple(self._by_kind.get(kind, ())):
+            if namespace is None or ref.namespace == namespace:
+                yield self._objects[ref]
+
+    def children(self, owner: Manifest) -> Children:
+        """Return the objects that belong to ``owner`` itself, not to a namesake before it.
+
+        These are those that it controls, and the pods that such a one controls in turn.
+        """
+        meta = owner["metadata"]
+        key = OwnerKey(owner["kind"], meta["namespace"], meta["name"])
+        family = {ref: self._objects[ref] for ref in self._by_owner.get(key, ())}
+        direct = {
+            ref for ref, obj in family.items() if controller_of(obj).get("uid") == meta["uid"]
+        }
+        parents = {family[ref]["metadata"]["uid"] for ref in direct}
+        mine = {r: o for r, o in family.items() if r in direct or _is_grandchild(o, owner, parents)}
+        return Children(mine)
+
+
+def _is_grandchild(pod: Manifest, owner: Manifest, parents: set[str]) -> bool:
+    """Tell whether a pod belongs to one of the owner's children.
+
+    A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then
+    whether it can belong to this owner or must be a namesake's.
+    """
+    controller = controller_of(pod)
+    if controller.get("kind") == "ReplicaSet":
+        born = pod["metadata"].get("creationTimestamp") or ""
+        return born >= (owner["metadata"].get("creationTimestamp") or "")
+    return controller.get("uid") in parents

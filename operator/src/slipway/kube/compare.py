@@ -1,0 +1,125 @@
+"""Telling whether an apply would change anything, without asking the API server.
+
+An apply may be left out if the live object already contains what is desired, and if what was
+applied last is what is desired now. The first check finds what others changed; the second one,
+a hash kept in an annotation of the child, finds fields that are not desired any more.
+"""
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from slipway.plan import Manifest
+
+APPLIED_HASH = "slipway.dev/applied-hash"
+"""Annotation of a child: the hash of the manifest that was applied last."""
+
+_QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity"})
+_QUANTITY_KEYS = frozenset({"sizeLimit", "averageValue"})
+_MERGE_KEYS = ("name", "containerPort", "mountPath", "key", "uid")
+_SUFFIXES: dict[str, Decimal] = {
+    "": Decimal(1),
+    **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)},
+    **{letter: Decimal(10) ** (-3 * power) for power, letter in enumerate("mun", start=1)},
+}
+_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([numkMGTPE]?i?|Ki)")
+
+
+def parse_quantity(value: object) -> Decimal | None:
+    """Return the number that a quantity such as ``500m`` or ``2Gi`` stands for; None if it is none.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    match = _QUANTITY.fullmatch(str(value).strip())
+    if match is None or match.group(2) not in _SUFFIXES or match.group(1).count(".") > 1:
+        return None
+    return Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, Mapping | list) and not value)
+
+
+def _same_scalar(live: object, desired: object, *, quantity: bool) -> bool:
+    if live == desired and isinstance(live, bool) == isinstance(desired, bool):
+        return True
+    if not quantity:
+        return False
+    left, right = parse_quantity(live), parse_quantity(desired)
+    return left is not None and left == right
+
+
+def _merge_key(items: Sequence[Any]) -> str | None:
+    for key in _MERGE_KEYS:
+        if all(isinstance(item, Mapping) and key in item for item in items):
+            return key if len({json.dumps(item[key]) for item in items}) == len(items) else None
+    return None
+
+
+def _contains_list(live: Sequence[Any], desired: Sequence[Any]) -> bool:
+    key = _merge_key(desired) if desired else None
+    if key is None or _merge_key(live) != key:
+        return len(live) == len(desired) and all(map(contains, live, desired))
+    by_key = {item[key]: item for item in live}
+    return all(item[key] in by_key and contains(by_key[item[key]], item) for item in desired)
+
+
+def contains(live: object, desired: object, *, quantity: bool = False) -> bool:
+    """Tell whether ``live`` holds all of ``desired``, which are JSON values.
+
+    Objects may hold more fields and keyed lists (containers, volumes) more items, as defaults and
+    other managers add them. Absent, null and empty are the same. With ``quantity`` the values are
+    resource quantities: ``1000m`` is ``1``.
+    """
+    if _is_empty(desired):
+        return True
+    if isinstance(desired, Mapping):
+        return isinstance(live, Mapping) and all(
+            contains(
+                live.get(key),
+                value,
+                quantity=key in _QUANTITY_PARENTS
+                or key in _QUANTITY_KEYS
+                or (quantity and not isinstance(value, Mapping | list)),
+            )
+            for key, value in desired.items()
+        )
+    if isinstance(desired, list | tuple):
+        return isinstance(live, list | tuple) and _contains_list(live, desired)
+    return _same_scalar(live, desired, quantity=quantity)
+
+
+def prune(value: Any) -> Any:
+    """Return a JSON value without null and empty parts, so that two of them can be compared."""
+    if isinstance(value, Mapping):
+        pruned = {key: prune(item) for key, item in value.items()}
+        return {key: item for key, item in pruned.items() if not _is_empty(item)}
+    if isinstance(value, list | tuple):
+        return [prune(item) for item in value]
+    return value
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that stand for a manifest's content."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def with_hash(manifest: Manifest) -> Manifest:
+    """Return the manifest with its own hash as an annotation."""
+    meta = manifest["metadata"]
+    annotations = {**(meta.get("annotations") or {}), APPLIED_HASH: manifest_hash(manifest)}
+    return {**manifest, "metadata": {**meta, "annotations": annotations}}
+
+
+def with_data(secret: Manifest) -> Manifest:
+    """Return a Secret's manifest with its write-only ``stringData`` as base64 ``data``."""
+    plain = secret.get("stringData") or {}
+    encoded = {key: b64encode(value.encode()).decode() for key, value in plain.items()}
+    rest = {key: value for key, value in secret.items() if key != "stringData"}
+    return {**rest, "data": {**(secret.get("data") or {}), **encoded}}

@@ -1,0 +1,105 @@
+"""The way to the API server: from inside a cluster, or by a kubeconfig."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.incluster_config import load_incluster_config
+
+from slipway.kube.errors import KubeError
+
+_LOG = logging.getLogger(__name__)
+_IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+
+RequestObserver = Callable[[str, str, bool, int], None]
+"""Called with each answer: HTTP method, URL path, whether it is a watch, status (0: no answer)."""
+
+
+def _observing(observer: RequestObserver) -> aiohttp.ClientMiddlewareType:
+    async def observe(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        status = 0
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            observer(request.method, request.url.path, "watch" in request.url.query, status)
+        return response
+
+    return observe
+
+
+class Connection:
+    """A configured API client, and sessions of the same identity for others.
+
+    Tokens are read anew for each request, so that rotated service-account tokens are picked up.
+    """
+
+    def __init__(self, configuration: Any, observer: RequestObserver, *, in_cluster: bool) -> None:
+        self.in_cluster = in_cluster
+        self._configuration = configuration
+        configuration.retries = None
+        configuration.client_session_kwargs = {"middlewares": (_observing(observer),)}
+        self.api: Any = ApiClient(configuration)
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self._configuration.host)
+
+    async def _authorise(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the present credentials to one request (an aiohttp client middleware)."""
+        for setting in (await self._configuration.auth_settings()).values():
+            request.headers[setting["key"]] = setting["value"]
+        return await handler(request)
+
+    def session(self, limit: int, observer: RequestObserver) -> aiohttp.ClientSession:
+        """Return a session of at most ``limit`` connections that is authorised and observed."""
+        context = self.api.rest_client.ssl_context
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=context),
+            middlewares=(self._authorise, _observing(observer)),
+            proxy=self._configuration.proxy,
+        )
+
+    async def close(self) -> None:
+        """Close the client's own connections."""
+        await self.api.close()
+
+
+async def connect(
+    kubeconfig: Path | None, connections: int, observer: RequestObserver
+) -> Connection:
+    """Return a connection by ``kubeconfig``, by $KUBECONFIG or by the pod's service account.
+
+    ``connections`` is the most that are open at a time. Raises KubeError where there is no
+    configuration to be found.
+    """
+    configuration = Configuration(connection_pool_maxsize=connections)
+    in_cluster = kubeconfig is None and bool(os.environ.get(_IN_CLUSTER))
+    if in_cluster and "KUBECONFIG" in os.environ:
+        in_cluster = False
+    try:
+        if in_cluster:
+            await asyncio.to_thread(load_incluster_config, configuration)
+        else:
+            path = str(kubeconfig) if kubeconfig else None
+            await load_kube_config(config_file=path, client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        raise KubeError(
+            f"There is no usable cluster configuration ({error}): run in a pod with a service "
+            f"account, or give a kubeconfig by --kubeconfig or KUBECONFIG (looked at: {where})."
+        ) from error
+    _LOG.info("Using the API server at %s", configuration.host)
+    return Connection(configuration, observer, in_cluster=in_cluster)

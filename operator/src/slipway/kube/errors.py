@@ -1,0 +1,97 @@
+"""What may go wrong between the operator and the API server: one small tree of exceptions."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+class KubeError(Exception):
+    """A request to the API server that did not do what it should.
+
+    ``reason`` is a CamelCase word that fits into a condition, ``message`` one sentence for people,
+    ``status`` the HTTP status, or 0 where there was no answer.
+    """
+
+    reason = "ApiError"
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class NotFound(KubeError):  # noqa: N818 - named as Kubernetes names the status
+    """The object, its namespace or its kind does not exist (404, 410)."""
+
+    reason = "NotFound"
+
+
+class Conflict(KubeError):  # noqa: N818 - named as Kubernetes names the status
+    """The object is another one than expected, or was changed meanwhile (409)."""
+
+    reason = "Conflict"
+
+
+class Rejected(KubeError):  # noqa: N818 - named as Kubernetes names the status
+    """The API server refuses the request and would refuse it again (400, 422 and the like)."""
+
+    reason = "ApplyRejected"
+
+
+class Forbidden(Rejected):
+    """The operator's account may not do this, or an admission rule forbids it (403)."""
+
+    reason = "Forbidden"
+
+
+class NameConflict(KubeError):  # noqa: N818 - the reason shown in conditions
+    """An object of somebody else has the name that a child needs; it is never taken over."""
+
+    reason = "NameConflict"
+
+
+class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the status
+    """The API server did not answer, is overloaded or fails (429, 5xx, time-outs).
+
+    ``retry_after`` is the wait in seconds that the server asks for; 0 where it asks for none.
+    """
+
+    reason = "ApiUnavailable"
+
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(message, status)
+        self.retry_after = retry_after
+
+
+def _payload(body: object) -> dict[str, Any]:
+    try:
+        found = json.loads(body) if isinstance(body, str | bytes) else None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _retry_after(headers: Mapping[str, str] | None, payload: dict[str, Any]) -> float:
+    text = (headers or {}).get("Retry-After") or payload.get("details", {}).get("retryAfterSeconds")
+    try:
+        return max(0.0, float(text or 0))
+    except ValueError:
+        return 0.0
+
+
+def _is_terminating(payload: dict[str, Any]) -> bool:
+    causes = (payload.get("details") or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+
+
+def from_status(status: int, body: object, headers: Mapping[str, str] | None = None) -> KubeError:
+    """Return the exception for an answer outside 2xx; ``body`` is a ``Status`` object or text."""
+    payload = _payload(body)
+    message = str(payload.get("message") or f"The API server answered with status {status}.")
+    if status in {404, 410}:
+        return NotFound(message, status)
+    if status == 409:
+        return Conflict(message, status)
+    if status in {429, 401} or status >= 500 or _is_terminating(payload):
+        return Unavailable(message, status, _retry_after(headers, payload))
+    return Forbidden(message, status) if status == 403 else Rejected(message, status)

@@ -1,0 +1,105 @@
+"""Recording Kubernetes Events: no repetitions, and never a flood."""
+
+import logging
+import socket
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.kube.client import Client
+from slipway.kube.errors import KubeError
+from slipway.kube.resources import EVENTS
+from slipway.manifests import MANAGER
+from slipway.plan import Event, Manifest
+
+_LOG = logging.getLogger(__name__)
+_QUIET_SECONDS = 600.0
+"""The same event about the same object is not recorded again for so long."""
+_BURST, _REFILL_SECONDS = 10.0, 60.0
+"""Events about one object: so many at once, then one in so many seconds."""
+_MOST = 4096
+_NOTE_LENGTH = 1024
+
+
+class Budget:
+    """A token bucket for each key, for the ``_MOST`` keys used last."""
+
+    def __init__(self, burst: float, refill_seconds: float) -> None:
+        self._burst, self._refill = burst, refill_seconds
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str, now: float) -> bool:
+        """Take one token if there is one; ``now`` is in seconds."""
+        level, since = self._levels.pop(key, (self._burst, now))
+        level = min(self._burst, level + (now - since) / self._refill)
+        self._levels[key] = (level - 1 if level >= 1 else level, now)
+        if len(self._levels) > _MOST:
+            self._levels.popitem(last=False)
+        return level >= 1
+
+
+class EventRecorder:
+    """Posts events about objects; losing one is never an error."""
+
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._seen: OrderedDict[tuple[str, Event], float] = OrderedDict()
+        self._budget = Budget(_BURST, _REFILL_SECONDS)
+        self._instance = socket.gethostname()
+
+    async def record(self, obj: Mapping[str, Any], event: Event) -> bool:
+        """Record an event about ``obj``; tell whether it was posted."""
+        uid, now = str(obj["metadata"]["uid"]), self._clock()
+        if not self._is_news(uid, event, now) or not self._budget.take(uid, now):
+            return False
+        meta = obj["metadata"]
+        try:
+            await self._client.create(EVENTS, meta["namespace"], self._manifest(obj, event))
+        except KubeError as error:
+            _LOG.warning("An event was not recorded (%s): %s", event.reason, error)
+            return False
+        return True
+
+    def _is_news(self, uid: str, event: Event, now: float) -> bool:
+        key = (uid, event)
+        if now - self._seen.get(key, -_QUIET_SECONDS) < _QUIET_SECONDS:
+            return False
+        self._seen[key] = now
+        self._seen.move_to_end(key)
+        if len(self._seen) > _MOST:
+            self._seen.popitem(last=False)
+        return True
+
+    def _manifest(self, obj: Mapping[str, Any], event: Event) -> Manifest:
+        """Return an events.k8s.io/v1 Event.
+
+        Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+        """
+        meta = obj["metadata"]
+        return {
+            "apiVersion": EVENTS.api_version,
+            "kind": EVENTS.kind,
+            "metadata": {
+                "name": f"{meta['name']}.{uuid.uuid4().hex[:16]}",
+                "namespace": meta["namespace"],
+            },
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "reportingController": f"{MANAGER}.dev/operator",
+            "reportingInstance": self._instance,
+            "action": "Reconcile",
+            "type": event.type,
+            "reason": event.reason,
+            "note": event.message[:_NOTE_LENGTH],
+            "regarding": {
+                "apiVersion": obj["apiVersion"],
+                "kind": obj["kind"],
+                "name": meta["name"],
+                "namespace": meta["namespace"],
+                "uid": meta["uid"],
+                "resourceVersion": meta.get("resourceVersion", ""),
+            },
+        }

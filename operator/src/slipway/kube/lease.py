@@ -1,0 +1,126 @@
+"""Leader election by a Lease: of several operators, one acts and the others stand by."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from slipway.kube.client import Client
+from slipway.kube.errors import KubeError, NotFound
+from slipway.kube.resources import LEASES
+from slipway.plan import Manifest, ObjectRef
+
+_LOG = logging.getLogger(__name__)
+LEASE_NAME = "slipway-operator"
+_LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 15, 10, 2
+
+
+def _micro_time() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class LeaseLock(BaseLock):  # type: ignore[misc]
+    """A lock that keeps its record in a Lease, read and written as plain JSON.
+
+    The client's own LeaseLock loads all typed models, and lets connection errors end the election.
+    """
+
+    def __init__(self, client: Client, namespace: str, identity: str) -> None:
+        super().__init__(LEASE_NAME, namespace, identity)
+        self._client = client
+        self._lease: Manifest = {}
+
+    async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
+        """Return (True, the record), or (False, an error whose body says whether it is a 404)."""
+        try:
+            path = LEASES.path(namespace, name)
+            self._lease = await self._client.request("get", path)
+        except KubeError as error:
+            failure = ApiException(status=error.status, reason=error.message)
+            failure.body = '{"code": 404}' if isinstance(error, NotFound) else "{}"
+            return False, failure
+        return True, self._record(self._lease.get("spec") or {})
+
+    @staticmethod
+    def _record(spec: Mapping[str, Any]) -> Any:
+        seconds = spec.get("leaseDurationSeconds")
+        return LeaderElectionRecord(
+            holder_identity=spec.get("holderIdentity") or None,
+            lease_duration=str(seconds) if seconds else None,
+            acquire_time=spec.get("acquireTime"),
+            renew_time=spec.get("renewTime"),
+        )
+
+    def _spec(self, record: Any) -> Manifest:
+        before = self._lease.get("spec") or {}
+        mine = before.get("holderIdentity") == self.identity
+        return {
+            "holderIdentity": record.holder_identity,
+            "leaseDurationSeconds": _LEASE_SECONDS,
+            "acquireTime": before.get("acquireTime") if mine else _micro_time(),
+            "renewTime": _micro_time(),
+            "leaseTransitions": int(before.get("leaseTransitions") or 0) + (0 if mine else 1),
+        }
+
+    async def create(self, name: str, namespace: str, election_record: Any) -> bool:
+        """Create the Lease; tell whether that worked."""
+        self._lease = {}
+        meta = {"name": name, "namespace": namespace}
+        body = self._manifest(meta, self._spec(election_record))
+        return await self._write(self._client.create(LEASES, namespace, body))
+
+    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
+        """Replace the Lease unless it changed since it was read; tell whether that worked."""
+        body = self._manifest(self._lease["metadata"], self._spec(updated_record))
+        return await self._write(self._client.replace(LEASES, body))
+
+    @staticmethod
+    def _manifest(meta: Mapping[str, Any], spec: Manifest) -> Manifest:
+        head = {"apiVersion": LEASES.api_version, "kind": LEASES.kind}
+        return {**head, "metadata": dict(meta), "spec": spec}
+
+    async def _write(self, request: Any) -> bool:
+        try:
+            self._lease = await request
+        except KubeError as error:
+            _LOG.warning("The Lease was not written: %s", error)
+            return False
+        return True
+
+    async def release(self) -> None:
+        """Give the Lease up, if it is held, so that a standby need not wait for its end."""
+        ref = ObjectRef(LEASES.api_version, LEASES.kind, self.namespace, self.name)
+        try:
+            lease = await self._client.get(ref)
+            if not lease or lease["spec"].get("holderIdentity") != self.identity:
+                return
+            spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+            await self._client.replace(LEASES, {**lease, "spec": spec})
+        except KubeError as error:
+            _LOG.warning("The Lease was not released: %s", error)
+
+
+async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
+    """Stand for election, call ``started`` once elected, and return when leadership is lost.
+
+    Cancel it to step back: the Lease is released then.
+    """
+
+    async def on_started() -> None:
+        started()
+
+    async def on_stopped() -> None:
+        _LOG.error("Leadership was lost")
+
+    config = Config(lock, _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS, on_started, on_stopped)
+    try:
+        await LeaderElection(config).run()
+    finally:
+        await asyncio.shield(lock.release())

@@ -1,0 +1,54 @@
+"""The HTTP server of metrics and health."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+_LOG = logging.getLogger(__name__)
+Check = Callable[[], Sequence[str]]
+"""Returns one sentence for each thing that is wrong; none means well."""
+
+
+def _health(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        wrong = check()
+        text = "".join(f"{sentence}\n" for sentence in wrong) or "ok\n"
+        return web.Response(text=text, status=503 if wrong else 200)
+
+    return answer
+
+
+def _application(registry: CollectorRegistry, alive: Check, ready: Check) -> web.Application:
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    application = web.Application()
+    application.router.add_get("/metrics", metrics)
+    application.router.add_get("/healthz", _health(alive))
+    application.router.add_get("/readyz", _health(ready))
+    return application
+
+
+class HttpServer:
+    """Serves ``/metrics``, ``/healthz`` and ``/readyz`` until it is closed."""
+
+    def __init__(self, registry: CollectorRegistry, alive: Check, ready: Check) -> None:
+        self._runner = web.AppRunner(_application(registry, alive, ready), access_log=None)
+        self.port = 0
+
+    async def start(self, port: int) -> None:
+        """Listen on a port of all addresses; 0 picks a free one, which ``self.port`` tells."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, port=port, shutdown_timeout=1.0)
+        await site.start()
+        self.port = int(self._runner.addresses[0][1])
+        _LOG.info("Serving /metrics, /healthz and /readyz on port %d", self.port)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
