@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from slipway.kube.lease import LEASE_NAME
+from slipway.kube.resources import CHILDREN, EVENTS, LEASES, WATCHED, Resource
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import POD_MONITOR, VALUE_SETS
 
@@ -111,3 +113,44 @@ def test_store_and_operator_read_the_same_credentials(own: dict[str, str]) -> No
     role = release.one("Role", "slipway-own-namespace")
     named = [rule["resourceNames"] for rule in role["rules"] if "secrets" in rule["resources"]]
     assert named == ([] if own else [[name]])
+
+
+def _allowed(rules: list[dict[str, Any]], resource: Resource) -> set[str]:
+    """Return the verbs that rules allow on a resource, bound to a name or not."""
+    return {
+        verb
+        for rule in rules
+        if resource.group in rule["apiGroups"] and resource.plural in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_operator_may_watch_apply_and_record_what_it_has_to() -> None:
+    release = render()
+    rules = release.one("ClusterRole", "slipway")["rules"]
+    for resource in WATCHED:
+        assert {"list", "watch"} <= _allowed(rules, resource), resource.kind
+    for resource in CHILDREN:
+        verbs = set() if resource.kind == "Pod" else {"get", "create", "patch"}
+        assert verbs <= _allowed(rules, resource), resource.kind
+    assert _allowed(rules, EVENTS) == {"create"}
+    own = release.one("Role", "slipway-own-namespace")["rules"]
+    assert _allowed(own, LEASES) == {"create", "get", "update"}
+    (named,) = (
+        rule["resourceNames"]
+        for rule in own
+        if "get" in rule["verbs"] and "leases" in rule["resources"]
+    )
+    assert named == [LEASE_NAME]
+
+
+def test_the_secret_of_each_namespace_is_the_one_that_the_rules_name() -> None:
+    release = render({"store": {"namespaceSecretName": "bucket"}})
+    (operator,) = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"]
+    assert env(operator)["SLIPWAY_STORE_SECRET_NAME"] == "bucket"
+    named = [
+        rule["resourceNames"]
+        for rule in release.one("ClusterRole", "slipway")["rules"]
+        if "secrets" in rule["resources"] and "patch" in rule["verbs"]
+    ]
+    assert named == [["bucket"]]

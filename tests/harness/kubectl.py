@@ -18,7 +18,10 @@ class KubectlError(Exception):
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl with one kubeconfig; ``namespace`` is used where a call names none."""
+    """kubectl with one kubeconfig; ``namespace`` is used where a call names none.
+
+    An empty one leaves objects of many namespaces where their manifests put them.
+    """
 
     kubeconfig: Path
     namespace: str = "default"
@@ -26,7 +29,8 @@ class Kubectl:
     def run(self, *args: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Return the standard output of ``kubectl ARGS``; raise KubectlError if it fails."""
         argv = [str(gotools.path("kubectl")), f"--kubeconfig={self.kubeconfig}", *args]
-        if not any(arg in ("-n", "-A") or arg.startswith("--namespace") for arg in args):
+        named = any(arg in ("-n", "-A") or arg.startswith("--namespace") for arg in args)
+        if self.namespace and not named:
             argv.insert(2, f"--namespace={self.namespace}")
         done = subprocess.run(
             argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False

@@ -4,8 +4,10 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- with .Values.watchNamespaces }}
 - name: SLIPWAY_WATCH_NAMESPACES
-  value: {{ join "," .Values.watchNamespaces | quote }}
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: SLIPWAY_TRAINER_IMAGE
   value: {{ include "slipway.image" (dict "root" . "image" .Values.images.trainer) | quote }}
 - name: SLIPWAY_SERVER_IMAGE

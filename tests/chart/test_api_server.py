@@ -1,0 +1,208 @@
+"""The chart and the manifest against a real kube-apiserver, with the RBAC that they bring."""
+
+import asyncio
+import json
+import subprocess
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev import gotools
+from install.generate import CHART, MANIFEST, NAMESPACE
+from slipway.kube import bootstrap
+from slipway.kube.client import Client
+from slipway.kube.connection import connect
+from slipway.kube.errors import Forbidden, NotFound
+from tests.chart.rendering import parse, render
+from tests.chart.value_sets import VALUE_SETS
+from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.harness.control_plane import control_plane as running_control_plane
+
+pytestmark = pytest.mark.contract
+CREDENTIALS = "slipway-store-credentials"
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[TestControlPlane]:
+    """A control plane of these tests' own, since they install and remove the CRDs."""
+    with running_control_plane() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def kubectl(control_plane: TestControlPlane) -> Kubectl:
+    """kubectl as the administrator, with a namespace that warns of every unsafe pod."""
+    admin = Kubectl(control_plane.kubeconfig, namespace="")
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    meta = {"name": NAMESPACE, "labels": labels}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    return admin
+
+
+@pytest.fixture
+def applied(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """The plain manifest, applied; its objects but for the namespace are deleted afterwards."""
+    kubectl.apply(MANIFEST)
+    yield kubectl
+    objects = [each for each in parse(MANIFEST.read_text()).objects if each["kind"] != "Namespace"]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    kubectl.run("delete", "-f", "-", "--wait=false", stdin=text)
+    # No controller runs here that would take this finalizer off.
+    claim = ("pvc", "slipway-store", "-n", NAMESPACE)
+    kubectl.run("patch", *claim, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    kinds = (f"crd/{kind}.slipway.dev" for kind in ("trainingjobs", "modeldeployments"))
+    kubectl.run("wait", "--for=delete", *kinds, "--timeout=60s")
+
+
+async def fill(kubeconfig: Path, name: str = CREDENTIALS) -> bool:
+    """Fill the Secret as the init container does, by the identity of a kubeconfig."""
+    connection = await connect(kubeconfig, 2, lambda *_: None)
+    try:
+        return await bootstrap.fill(Client(connection), NAMESPACE, name)
+    finally:
+        await connection.close()
+
+
+def stored(kubectl: Kubectl) -> dict[str, str]:
+    """Return the store's credentials as they are in the cluster."""
+    secret = kubectl.get("secret", CREDENTIALS, NAMESPACE) or {}
+    return {key: b64decode(text).decode() for key, text in secret.get("data", {}).items()}
+
+
+@pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS.keys())
+def test_the_api_server_takes_every_object_without_a_warning(
+    values: dict[str, Any], kubectl: Kubectl
+) -> None:
+    kubectl.apply(render(values).objects, "--dry-run=server", "--warnings-as-errors")
+
+
+def test_the_manifest_applies_twice_and_the_second_time_changes_nothing(applied: Kubectl) -> None:
+    applied.run("apply", "-f", str(MANIFEST))
+    again = applied.run("apply", "-f", str(MANIFEST), "--warnings-as-errors").splitlines()
+    assert again
+    assert [line for line in again if not line.endswith(" unchanged")] == []
+
+
+async def test_operators_that_start_together_agree_on_one_set_of_credentials(
+    applied: Kubectl, control_plane: TestControlPlane
+) -> None:
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    filled = await asyncio.gather(*(fill(account) for _ in range(6)))
+    assert sorted(filled) == [False] * 5 + [True]
+    first = stored(applied)
+    assert {key: len(text) for key, text in first.items()} == {
+        "AWS_ACCESS_KEY_ID": 20,
+        "AWS_SECRET_ACCESS_KEY": 40,
+    }
+    applied.run("apply", "-f", str(MANIFEST))
+    assert await fill(account) is False
+    assert stored(applied) == first
+
+
+async def test_half_of_the_credentials_is_kept_and_completed(
+    applied: Kubectl, control_plane: TestControlPlane
+) -> None:
+    patch = json.dumps({"stringData": {"AWS_ACCESS_KEY_ID": "chosen"}})
+    applied.run("patch", "secret", CREDENTIALS, "-n", NAMESPACE, "--patch", patch)
+    assert await fill(control_plane.kubeconfig) is True
+    assert stored(applied)["AWS_ACCESS_KEY_ID"] == "chosen"
+    assert len(stored(applied)["AWS_SECRET_ACCESS_KEY"]) == 40
+
+
+async def test_a_missing_secret_is_told_with_the_remedy(kubectl: Kubectl) -> None:
+    with pytest.raises(NotFound, match=r"Secret no-such is missing .*: install the chart"):
+        await fill(kubectl.kubeconfig, "no-such")
+
+
+async def test_the_operators_account_reads_and_fills_no_other_secret(
+    applied: Kubectl, control_plane: TestControlPlane
+) -> None:
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    with pytest.raises(Forbidden):
+        await fill(account, "other")
+    operator = Kubectl(account)
+    for attempt in (
+        ("get", "secrets", "-A"),
+        ("get", "secret", CREDENTIALS, "-n", "default"),
+        ("delete", "secret", CREDENTIALS, "-n", NAMESPACE),
+        ("get", "nodes"),
+        ("get", "clusterroles"),
+        ("get", "leases", "-n", "kube-system"),
+        ("create", "namespace", "mine"),
+    ):
+        with pytest.raises(KubectlError, match="is forbidden"):
+            operator.run(*attempt)
+
+
+@pytest.mark.usefixtures("applied")
+def test_users_with_the_clusters_edit_role_write_the_kinds_and_viewers_only_read(
+    control_plane: TestControlPlane,
+) -> None:
+    admin = Kubectl(control_plane.kubeconfig)
+    # No controller runs here that would add up the aggregated roles.
+    for role in ("view", "edit"):
+        admin.run("create", "rolebinding", role, f"--clusterrole=slipway-{role}", f"--user={role}")
+    admin.run("create", "rolebinding", "edit-view", "--clusterrole=slipway-view", "--user=edit")
+    viewer, editor = (Kubectl(control_plane.user_kubeconfig(name)) for name in ("view", "edit"))
+    for kind in ("trainingjobs", "modeldeployments"):
+        assert viewer.run("auth", "can-i", "watch", kind).strip() == "yes"
+        assert editor.run("auth", "can-i", "delete", kind).strip() == "yes"
+        with pytest.raises(KubectlError):
+            viewer.run("auth", "can-i", "create", kind)
+        with pytest.raises(KubectlError):
+            editor.run("auth", "can-i", "patch", kind, "--subresource=status")
+    scale = ("patch", "modeldeployments", "--subresource=scale")
+    assert editor.run("auth", "can-i", *scale).strip() == "yes"
+
+
+def _helm(kubeconfig: Path, *arguments: str) -> str:
+    flags = (f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}")
+    command = [str(gotools.path("helm")), *flags, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_helm_installs_upgrades_and_uninstalls_three_times_over(kubectl: Kubectl) -> None:
+    config = kubectl.kubeconfig
+    for _ in range(3):
+        told = _helm(config, "install", "slipway", str(CHART))
+        assert "rollout status deployment/slipway" in told
+        await fill(config)
+        credentials = stored(kubectl)
+        _helm(config, "upgrade", "slipway", str(CHART), "--set", "operator.replicas=2")
+        assert stored(kubectl) == credentials
+        _helm(config, "uninstall", "slipway")
+        kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,pdb,networkpolicies"
+        mine = "app.kubernetes.io/instance=slipway"
+        assert kubectl.list(kinds, mine, NAMESPACE) == []
+        assert kubectl.list("clusterroles,clusterrolebindings", mine) == []
+        assert len(kubectl.list("crds", mine)) == 2
+        assert kubectl.get("pvc", "slipway-store", NAMESPACE)
+
+
+def test_helm_makes_a_pod_monitor_where_the_cluster_has_the_kind(kubectl: Kubectl) -> None:
+    group, kind = "monitoring.coreos.com", "PodMonitor"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": kind, "plural": "podmonitors", "singular": "podmonitor"}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"podmonitors.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+    kubectl.apply(crd)
+    kubectl.run("wait", "--for=condition=Established", f"crd/podmonitors.{group}")
+    config = kubectl.kubeconfig
+    try:
+        _helm(config, "install", "slipway", str(CHART))
+        found = kubectl.get("podmonitor", "slipway", NAMESPACE)
+        assert found
+        assert found["spec"]["podMetricsEndpoints"][0]["port"] == "http"
+        _helm(config, "uninstall", "slipway")
+    finally:
+        kubectl.delete("crd", f"podmonitors.{group}")
