@@ -1,0 +1,21 @@
+"""Everything that knows Envoy: the bootstrap and the route file of a server pod. Pure."""
+
+from slipway.envoy.bootstrap import bootstrap
+from slipway.envoy.config import (
+    ADMIN_ADDRESS,
+    MAX_REQUEST_BYTES,
+    ROUTE_CONFIG,
+    ProxyConfig,
+    to_yaml,
+)
+from slipway.envoy.routes import route_file
+
+__all__ = [
+    "ADMIN_ADDRESS",
+    "MAX_REQUEST_BYTES",
+    "ROUTE_CONFIG",
+    "ProxyConfig",
+    "bootstrap",
+    "route_file",
+    "to_yaml",
+]

@@ -1,0 +1,69 @@
+"""What the generated Envoy configuration depends on, and how it is written down."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+ADMIN_ADDRESS = "127.0.0.1"
+"""Envoy's admin interface and all of TorchServe answer on loopback only."""
+
+ROUTE_CONFIG = "slipway"
+"""Name of the one route configuration that the users' listener asks for."""
+
+MAX_REQUEST_BYTES = 6_553_500
+"""Longest request body, in bytes: TorchServe's own default for max_request_size."""
+
+TIMEOUT_MARGIN_SECONDS = 5
+"""How much later than TorchServe Envoy gives up, so that TorchServe's own error gets through."""
+
+TYPE = "@type"
+
+
+@dataclass(frozen=True)
+class ProxyConfig:
+    """One pod's proxy; ports are TCP ports, times are in seconds.
+
+    ``workers`` is how many of TorchServe's workers must be READY before the pod is.
+    ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet does with a
+    mounted ConfigMap; ``routes_file`` lies in it.
+    """
+
+    namespace: str
+    deployment: str
+    model: str
+    workers: int
+    response_timeout: int
+    routes_folder: str = "/slipway/routes"
+    routes_file: str = "routes.yaml"
+    http_port: int = 8000
+    ops_port: int = 9000
+    admin_port: int = 9901
+    inference_port: int = 8080
+    management_port: int = 8081
+    metrics_port: int = 8082
+
+    @property
+    def route_timeout(self) -> int:
+        """Longest time for one answer as seen by Envoy, in seconds."""
+        return self.response_timeout + TIMEOUT_MARGIN_SECONDS
+
+
+def typed(type_name: str, **fields: Any) -> dict[str, Any]:
+    """Return a protobuf Any: the fields of a message with the message's type."""
+    return {TYPE: f"type.googleapis.com/{type_name}", **fields}
+
+
+def seconds(value: float) -> str:
+    """Return a protobuf Duration in JSON form."""
+    return f"{value:g}s" if value < 1_000_000 else f"{value:.0f}s"
+
+
+def address(host: str, port: int) -> dict[str, Any]:
+    """Return a TCP socket address."""
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def to_yaml(document: dict[str, Any]) -> str:
+    """Return a configuration as YAML text, the same for equal documents."""
+    return str(yaml.safe_dump(document, sort_keys=False, width=100))

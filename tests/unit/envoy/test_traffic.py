@@ -1,0 +1,174 @@
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from slipway.envoy import MAX_REQUEST_BYTES, route_file, to_yaml
+from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
+
+
+async def test_predict_is_the_models_own_path(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        assert await pod.post("/predict?a=1", b"[1, 2]") == (200, "[1, 2]")
+        assert await pod.post("/predictions/iris", b"[3]") == (200, "[3]")
+        assert pod.torchserve.paths == ["/predictions/iris?a=1", "/predictions/iris"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/ping",
+        "/models",
+        "/predict/",
+        "/predictions/other",
+        "/predictions/iris/1.0",
+        "/stats",
+        "/healthcheck/fail",
+        "/predictions/iris/../../models",
+        "/predictions%2Firis",
+    ],
+)
+async def test_everything_else_is_refused_in_json(tmp_path: Path, path: str) -> None:
+    async with running_pod(tmp_path) as pod:
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+        writer.close()
+        assert head.split()[1] in ("400", "404")
+        assert json.loads(body)["code"] == int(head.split()[1])
+        assert pod.torchserve.paths == []
+        if head.split()[1] == "404":
+            assert "Post to /predict or /predictions/iris" in json.loads(body)["message"]
+
+
+async def test_admin_listens_on_loopback_only(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        dump = json.loads(await admin_get(pod, "/config_dump?mask=bootstrap.admin"))
+        address = dump["configs"][0]["bootstrap"]["admin"]["address"]["socket_address"]
+        assert address["address"] == "127.0.0.1"
+
+
+async def admin_get(pod: Pod, path: str) -> str:
+    async with pod.session.get(pod.url(pod.config.admin_port, path)) as answer:
+        return await answer.text()
+
+
+async def test_a_body_above_the_limit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        assert (await pod.post("/predict", b"x" * MAX_REQUEST_BYTES))[0] == 200
+        status, body = await pod.post("/predict", b"x" * (MAX_REQUEST_BYTES + 1))
+        assert status == 413
+        assert str(MAX_REQUEST_BYTES) in json.loads(body)["message"]
+
+
+async def test_torchserve_is_not_named_to_users(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        url = pod.url(pod.config.http_port, "/predict")
+        async with pod.session.post(url, data=b"1") as answer:
+            assert answer.headers["server"] == "slipway"
+            assert not [name for name in answer.headers if name.lower().startswith("x-envoy")]
+
+
+async def test_users_cannot_change_timeouts_or_retries_by_headers(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        headers = {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "9"}
+        url = pod.url(pod.config.http_port, "/predict?slow=1")
+        request = asyncio.create_task(fetch(pod.session, url, headers))
+        await eventually(lambda: seen(pod), "TorchServe has the request")
+        pod.torchserve.release.set()
+        assert await request == 200
+
+
+async def fetch(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> int:
+    async with session.post(url, data=b"1", headers=headers) as answer:
+        return answer.status
+
+
+async def seen(pod: Pod) -> bool:
+    return bool(pod.torchserve.paths)
+
+
+async def test_an_answer_later_than_the_timeout_is_a_json_504(tmp_path: Path) -> None:
+    async with running_pod(tmp_path, response_timeout=-4) as pod:
+        status, body = await pod.post("/predict?slow=1")
+        assert (status, json.loads(body)["code"]) == (504, 504)
+
+
+async def test_a_failed_prediction_is_not_tried_again(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        pod.torchserve.status = 503
+        assert (await pod.post("/predict"))[0] == 503
+        assert len(pod.torchserve.paths) == 1
+
+
+async def test_only_errors_are_logged(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        await pod.post("/predict?first=1")
+        pod.torchserve.status = 503
+        await pod.post("/predict?secret=2")
+
+        async def logged() -> bool:
+            return '"code":503' in (tmp_path / "envoy.log").read_text()
+
+        await eventually(logged, "the failed request is in the log")
+        lines = (tmp_path / "envoy.log").read_text().splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        assert [(entry["code"], entry["path"]) for entry in entries] == [(503, "/predictions/iris")]
+
+
+async def test_metrics_of_envoy_and_torchserve_can_be_scraped(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        await pod.post("/predict")
+        status, text = await pod.get(pod.config.ops_port, "/metrics")
+        assert status == 200
+        counters = [
+            line for line in text.splitlines() if line.startswith("envoy_http_downstream_rq_xx{")
+        ]
+        users = [line for line in counters if 'envoy_http_conn_manager_prefix="http"' in line]
+        assert len(users) == 5
+        assert all('slipway_model="iris"' in line for line in users)
+        assert "envoy_cluster_upstream_rq_time_bucket" in text
+        assert await pod.get(pod.config.ops_port, "/metrics/torchserve") == (200, "QueueTime 1.0\n")
+        async with pod.session.post(pod.url(pod.config.ops_port, "/metrics")) as answer:
+            assert answer.status == 404
+
+
+async def test_a_new_route_file_takes_effect_and_loses_no_request(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        moved = route_file(pod.config)
+        host = moved["resources"][0]["virtual_hosts"][0]
+        host["response_headers_to_add"] = [{"header": {"key": "x-routes", "value": "second"}}]
+        seen_by: list[tuple[int, str | None]] = []
+
+        async def one_more_is_answered_by_the_second() -> bool:
+            url = pod.url(pod.config.http_port, "/predict")
+            async with pod.session.post(url, data=b"1") as answer:
+                await answer.read()
+                seen_by.append((answer.status, answer.headers.get("x-routes")))
+            return len(seen_by) > 20 and seen_by[-1][1] == "second"
+
+        for _ in range(20):
+            await one_more_is_answered_by_the_second()
+        mount(tmp_path / "routes", to_yaml(moved))
+        await eventually(one_more_is_answered_by_the_second, "the new route file is in use")
+        assert {status for status, _ in seen_by} == {200}
+
+
+async def test_a_broken_route_file_leaves_the_last_good_one_in_use(tmp_path: Path) -> None:
+    async with running_pod(tmp_path) as pod:
+        mount(tmp_path / "routes", yaml.safe_dump({"resources": [{"@type": "nonsense"}]}))
+
+        async def refused() -> bool:
+            counts = await admin_get(pod, "/stats?filter=rds.slipway.update")
+            return any(
+                line.split(": ")[1] != "0"
+                for line in counts.splitlines()
+                if "update_rejected" in line or "update_failure" in line
+            )
+
+        await eventually(refused, "Envoy has refused the file")
+        assert (await pod.post("/predict"))[0] == 200
