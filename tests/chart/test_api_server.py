@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +112,23 @@ async def test_half_of_the_credentials_is_kept_and_completed(
     assert await fill(control_plane.kubeconfig) is True
     assert stored(applied)["AWS_ACCESS_KEY_ID"] == "chosen"
     assert len(stored(applied)["AWS_SECRET_ACCESS_KEY"]) == 40
+
+
+def test_the_init_containers_own_command_fills_the_secret(
+    applied: Kubectl, control_plane: TestControlPlane
+) -> None:
+    (init,) = render().one("Deployment", "slipway")["spec"]["template"]["spec"]["initContainers"]
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    done = subprocess.run(
+        [sys.executable, "-m", "slipway", *init["args"]],
+        env={**os.environ, "KUBECONFIG": str(account), "SLIPWAY_NAMESPACE": NAMESPACE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "got new credentials" in done.stderr
+    assert len(stored(applied)) == 2
 
 
 async def test_a_missing_secret_is_told_with_the_remedy(kubectl: Kubectl) -> None:

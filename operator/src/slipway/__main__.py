@@ -1,13 +1,17 @@
-"""The command line: ``slipway run`` and ``slipway crds``."""
+"""The command line: ``slipway run``, ``slipway crds`` and ``slipway fill-store-secret``."""
 
 import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from slipway.settings import Settings
 
 _LOG = logging.getLogger("slipway")
 
@@ -29,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
             "~/.kube/config",
         )
     commands.add_parser("crds", help="print the CustomResourceDefinitions as YAML")
+    fill = commands.add_parser(
+        "fill-store-secret",
+        help="put random credentials into the store's Secret, if it has none",
+        description="Put random credentials into a Secret of SLIPWAY_NAMESPACE that has none.",
+    )
+    fill.add_argument("name", help="name of the Secret, which must exist")
     return parser
 
 
@@ -39,9 +49,8 @@ def _print_crds() -> int:
     return 0
 
 
-def _run(kubeconfig: Path | None) -> int:
-    from slipway.controller.app import run
-    from slipway.controller.kinds import make_kinds
+def _with_settings(program: "Callable[[Settings], Coroutine[Any, Any, int]]") -> int:
+    """Run a program that talks to the cluster; tell in one line why it cannot."""
     from slipway.kube.errors import KubeError
     from slipway.settings import Settings
     from slipway.telemetry.logs import set_up_logs
@@ -53,10 +62,28 @@ def _run(kubeconfig: Path | None) -> int:
         return 2
     set_up_logs(settings.log_level)
     try:
-        return asyncio.run(run(settings, kubeconfig, make_kinds))
+        return asyncio.run(program(settings))
     except KubeError as error:
         _LOG.error("%s", error)
         return 1
+
+
+def _run(kubeconfig: Path | None) -> int:
+    from slipway.controller.app import run
+    from slipway.controller.kinds import make_kinds
+
+    return _with_settings(lambda settings: run(settings, kubeconfig, make_kinds))
+
+
+def _fill_store_secret(name: str) -> int:
+    from slipway.kube import bootstrap
+
+    async def fill(settings: "Settings") -> int:
+        filled = await bootstrap.run(settings.namespace, name)
+        _LOG.info("Secret %s %s", name, "got new credentials" if filled else "has credentials")
+        return 0
+
+    return _with_settings(fill)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "crds":
         return _print_crds()
+    if arguments.command == "fill-store-secret":
+        return _fill_store_secret(arguments.name)
     return _run(arguments.kubeconfig)
 
 
