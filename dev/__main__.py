@@ -1,3 +1,47 @@
+"""``python3 -m dev COMMAND``: what the Makefile's targets call."""
+
+import argparse
 import sys
-from dev import gotools
-gotools.ensure(sys.argv[1:] or gotools.ALL)
+from collections.abc import Callable, Sequence
+
+from dev import gotools, packages
+from dev.cluster.down import down
+from dev.cluster.status import status
+from dev.cluster.up import up
+from dev.errors import DevError
+from dev.steps import say
+
+
+def _tools() -> None:
+    """Install Debian packages and build the Go programs."""
+    packages.ensure(packages.CLUSTER | packages.IMAGES)
+    gotools.ensure()
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "tools": _tools,
+    "up": up,
+    "down": down,
+    "status": status,
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python3 -m dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, function in COMMANDS.items():
+        commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+    try:
+        COMMANDS[parser.parse_args(argv).command]()
+    except DevError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("error: interrupted; run the same command again, or `make down`.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,16 +1,14 @@
 """Programs built from the Go modules in dev/tools, once, into the cache."""
 
-import fcntl
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev import paths
 from dev.errors import DevError
-from dev.shell import digest, replacing, run
-from dev.steps import say, step
+from dev.shell import digest, locked, replacing, run
+from dev.steps import step
 
 FLAGS = ("-trimpath", "-buildvcs=false")
 KUBERNETES_VERSION = "v1.35.4"
@@ -88,7 +86,7 @@ def ensure(programs: Iterable[str] = ALL) -> None:
         return
     if not shutil.which("go"):
         raise DevError("Install Go 1.25 or later (https://go.dev/dl) and put it into PATH.")
-    with _building():
+    with locked(paths.cache() / "tools" / "build.lock", "another build of the tools"):
         for program in missing:
             if not path(program).exists():
                 _build(program)
@@ -104,17 +102,3 @@ def _build(program: str) -> None:
         flags = (*FLAGS, "-ldflags", module.ldflags, "-o", str(out))
         package = module.programs[program]
         run("go", "build", *flags, package, cwd=module.source, env={"CGO_ENABLED": "0"})
-
-
-@contextmanager
-def _building() -> Iterator[None]:
-    """Let one build run at a time on this machine, whatever clone it is for."""
-    lock = paths.cache() / "tools" / "build.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("--> Waiting for another build of the tools on this machine to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

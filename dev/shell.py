@@ -1,5 +1,6 @@
 """Running programs, waiting for conditions and writing files whole."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -10,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.errors import DevError
+from dev.steps import say
 
 
 def run(
     *argv: str | Path,
-    input: str | None = None,
+    stdin: str | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
@@ -23,7 +25,7 @@ def run(
     words = [str(word) for word in argv]
     result = subprocess.run(
         words,
-        input=input,
+        input=stdin,
         env={**os.environ, **(env or {})},
         cwd=cwd,
         timeout=timeout,
@@ -78,6 +80,31 @@ def write(path: Path, text: str, mode: int = 0o644) -> Path:
         temporary.touch(mode)
         temporary.write_text(text)
     return path
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file of this machine; ``what`` says who else may hold it, and is waited for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"--> Waiting for {what} to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds a lock file."""
+    if not path.exists():
+        return False
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def digest(*parts: bytes | str) -> str:

@@ -76,9 +76,7 @@ class ControlPlane:
         self, path: Path, user: Certificate | str, namespace: str = "default"
     ) -> Path:
         """Write a kubeconfig for a client certificate or a bearer token."""
-        return write_kubeconfig(
-            path, self.server, self.authority.own.certificate, user, namespace
-        )
+        return write_kubeconfig(path, self.server, self.authority.own.certificate, user, namespace)
 
     def daemons(self) -> tuple[Daemon, Daemon]:
         """Return etcd and kube-apiserver; ``prepare`` has to have been called."""
@@ -152,6 +150,7 @@ class ControlPlane:
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            "--kubelet-preferred-address-types=InternalIP",
             "--enable-aggregator-routing=true",
             f"--audit-policy-file={AUDIT_POLICY}",
             f"--audit-log-path={self.audit_log}",

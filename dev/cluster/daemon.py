@@ -50,7 +50,7 @@ class Process:
     def command(self) -> list[str]:
         """Return its command line, empty if it is gone."""
         try:
-            return Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")
+            return Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")[:-1]
         except (FileNotFoundError, ProcessLookupError):
             return []
 
@@ -74,10 +74,18 @@ class Daemon:
         """The running process, or None."""
         return recorded(_record(self.state, self.name), self.state)
 
+    @property
+    def current(self) -> bool:
+        """Whether it runs with these very arguments."""
+        process = self.process
+        return process is not None and process.command() == list(self.argv)
+
     def start(self) -> bool:
-        """Start it unless it runs; return whether it had to be started."""
-        if self.process:
+        """Start it unless it runs with these very arguments; return whether that was needed."""
+        if self.current:
             return False
+        if running := self.process:
+            end([running], grace=10)
         record = _record(self.state, self.name)
         for path in (record, self.log):
             path.parent.mkdir(parents=True, exist_ok=True)

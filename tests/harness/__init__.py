@@ -3,15 +3,15 @@
 from tests.harness.audit import AuditLog, Request
 from tests.harness.control_plane import TestControlPlane, control_plane
 from tests.harness.kubectl import Kubectl, KubectlError, Object
-from tests.harness.waiting import ConditionNotMet
+from tests.harness.waiting import WaitError
 
 __all__ = [
     "AuditLog",
-    "ConditionNotMet",
     "Kubectl",
     "KubectlError",
     "Object",
     "Request",
     "TestControlPlane",
+    "WaitError",
     "control_plane",
 ]

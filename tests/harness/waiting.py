@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class ConditionNotMet(AssertionError):
+class WaitError(AssertionError):
     """A condition did not come to hold in time; the text shows what was seen instead."""
 
 
@@ -18,7 +18,7 @@ def wait_for(
     report: Callable[[], str] = lambda: "",
     interval: float = 0.25,
 ) -> T:
-    """Return the first true value of ``probe``; raise ConditionNotMet after ``timeout`` seconds.
+    """Return the first true value of ``probe``; raise WaitError after ``timeout`` seconds.
 
     ``describe`` completes the sentence "Waited in vain until ..."; ``report`` is called on
     failure only and tells the state of things.
@@ -29,5 +29,5 @@ def wait_for(
             return value
         if time.monotonic() > deadline:
             text = f"Waited in vain for {timeout:.0f} s until {describe}."
-            raise ConditionNotMet(f"{text}\n{report()}")
+            raise WaitError(f"{text}\n{report()}")
         time.sleep(interval)

@@ -1,0 +1,80 @@
+"""Settings of this machine that a node changes: noted before, put back after."""
+
+import json
+from pathlib import Path
+
+from dev.cluster import layout
+from dev.shell import run, write
+
+SYSCTLS = tuple(
+    Path("/proc/sys") / name
+    for name in (
+        "kernel/keys/root_maxbytes",
+        "kernel/keys/root_maxkeys",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "net/ipv4/conf/all/route_localnet",
+        "net/ipv4/ip_forward",
+        "net/ipv4/vs/conntrack",
+        "net/netfilter/nf_conntrack_max",
+        "net/netfilter/nf_conntrack_tcp_timeout_close_wait",
+        "net/netfilter/nf_conntrack_tcp_timeout_established",
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+    )
+)
+FOLDERS = tuple(
+    map(
+        Path,
+        (
+            "/run/containerd",
+            "/var/lib/cni",
+            "/var/lib/kubelet",
+            "/var/log/containers",
+        ),
+    )
+)
+"""Folders that containerd, kubelet or CNI make at fixed places, whatever their settings."""
+NOTES = layout.STATE / "run" / "host.json"
+
+
+def prepare() -> None:
+    """Note the settings as they are, then turn forwarding on and take the node's address."""
+    if not NOTES.exists():
+        write(NOTES, json.dumps({"sysctls": _sysctls(), "absent": _absent()}, indent=2))
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    if not has_address():
+        run("ip", "address", "add", f"{layout.NODE_ADDRESS}/32", "dev", "lo")
+
+
+def has_address() -> bool:
+    """Whether the node's address is on the loopback interface."""
+    return f"inet {layout.NODE_ADDRESS}/32 " in run("ip", "address", "show", "dev", "lo")
+
+
+def restore() -> list[str]:
+    """Put settings back and remove what was not there before; return what was done."""
+    done = []
+    if has_address():
+        run("ip", "address", "del", f"{layout.NODE_ADDRESS}/32", "dev", "lo")
+        done.append(f"address {layout.NODE_ADDRESS}")
+    if not NOTES.exists():
+        return done
+    notes = json.loads(NOTES.read_text())
+    now = _sysctls()
+    for name, value in notes["sysctls"].items():
+        if now.get(name) != value:
+            Path(name).write_text(value)
+            done.append(f"{name} = {value}")
+    there = [folder for folder in notes["absent"] if Path(folder).exists()]
+    for folder in there:
+        run("rm", "-rf", "--one-file-system", folder)
+    return done + there
+
+
+def _sysctls() -> dict[str, str]:
+    return {str(path): path.read_text().strip() for path in SYSCTLS if path.exists()}
+
+
+def _absent() -> list[str]:
+    return [str(folder) for folder in FOLDERS if not folder.exists()]

@@ -1,0 +1,95 @@
+"""Bringing the cluster up: whatever of it does not run is started, the rest left alone."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from dev import gotools, packages
+from dev.cluster import addons, containers, controllers, host, layout, node
+from dev.cluster.control_plane import ControlPlane
+from dev.cluster.daemon import Daemon
+from dev.cluster.ownership import alone
+from dev.images import node as node_images
+from dev.images import system
+from dev.shell import succeeds, wait_until, write
+from dev.steps import say, step
+
+COMPLETE = layout.STATE / "run" / "complete"
+PROGRAMS = tuple(program for program in gotools.ALL if program != "helm")
+
+
+def up() -> None:
+    """Bring the cluster up, building what it needs first, and say how to use it."""
+    with alone():
+        packages.ensure(packages.CLUSTER)
+        gotools.ensure(PROGRAMS)
+        system.ensure()
+        if is_up():
+            say("--> The local cluster is up already")
+        else:
+            _start()
+    print(f"export KUBECONFIG={layout.KUBECONFIG}")
+
+
+def is_up() -> bool:
+    """Whether it came up whole, every process runs, and apiserver and node are ready."""
+    plane = layout.control_plane()
+    if not COMPLETE.exists() or not addons.applied():
+        return False
+    running = all(daemon.current for daemon in daemons(plane))
+    return running and plane.ready() and addons.node_ready()
+
+
+def daemons(plane: ControlPlane) -> Iterator[Daemon]:
+    """Yield every process of the cluster, in the order of their start."""
+    yield from plane.daemons()
+    yield controllers.controller_manager(plane)
+    yield controllers.scheduler()
+    yield node.containerd()
+    yield node.kubelet()
+    yield node.kube_proxy()
+
+
+def _start() -> None:
+    start = time.monotonic()
+    COMPLETE.unlink(missing_ok=True)
+    plane = layout.control_plane()
+    with step("Starting etcd, kube-apiserver and containerd"):
+        host.prepare()
+        plane.prepare()
+        controllers.configure(plane)
+        node.configure(plane, system.images()["pause"].reference)
+        _start_containerd()
+        plane.start()
+    with step("Starting kube-controller-manager, kube-scheduler, kubelet and kube-proxy"):
+        node_images.load(image.reference for image in system.images().values())
+        for daemon in daemons(plane):
+            daemon.start()
+        addons.apply()
+        wait_until(_node_ready(plane), 60, "Readiness of the node", interval=0.2)
+        addons.offer_gpus()
+    with step("Waiting for DNS, metrics and storage"):
+        addons.wait_until_available(timeout=90)
+        addons.wait_until_metrics(timeout=90)
+    write(COMPLETE, "")
+    say(f"--> The local cluster is up after {time.monotonic() - start:.1f} s")
+
+
+def _start_containerd() -> None:
+    containerd = node.containerd()
+    if not containerd.start():
+        return
+    version = (*node_images.CTR, "version")
+    wait_until(lambda: succeeds(*version), 30, "Readiness of containerd")
+    containerd.check()
+    if not node.kubelet().process and not addons.APPLIED.exists():
+        # A new cluster knows nothing of what an earlier one may have left in the image store.
+        containers.forget_all()
+
+
+def _node_ready(plane: ControlPlane) -> Callable[[], bool]:
+    def ready() -> bool:
+        for daemon in daemons(plane):
+            daemon.check()
+        return addons.node_ready()
+
+    return ready

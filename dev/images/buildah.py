@@ -1,0 +1,72 @@
+"""buildah, with a storage of its own in the cache: no daemon, no registry."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import packages, paths
+from dev.images import oci
+from dev.shell import is_locked, locked, run, succeeds
+
+
+def storage() -> Path:
+    """Return the folder of images and layers."""
+    return paths.cache() / "buildah"
+
+
+def exists(image: str) -> bool:
+    """Whether the storage holds an image, by its full name."""
+    return succeeds(*_buildah(), "inspect", "--type", "image", image)
+
+
+def build(
+    image: str,
+    dockerfile: Path,
+    context: Path,
+    arguments: Mapping[str, str],
+    volumes: Sequence[str] = (),
+) -> None:
+    """Build an image; each instruction's layer is kept and found again.
+
+    ``volumes`` are mounted while instructions run, each as ``SOURCE:TARGET:ro``.
+    """
+    options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    options += [f"--volume={volume}" for volume in volumes]
+    run(*_buildah(), "build", "--isolation=chroot", "--layers", "--pull-never", "--format=oci",
+        *options, f"--tag={image}", f"--file={dockerfile}", context)  # fmt: skip
+
+
+def export(image: str) -> None:
+    """Add an image to the OCI layout, uncompressed: it never travels further than the disk."""
+    target = f"oci:{oci.layout()}:{image}"
+    oci.layout().mkdir(parents=True, exist_ok=True)
+    run(*_buildah(), "push", "--disable-compression", "--quiet", image, target)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let one clone at a time build images on this machine."""
+    packages.ensure(packages.IMAGES)
+    with locked(_lock(), "another build of images on this machine"):
+        yield
+
+
+def building() -> bool:
+    """Whether a build is going on."""
+    return is_locked(_lock())
+
+
+def _lock() -> Path:
+    return storage() / "build.lock"
+
+
+def _buildah() -> tuple[str, ...]:
+    os.environ["TMPDIR"] = str(storage() / "tmp")
+    (storage() / "tmp").mkdir(parents=True, exist_ok=True)
+    return (
+        "buildah",
+        f"--root={storage() / 'root'}",
+        f"--runroot={storage() / 'run'}",
+        "--storage-driver=overlay",
+    )

@@ -1,0 +1,41 @@
+"""The OCI layout that images are exported to; layers that images share are stored once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dev import paths
+
+NAME = "org.opencontainers.image.ref.name"
+
+Descriptor = dict[str, Any]
+
+
+def layout() -> Path:
+    """Return the layout's folder."""
+    return paths.cache() / "oci"
+
+
+def manifest(image: str) -> Descriptor | None:
+    """Return the descriptor of an image's manifest, or None if the layout lacks the image."""
+    index = layout() / "index.json"
+    entries = json.loads(index.read_text())["manifests"] if index.exists() else []
+    for entry in entries:
+        if entry.get("annotations", {}).get(NAME) == image:
+            return {key: entry[key] for key in ("mediaType", "digest", "size")}
+    return None
+
+
+def blobs(descriptor: Descriptor) -> Iterator[str]:
+    """Yield the digests of all that a manifest needs, itself first and its layers last."""
+    yield descriptor["digest"]
+    content = json.loads(path(descriptor["digest"]).read_text())
+    yield content["config"]["digest"]
+    for layer in content["layers"]:
+        yield layer["digest"]
+
+
+def path(digest: str) -> Path:
+    """Return where a blob lies."""
+    return layout() / "blobs" / digest.replace(":", "/")
