@@ -7,12 +7,11 @@ a hash kept in an annotation of the child, finds fields that are not desired any
 
 import hashlib
 import json
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
+from slipway.api.quantity import parse_quantity
 from slipway.plan import Manifest
 
 APPLIED_HASH = "slipway.dev/applied-hash"
@@ -21,24 +20,6 @@ APPLIED_HASH = "slipway.dev/applied-hash"
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity"})
 _QUANTITY_KEYS = frozenset({"sizeLimit", "averageValue"})
 _MERGE_KEYS = ("name", "containerPort", "mountPath", "key", "uid")
-_SUFFIXES: dict[str, Decimal] = {
-    "": Decimal(1),
-    **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)},
-    **{letter: Decimal(10) ** (-3 * power) for power, letter in enumerate("mun", start=1)},
-}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([numkMGTPE]?i?|Ki)")
-
-
-def parse_quantity(value: object) -> Decimal | None:
-    """Return the number that a quantity such as ``500m`` or ``2Gi`` stands for; None if it is none.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-    """
-    match = _QUANTITY.fullmatch(str(value).strip())
-    if match is None or match.group(2) not in _SUFFIXES or match.group(1).count(".") > 1:
-        return None
-    return Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
 
 
 def _is_empty(value: object) -> bool:

@@ -1,0 +1,116 @@
+"""TorchServe's config.properties.
+
+Keys: org.pytorch.serve.util.ConfigManager of TorchServe 0.12. The model is loaded by
+``model_snapshot`` and not by ``load_models``, for two reasons. With ``load_models`` a
+model-config.yaml inside the archive wins over everything that is configured here, so that another
+number of workers could run than readiness counts; a snapshot's values win over the archive's
+(Model.setModelState). And a snapshot gives the model the name it is served under, whatever the
+archive's own is.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+MAX_REQUEST_BYTES = 6_553_500
+JOB_QUEUE_SIZE = 100
+"""Waiting requests beyond which TorchServe refuses; the archive's own jobQueueSize wins."""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How one pod's TorchServe serves its one model; times are in seconds.
+
+    ``batch_size`` and ``max_batch_delay`` (milliseconds) are None where the archive's own
+    model-config.yaml is to decide. ``archive`` is a file's name within ``model_store``.
+    """
+
+    model: str
+    archive: str
+    workers: int
+    response_timeout: int
+    startup_timeout: int
+    batch_size: int | None = None
+    max_batch_delay: int | None = None
+    model_store: str = "/slipway/models"
+    inference_port: int = 8080
+    management_port: int = 8081
+    metrics_port: int = 8082
+
+
+def config_properties(config: ServerConfig) -> str:
+    """Return the text of config.properties, one ``key=value`` a line, sorted.
+
+    Where ``batch_size`` or ``max_batch_delay`` is None the snapshot lacks it: whoever has the
+    archive fills it in, since TorchServe refuses a snapshot without.
+    """
+    values = {**_network(config), **_safety(), **_work(config), "model_snapshot": _snapshot(config)}
+    return "".join(f"{key}={values[key]}\n" for key in sorted(values))
+
+
+def _network(config: ServerConfig) -> dict[str, str]:
+    """Return addresses that nobody outside the pod can reach; Envoy is the only door."""
+    return {
+        "inference_address": f"http://{LOOPBACK}:{config.inference_port}",
+        "management_address": f"http://{LOOPBACK}:{config.management_port}",
+        "metrics_address": f"http://{LOOPBACK}:{config.metrics_port}",
+        "grpc_inference_address": LOOPBACK,
+        "grpc_management_address": LOOPBACK,
+    }
+
+
+def _safety() -> dict[str, str]:
+    """Return what keeps the server as it was configured: no API, URL or variable changes it.
+
+    ``allowed_urls`` is a regular expression that no URL matches. Token authorization makes keys
+    that differ in each pod and expire, so it is of no use behind a Service.
+    """
+    return {
+        "allowed_urls": "none",
+        "disable_token_authorization": "true",
+        "enable_envvars_config": "false",
+        "enable_model_api": "false",
+        "install_py_dep_per_model": "true",
+    }
+
+
+def _work(config: ServerConfig) -> dict[str, str]:
+    """Return how requests are worked on.
+
+    System metrics are off: TorchServe collects them by starting a Python process every minute,
+    and the kubelet knows them.
+    """
+    return {
+        "default_response_timeout": str(config.response_timeout),
+        "default_startup_timeout": str(config.startup_timeout),
+        "default_workers_per_model": str(config.workers),
+        "disable_system_metrics": "true",
+        "job_queue_size": str(JOB_QUEUE_SIZE),
+        "max_request_size": str(MAX_REQUEST_BYTES),
+        "max_response_size": str(MAX_REQUEST_BYTES),
+        "metrics_mode": "prometheus",
+        "model_store": config.model_store,
+        "netty_client_threads": str(min(config.workers, 8)),
+        "number_of_netty_threads": "4",
+    }
+
+
+def _snapshot(config: ServerConfig) -> str:
+    """Return the models to load, as org.pytorch.serve.servingsdk.snapshot.Snapshot in JSON.
+
+    The version's key is not read: the archive says which version it is.
+    """
+    entry: dict[str, Any] = {
+        "defaultVersion": True,
+        "marName": config.archive,
+        "minWorkers": config.workers,
+        "maxWorkers": config.workers,
+        "responseTimeout": config.response_timeout,
+        "startupTimeout": config.startup_timeout,
+        "batchSize": config.batch_size,
+        "maxBatchDelay": config.max_batch_delay,
+    }
+    known = {key: value for key, value in entry.items() if value is not None}
+    models = {config.model: {"default": known}}
+    return json.dumps({"name": "slipway", "modelCount": 1, "models": models})

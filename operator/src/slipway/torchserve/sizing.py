@@ -1,0 +1,33 @@
+"""How much of a container's memory and CPU the parts of TorchServe get."""
+
+from decimal import Decimal
+
+from slipway.api.common import ResourceRequirements
+from slipway.api.quantity import parse_quantity
+
+_MIB = 1024 * 1024
+_SMALLEST_HEAP, _DEFAULT_HEAP, _LARGEST_HEAP = 128, 512, 1024
+
+
+def java_options(resources: ResourceRequirements) -> str:
+    """Return the options of TorchServe's Java process.
+
+    Java only hands requests on, and the Python workers need the memory: it gets an eighth of the
+    limit for its heap, between 128 MiB and 1 GiB, and as much for its network buffers; 512 MiB
+    where there is no limit.
+    """
+    limit = parse_quantity(resources.limits.get("memory", ""))
+    heap = _DEFAULT_HEAP
+    if limit is not None:
+        heap = max(_SMALLEST_HEAP, min(_LARGEST_HEAP, int(limit / 8 / _MIB)))
+    return f"-Xmx{heap}m -XX:MaxDirectMemorySize={heap}m -XX:-UsePerfData"
+
+
+def threads_per_worker(resources: ResourceRequirements, workers: int) -> int:
+    """Return how many threads each worker may compute with: its share of the CPUs, at least 1.
+
+    Without it PyTorch starts one thread for each CPU of the node in each worker, which then fight
+    for the container's share.
+    """
+    cpu = parse_quantity(resources.limits.get("cpu", resources.requests.get("cpu", "")))
+    return max(1, int((cpu or Decimal(1)) / workers))
