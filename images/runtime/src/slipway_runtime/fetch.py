@@ -2,9 +2,10 @@
 
 ``python3 -m slipway_runtime.fetch --uri URI --sha256 HEX --dest FILE`` downloads beside FILE,
 checks the digest, and only then renames: what lies at FILE is always the archive that was asked
-for. The termination message has the reasons Fetched, DigestMismatch, ModelNotFound, AccessDenied,
-StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted. Exit codes: 0, 1, and 75 where
-the store is unavailable or the program was told to stop.
+for. With ``--config-template`` and ``--config`` it also completes TorchServe's configuration with
+what the archive says. The termination message has the reasons Fetched, DigestMismatch,
+InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable, DiskFull, DiskError, StoreError and
+Interrupted. Exit codes: 0, 1, and 75 where the store is unavailable or the program was told to stop.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from slipway_runtime import manifest, store
+from slipway_runtime import manifest, server_config, store
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
 PATIENCE = 60.0
@@ -73,10 +74,25 @@ def disk_problem(error: OSError, path: Path) -> tuple[str, str]:
     return "DiskError", f"{path} cannot be written: {error}."
 
 
-def run(uri: str, sha256: str, dest: Path) -> int:
+def configure(template: Path | None, config: Path | None, archive: Path) -> None:
+    """Write the server's configuration where both paths are given; raises FetchError."""
+    if template is None or config is None:
+        return
+    try:
+        config.write_text(server_config.complete(template.read_text("utf-8"), archive), "utf-8")
+    except server_config.InvalidArchiveError as error:
+        raise FetchError("InvalidArchive", str(error)) from error
+    except OSError as error:
+        raise FetchError(*disk_problem(error, config)) from error
+
+
+def run(
+    uri: str, sha256: str, dest: Path, template: Path | None = None, config: Path | None = None
+) -> int:
     """Fetch, write the termination message, and return the exit code."""
     try:
         fetch(uri, sha256, dest)
+        configure(template, config, dest)
     except FetchError as error:
         code = EX_TEMPFAIL if error.reason == "StoreUnavailable" else 1
         message = {"reason": error.reason, "message": str(error)}
@@ -96,9 +112,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--uri", required=True, help="s3://, http:// or https:// URI of a .mar")
     parser.add_argument("--sha256", required=True, type=str.lower, help="digest, 64 hex digits")
     parser.add_argument("--dest", required=True, type=Path, help="file to write")
+    parser.add_argument("--config-template", type=Path, help="config.properties to complete")
+    parser.add_argument("--config", type=Path, help="file to write it to")
     options = parser.parse_args(argv)
     stop_on_signal()
-    return run(options.uri, options.sha256, options.dest)
+    return run(options.uri, options.sha256, options.dest, options.config_template, options.config)
 
 
 if __name__ == "__main__":

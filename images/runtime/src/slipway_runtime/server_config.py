@@ -1,0 +1,69 @@
+"""TorchServe's config.properties, completed with what only the archive knows.
+
+The operator writes the configuration before anybody has seen the archive. Its ``model_snapshot``
+lacks ``batchSize`` and ``maxBatchDelay`` where the archive's own model-config.yaml is to decide,
+and TorchServe loads no snapshot without them.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KEY = "model_snapshot="
+DEFAULTS = {"batchSize": 1, "maxBatchDelay": 100}
+"""What TorchServe itself takes where nobody says anything; the delay is in milliseconds."""
+
+
+class InvalidArchiveError(Exception):
+    """A file is no .mar archive that TorchServe could load; the text is one sentence."""
+
+
+def complete(template: str, archive: Path) -> str:
+    """Return config.properties with the archive's own values where the template has none.
+
+    Raises InvalidArchiveError.
+    """
+    own = model_config(archive)
+    lines = (_complete_line(line, own) for line in template.splitlines())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _complete_line(line: str, own: Mapping[str, Any]) -> str:
+    if not line.startswith(KEY):
+        return line
+    snapshot = json.loads(line.removeprefix(KEY))
+    for versions in snapshot["models"].values():
+        for entry in versions.values():
+            for key, default in DEFAULTS.items():
+                entry.setdefault(key, _positive(own.get(key)) or default)
+    return KEY + json.dumps(snapshot)
+
+
+def _positive(value: object) -> int | None:
+    """Return a number that TorchServe would take; it ignores others, as we do."""
+    right = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value if right and isinstance(value, int) else None
+
+
+def model_config(archive: Path) -> Mapping[str, Any]:
+    """Return the content of an archive's model-config.yaml; empty where it has none.
+
+    Raises InvalidArchiveError for a file that is no archive, or lacks a manifest or a handler.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            manifest = json.loads(opened.read("MAR-INF/MANIFEST.json"))
+            name = manifest["model"].get("configFile")
+            found = yaml.safe_load(opened.read(name)) if name else {}
+    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InvalidArchiveError(
+            f"{archive.name} is no .mar archive with a manifest: make it with torch-model-archiver "
+            f"or a TrainingJob ({error})."
+        ) from error
+    except yaml.YAMLError as error:
+        raise InvalidArchiveError(f"The archive's {name} is no YAML: {error}") from error
+    return found if isinstance(found, dict) else {}

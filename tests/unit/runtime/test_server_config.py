@@ -1,0 +1,76 @@
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.torchserve import ServerConfig, config_properties
+from slipway_runtime.server_config import InvalidArchiveError, complete
+
+
+def archive(folder: Path, config: str | None) -> Path:
+    path = folder / "iris.mar"
+    model = {"modelName": "iris", "handler": "handler.py"}
+    with zipfile.ZipFile(path, "w") as opened:
+        if config is not None:
+            model["configFile"] = "model-config.yaml"
+            opened.writestr("model-config.yaml", config)
+        opened.writestr("MAR-INF/MANIFEST.json", json.dumps({"model": model}))
+    return path
+
+
+def entry(text: str) -> dict[str, Any]:
+    (line,) = [line for line in text.splitlines() if line.startswith("model_snapshot=")]
+    found: dict[str, Any] = json.loads(line.partition("=")[2])["models"]["iris"]["default"]
+    return found
+
+
+def template(**values: Any) -> str:
+    return config_properties(ServerConfig("iris", "iris.mar", 2, 60, 600, **values))
+
+
+def test_the_archives_batching_counts_where_the_deployment_says_nothing(tmp_path: Path) -> None:
+    text = complete(template(), archive(tmp_path, "batchSize: 8\nmaxBatchDelay: 20\n"))
+    assert (entry(text)["batchSize"], entry(text)["maxBatchDelay"]) == (8, 20)
+
+
+def test_the_deployments_batching_wins(tmp_path: Path) -> None:
+    given = template(batch_size=4, max_batch_delay=0)
+    text = complete(given, archive(tmp_path, "batchSize: 8\nmaxBatchDelay: 20\n"))
+    assert (entry(text)["batchSize"], entry(text)["maxBatchDelay"]) == (4, 0)
+
+
+def test_the_deployments_workers_and_timeouts_always_win(tmp_path: Path) -> None:
+    own = "minWorkers: 9\nmaxWorkers: 9\nresponseTimeout: 1\nstartupTimeout: 1\n"
+    found = entry(complete(template(), archive(tmp_path, own)))
+    assert (found["minWorkers"], found["maxWorkers"]) == (2, 2)
+    assert (found["responseTimeout"], found["startupTimeout"]) == (60, 600)
+
+
+@pytest.mark.parametrize("config", [None, "", "batchSize: many\nmaxBatchDelay: -1\n", "- a\n"])
+def test_torchserves_defaults_fill_what_nobody_says(tmp_path: Path, config: str | None) -> None:
+    found = entry(complete(template(), archive(tmp_path, config)))
+    assert (found["batchSize"], found["maxBatchDelay"]) == (1, 100)
+
+
+def test_all_other_lines_stay_as_they_are(tmp_path: Path) -> None:
+    before, after = template(), complete(template(), archive(tmp_path, None))
+    rest = [line for line in before.splitlines() if not line.startswith("model_snapshot=")]
+    assert [line for line in after.splitlines() if not line.startswith("model_snapshot=")] == rest
+
+
+def test_a_file_that_is_no_archive_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "iris.mar"
+    path.write_bytes(b"not a zip")
+    with pytest.raises(InvalidArchiveError, match=r"iris[.]mar is no [.]mar archive"):
+        complete(template(), path)
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("readme", "no manifest")
+    with pytest.raises(InvalidArchiveError, match="torch-model-archiver"):
+        complete(template(), path)
+
+
+def test_a_broken_model_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArchiveError, match="is no YAML"):
+        complete(template(), archive(tmp_path, "a: [1"))
