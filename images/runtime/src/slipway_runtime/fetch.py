@@ -5,7 +5,8 @@ checks the digest, and only then renames: what lies at FILE is always the archiv
 for. With ``--config-template`` and ``--config`` it also completes TorchServe's configuration with
 what the archive says. The termination message has the reasons Fetched, DigestMismatch,
 InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable, DiskFull, DiskError, StoreError and
-Interrupted. Exit codes: 0, 1, and 75 where the store is unavailable or the program was told to stop.
+Interrupted. Exit codes: 0, 1, and 75 where the store is unavailable or the program was told to
+stop.
 """
 
 import argparse
