@@ -29,7 +29,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, connect
-from slipway.kube.errors import NotFound
+from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.events import EventRecorder
 from slipway.kube.lease import LeaseLock, lead
 from slipway.kube.resources import OWN
@@ -84,7 +84,7 @@ class Operator:
             return
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
         self._start("workers", self._work(connection, client))
-        self._start("election", self._lead(client))
+        self._start("election", self._lead(client, _identity(connection)))
         self._start("sweeper", sweeper.run(self._settings.resync_seconds))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()
@@ -120,6 +120,10 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
+    def _take_signals(self) -> None:
+        """Take the signals back from kopf, which sets its handlers just after its start-up ones."""
+        asyncio.get_running_loop().call_soon(self._catch_signals)
+
     def _count_request(self, method: str, _path: str, watch: bool, status: int) -> None:
         verb = "WATCH" if watch else method.upper()
         self._metrics.requests.labels(verb, str(status)).inc()
@@ -130,9 +134,9 @@ class Operator:
             try:
                 await client.request("get", f"/apis/{OWN[0].api_version}")
             except NotFound:
-                _LOG.warning(
-                    "The cluster lacks Slipway's CRDs: apply those that `slipway crds` prints"
-                )
+                _LOG.warning("The cluster lacks Slipway's CRDs: apply what `slipway crds` prints")
+            except KubeError as error:
+                _LOG.warning("Waiting for the API server: %s", error)
             else:
                 return True
             with contextlib.suppress(TimeoutError):
@@ -158,11 +162,10 @@ class Operator:
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
         await workers.run(settings.workers, self._leading, self._intake.synced)
 
-    async def _lead(self, client: Client) -> None:
+    async def _lead(self, client: Client, identity: str) -> None:
         if not self._settings.leader_election:
             self._lead_now()
             await asyncio.Event().wait()
-        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         await lead(LeaseLock(client, self._settings.namespace, identity), self._lead_now)
 
     def _lead_now(self) -> None:
@@ -186,13 +189,23 @@ class Operator:
 
         namespaces = self._settings.namespaces
         await kopf.operator(
-            registry=make_registry(self._intake, connection.server, session, self._catch_signals),
+            registry=make_registry(self._intake, connection.server, session, self._take_signals),
             settings=make_settings(),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop,
         )
+
+
+def _identity(connection: Connection) -> str:
+    """Return this replica's name in the Lease.
+
+    In a pod it is the pod's name, so that a container that died finds its own Lease again and need
+    not wait for its end. Elsewhere several operators may share a host.
+    """
+    host = socket.gethostname()
+    return host if connection.in_cluster else f"{host}_{uuid.uuid4().hex[:8]}"
 
 
 async def run(settings: Settings, kubeconfig: Path | None, make_kinds: MakeKinds) -> int:

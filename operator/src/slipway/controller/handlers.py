@@ -68,7 +68,7 @@ def make_registry(
     """Return kopf's handlers, which feed ``intake``.
 
     ``make_session`` gives authorised sessions for requests to ``server``; kopf closes them.
-    ``started`` is called when kopf has set up its own affairs, signal handlers among them.
+    ``started`` is called when kopf starts.
     """
     registry = kopf.OperatorRegistry()
 

@@ -25,17 +25,19 @@ class Intake:
         self.synced = asyncio.Event()
 
     def learn(self, obj: Mapping[str, Any]) -> None:
-        """Take in an object of the first listing, which wakes nobody yet."""
-        self._cache.feed(obj)
+        """Take in an object of the first listings, which wakes nobody yet."""
+        if not self.synced.is_set():
+            self._cache.feed(obj)
 
     def changed(self, change: str | None, obj: Mapping[str, Any]) -> None:
-        """Take in a watch's event; ``change`` is None for an object of a listing."""
-        self.synced.set()
-        ref = ObjectRef.of(obj)
+        """Take in a watch's event; the first one tells that the first listings are complete."""
+        if not self.synced.is_set():
+            self.synced.set()
+            self.wake_all()
         if change == "DELETED":
-            news = self._cache.remove(ref, obj["metadata"].get("uid", ""))
+            news = self._cache.remove(ObjectRef.of(obj), obj["metadata"].get("uid", ""))
         else:
-            news = self._cache.feed(obj) or change is None
+            news = self._cache.feed(obj)
         if news:
             self.wake(obj)
 

@@ -1,0 +1,118 @@
+"""The cache: newer versions win, what is gone stays gone, and children belong to one owner."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.kube.cache import Cache
+from slipway.plan import Manifest, ObjectRef
+from tests.unit.controller.fakes import child, reference, training_job
+
+
+def at(obj: Manifest, version: int, **meta: Any) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(version), **meta}}
+
+
+def test_an_older_version_never_replaces_a_newer_one() -> None:
+    cache = Cache()
+    job = training_job()
+    assert cache.feed(at(job, 2))
+    assert not cache.feed(at(job, 1))
+    assert not cache.feed(at(job, 2))
+    assert cache.feed(at(job, 10))
+    assert cache.get(ObjectRef.of(job)) == at(job, 10)
+
+
+def test_a_late_answer_does_not_bring_a_deleted_object_back() -> None:
+    cache = Cache()
+    job = at(training_job(), 1)
+    cache.feed(job)
+    assert cache.remove(ObjectRef.of(job), job["metadata"]["uid"])
+    assert not cache.feed(at(job, 5))
+    assert cache.get(ObjectRef.of(job)) is None
+
+
+def test_the_deletion_of_a_predecessor_leaves_its_namesake() -> None:
+    cache = Cache()
+    old, new = at(training_job(), 1, uid="old"), at(training_job(), 7, uid="new")
+    cache.feed(old)
+    cache.feed(new)
+    assert not cache.remove(ObjectRef.of(old), "old")
+    assert cache.get(ObjectRef.of(new)) == new
+
+
+def test_a_namesakes_children_are_not_the_objects_own() -> None:
+    cache = Cache()
+    job = training_job()
+    predecessor = at(job, 1, uid="before")
+    cache.feed(at(child(job, "Service", "mine"), 2, uid="s1"))
+    cache.feed(at(child(predecessor, "Service", "theirs"), 2, uid="s2"))
+    assert [ref.name for ref in cache.children(job).items] == ["mine"]
+
+
+def test_pods_belong_to_the_owner_of_their_job() -> None:
+    cache = Cache()
+    job = training_job()
+    batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
+    cache.feed(batch)
+    for name, parent in (("mine", batch), ("theirs", at(batch, 1, uid="another"))):
+        cache.feed(at(child(job, "Pod", name), 3, uid=name, ownerReferences=[reference(parent)]))
+    assert [pod["metadata"]["name"] for pod in cache.children(job).of_kind("Pod")] == ["mine"]
+
+
+def test_a_deployments_pods_are_known_by_their_age() -> None:
+    cache = Cache()
+    job = training_job()
+    owner = {"kind": "ReplicaSet", "name": "rs", "uid": "rs", "controller": True}
+    for name, born in (("old", "2025-12-31T23:59:59Z"), ("new", "2026-01-01T00:00:01Z")):
+        pod = child(job, "Pod", name)
+        cache.feed(at(pod, 3, uid=name, ownerReferences=[owner], creationTimestamp=born))
+    assert [ref.name for ref in cache.children(job).items] == ["new"]
+
+
+def test_objects_are_kept_without_what_weighs_most() -> None:
+    cache = Cache()
+    notes = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}
+    job = at(training_job(), 1, managedFields=[{}], annotations=notes)
+    cache.feed(job)
+    kept = cache.get(ObjectRef.of(job))
+    assert kept is not None
+    assert "managedFields" not in kept["metadata"]
+    assert kept["metadata"]["annotations"] == {"mine": "1"}
+
+
+def test_a_relabelled_child_leaves_its_owner() -> None:
+    cache = Cache()
+    job = training_job()
+    service = child(job, "Service", "s")
+    cache.feed(at(service, 1, uid="s"))
+    cache.feed(at(service, 2, uid="s", labels={}))
+    assert not cache.children(job).items
+
+
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["u1", "u2"]), st.integers(1, 20), st.booleans()), max_size=30
+)
+
+
+@given(EVENTS)
+def test_in_whatever_order_news_come_the_newest_of_what_lives_is_known(
+    events: list[tuple[str, int, bool]],
+) -> None:
+    cache, ref = Cache(), ObjectRef.of(training_job())
+    gone: set[str] = set()
+    newest = 0
+    for uid, version, deleted in events:
+        if deleted:
+            gone.add(uid)
+            cache.remove(ref, uid)
+        elif uid not in gone:
+            cache.feed(at(training_job(), version, uid=uid))
+        known = cache.get(ref)
+        assert known is None or known["metadata"]["uid"] not in gone
+        version_known = int(known["metadata"]["resourceVersion"]) if known else 0
+        assert version_known >= newest or known is None or deleted
+        newest = version_known
+    assert len(cache) == (1 if cache.get(ref) else 0)
+    assert len(list(cache.of_kind("TrainingJob", "default"))) == len(cache)

@@ -1,0 +1,56 @@
+"""How the API server's answers are read."""
+
+import json
+
+import pytest
+
+from slipway.kube.errors import (
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Rejected,
+    Unavailable,
+    from_status,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Rejected),
+        (401, Unavailable),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (410, NotFound),
+        (422, Rejected),
+        (429, Unavailable),
+        (500, Unavailable),
+        (503, Unavailable),
+    ],
+)
+def test_each_status_has_its_exception(status: int, kind: type[KubeError]) -> None:
+    error = from_status(status, json.dumps({"message": "why"}))
+    assert type(error) is kind
+    assert (error.message, error.status) == ("why", status)
+
+
+def test_a_namespace_that_goes_passes_by_itself() -> None:
+    body = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+    assert isinstance(from_status(403, json.dumps(body)), Unavailable)
+
+
+@pytest.mark.parametrize("body", [None, "", "<html>", "[]", b"\xff"])
+def test_an_answer_of_something_in_between_is_no_crash(body: object) -> None:
+    assert "502" in from_status(502, body).message
+
+
+def test_the_wait_that_the_server_asks_for_is_kept() -> None:
+    by_header = from_status(429, "", {"Retry-After": "7"})
+    by_body = from_status(429, json.dumps({"details": {"retryAfterSeconds": 3}}))
+    odd = from_status(429, "", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    waits = [
+        error.retry_after for error in (by_header, by_body, odd) if isinstance(error, Unavailable)
+    ]
+    assert waits == [7.0, 3.0, 0.0]

@@ -1,0 +1,59 @@
+"""Events: no repetitions, no flood, and never a reason to fail."""
+
+from typing import cast
+
+from slipway.kube.client import Client
+from slipway.kube.errors import Forbidden
+from slipway.kube.events import EventRecorder
+from slipway.plan import Event
+from tests.unit.controller.fakes import FakeClient, training_job
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def recorder() -> tuple[EventRecorder, FakeClient, Clock]:
+    api, clock = FakeClient(), Clock()
+    return EventRecorder(cast(Client, api), clock), api, clock
+
+
+async def test_the_same_event_is_posted_again_only_after_ten_minutes() -> None:
+    events, api, clock = recorder()
+    event = Event("Warning", "StoreUnavailable", "The store does not answer.")
+    for clock.now in (0.0, 1.0, 599.0, 600.0):
+        await events.record(training_job(), event)
+    assert len(api.events) == 2
+
+
+async def test_other_messages_and_other_objects_are_news() -> None:
+    events, api, _ = recorder()
+    await events.record(training_job("a"), Event("Normal", "Created", "one"))
+    await events.record(training_job("a"), Event("Normal", "Created", "two"))
+    await events.record(training_job("b"), Event("Normal", "Created", "one"))
+    assert len(api.events) == 3
+
+
+async def test_one_object_cannot_flood_the_cluster() -> None:
+    events, api, clock = recorder()
+    for number in range(100):
+        await events.record(training_job(), Event("Normal", "Progress", str(number)))
+    assert len(api.events) == 10
+    clock.now = 60.0
+    await events.record(training_job(), Event("Normal", "Progress", "later"))
+    assert len(api.events) == 11
+
+
+async def test_an_event_that_is_refused_is_no_failure() -> None:
+    events, api, _ = recorder()
+    api.failures["create"] = Forbidden("events is forbidden", 403)
+    assert not await events.record(training_job(), Event("Normal", "Created", "one"))
+
+
+async def test_long_messages_are_cut_to_what_an_event_may_hold() -> None:
+    events, api, _ = recorder()
+    await events.record(training_job(), Event("Normal", "Created", "x" * 5000))
+    assert len(api.events[0]["note"]) == 1024

@@ -1,0 +1,127 @@
+"""Progress: read from the first pod's metrics, seldom, and never a reason to fail."""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from slipway.controller import progress as module
+from slipway.controller.progress import ProgressReader, first_pod, parse_progress
+from slipway.plan import Children, Manifest, ObjectRef
+
+PAGE = """\
+# TYPE slipway_training_step gauge
+slipway_training_step 150.0
+slipway_training_total_steps 600
+slipway_training_epoch 3
+slipway_training_metric{name="loss"} 0.123456789
+slipway_training_metric{name="r2"} NaN
+slipway_training_last_report_timestamp_seconds 1767312000.5
+slipway_store_up 1
+"""
+
+
+def pod(
+    index: str = "0", phase: str = "Running", address: str | None = "127.0.0.1", **meta: Any
+) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"job-train-{index}",
+            "namespace": "default",
+            "uid": f"pod-{index}",
+            "labels": {"batch.kubernetes.io/job-completion-index": index},
+            **meta,
+        },
+        "status": {"phase": phase, "podIP": address},
+    }
+
+
+def children(*pods: Manifest) -> Children:
+    return Children({ObjectRef.of(one): one for one in pods})
+
+
+def test_a_page_is_read_into_progress() -> None:
+    found = parse_progress(PAGE)
+    assert found is not None
+    assert (found.step, found.total_steps, found.epoch, found.percent) == (150, 600, 3, 25)
+    assert found.metrics["loss"] == "0.123457"
+    assert found.last_report_time == "2026-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize("page", ["", "slipway_store_up 1\n"])
+def test_there_is_no_progress_before_the_first_report(page: str) -> None:
+    assert parse_progress(page) is None
+
+
+def test_only_the_first_running_pod_with_an_address_is_asked() -> None:
+    assert first_pod(children(pod("1"), pod("0"))) == pod("0")
+    assert first_pod(children(pod("1"))) is None
+    assert first_pod(children(pod(phase="Pending"))) is None
+    assert first_pod(children(pod(address=None))) is None
+    assert first_pod(children(pod(deletionTimestamp="2026-01-01T00:00:00Z"))) is None
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def served(page: str, status: int = 200) -> tuple[TestServer, list[int]]:
+    asked: list[int] = []
+
+    async def answer(_: web.Request) -> web.Response:
+        asked.append(1)
+        return web.Response(text=page, status=status)
+
+    application = web.Application()
+    application.router.add_get("/metrics", answer)
+    server = TestServer(application)
+    await server.start_server()
+    return server, asked
+
+
+async def test_a_pod_is_asked_once_in_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, asked = await served(PAGE)
+    monkeypatch.setattr(module, "PORT", server.port)
+    clock = Clock()
+    reader = ProgressReader(10.0, clock)
+    for clock.now in (0.0, 5.0, 9.9, 10.0):
+        found = await reader.read(pod())
+        assert found is not None
+        assert found.step == 150
+    assert len(asked) == 2
+    await reader.close()
+    await server.close()
+
+
+@pytest.mark.parametrize(("page", "status"), [("not metrics {{{", 200), ("", 500), (PAGE, 404)])
+async def test_a_bad_answer_is_no_error(
+    page: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _ = await served(page, status)
+    monkeypatch.setattr(module, "PORT", server.port)
+    reader = ProgressReader(10.0)
+    assert await reader.read(pod()) is None
+    await reader.close()
+    await server.close()
+
+
+async def test_a_pod_that_does_not_answer_any_more_keeps_its_last_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, _ = await served(PAGE)
+    monkeypatch.setattr(module, "PORT", server.port)
+    clock = Clock()
+    reader = ProgressReader(10.0, clock)
+    await reader.read(pod())
+    await server.close()
+    clock.now = 20.0
+    found = await reader.read(pod())
+    assert found is not None
+    assert found.step == 150
+    await reader.close()

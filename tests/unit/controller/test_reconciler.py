@@ -1,0 +1,323 @@
+"""One reconcile: what it writes, what it leaves alone, and how trouble shows."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from slipway.api.training_job import TrainingJob
+from slipway.controller.observe import Observation
+from slipway.controller.reconciler import Controlled, Outcome, Reconciler
+from slipway.controller.status import StatusWriter
+from slipway.kube.apply import Writer
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.errors import Forbidden, Rejected, Unavailable
+from slipway.kube.events import EventRecorder
+from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
+from slipway.settings import Settings
+from slipway.telemetry.metrics import Metrics
+from tests.unit.controller.fakes import FakeClient, child, training_job
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+CREATED = {
+    "type": "Created",
+    "status": "True",
+    "reason": "ChildrenCreated",
+    "message": "",
+    "lastTransitionTime": "2026-01-02T00:00:00Z",
+    "observedGeneration": 1,
+}
+
+
+class World:
+    """A TrainingJob, an API server, and a planner that answers what it is told to."""
+
+    def __init__(self, job: Manifest | None = None) -> None:
+        self.api = FakeClient()
+        self.cache = Cache()
+        self.seconds = 0.0
+        self.job = self.api.put(job or training_job())
+        self.ref = ObjectRef.of(self.job)
+        self.cache.feed(self.job)
+        self.plan = Plan(apply=(self.service(),), status={"conditions": [CREATED]})
+        client = cast(Client, self.api)
+        self.reconciler = Reconciler(
+            {"TrainingJob": Controlled(TrainingJob, self._observe, lambda *_: self.plan)},
+            self.cache,
+            Writer(client, self.cache),
+            StatusWriter(client, self.cache, 10.0, lambda: self.seconds),
+            EventRecorder(client, lambda: self.seconds),
+            Settings(),
+            Metrics(),
+            lambda: NOW,
+        )
+
+    def service(self, **spec: Any) -> Manifest:
+        ports = [{"name": "http", "port": 80}]
+        return child(self.job, "Service", "job", spec={"ports": ports, **spec})
+
+    @staticmethod
+    async def _observe(job: TrainingJob, _raw: Manifest) -> Observation:
+        return Observation(job)
+
+    async def reconcile(self) -> Outcome:
+        return await self.reconciler.reconcile(self.ref)
+
+    def conditions(self) -> dict[str, Manifest]:
+        status = self.api.objects[self.ref].get("status") or {}
+        return {condition["type"]: condition for condition in status.get("conditions", [])}
+
+
+async def test_the_first_reconcile_makes_the_children_and_writes_the_status_once() -> None:
+    world = World()
+    outcome = await world.reconcile()
+    assert outcome.result == "wrote"
+    assert world.api.writes == [("apply", "Service", "job"), ("apply", "TrainingJob/status", "job")]
+
+
+async def test_a_reconcile_that_changes_nothing_writes_nothing() -> None:
+    world = World()
+    await world.reconcile()
+    world.api.writes.clear()
+    outcome = await world.reconcile()
+    assert outcome == Outcome("done")
+    assert world.api.writes == []
+
+
+async def test_what_others_changed_is_put_right() -> None:
+    world = World()
+    await world.reconcile()
+    live = world.api.objects[ObjectRef("v1", "Service", "default", "job")]
+    world.cache.feed(world.api.put({**live, "spec": {"ports": []}}))
+    await world.reconcile()
+    assert world.api.writes[-1] == ("apply", "Service", "job")
+
+
+async def test_a_field_that_is_not_desired_any_more_is_applied_once() -> None:
+    world = World()
+    world.plan = Plan(apply=(world.service(sessionAffinity="ClientIP"),))
+    await world.reconcile()
+    world.plan = Plan(apply=(world.service(),))
+    world.api.writes.clear()
+    await world.reconcile()
+    await world.reconcile()
+    assert world.api.writes == [("apply", "Service", "job")]
+
+
+async def test_an_object_of_somebody_else_is_never_taken_over() -> None:
+    world = World()
+    foreign = world.service()
+    del foreign["metadata"]["ownerReferences"]
+    world.api.put(foreign)
+    outcome = await world.reconcile()
+    assert outcome.result == "stalled"
+    assert [kind for _, kind, _ in world.api.writes] == ["TrainingJob/status"]
+    stalled = world.conditions()["Stalled"]
+    assert (stalled["status"], stalled["reason"]) == ("True", "NameConflict")
+    assert "Service named job" in stalled["message"]
+    assert world.api.events[0]["reason"] == "NameConflict"
+
+
+async def test_stalled_is_reported_once_and_goes_with_its_cause() -> None:
+    world = World()
+    foreign = world.service()
+    del foreign["metadata"]["ownerReferences"]
+    stored = world.api.put(foreign)
+    await world.reconcile()
+    await world.reconcile()
+    assert len(world.api.writes) == 1
+    assert len(world.api.events) == 1
+    del world.api.objects[ObjectRef.of(stored)]
+    assert (await world.reconcile()).result == "wrote"
+    assert list(world.conditions()) == ["Created"]
+
+
+async def test_a_predecessors_child_is_waited_for_without_a_condition() -> None:
+    world = World()
+    old = {**world.job, "metadata": {**world.job["metadata"], "uid": "before"}}
+    world.api.put(child(old, "Service", "job"))
+    with pytest.raises(Unavailable):
+        await world.reconcile()
+    assert world.api.writes == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Rejected("spec.ports: Required value", 422), "ApplyRejected"),
+        (Forbidden("services is forbidden", 403), "Forbidden"),
+    ],
+)
+async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
+    error: Rejected, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    serve = world.api.apply
+
+    async def refuse(manifest: Manifest, subresource: str = "") -> Manifest:
+        if not subresource:
+            raise error
+        return await serve(manifest, subresource)
+
+    monkeypatch.setattr(world.api, "apply", refuse)
+    outcome = await world.reconcile()
+    assert outcome.trouble is not None
+    assert world.conditions()["Stalled"]["reason"] == reason
+    assert world.conditions()["Stalled"]["message"] == error.message
+
+
+async def test_an_api_server_that_is_away_changes_nothing_and_is_left_to_the_back_off() -> None:
+    world = World()
+    world.api.failures["apply"] = Unavailable("connection refused")
+    with pytest.raises(Unavailable):
+        await world.reconcile()
+    assert world.conditions() == {}
+
+
+async def test_an_object_that_cannot_be_read_says_so_and_is_not_tried_again_in_a_loop() -> None:
+    world = World(training_job(nodes="many"))
+    outcome = await world.reconcile()
+    assert outcome.result == "invalid"
+    assert world.conditions()["Stalled"]["reason"] == "InvalidSpec"
+    assert "spec.nodes" in world.conditions()["Stalled"]["message"]
+    await world.reconcile()
+    assert len(world.api.writes) == 1
+
+
+async def test_a_status_that_cannot_be_read_is_made_anew() -> None:
+    world = World({**training_job(), "status": {"phase": "Sideways", "conditions": []}})
+    await world.reconcile()
+    assert list(world.conditions()) == ["Created"]
+
+
+@pytest.mark.parametrize("meta", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, None])
+async def test_an_object_that_goes_or_is_gone_is_left_alone(meta: Manifest | None) -> None:
+    world = World()
+    if meta is None:
+        world.cache.remove(world.ref, world.job["metadata"]["uid"])
+    else:
+        world.cache.feed(
+            world.api.put({**world.job, "metadata": {**world.job["metadata"], **meta}})
+        )
+    assert await world.reconcile() == Outcome("gone")
+    assert world.api.writes == []
+
+
+async def test_an_object_that_the_plan_deletes_gets_no_status() -> None:
+    world = World()
+    world.plan = Plan(
+        delete=(Delete(world.ref, world.job["metadata"]["uid"]),), status={"phase": "Failed"}
+    )
+    await world.reconcile()
+    assert world.api.writes == [("delete", "TrainingJob", "job")]
+
+
+async def test_deleting_what_is_gone_or_was_replaced_is_fine() -> None:
+    world = World()
+    ref = ObjectRef("batch/v1", "Job", "default", "job-train")
+    world.api.put(child(world.job, "Job", "job-train", "batch/v1"))
+    world.plan = Plan(
+        delete=(Delete(ref, "another"), Delete(ref.__class__("v1", "Service", "default", "x"), "y"))
+    )
+    await world.reconcile()
+    assert ref in world.api.objects
+
+
+async def test_a_patch_is_sent_until_the_object_has_what_it_sets() -> None:
+    world = World()
+    job = world.api.put(child(world.job, "Job", "job-train", "batch/v1", spec={"suspend": True}))
+    world.cache.feed(job)
+    world.plan = Plan(patch=(Patch(ObjectRef.of(job), {"spec": {"suspend": False}}),))
+    await world.reconcile()
+    await world.reconcile()
+    assert world.api.writes == [("patch", "Job", "job-train")]
+
+
+async def test_counts_alone_are_written_at_most_once_in_the_interval() -> None:
+    world = World()
+    await world.reconcile()
+    world.api.writes.clear()
+    world.seconds = 1.0
+    world.plan = Plan(
+        apply=world.plan.apply, status={"conditions": [CREATED], "nodes": {"ready": 1}}
+    )
+    outcome = await world.reconcile()
+    assert world.api.writes == []
+    assert outcome.revisit == pytest.approx(9.0)
+    world.seconds = 10.0
+    await world.reconcile()
+    assert world.api.writes == [("apply", "TrainingJob/status", "job")]
+
+
+async def test_a_turned_condition_is_written_at_once() -> None:
+    world = World()
+    await world.reconcile()
+    world.api.writes.clear()
+    turned = {**CREATED, "status": "False", "reason": "SourceNotFound"}
+    world.plan = Plan(apply=world.plan.apply, status={"conditions": [turned]})
+    await world.reconcile()
+    assert world.api.writes == [("apply", "TrainingJob/status", "job")]
+
+
+async def test_a_status_that_the_server_fills_in_does_not_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    serve = world.api.apply
+
+    async def fill_in(manifest: Manifest, subresource: str = "") -> Manifest:
+        answer = await serve(manifest, subresource)
+        return {**answer, "status": {**answer["status"], "default": 1}} if subresource else answer
+
+    monkeypatch.setattr(world.api, "apply", fill_in)
+    for _ in range(3):
+        await world.reconcile()
+    assert world.api.writes == [("apply", "Service", "job"), ("apply", "TrainingJob/status", "job")]
+
+
+async def test_events_are_recorded_after_the_status_and_not_repeated() -> None:
+    world = World()
+    event = Event("Normal", "Created", "The children are there.")
+    world.plan = Plan(apply=world.plan.apply, status=world.plan.status, events=(event,))
+    await world.reconcile()
+    await world.reconcile()
+    (posted,) = world.api.events
+    assert posted["regarding"]["uid"] == world.job["metadata"]["uid"]
+    assert (posted["reason"], posted["note"]) == ("Created", "The children are there.")
+
+
+class TestSharedSecret:
+    SECRET: ClassVar[Manifest] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "slipway-store",
+            "namespace": "default",
+            "labels": {"app.kubernetes.io/managed-by": "slipway"},
+        },
+        "stringData": {"AWS_ACCESS_KEY_ID": "key"},
+    }
+
+    async def test_it_is_written_where_there_is_none_and_then_left(self) -> None:
+        world = World()
+        world.plan = Plan(apply=(self.SECRET,))
+        await world.reconcile()
+        await world.reconcile()
+        assert world.api.writes == [("apply", "Secret", "slipway-store")]
+
+    async def test_one_without_our_label_is_the_namespaces_own(self) -> None:
+        world = World()
+        own = {**self.SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}}
+        world.api.put(own)
+        world.plan = Plan(apply=(self.SECRET,))
+        assert (await world.reconcile()).result == "done"
+        assert world.api.writes == []
+
+    async def test_new_credentials_are_applied(self) -> None:
+        world = World()
+        world.plan = Plan(apply=(self.SECRET,))
+        await world.reconcile()
+        world.plan = Plan(apply=({**self.SECRET, "stringData": {"AWS_ACCESS_KEY_ID": "new"}},))
+        await world.reconcile()
+        assert len(world.api.writes) == 2

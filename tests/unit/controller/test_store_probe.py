@@ -1,0 +1,64 @@
+"""The store's reachability: any answer counts, and one answer is believed for a while."""
+
+import socket
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from slipway.controller.store_probe import StoreProbe
+from slipway.settings import StoreSettings
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def refusing_store() -> TestServer:
+    server = TestServer(web.Application())
+    await server.start_server()
+    return server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_a_store_that_refuses_the_operator_is_reachable() -> None:
+    server = await refusing_store()
+    store = StoreSettings(endpoint=str(server.make_url("/")))
+    assert (await StoreProbe(store, in_cluster=True).state()).reachable
+    await server.close()
+
+
+async def test_a_store_that_is_down_is_told_with_its_address() -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    state = await StoreProbe(StoreSettings(endpoint=endpoint), in_cluster=True).state()
+    assert not state.reachable
+    assert endpoint in state.message
+
+
+async def test_an_answer_is_believed_for_the_set_time() -> None:
+    server, clock = await refusing_store(), Clock()
+    store = StoreSettings(endpoint=str(server.make_url("/")), probe_seconds=10)
+    probe = StoreProbe(store, in_cluster=True, clock=clock)
+    assert (await probe.state()).reachable
+    await server.close()
+    clock.now = 9.0
+    assert (await probe.state()).reachable
+    clock.now = 10.0
+    assert not (await probe.state()).reachable
+
+
+async def test_outside_of_the_cluster_a_service_name_that_cannot_be_resolved_is_no_fault() -> None:
+    store = StoreSettings(endpoint="http://slipway-store.invalid:7480")
+    assert (await StoreProbe(store, in_cluster=False).state()).reachable
+    assert not (await StoreProbe(store, in_cluster=True).state()).reachable
+
+
+async def test_without_an_endpoint_nothing_is_asked() -> None:
+    assert (await StoreProbe(StoreSettings(endpoint=""), in_cluster=True).state()).reachable

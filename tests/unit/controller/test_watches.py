@@ -1,0 +1,128 @@
+"""From watch events to keys: who is woken by what, and how soon."""
+
+import asyncio
+from typing import Any, cast
+
+from slipway.controller.queue import WorkQueue
+from slipway.controller.sweeper import Sweeper
+from slipway.controller.watches import Intake
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
+from slipway.plan import Manifest, ObjectRef
+from tests.unit.controller.fakes import child, training_job
+
+
+def at(obj: Manifest, version: int, **meta: Any) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(version), **meta}}
+
+
+def deployment(job: str) -> Manifest:
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "model", "namespace": "default", "uid": "m", "resourceVersion": "1"},
+        "spec": {"model": {"trainingJob": {"name": job}}},
+    }
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.cache = Cache()
+        self.queue: WorkQueue[ObjectRef] = WorkQueue()
+        self.intake = Intake(self.cache, self.queue)
+
+    async def woken(self) -> set[str]:
+        """Return the names of all queued keys, which are taken off the queue."""
+        names = set()
+        while len(self.queue) or self.queue.waiting:
+            key = await asyncio.wait_for(self.queue.get(), 5)
+            self.queue.done(key)
+            names.add(f"{key.kind}/{key.name}")
+        return names
+
+
+async def test_the_first_event_wakes_all_that_was_listed() -> None:
+    scene = Scene()
+    scene.intake.learn(at(training_job("a"), 1))
+    scene.intake.learn(at(training_job("b"), 2))
+    assert not scene.intake.synced.is_set()
+    scene.intake.changed(None, at(training_job("a"), 1))
+    assert scene.intake.synced.is_set()
+    assert await scene.woken() == {"TrainingJob/a", "TrainingJob/b"}
+
+
+async def test_a_childs_change_and_its_deletion_wake_its_owner() -> None:
+    scene = Scene()
+    service = at(child(training_job("a"), "Service", "s"), 3, uid="s")
+    scene.intake.changed("ADDED", service)
+    assert await scene.woken() == {"TrainingJob/a"}
+    scene.intake.changed("DELETED", service)
+    assert await scene.woken() == {"TrainingJob/a"}
+
+
+async def test_an_event_that_is_no_news_wakes_nobody() -> None:
+    scene = Scene()
+    job = at(training_job("a"), 3)
+    scene.intake.changed("ADDED", job)
+    await scene.woken()
+    scene.intake.changed("MODIFIED", job)
+    assert await scene.woken() == set()
+
+
+async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
+    scene = Scene()
+    scene.intake.changed("ADDED", deployment("a"))
+    await scene.woken()
+    scene.intake.changed("MODIFIED", at(training_job("a"), 3))
+    assert await scene.woken() == {"TrainingJob/a", "ModelDeployment/model"}
+    scene.intake.changed("MODIFIED", at(training_job("b"), 3))
+    assert await scene.woken() == {"TrainingJob/b"}
+
+
+async def test_a_burst_of_events_gives_one_reconcile() -> None:
+    scene = Scene()
+    for version in range(1, 20):
+        scene.intake.changed("MODIFIED", at(child(training_job("a"), "Pod", "p"), version, uid="p"))
+    assert scene.queue.waiting == 1
+
+
+class Listing:
+    """A client that lists what it is told to."""
+
+    def __init__(self, items: list[Manifest], version: int) -> None:
+        self.items, self.version, self.asked = items, version, asyncio.Event()
+
+    async def metadata(self, *_: object) -> tuple[list[Manifest], int]:
+        self.asked.set()
+        return self.items, self.version
+
+
+async def test_a_sweep_drops_what_went_away_unseen_and_wakes_its_owner() -> None:
+    scene = Scene()
+    kept = at(child(training_job("a"), "Service", "kept"), 3, uid="kept")
+    gone = at(child(training_job("b"), "Service", "gone"), 4, uid="gone")
+    newer = at(child(training_job("c"), "Service", "newer"), 11, uid="newer")
+    for obj in (kept, gone, newer):
+        scene.cache.feed(obj)
+    sweeper = Sweeper(cast(Client, Listing([kept], 10)), scene.cache, scene.intake, ())
+    services: Resource = next(resource for resource in CHILDREN if resource.kind == "Service")
+    assert await sweeper.sweep(services, "") == 1
+    assert scene.cache.get(ObjectRef.of(gone)) is None
+    assert scene.cache.get(ObjectRef.of(newer)) is not None
+    assert await scene.woken() == {"TrainingJob/b"}
+
+
+async def test_only_a_repeated_listing_asks_for_a_sweep() -> None:
+    scene = Scene()
+    listing = Listing([], 10)
+    sweeper = Sweeper(cast(Client, listing), scene.cache, scene.intake, ())
+    scene.intake.synced.set()
+    running = asyncio.create_task(sweeper.run(3600))
+    path = TRAINING_JOBS.path("")
+    sweeper.listed(path)
+    await asyncio.sleep(0)
+    assert not listing.asked.is_set()
+    sweeper.listed(path)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    running.cancel()
