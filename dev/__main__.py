@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from dev import gotools, packages
+from dev import environment, gotools, packages
 from dev.cluster.down import down
 from dev.cluster.status import status
-from dev.cluster.up import up
+from dev.cluster.up import is_up, up
 from dev.errors import DevError
+from dev.images import node, product
 from dev.steps import say
 
 
@@ -18,8 +19,19 @@ def _tools() -> None:
     gotools.ensure()
 
 
+def _images() -> None:
+    """Build the images, and load them into the node if the cluster is up."""
+    packages.ensure(packages.IMAGES)
+    product.ensure()
+    if is_up():
+        node.load(image.reference for image in product.images().values())
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
     "tools": _tools,
+    "env": environment.ensure,
+    "lock": environment.lock,
+    "images": _images,
     "up": up,
     "down": down,
     "status": status,

@@ -62,6 +62,7 @@ MODULES = (
         {"helm": "helm.sh/helm/v3/cmd/helm"},
         (f"helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
     ),
+    Module("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     Module(

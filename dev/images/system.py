@@ -32,17 +32,16 @@ class SystemImage:
         if oci.manifest(self.reference):
             return
         with step(f"Building image {self.reference}"):
-            arguments = {"PROGRAM": self.program.name} if self.name != "busybox" else {}
+            arguments = {"PROGRAM": self.program.name}
             buildah.build(self.reference, self.dockerfile, self.program.parent, arguments)
             buildah.export(self.reference)
 
 
 def images() -> dict[str, SystemImage]:
     """Return the system images by name."""
-    dockerfile = HERE / "Dockerfile.program"
-    found = {name: SystemImage(name, gotools.path(name), dockerfile) for name in PROGRAMS}
-    busybox = paths.cache() / "busybox" / "busybox"
-    return {**found, "busybox": SystemImage("busybox", busybox, HERE / "Dockerfile.busybox")}
+    programs = {name: gotools.path(name) for name in PROGRAMS}
+    programs["busybox"] = paths.cache() / "busybox" / "busybox"
+    return {name: SystemImage(name, path, _dockerfile(name)) for name, path in programs.items()}
 
 
 def ensure() -> None:
@@ -55,6 +54,11 @@ def ensure() -> None:
         _fetch_busybox(wanted["busybox"].program)
         for image in wanted.values():
             image.ensure()
+
+
+def _dockerfile(name: str) -> Path:
+    own = HERE / f"Dockerfile.{name}"
+    return own if own.exists() else HERE / "Dockerfile.program"
 
 
 def _fetch_busybox(target: Path) -> None:

@@ -1,0 +1,75 @@
+# What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
+.DEFAULT_GOAL := help
+.PHONY: help tools images cluster down status demo test test-unit test-contract test-cluster \
+	lint format crds manifests docs lock env
+
+DEV := python3 -m dev
+BIN := .venv/bin
+# The cluster that `make demo` uses: local, or current for that of your own kubeconfig.
+CLUSTER ?= local
+# Where the images lie that `make demo CLUSTER=current` uses.
+IMAGE_REGISTRY ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for your own cluster)
+	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
+
+test: tools lint ## All set-up, then every test
+	@$(DEV) images
+	@$(DEV) up
+	@$(BIN)/pytest
+
+test-unit: env ## Pure tests, no cluster
+	@$(BIN)/pytest tests/unit tests/property
+
+test-contract: env ## Tests against a real kube-apiserver and etcd
+	@$(BIN)/pytest tests/contract tests/chart
+
+test-cluster: env ## Tests on the local cluster
+	@$(BIN)/pytest tests/cluster
+
+lint: env ## Style, types, layers of imports, generated files
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --package slipway --package slipway_runtime
+	@$(BIN)/mypy dev tests install docs
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m install.generate --check
+
+format: env ## Put the code into its format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+tools: ## Build the cluster's programs from pinned sources
+	@$(DEV) tools
+
+images: ## Build the images, and load them into the local cluster if it is up
+	@$(DEV) images
+
+cluster: ## Bring the local cluster up
+	@$(DEV) up
+
+status: ## Say which processes of the local cluster run
+	@$(DEV) status
+
+down: ## End the local cluster: nothing stays running, mounted or routed
+	@$(DEV) down
+
+env: ## Make .venv with everything that tests and linters need
+	@$(DEV) env
+
+crds: env ## Generate the CRDs from the API models, and what contains them
+	@$(BIN)/python -c 'import pathlib, slipway.api.crd as c; \
+		c.crd_files(lambda name, text: pathlib.Path("crds", name).write_text(text) and None)'
+	@$(BIN)/python -m install.generate
+
+manifests: env ## Generate what is made from the chart
+	@$(BIN)/python -m install.generate
+
+docs: env ## Generate the reference from the code
+	@$(BIN)/python docs/reference.py
+
+lock: ## Pin anew what pyproject.toml and the images' requirements.in ask for
+	@$(DEV) lock

@@ -1,0 +1,144 @@
+"""Slipway's own images, from the Dockerfiles that also build them elsewhere.
+
+An image's tag is a hash of its Dockerfile, of the files that it copies and of the images that it
+stands on: what has not changed is never built, exported or loaded again.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from dev import gotools, paths
+from dev.images import buildah, oci
+from dev.shell import digest, run
+from dev.steps import step
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = "python3,python3-venv,ca-certificates,openjdk-17-jre-headless"
+SUITE = "bookworm"
+SLIM = tuple(
+    f"--dpkgopt=path-exclude=/usr/share/{files}"
+    for files in ("doc/*", "info/*", "locale/*", "man/*/*")
+)
+CERTIFICATES = Path("/etc/ssl/certs")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image built from a Dockerfile; ``bases`` maps its build arguments to images."""
+
+    name: str
+    dockerfile: Path
+    context: Path
+    bases: Mapping[str, "Image"] = field(default_factory=dict)
+    extra_key: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Its full name, ``localhost/NAME:HASH``."""
+        return f"localhost/{self.name}:{self.tag}"
+
+    @cached_property
+    def tag(self) -> str:
+        """The hash of all that it is made of."""
+        bases = [f"{argument}={image.tag}" for argument, image in sorted(self.bases.items())]
+        parts = [part for file in self._files() for part in _identity(file, self.context)]
+        return digest(self.extra_key, *bases, self.dockerfile.read_bytes(), *parts)
+
+    def ensure(self) -> None:
+        """Build it and what it stands on, where the storage lacks them."""
+        if buildah.exists(self.reference):
+            return
+        for base in self.bases.values():
+            base.ensure()
+        with step(f"Building image {self.reference}"):
+            self.build()
+
+    def build(self) -> None:
+        """Build it, with this machine's certificate authorities for what it downloads."""
+        arguments = {name: image.reference for name, image in self.bases.items()}
+        arguments["PIP_CERT"] = str(CERTIFICATES / "ca-certificates.crt")
+        volumes = (f"{CERTIFICATES}:{CERTIFICATES}:ro",)
+        buildah.build(self.reference, self.dockerfile, self.context, arguments, volumes)
+
+    def _files(self) -> Iterator[Path]:
+        for source in _copied(self.dockerfile):
+            at = self.context / source
+            found = sorted(at.rglob("*")) if at.is_dir() else [at]
+            yield from (file for file in found if file.is_file() and not _is_bytecode(file))
+
+
+@dataclass(frozen=True)
+class DebianImage(Image):
+    """The base of all: Debian with Python and Java, made by mmdebstrap from the package mirror."""
+
+    def build(self) -> None:
+        """Make the archive and the image; the archive is not kept."""
+        buildah.storage().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=buildah.storage()) as folder:
+            archive = Path(folder) / "base.tar"
+            run("mmdebstrap", "--variant=minbase", *SLIM, f"--include={PACKAGES}", SUITE, archive)
+            buildah.build(self.reference, self.dockerfile, Path(folder), {})
+
+    def _files(self) -> Iterator[Path]:
+        return iter(())
+
+
+def images() -> dict[str, Image]:
+    """Return the images that the chart needs, by the chart's names for them."""
+    base = DebianImage(
+        "slipway-base", HERE / "Dockerfile.base", HERE, extra_key=f"{PACKAGES} {SUITE} {SLIM}"
+    )
+    torch = _product("torch", {"BASE": base})
+    program = gotools.path("versitygw").parent
+    go_base = Image(
+        "slipway-versitygw",
+        HERE / "Dockerfile.versitygw",
+        program,
+        {"BASE": base},
+        extra_key=program.name,
+    )
+    return {
+        "operator": _product("operator", {"BASE": base}),
+        "store": _product("store", {"BASE": base, "GO_BASE": go_base}),
+        "trainer": _product("trainer", {"TORCH_IMAGE": torch}),
+        "server": _product("server", {"TORCH_IMAGE": torch}),
+    }
+
+
+def ensure() -> None:
+    """Build and export what is missing of the images."""
+    missing = [image for image in images().values() if not oci.manifest(image.reference)]
+    if not missing:
+        return
+    gotools.ensure(["versitygw"])
+    with buildah.alone():
+        for image in missing:
+            image.ensure()
+            with step(f"Exporting image {image.reference}"):
+                buildah.export(image.reference)
+
+
+def _product(name: str, bases: Mapping[str, Image]) -> Image:
+    dockerfile = paths.REPOSITORY / "images" / name / "Dockerfile"
+    return Image(f"slipway-{name}", dockerfile, paths.REPOSITORY, bases)
+
+
+def _copied(dockerfile: Path) -> Iterator[str]:
+    """Yield what a Dockerfile copies from its context."""
+    for line in dockerfile.read_text().splitlines():
+        words = [word for word in line.split() if not word.startswith("--")]
+        if words[:1] in (["COPY"], ["ADD"]) and "--from=" not in line:
+            yield from words[1:-1]
+
+
+def _identity(file: Path, context: Path) -> tuple[str, bytes]:
+    mode = "x" if os.access(file, os.X_OK) else "-"
+    return f"{file.relative_to(context)} {mode}", file.read_bytes()
+
+
+def _is_bytecode(file: Path) -> bool:
+    return file.suffix == ".pyc" or "__pycache__" in file.parts

@@ -1,0 +1,53 @@
+"""Slipway's chart, installed by Helm."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev import gotools, paths
+from dev.cluster import layout
+from dev.images import node, product
+from dev.shell import run
+from dev.steps import step
+
+NAME = "slipway"
+NAMESPACE = "slipway-system"
+CHART = paths.REPOSITORY / "charts" / "slipway"
+VALUES = paths.REPOSITORY / "dev" / "values.yaml"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of the chart in the cluster of a kubeconfig (None: the current one)."""
+
+    kubeconfig: Path | None
+    values: tuple[str, ...] = ()
+
+    def install(self, timeout: int = 300) -> None:
+        """Install or upgrade it and wait until its pods are ready; quick if nothing changed."""
+        gotools.ensure(["helm"])
+        wanted = ("--values", str(VALUES), *self.values)
+        wait = ("--wait", f"--timeout={timeout}s", "--create-namespace")
+        self._helm("upgrade", "--install", NAME, str(CHART), *wait, *wanted)
+
+    def _helm(self, *args: str) -> str:
+        where = (f"--kubeconfig={self.kubeconfig}",) if self.kubeconfig else ()
+        return run(gotools.path("helm"), *where, f"--namespace={NAMESPACE}", *args)
+
+
+def install_locally() -> None:
+    """Build the images, load them into the local cluster, which is up, and install the chart."""
+    product.ensure()
+    images = product.images()
+    node.load(image.reference for image in images.values())
+    with step(f"Installing the chart into namespace {NAMESPACE}"):
+        Release(layout.KUBECONFIG, local_values(images)).install()
+
+
+def local_values(images: Mapping[str, product.Image]) -> tuple[str, ...]:
+    """Return Helm's arguments that choose the images built here."""
+    tags = {name: {"tag": image.tag} for name, image in images.items()}
+    values: dict[str, Any] = {"images": {"registry": "localhost", "pullPolicy": "Never", **tags}}
+    return ("--set-json", f"images={json.dumps(values['images'])}")
