@@ -1,0 +1,169 @@
+"""The containers of a serving pod: fetch (init), Envoy (native sidecar), TorchServe (main)."""
+
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.api.common import ResourceRequirements
+from slipway.api.model_deployment import ModelStatus
+from slipway.manifests import container_security, mount
+from slipway.serving import names
+from slipway.serving.configuration import archive_name
+from slipway.settings import Settings
+from slipway.store import store_env
+from slipway.torchserve import java_options, threads_per_worker
+
+SCRATCH = {"HOME": names.TMP_DIR, "TMPDIR": names.TMP_DIR}
+"""Where programs write what nobody needs later: the root file system is read-only."""
+
+FETCH_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
+ENVOY_REQUESTS = {"cpu": "50m", "memory": "64Mi"}
+SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
+"""What TorchServe asks for where the user says neither a request nor a limit; the autoscaler needs
+a CPU request to compare with."""
+
+ENVOY_THREADS = 2
+
+
+def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
+    """Return the container that brings the archive; only it gets the store's credentials.
+
+    ``PYTHONSAFEPATH`` and a folder of its own keep it from ever running what a model left behind.
+    """
+    secret = credentials_secret(deployment, model, settings)
+    command = [
+        *("--uri", model.uri, "--sha256", model.sha256),
+        *("--dest", f"{names.MODELS_DIR}/{archive_name(model)}"),
+        *("--config-template", f"{names.CONFIG_DIR}/{names.PROPERTIES_FILE}"),
+        *("--config", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
+    ]
+    found: dict[str, Any] = {
+        **_container(names.FETCH, settings.server_image, settings),
+        "command": ["python3", "-m", "slipway_runtime.fetch"],
+        "args": command,
+        "env": _pairs({**SCRATCH, "PYTHONSAFEPATH": "1"}),
+        "resources": {"requests": FETCH_REQUESTS},
+        "volumeMounts": [
+            mount("models", names.MODELS_DIR),
+            mount("config", names.CONFIG_DIR, read_only=True),
+            mount("fetch-tmp", names.TMP_DIR),
+        ],
+    }
+    return {**found, "envFrom": store_env(settings.store, secret)} if secret else found
+
+
+def credentials_secret(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> str | None:
+    """Return the Secret with the credentials for the archive; None where it takes none."""
+    given = deployment.spec.model.credentials_secret_name
+    if given:
+        return given
+    return settings.store.secret_name if model.uri.startswith("s3://") else None
+
+
+def envoy(settings: Settings) -> dict[str, Any]:
+    """Return the sidecar that is the pod's only door, and knows whether the pod is ready.
+
+    As a native sidecar it starts before TorchServe and is stopped after it.
+    """
+    config = f"{names.CONFIG_DIR}/{names.ENVOY_FILE}"
+    flags = ["--concurrency", str(ENVOY_THREADS), "--disable-hot-restart", "--log-level", "warning"]
+    return {
+        **_container(names.ENVOY, settings.server_image, settings),
+        "restartPolicy": "Always",
+        "command": ["envoy"],
+        "args": ["-c", config, *flags],
+        "ports": [
+            {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
+            {"name": "ops", "containerPort": names.OPS_PORT, "protocol": "TCP"},
+        ],
+        "resources": {"requests": ENVOY_REQUESTS},
+        "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
+        "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=1),
+        "volumeMounts": [
+            mount("config", names.CONFIG_DIR, read_only=True),
+            mount("routes", names.ROUTES_DIR, read_only=True),
+        ],
+    }
+
+
+def torchserve(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
+    """Return the main container.
+
+    It listens on loopback, so the kubelet asks Envoy: it has started once its workers are READY,
+    and is alive while its Java process answers /ping within a minute. That needs no worker, so a
+    slow model is never killed; it fails when TorchServe has given up starting a worker again.
+    """
+    wanted = deployment.spec.server
+    return {
+        **_container(names.TORCHSERVE, wanted.image or settings.server_image, settings),
+        "command": ["/opt/slipway/torchserve"],
+        "args": [
+            *("-f", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
+            *("-s", names.MODELS_DIR, "-ncs"),
+        ],
+        "env": _server_env(deployment),
+        "resources": resources(wanted.resources),
+        "startupProbe": _probe(
+            "/readyz", period=1, timeout=5, failures=wanted.startup_timeout_seconds
+        ),
+        "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
+        "lifecycle": {"preStop": {"exec": {"command": ["python3", "-m", "slipway_runtime.drain"]}}},
+        "volumeMounts": [
+            mount("models", names.MODELS_DIR, read_only=True),
+            mount("logs", names.LOGS_DIR),
+            mount("tmp", names.TMP_DIR),
+        ],
+    }
+
+
+def resources(given: ResourceRequirements) -> dict[str, Any]:
+    """Return TorchServe's resources: the user's, with a request for CPU and for memory.
+
+    Kubernetes takes a limit as the request where there is none.
+    """
+    default = {name: value for name, value in SERVER_REQUESTS.items() if name not in given.limits}
+    found: dict[str, Any] = {"requests": {**default, **given.requests}}
+    return {**found, "limits": dict(given.limits)} if given.limits else found
+
+
+def _server_env(deployment: ModelDeployment) -> list[dict[str, Any]]:
+    """Return TorchServe's variables: ours, then the user's, which replace ours of that name."""
+    wanted = deployment.spec.server
+    own = {
+        **SCRATCH,
+        "TEMP": names.TMP_DIR,
+        "USER": "slipway",
+        "LOG_LOCATION": names.LOGS_DIR,
+        "METRICS_LOCATION": names.LOGS_DIR,
+        "JAVA_TOOL_OPTIONS": java_options(wanted.resources),
+        "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
+        "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
+    }
+    user = [variable.to_wire() for variable in wanted.env]
+    taken = {variable["name"] for variable in user}
+    return _pairs({name: value for name, value in own.items() if name not in taken}) + user
+
+
+def _container(name: str, image: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+    }
+
+
+def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
+    """Return a probe of Envoy's ops port; times in seconds."""
+    return {
+        "httpGet": {"path": path, "port": names.OPS_PORT},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    }
+
+
+def _pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in variables.items()]

@@ -1,0 +1,39 @@
+"""The Events that a turn of the conditions is worth."""
+
+from collections.abc import Sequence
+
+from slipway.api import Condition, Conditions, find
+from slipway.plan import Event
+from slipway.serving import reasons
+
+MAX_NOTE = 1000
+"""Longest message of an Event, in bytes; the API takes 1024."""
+
+_QUIET = frozenset({reasons.WAITING_FOR_MODEL, reasons.PODS_AVAILABLE, reasons.SCALED_TO_ZERO})
+_TOLD_BY = (reasons.MODEL_READY, reasons.PROGRESSING, reasons.AVAILABLE)
+
+
+def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
+    """Return the Events for conditions with another status or reason than before, each once.
+
+    The summary Ready is left out, for it says what another condition has said.
+    """
+    told = (one for one in conditions.to_list() if one.type in _TOLD_BY)
+    turned = (one for one in told if conditions.turned(one.type) and one.reason not in _QUIET)
+    made = {one.reason: _event(one) for one in turned if _is_news(one, previous)}
+    return tuple(made.values())
+
+
+def _is_news(condition: Condition, previous: Sequence[Condition]) -> bool:
+    """Tell whether a turn matters: that no pod answers is news only after one did."""
+    if condition.reason != reasons.NO_PODS_AVAILABLE:
+        return True
+    before = find(previous, condition.type)
+    return before is not None and before.status == "True"
+
+
+def _event(condition: Condition) -> Event:
+    note = condition.message.encode()[:MAX_NOTE].decode(errors="ignore")
+    if condition.reason in reasons.WARNINGS:
+        return Event("Warning", condition.reason, note)
+    return Event("Normal", condition.reason, note)

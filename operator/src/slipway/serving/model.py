@@ -1,0 +1,78 @@
+"""Model resolution: which archive new pods are to serve."""
+
+from dataclasses import dataclass
+
+from slipway.api import ModelDeployment, TrainingJob
+from slipway.api.model_deployment import ModelStatus
+from slipway.serving import reasons
+from slipway.serving.snapshot import ServingSnapshot
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The archive to be served, or why there is none; ``model`` is None in the second case."""
+
+    model: ModelStatus | None
+    reason: str
+    message: str
+
+
+def resolve(snapshot: ServingSnapshot) -> Resolution:
+    """Return which archive new pods are to serve.
+
+    What a TrainingJob made before goes on being served when the job is gone, runs anew under
+    another UID or failed in that: the status remembers it.
+    """
+    deployment, job = snapshot.deployment, snapshot.training_job
+    model = deployment.spec.model
+    if model.training_job is None:
+        return _from_uri(deployment)
+    package = job.status.package if job else None
+    if job and package:
+        resolved = ModelStatus(
+            name=model.name or package.model_name,
+            uri=package.uri,
+            sha256=package.sha256,
+            training_job=job.metadata.name,
+            training_job_uid=job.metadata.uid,
+        )
+        text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
+        return Resolution(resolved, reasons.RESOLVED, text)
+    return _without_package(deployment, model.training_job.name, job)
+
+
+def _from_uri(deployment: ModelDeployment) -> Resolution:
+    model = deployment.spec.model
+    resolved = ModelStatus(
+        name=model.name or deployment.metadata.name, uri=model.uri or "", sha256=model.sha256 or ""
+    )
+    return Resolution(resolved, reasons.RESOLVED, f"The archive is {model.uri}.")
+
+
+def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | None) -> Resolution:
+    reason, message = why_there_is_none(name, job)
+    previous = deployment.status.model
+    if previous is None or previous.training_job != name:
+        return Resolution(None, reason, message)
+    kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
+    text = f"{message} Meanwhile {previous.uri}, which it made before, is served."
+    return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
+
+
+def why_there_is_none(name: str, job: TrainingJob | None) -> tuple[str, str]:
+    """Return the reason and the sentence for a TrainingJob without a package."""
+    if job is None:
+        text = f"There is no TrainingJob {name} in the namespace: create it, or name another one."
+        return reasons.TRAINING_JOB_NOT_FOUND, text
+    if job.spec.package is None:
+        text = (
+            f"TrainingJob {name} makes no package: name one with spec.package, which says what "
+            "goes into the archive."
+        )
+        return reasons.TRAINING_JOB_HAS_NO_PACKAGE, text
+    phase = job.status.phase
+    if phase == "Failed":
+        text = f"TrainingJob {name} failed and made no package: see its conditions."
+        return reasons.TRAINING_JOB_FAILED, text
+    text = f"TrainingJob {name} is {phase}; its package is served once it is made."
+    return reasons.WAITING_FOR_TRAINING_JOB, text

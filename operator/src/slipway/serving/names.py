@@ -1,0 +1,64 @@
+"""Names, labels, ports and paths of a ModelDeployment's children."""
+
+from slipway.api import ModelDeployment
+from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT, REVISION, labels
+
+SERVER = "server"
+"""Value of the component label of serving pods."""
+TRACK = "slipway.dev/track"
+"""Label that keeps pods of different Deployments of one object apart. A Deployment's selector
+cannot change, so it is there from the start."""
+STABLE = "stable"
+"""The track of the pods that the Service sends users to."""
+
+FETCH, ENVOY, TORCHSERVE = "fetch", "envoy", "torchserve"
+"""Names of the containers."""
+
+HTTP_PORT = 8000
+OPS_PORT = 9000
+
+CONFIG_DIR = "/slipway/config"
+ROUTES_DIR = "/slipway/routes"
+MODELS_DIR = "/slipway/models"
+LOGS_DIR = "/slipway/logs"
+TMP_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod
+
+ENVOY_FILE = "envoy.yaml"
+PROPERTIES_FILE = "config.properties"
+ROUTES_FILE = "routes.yaml"
+
+
+def config_map(deployment: ModelDeployment, revision: str) -> str:
+    """Return the name of a revision's immutable ConfigMap."""
+    return f"{deployment.metadata.name}-{revision}"
+
+
+def routes_config_map(deployment: ModelDeployment, revision: str) -> str:
+    """Return the name of the ConfigMap with the routes of a revision's Envoys.
+
+    It is one for each revision, since a route file fits the Envoys that it was made for: a pod of
+    an older revision must not be told of a model that it does not have.
+    """
+    return f"{deployment.metadata.name}-{revision}-routes"
+
+
+def selector(deployment: ModelDeployment, track: str = STABLE) -> dict[str, str]:
+    """Return the labels that select the pods of a track, whatever their revision."""
+    return {MODEL_DEPLOYMENT: deployment.metadata.name, COMPONENT: SERVER, TRACK: track}
+
+
+def selector_text(deployment: ModelDeployment) -> str:
+    """Return the selector in the form that the scale subresource shows."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector(deployment).items()))
+
+
+def pod_labels(deployment: ModelDeployment, revision: str, track: str = STABLE) -> dict[str, str]:
+    """Return the labels of the pods of a revision."""
+    return {**labels(deployment, SERVER), TRACK: track, REVISION: revision}
+
+
+def url(deployment: ModelDeployment) -> str:
+    """Return where predictions are asked for inside the cluster."""
+    meta, port = deployment.metadata, deployment.spec.expose.service.port
+    host = f"{meta.name}.{meta.namespace}.svc"
+    return f"http://{host}/predict" if port == 80 else f"http://{host}:{port}/predict"

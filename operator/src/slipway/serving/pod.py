@@ -1,0 +1,65 @@
+"""The pod template of a revision."""
+
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.api.model_deployment import ModelStatus
+from slipway.manifests import empty_dir, pod_security
+from slipway.serving import containers, names
+from slipway.settings import Settings
+
+STOP_MARGIN_SECONDS = 15
+SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+
+
+def pod_template(
+    deployment: ModelDeployment,
+    model: ModelStatus,
+    settings: Settings,
+    revision: str,
+    track: str = names.STABLE,
+) -> dict[str, Any]:
+    """Return the template of the pods that serve ``model``; nothing in it depends on replicas."""
+    spec = {
+        **pod_security(),
+        "terminationGracePeriodSeconds": grace_seconds(deployment),
+        "topologySpreadConstraints": [_spread(deployment, key, track) for key in SPREAD_OVER],
+        "initContainers": [
+            containers.fetch(deployment, model, settings),
+            containers.envoy(settings),
+        ],
+        "containers": [containers.torchserve(deployment, settings)],
+        "volumes": _volumes(deployment, revision),
+    }
+    metadata = {
+        "labels": names.pod_labels(deployment, revision, track),
+        "annotations": {"kubectl.kubernetes.io/default-container": names.TORCHSERVE},
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def grace_seconds(deployment: ModelDeployment) -> int:
+    """Return how long a pod may take to stop: to drain, and then for one more answer."""
+    server = deployment.spec.server
+    return server.drain_seconds + server.response_timeout_seconds + STOP_MARGIN_SECONDS
+
+
+def _spread(deployment: ModelDeployment, key: str, track: str) -> dict[str, Any]:
+    """Return the wish, not the demand, that a revision's pods lie on different nodes."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": names.selector(deployment, track)},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+
+
+def _volumes(deployment: ModelDeployment, revision: str) -> list[dict[str, Any]]:
+    config = names.config_map(deployment, revision)
+    routes = names.routes_config_map(deployment, revision)
+    return [
+        {"name": "config", "configMap": {"name": config}},
+        {"name": "routes", "configMap": {"name": routes}},
+        *(empty_dir(name) for name in ("models", "logs", "tmp", "fetch-tmp")),
+    ]

@@ -1,0 +1,120 @@
+"""Typed looks at serving pods as Kubernetes reports them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.manifests import COMPONENT
+from slipway.plan import Children, Manifest
+from slipway.serving import names
+from slipway.serving.config_maps import revision_label
+
+TAIL_LINES = 20
+TAIL_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container's status in a pod, init containers and sidecars included."""
+
+    status: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.status["name"])
+
+    @property
+    def ready(self) -> bool:
+        """Whether the container is ready; for an init container, whether it ended well."""
+        return bool(self.status.get("ready"))
+
+    @property
+    def started(self) -> bool:
+        """Whether the container runs and its startup probe has succeeded."""
+        return bool(self.status.get("started"))
+
+    @property
+    def waiting(self) -> Mapping[str, Any]:
+        """Why the container does not run yet: ``{"reason", "message"}``, or empty."""
+        return (self.status.get("state") or {}).get("waiting") or {}
+
+    @property
+    def last_end(self) -> Mapping[str, Any]:
+        """How the container ended last, now or before it was started again; or empty."""
+        for field in ("state", "lastState"):
+            found: Mapping[str, Any] = (self.status.get(field) or {}).get("terminated") or {}
+            if found:
+                return found
+        return {}
+
+
+@dataclass(frozen=True)
+class PodView:
+    """One serving pod."""
+
+    manifest: Manifest
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The containers' images by the containers' names."""
+        spec = self.manifest.get("spec") or {}
+        both = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        return {one["name"]: str(one.get("image") or "") for one in both}
+
+    @property
+    def containers(self) -> tuple[ContainerView, ...]:
+        """The statuses of all containers, in the order in which they start."""
+        status = self.manifest.get("status") or {}
+        both = (
+            *(status.get("initContainerStatuses") or ()),
+            *(status.get("containerStatuses") or ()),
+        )
+        return tuple(ContainerView(one) for one in both)
+
+    def condition(self, type_: str) -> Mapping[str, Any]:
+        """Return the pod's condition of a type, or an empty mapping."""
+        found = (self.manifest.get("status") or {}).get("conditions") or ()
+        return next((one for one in found if one.get("type") == type_), {})
+
+
+def pods_of(children: Children, revision: str) -> tuple[PodView, ...]:
+    """Return the pods of a revision that have not been told to go, by name."""
+    return tuple(
+        PodView(pod)
+        for pod in children.of_kind("Pod")
+        if revision_label(pod) == revision
+        and (pod["metadata"].get("labels") or {}).get(COMPONENT) == names.SERVER
+        and not pod["metadata"].get("deletionTimestamp")
+    )
+
+
+def last_word(end: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a termination message that is a JSON object; empty for anything else."""
+    try:
+        found = json.loads(str(end.get("message") or ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def log_tail(end: Mapping[str, Any]) -> str:
+    """Return the last lines of a container's log, as the termination message has them.
+
+    TorchServe's log is one JSON object a line; their messages and exceptions are what is kept. The
+    kubelet may have cut the first line.
+    """
+    raw = str(end.get("message") or "").splitlines()
+    lines = [line for each in raw for line in _plain(each).splitlines() if line.strip()]
+    return "\n".join(lines[-TAIL_LINES:])[-TAIL_CHARACTERS:].strip()
+
+
+def _plain(line: str) -> str:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(found, dict) or "message" not in found:
+        return line
+    return "\n".join(str(found.get(key) or "") for key in ("message", "exception"))

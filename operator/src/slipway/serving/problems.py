@@ -1,0 +1,183 @@
+"""What keeps a revision's pods from serving, read from the pods themselves.
+
+Messages name no pod and no time, so that a problem that stays does not look like a new one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.serving import names, reasons
+from slipway.serving.pods import ContainerView, PodView, last_word, log_tail
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A reason of `slipway.serving.reasons`, and a sentence that says what is wrong."""
+
+    reason: str
+    message: str
+
+
+_FETCH_REASONS = frozenset(
+    {
+        reasons.DIGEST_MISMATCH,
+        reasons.MODEL_NOT_FOUND,
+        reasons.ACCESS_DENIED,
+        reasons.STORE_UNAVAILABLE,
+        reasons.INVALID_ARCHIVE,
+    }
+)
+_PULL_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_START_REASONS = frozenset({"CreateContainerError", "RunContainerError", "StartError"})
+_MISSING = re.compile(
+    r'(secret|configmap) "([^"]+)" not found|in (secret|configmap) ([^ ]+)', re.IGNORECASE
+)
+_KILLED = (137, 143)
+
+Detector = Callable[[ModelDeployment, PodView], Problem | None]
+
+
+def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Problem | None:
+    """Return the first problem of the pods, the same one whatever the order of the pods."""
+    found = (problem for detect in DETECTORS for problem in _each(detect, deployment, pods))
+    return next(found, None)
+
+
+def _each(
+    detect: Detector, deployment: ModelDeployment, pods: tuple[PodView, ...]
+) -> Iterator[Problem]:
+    problems = (detect(deployment, pod) for pod in pods)
+    yield from sorted((one for one in problems if one), key=lambda one: (one.reason, one.message))
+
+
+def missing_object(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container that waits for a Secret or a ConfigMap."""
+    for container in pod.containers:
+        if container.waiting.get("reason") != "CreateContainerConfigError":
+            continue
+        text = str(container.waiting.get("message") or "no further word")
+        match = _MISSING.search(text)
+        if match is None:
+            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}.")
+        kind = (match[1] or match[3]).lower()
+        name = (match[2] or match[4]).rpartition("/")[2]
+        secret = kind == "secret"
+        reason = reasons.SECRET_NOT_FOUND if secret else reasons.CONFIG_MAP_NOT_FOUND
+        label = "Secret" if secret else "ConfigMap"
+        what = f"Container {container.name} needs the {label} {name}, or a key of it"
+        return Problem(reason, f"{what}, and there is none: create it ({text}).")
+    return None
+
+
+def pull_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an image that cannot be pulled."""
+    for container in pod.containers:
+        if container.waiting.get("reason") in _PULL_REASONS:
+            image = pod.images.get(container.name, "")
+            text = f"The image {image} of container {container.name} cannot be pulled: see the pod."
+            return Problem(reasons.IMAGE_PULL_FAILED, text)
+    return None
+
+
+def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container that the node cannot start."""
+    for container in pod.containers:
+        if container.waiting.get("reason") in _START_REASONS:
+            text = str(container.waiting.get("message") or container.waiting["reason"])
+            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}")
+    return None
+
+
+def fetch_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an archive that was not brought, by fetch's termination message."""
+    end = _failure(pod, names.FETCH)
+    if not end:
+        return None
+    word = last_word(end)
+    reason, message = str(word.get("reason") or ""), str(word.get("message") or "")
+    if reason == "Interrupted":
+        return None
+    if reason in _FETCH_REASONS:
+        return Problem(reason, message)
+    detail = message or log_tail(end) or f"exit code {end.get('exitCode')}"
+    return Problem(reasons.FETCH_FAILED, f"The archive was not fetched: {detail}")
+
+
+def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a TorchServe that ended and has not become ready again."""
+    end = _failure(pod, names.TORCHSERVE)
+    if not end:
+        return None
+    if end.get("reason") == "OOMKilled":
+        text = (
+            "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
+            "lower spec.server.workers."
+        )
+        return Problem(reasons.OUT_OF_MEMORY, text)
+    tail = log_tail(end)
+    words = f"; its log ended with:\n{tail}" if tail else "."
+    return Problem(reasons.MODEL_LOAD_FAILED, f"{_how_it_ended(deployment, end)}{words}")
+
+
+def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:
+    if end.get("exitCode") in _KILLED:
+        limit = deployment.spec.server.startup_timeout_seconds
+        return (
+            "TorchServe was stopped, as its workers had not loaded the model in "
+            f"{limit} s (spec.server.startupTimeoutSeconds) or it did not answer any more"
+        )
+    return f"TorchServe ended with exit code {end.get('exitCode')}"
+
+
+def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an Envoy that ended and has not started again."""
+    end = _failure(pod, names.ENVOY)
+    if not end or any(c.started for c in pod.containers if c.name == names.ENVOY):
+        return None
+    tail = log_tail(end)
+    words = f"; its log ended with:\n{tail}" if tail else "."
+    text = f"Envoy ended with exit code {end.get('exitCode')}{words}"
+    return Problem(reasons.PROXY_FAILED, text)
+
+
+def unschedulable(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a pod that no node can take."""
+    found = pod.condition("PodScheduled")
+    if found.get("status") == "False" and found.get("reason") == "Unschedulable":
+        text = f"No node can take a pod: {found.get('message') or 'no further word'}"
+        return Problem(reasons.UNSCHEDULABLE, text)
+    return None
+
+
+def _failure(pod: PodView, name: str) -> Mapping[str, Any]:
+    """Return how a container failed last, if it has not done well since; else empty."""
+    container: ContainerView | None = next((c for c in pod.containers if c.name == name), None)
+    if container is None or container.ready:
+        return {}
+    end = container.last_end
+    return end if end.get("exitCode") else {}
+
+
+DETECTORS: tuple[Detector, ...] = (
+    missing_object,
+    pull_failed,
+    cannot_start,
+    fetch_failed,
+    server_failed,
+    proxy_failed,
+    unschedulable,
+)
+"""All looks at a pod, the most telling first."""

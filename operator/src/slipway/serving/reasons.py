@@ -1,0 +1,106 @@
+"""The condition types of a ModelDeployment and the reasons they carry; each one says what it means.
+
+Reasons are constants for programs to compare; the conditions' messages are for people.
+"""
+
+MODEL_READY = "ModelReady"
+"""True while the archive to be served is known and nothing is wrong with it."""
+PROGRESSING = "Progressing"
+"""True while pods of the wanted revision replace others, or are made for the first time."""
+AVAILABLE = "Available"
+"""True while at least one pod, of whatever revision, answers predictions."""
+READY = "Ready"
+"""True while the wanted revision, and no other one, answers predictions: the summary."""
+
+RESOLVED = "Resolved"
+"""The archive to be served is known."""
+KEEPING_PREVIOUS = "KeepingPrevious"
+"""The TrainingJob is gone, or runs anew, or failed when it did: what it made before is served."""
+WAITING_FOR_TRAINING_JOB = "WaitingForTrainingJob"
+"""The TrainingJob has not packaged its model yet."""
+TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
+"""There is no TrainingJob of the name in the namespace; it is served when there is."""
+TRAINING_JOB_FAILED = "TrainingJobFailed"
+"""The TrainingJob failed and made no package."""
+TRAINING_JOB_HAS_NO_PACKAGE = "TrainingJobHasNoPackage"
+"""The TrainingJob has no ``spec.package``, so it never makes an archive."""
+
+DIGEST_MISMATCH = "DigestMismatch"
+"""What lies at the archive's URI has another SHA-256 than was asked for; it is not served."""
+MODEL_NOT_FOUND = "ModelNotFound"
+"""Nothing lies at the archive's URI; looked for again."""
+ACCESS_DENIED = "AccessDenied"
+"""The store refuses the credentials, or the credentials may not read the archive."""
+STORE_UNAVAILABLE = "StoreUnavailable"
+"""The store does not answer; the pods try again until it does."""
+INVALID_ARCHIVE = "InvalidArchive"
+"""The archive has the right digest, but is no ``.mar`` that TorchServe could load."""
+FETCH_FAILED = "FetchFailed"
+"""The archive could not be brought to a pod for another reason; tried again."""
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
+"""A Secret that a container needs, or a key in it, is not there; the kubelet looks again."""
+CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+"""A ConfigMap that a container needs, or a key in it, is not there; the kubelet looks again."""
+MODEL_LOAD_FAILED = "ModelLoadFailed"
+"""TorchServe ended, or was ended since its workers did not come up; it is started again."""
+OUT_OF_MEMORY = "OutOfMemory"
+"""TorchServe used more memory than its limit; it is started again."""
+
+PROXY_FAILED = "ProxyFailed"
+"""Envoy ended; it is started again."""
+IMAGE_PULL_FAILED = "ImagePullFailed"
+"""An image cannot be pulled; the kubelet tries again."""
+CONTAINER_CANNOT_START = "ContainerCannotStart"
+"""A container cannot be started for another reason; the kubelet tries again."""
+UNSCHEDULABLE = "Unschedulable"
+"""No node can take a pod; the scheduler tries again."""
+PODS_REFUSED = "PodsRefused"
+"""The API server refuses the pods, by a quota or an admission policy."""
+
+ROLLING_OUT = "RollingOut"
+"""Pods of the wanted revision are being made, and nothing is known to be wrong."""
+ROLLOUT_COMPLETE = "RolloutComplete"
+"""All pods are of the wanted revision."""
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+"""No pod came up for ``spec.rollout.progressDeadlineSeconds``; it is tried on."""
+WAITING_FOR_MODEL = "WaitingForModel"
+"""There is no archive to roll out; what serves goes on serving."""
+
+PODS_AVAILABLE = "PodsAvailable"
+"""Pods answer predictions."""
+NO_PODS_AVAILABLE = "NoPodsAvailable"
+"""No pod answers predictions."""
+SCALED_TO_ZERO = "ScaledToZero"
+"""``spec.replicas`` is 0, so no pod answers predictions."""
+SERVING = "Serving"
+"""The wanted revision answers predictions."""
+
+ABOUT_THE_MODEL = frozenset(
+    {
+        DIGEST_MISMATCH,
+        MODEL_NOT_FOUND,
+        ACCESS_DENIED,
+        STORE_UNAVAILABLE,
+        INVALID_ARCHIVE,
+        FETCH_FAILED,
+        SECRET_NOT_FOUND,
+        CONFIG_MAP_NOT_FOUND,
+        MODEL_LOAD_FAILED,
+        OUT_OF_MEMORY,
+    }
+)
+"""Problems of pods that make ModelReady false."""
+
+WARNINGS = ABOUT_THE_MODEL | {
+    TRAINING_JOB_NOT_FOUND,
+    TRAINING_JOB_FAILED,
+    TRAINING_JOB_HAS_NO_PACKAGE,
+    PROXY_FAILED,
+    IMAGE_PULL_FAILED,
+    CONTAINER_CANNOT_START,
+    UNSCHEDULABLE,
+    PODS_REFUSED,
+    PROGRESS_DEADLINE_EXCEEDED,
+    NO_PODS_AVAILABLE,
+}
+"""Reasons that a person should look at: their events are warnings."""

@@ -1,0 +1,23 @@
+"""The Service that users reach; it leads to Envoy's listener and to nothing else."""
+
+from slipway.api import ModelDeployment
+from slipway.manifests import child
+from slipway.plan import Manifest
+from slipway.serving import names
+
+
+def service(deployment: ModelDeployment) -> Manifest:
+    """Return the Service in front of the stable track."""
+    wanted = deployment.spec.expose.service
+    port = {
+        "name": "http",
+        "port": wanted.port,
+        "targetPort": "http",
+        "protocol": "TCP",
+        "appProtocol": "http",
+    }
+    spec = {"type": wanted.type, "selector": names.selector(deployment), "ports": [port]}
+    return {
+        **child(deployment, "v1", "Service", deployment.metadata.name, names.SERVER),
+        "spec": spec,
+    }
