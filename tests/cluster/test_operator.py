@@ -1,0 +1,240 @@
+"""The operator itself: killed at bad moments, its appetite, its rights, a store that is away."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster.conftest import Quickstart
+from tests.cluster.support import (
+    QUICKSTART,
+    SERVE,
+    TRAIN,
+    Space,
+    condition,
+    is_ready,
+    phase,
+    processes_of,
+    source,
+    training_job,
+)
+from tests.harness import KubectlError, Object
+from tests.harness.cluster import Cluster
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = "app.kubernetes.io/component=operator"
+
+
+def _operator(cluster: Cluster) -> Object:
+    """Return the operator's pod once it is ready."""
+
+    def probe() -> Object | None:
+        pods = cluster.system.list("pods", OPERATOR)
+        ready = [pod for pod in pods if condition(pod, "Ready").get("status") == "True"]
+        return ready[0] if ready else None
+
+    return wait_for(probe, 240, "the operator is ready")
+
+
+def _process(cluster: Cluster) -> int:
+    """Return the process id of the running operator."""
+
+    def probe() -> int | None:
+        found = processes_of(_operator(cluster))
+        return min(found) if found else None
+
+    return wait_for(probe, 240, "the operator's process runs")
+
+
+def _kill(cluster: Cluster) -> None:
+    """End the operator without a warning, as a lost node would."""
+    os.kill(_process(cluster), signal.SIGKILL)
+
+
+def _scrape(cluster: Cluster) -> str:
+    pod = _operator(cluster)
+    answer = httpx.get(f"http://{pod['status']['podIP']}:8080/metrics", timeout=30)
+    answer.raise_for_status()
+    return answer.text
+
+
+def _leads(cluster: Cluster) -> bool:
+    try:
+        return "slipway_leader 1.0" in _scrape(cluster)
+    except httpx.HTTPError:
+        return False
+
+
+MOMENTS: dict[str, Any] = {
+    "before the training job's children are seen": lambda job: bool(job.get("metadata")),
+    "while the pods start": lambda job: bool(job.get("status")),
+    "while it trains": lambda job: phase(job) == "Running",
+    "while it packages": lambda job: phase(job) in ("Packaging", "Succeeded"),
+}
+
+
+def test_the_quickstart_ends_the_same_though_the_operator_is_killed_at_every_stage(
+    cluster: Cluster, space: Space
+) -> None:
+    space.kubectl.run("apply", "-f", str(QUICKSTART))
+    name = space.kubectl.list("trainingjob")[0]["metadata"]["name"]
+    served = space.kubectl.list("modeldeployment")[0]["metadata"]["name"]
+    for reached in MOMENTS.values():
+        space.wait("trainingjob", name, reached, TRAIN)
+        _kill(cluster)
+    job = space.wait_for_phase(name, "Succeeded", "Failed")
+    wait_for(
+        lambda: space.deployment(served).get("status", {}).get("replicas"),
+        SERVE,
+        "the first server pod is there",
+        space.report,
+    )
+    _kill(cluster)
+    deployment = space.wait_until_ready(served)
+    assert phase(job) == "Succeeded"
+    assert deployment["status"]["model"]["sha256"] == job["status"]["package"]["sha256"]
+    for kind, count in (("jobs", 2), ("deployments", 1), ("services", 2)):
+        assert len(space.kubectl.list(kind, "app.kubernetes.io/managed-by=slipway")) == count
+
+
+def test_the_same_training_gives_the_same_archive(space: Space, quickstart: Quickstart) -> None:
+    space.kubectl.run("apply", "-f", str(QUICKSTART))
+    name = quickstart.job["metadata"]["name"]
+    job = space.wait_for_phase(name, "Succeeded", "Failed")
+    assert job["status"]["package"]["sha256"] == quickstart.job["status"]["package"]["sha256"]
+
+
+def test_a_restarted_operator_writes_nothing_where_nothing_has_changed(
+    cluster: Cluster, quickstart: Quickstart
+) -> None:
+    assert is_ready(quickstart.space.deployment(quickstart.deployment["metadata"]["name"]))
+    before = _operator(cluster)["metadata"]["name"]
+    audit = cluster.audit()
+    cluster.system.run("delete", "pod", before)
+    wait_for(lambda: _leads(cluster), 240, "the new operator leads")
+    reconciled = 'slipway_reconcile_total{kind="ModelDeployment"'
+    wait_for(lambda: reconciled in _scrape(cluster), 120, "the new operator has reconciled")
+    writes = audit.writes(cluster.operator_user)
+    mine = {key: count for key, count in writes.items() if key[0] != "secrets"}
+    assert mine == {}, writes
+
+
+def test_the_idle_operator_takes_less_than_120_mib_and_next_to_no_cpu(
+    cluster: Cluster, quickstart: Quickstart
+) -> None:
+    assert quickstart.deployment
+    wait_for(lambda: _leads(cluster), 240, "the operator leads")
+    folder = Path("/proc") / str(_process(cluster))
+    begin, used = time.monotonic(), _cpu_seconds(folder)
+    wait_for(lambda: time.monotonic() - begin > 30, 60, "half a minute has passed")
+    share = (_cpu_seconds(folder) - used) / (time.monotonic() - begin)
+    memory = _resident_mib(folder)
+    print(f"idle operator: {memory:.0f} MiB resident, {share:.1%} of a core")
+    assert memory < 120
+    assert share < 0.05
+
+
+def _cpu_seconds(folder: Path) -> float:
+    fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mib(folder: Path) -> float:
+    lines = (folder / "status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.parametrize(
+    ("verb", "what"),
+    [
+        ("list", "secrets"),
+        ("get", "secrets"),
+        ("delete", "pods"),
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("create", "clusterrolebindings"),
+        ("escalate", "clusterroles"),
+        ("impersonate", "users"),
+        ("delete", "namespaces"),
+        ("update", "nodes"),
+        ("update", "customresourcedefinitions"),
+        ("*", "*"),
+    ],
+)
+def test_the_operator_is_refused(verb: str, what: str, cluster: Cluster) -> None:
+    with pytest.raises(KubectlError):
+        cluster.kubectl.run("auth", "can-i", verb, what, "-A", f"--as={cluster.operator_user}")
+
+
+def test_the_operators_metrics_tell_jobs_deployments_and_reconciles(
+    cluster: Cluster, quickstart: Quickstart
+) -> None:
+    assert quickstart.job
+    text = _scrape(cluster)
+    for series in (
+        "slipway_training_jobs{",
+        "slipway_model_deployments{",
+        "slipway_reconcile_total{",
+        "slipway_reconcile_duration_seconds_bucket{",
+        "slipway_workqueue_depth",
+        "slipway_leader 1.0",
+    ):
+        assert series in text
+
+
+def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back(
+    cluster: Cluster, space: Space
+) -> None:
+    store = cluster.system.list("statefulset", "app.kubernetes.io/component=store")[0]
+    scale = ("scale", f"statefulset/{store['metadata']['name']}")
+    write = (
+        "import os, pathlib\n"
+        "pathlib.Path(os.environ['SLIPWAY_OUTPUT_DIR'], 'model.pt').write_bytes(b'x')\n"
+    )
+    cluster.system.run(*scale, "--replicas=0")
+    try:
+        cluster.system.run("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=store")
+        space.apply(source("code", main=write), training_job("patient", "code"))
+        space.wait_for_reason("trainingjob", "patient", "Created", "StoreUnavailable")
+    finally:
+        cluster.system.run(*scale, "--replicas=1")
+    assert phase(space.wait_for_phase("patient", "Succeeded", "Failed")) == "Succeeded"
+
+
+def test_an_output_outlives_an_outage_of_the_store_at_the_end_of_the_training(
+    cluster: Cluster, space: Space
+) -> None:
+    store = cluster.system.list("statefulset", "app.kubernetes.io/component=store")[0]
+    scale = ("scale", f"statefulset/{store['metadata']['name']}")
+    write = (
+        "import os, pathlib, time\n"
+        "folder = pathlib.Path(os.environ['SLIPWAY_OUTPUT_DIR'])\n"
+        "(folder / 'model.pt').write_bytes(b'x' * 1000)\n"
+        "while not pathlib.Path('/tmp/go').exists():\n"
+        "    time.sleep(0.2)\n"
+    )
+    space.apply(source("code", main=write), training_job("keeps", "code"))
+    space.wait_for_phase("keeps", "Running")
+    (pod,) = space.pods("slipway.dev/training-job=keeps")
+    cluster.system.run(*scale, "--replicas=0")
+    try:
+        cluster.system.run("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=store")
+        go = ("exec", pod["metadata"]["name"], "-c", "trainer", "--", "touch", "/tmp/go")
+        space.kubectl.run(*go)
+        space.wait_for_reason("trainingjob", "keeps", "Running", "StoreUnavailable", 180)
+    finally:
+        cluster.system.run(*scale, "--replicas=1")
+    job = space.wait_for_phase("keeps", "Succeeded", "Failed")
+    assert phase(job) == "Succeeded"
+    assert job["status"]["output"] == {
+        **job["status"]["output"],
+        "files": 1,
+        "sizeBytes": 1000,
+    }
