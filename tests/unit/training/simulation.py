@@ -306,6 +306,12 @@ class Cluster:
         job["status"]["conditions"] = [_condition(type_, "True", reason, self.now)]
 
 
+def condition(cluster: Cluster, type_: str) -> dict[str, str]:
+    """Return one condition of the status."""
+    found: list[dict[str, str]] = cluster.status["conditions"]
+    return next(one for one in found if one["type"] == type_)
+
+
 def running(role: str) -> dict[str, Any]:
     """Return the status of a pod that runs."""
     name = "trainer" if role == "train" else "packager"
@@ -333,7 +339,7 @@ def _condition(type_: str, status: str, reason: str, now: datetime) -> dict[str,
 
 
 def _owner(manifest: Manifest) -> str | None:
-    owners = manifest["metadata"].get("ownerReferences") or [{}]
+    owners: list[dict[str, str]] = manifest["metadata"].get("ownerReferences") or [{}]
     return owners[0].get("uid")
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.api.training_job import OWNED_ENV
 from slipway.training import devices, names
 from slipway.training.view import INDEX
 
@@ -24,7 +23,7 @@ def completion_index() -> dict[str, Any]:
     """
     path = f"metadata.labels['{INDEX}']"
     return {
-        "name": OWNED_ENV[-1],
+        "name": names.INDEX_VARIABLE,
         "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}},
     }
 
@@ -64,7 +63,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_PROCESSES_PER_NODE": str(devices.processes_per_node(job.spec)),
         "SLIPWAY_RDZV_ENDPOINT": f"{names.node_address(job, '0')}:{names.RENDEZVOUS_PORT}",
         "SLIPWAY_RDZV_ID": job.metadata.uid,
-        "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({OWNED_ENV[-1]})"),
+        "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
     }
 

@@ -9,6 +9,9 @@ AGENT = "agent"
 PACKAGER = "packager"
 """Component of the packaging pod, and the name of its container."""
 
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""The variable with a pod's index, named as the Job controller names it."""
+
 SOURCE_DIR = "/slipway/source"
 OUTPUT_DIR = "/slipway/output"
 RUN_DIR = "/slipway/run"

@@ -128,11 +128,16 @@ def _env(
             "SLIPWAY_OUTPUT_URI": output,
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job),
-            "SLIPWAY_PACKAGE": json.dumps(wanted, sort_keys=True),
-            "SLIPWAY_LINEAGE": json.dumps(_lineage(job, image), sort_keys=True),
+            "SLIPWAY_PACKAGE": _literal(wanted),
+            "SLIPWAY_LINEAGE": _literal(_lineage(job, image)),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
         }
     )
+
+
+def _literal(value: dict[str, Any]) -> str:
+    """Return a value as JSON in which the kubelet expands nothing: ``$$`` stands for ``$``."""
+    return json.dumps(value, sort_keys=True).replace("$", "$$")
 
 
 def _lineage(job: TrainingJob, image: str) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""What holds of a TrainingJob whatever happens to it."""
+
+from hypothesis import given, settings
+
+from slipway.api import is_true
+from slipway.api.training_job import TrainingJobStatus
+from slipway.training.phase import phase_of
+from tests.property.training.histories import HISTORIES, SPECS, Act, copy_of, reconcile
+from tests.unit.training.simulation import Cluster, packaged, trained
+
+END = ("Succeeded", "Failed")
+
+
+def live(cluster: Cluster, history: list[Act]) -> Cluster:
+    """Let a history happen, and then the operator look once more."""
+    for act in history:
+        if not cluster.deleted:
+            act(cluster)
+    reconcile(cluster)
+    return cluster
+
+
+def check_status(cluster: Cluster) -> None:
+    """Check that a status is one that the API takes and that does not contradict itself."""
+    if not cluster.status:
+        return
+    status = TrainingJobStatus.model_validate(cluster.status)
+    conditions = status.conditions
+    assert status.phase == phase_of(conditions)
+    assert all(condition.message for condition in conditions)
+    assert all(len(condition.message) <= 8192 for condition in conditions)
+    true = {condition.type for condition in conditions if condition.status == "True"}
+    assert len(true & {"Succeeded", "Failed", "Running", "Suspended"}) <= 1
+    assert (status.completion_time is not None) == (status.phase in END)
+    if status.phase == "Succeeded":
+        assert status.output
+        assert is_true(conditions, "Packaged") == bool(status.package)
+
+
+@given(SPECS, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
+    spec: dict[str, object], history: list[Act]
+) -> None:
+    cluster = live(Cluster(spec), history)
+    for _ in range(3):
+        reconcile(cluster)
+    before = copy_of(cluster)
+    reconcile(cluster)
+    assert cluster.writes == before.writes
+    assert cluster.objects == before.objects
+    assert cluster.events == before.events or not cluster.status
+
+
+@given(SPECS, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_the_status_never_contradicts_itself(spec: dict[str, object], history: list[Act]) -> None:
+    cluster = Cluster(spec)
+    for act in history:
+        if not cluster.deleted:
+            act(cluster)
+            check_status(cluster)
+
+
+@given(SPECS, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_there_is_never_more_than_one_job_of_each_role(
+    spec: dict[str, object], history: list[Act]
+) -> None:
+    cluster = Cluster(spec)
+    for act in history:
+        if not cluster.deleted:
+            act(cluster)
+        jobs = [ref.name for ref in cluster.objects if ref.kind == "Job"]
+        assert set(jobs) <= {"quick-train", "quick-package"}
+        assert sum(manifest["kind"] == "Job" for manifest in cluster.plan().apply) <= 1
+
+
+@given(SPECS, HISTORIES, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_a_finished_job_never_gets_children_and_never_changes_its_mind(
+    spec: dict[str, object], history: list[Act], later: list[Act]
+) -> None:
+    cluster = live(Cluster(spec), history)
+    if cluster.deleted or cluster.status.get("phase") not in END:
+        return
+    end = {key: value for key, value in cluster.status.items() if key != "observedGeneration"}
+    for act in later:
+        if cluster.deleted:
+            return
+        made = cluster.plan()
+        assert (made.apply, made.patch) == ((), ())
+        assert [gone for gone in made.delete if gone.ref.kind != "TrainingJob"] == []
+        act(cluster)
+        status = {
+            key: value for key, value in cluster.status.items() if key != "observedGeneration"
+        }
+        assert status == end
+
+
+@given(SPECS, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_a_suspended_job_creates_no_job(spec: dict[str, object], history: list[Act]) -> None:
+    cluster = live(Cluster(spec), history)
+    cluster.change(suspend=True)
+    assert "Job" not in [manifest["kind"] for manifest in cluster.plan().apply]
+
+
+@given(SPECS, HISTORIES)
+@settings(max_examples=150, deadline=None)
+def test_every_job_comes_to_its_end_when_nothing_disturbs_it_any_more(
+    spec: dict[str, object], history: list[Act]
+) -> None:
+    cluster = live(Cluster(spec), history)
+    cluster.source_keys = frozenset({"train.py"})
+    cluster.store = type(cluster.store)()
+    cluster.change(suspend=False, activeDeadlineSeconds=None, ttlSecondsAfterFinished=None)
+    for _ in range(8):
+        if cluster.deleted:
+            return
+        cluster.settle()
+        cluster.wait(11)
+        for role in ("train", "package"):
+            cluster.finish_all(role, word_of(role))
+    assert cluster.status["phase"] in END
+
+
+def word_of(role: str) -> dict[str, object]:
+    """Return the last word of a pod that ended well."""
+    return trained() if role == "train" else packaged()

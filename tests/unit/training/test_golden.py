@@ -1,0 +1,141 @@
+"""The children's manifests, against golden files: ``UPDATE_GOLDEN=1 pytest ...`` rewrites them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.plan import Manifest
+from tests.unit.training.simulation import PACKAGE, Cluster, spec, trained
+
+GOLDEN = Path(__file__).parent / "golden"
+
+SPECS: dict[str, dict[str, Any]] = {
+    "single-pod": spec(),
+    "two-nodes": spec(
+        nodes=2,
+        args=["--epochs", "3"],
+        env=[
+            {"name": "ZETA", "value": "1"},
+            {"name": "ALPHA", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "alpha"}}},
+            {"name": "HOME", "value": "/slipway/output"},
+        ],
+        resources={"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
+        backoffLimit=2,
+        activeDeadlineSeconds=600,
+    ),
+    "gpu-in-user-image": spec(
+        nodes=2,
+        image="registry.example/team/train:7",
+        source={"image": {"path": "/app"}},
+        entrypoint="src/train.py",
+        resources={"limits": {"nvidia.com/gpu": 4, "memory": "64Gi"}},
+        package={"serializedFile": "model.pt", "handler": "text_classifier"},
+    ),
+    "package": spec(
+        package={
+            **PACKAGE,
+            "modelName": "diabetes",
+            "modelVersion": "2.1",
+            "extraFiles": ["names.json"],
+            "requirementsFile": "requirements.txt",
+            "config": {"batchSize": 8, "handler": {"threshold": 0.5}},
+        }
+    ),
+}
+
+
+def children(spec: dict[str, Any]) -> list[Manifest]:
+    """Return all that a job applies from its start to its archive."""
+    cluster = Cluster(spec)
+    made = list(cluster.plan().apply)
+    cluster.settle()
+    cluster.start()
+    cluster.finish_all(message=trained())
+    cluster.control()
+    made += [one for one in cluster.plan().apply if one not in made]
+    return made
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_children_are_as_in_the_golden_file(name: str) -> None:
+    path = GOLDEN / f"{name}.yaml"
+    made = children(SPECS[name])
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(yaml.safe_dump_all(made, sort_keys=False, width=100), encoding="utf-8")
+    assert list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) == made
+
+
+def pods(name: str) -> list[dict[str, Any]]:
+    jobs = [one for one in children(SPECS[name]) if one["kind"] == "Job"]
+    return [job["spec"]["template"]["spec"] for job in jobs]
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_pod_meets_the_restricted_pod_security_standard(name: str) -> None:
+    for pod in pods(name):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in containers(pod):
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert security["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_only_our_own_containers_get_the_stores_credentials(name: str) -> None:
+    with_secret = {
+        container["name"]
+        for pod in pods(name)
+        for container in containers(pod)
+        if container.get("envFrom")
+    }
+    assert with_secret <= {"agent", "packager"}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_user_code_cannot_write_where_a_container_with_credentials_looks_for_code(
+    name: str,
+) -> None:
+    for pod in pods(name):
+        scratch = {
+            container["name"]: next(
+                mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == "/tmp"
+            )
+            for container in containers(pod)
+            if container["name"] != "source"
+        }
+        assert len(set(scratch.values())) == len(scratch)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_mount_has_its_volume_and_every_variable_is_there_once(name: str) -> None:
+    for pod in pods(name):
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in containers(pod):
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+            names = [variable["name"] for variable in container.get("env", ())]
+            assert len(names) == len(set(names))
+
+
+def test_the_users_variables_come_last_and_in_their_order() -> None:
+    trainer = pods("two-nodes")[0]["containers"][0]
+    assert [one["name"] for one in trainer["env"]][-3:] == ["ZETA", "ALPHA", "HOME"]
+
+
+def test_the_index_is_defined_before_the_address_that_refers_to_it() -> None:
+    names = [one["name"] for one in pods("two-nodes")[0]["containers"][0]["env"]]
+    assert names.index("JOB_COMPLETION_INDEX") < names.index("SLIPWAY_LOCAL_ADDR")
+
+
+def test_packaging_asks_for_no_gpu() -> None:
+    packaging = pods("gpu-in-user-image")[1]
+    assert not any("nvidia.com/gpu" in str(one["resources"]) for one in containers(packaging))

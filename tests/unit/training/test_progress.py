@@ -1,0 +1,80 @@
+"""The progress in the status."""
+
+from typing import Any
+
+import pytest
+
+from slipway.api.training_job import Progress
+from slipway.training.progress import from_report
+from tests.unit.training.simulation import Cluster, spec, trained
+
+
+def running() -> Cluster:
+    cluster = Cluster(spec())
+    cluster.settle()
+    cluster.start()
+    cluster.settle()
+    return cluster
+
+
+def test_a_reported_progress_gets_its_percentage() -> None:
+    cluster = running()
+    cluster.progress = Progress(step=30, total_steps=120)
+    cluster.settle()
+    assert cluster.status["progress"]["percent"] == 25
+
+
+def test_the_last_known_progress_stays_when_the_pod_is_silent() -> None:
+    cluster = running()
+    cluster.progress = Progress(step=30)
+    cluster.settle()
+    cluster.progress = None
+    cluster.settle()
+    assert cluster.status["progress"]["step"] == 30
+
+
+def test_an_older_report_does_not_replace_the_last_word() -> None:
+    cluster = running()
+    cluster.progress = Progress(step=30)
+    cluster.settle()
+    cluster.finish_all(message=trained(step=40))
+    cluster.settle()
+    assert cluster.status["progress"]["step"] == 40
+
+
+@pytest.mark.parametrize(
+    ("step", "total", "percent"),
+    [(0, 10, 0), (1, 3, 33), (10, 10, 100), (11, 10, 100), (5, None, None), (5, 0, None)],
+)
+def test_percent_is_the_share_of_the_steps(
+    step: int, total: int | None, percent: int | None
+) -> None:
+    found = from_report({"step": step, "totalSteps": total})
+    assert found is not None
+    assert found.percent == percent
+
+
+def test_metrics_are_decimal_text() -> None:
+    found = from_report({"step": 1, "metrics": {"loss": 0.123456789, "nan": float("nan")}})
+    assert found is not None
+    assert found.metrics == {"loss": "0.123457", "nan": "nan"}
+
+
+@pytest.mark.parametrize(
+    "report", [{}, {"step": None}, {"step": "1"}, {"step": -1}, {"step": True}, {"step": 1.5}]
+)
+def test_a_report_without_a_step_is_none(report: dict[str, Any]) -> None:
+    assert from_report(report) is None
+
+
+@pytest.mark.parametrize("time", [None, "now", -1, float("inf"), 10**30, [1]])
+def test_a_time_that_is_none_is_left_out(time: Any) -> None:
+    found = from_report({"step": 1, "time": time})
+    assert found is not None
+    assert found.last_report_time is None
+
+
+def test_no_more_metrics_are_kept_than_the_api_allows() -> None:
+    found = from_report({"step": 1, "metrics": {str(number): number for number in range(100)}})
+    assert found is not None
+    assert len(found.metrics) == 32
