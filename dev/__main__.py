@@ -8,6 +8,7 @@ from dev import environment, gotools, packages
 from dev.cluster.down import down
 from dev.cluster.status import status
 from dev.cluster.up import is_up, up
+from dev.demo import CURRENT, LOCAL, demo
 from dev.errors import DevError
 from dev.images import node, product
 from dev.steps import say
@@ -27,6 +28,13 @@ def _images() -> None:
         node.load(image.reference for image in product.images().values())
 
 
+def _run(chosen: argparse.Namespace) -> None:
+    if chosen.command == "demo":
+        demo(chosen.cluster, chosen.image_registry)
+    else:
+        COMMANDS[chosen.command]()
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
     "tools": _tools,
     "env": environment.ensure,
@@ -44,8 +52,12 @@ def main(argv: Sequence[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in COMMANDS.items():
         commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+    options = commands.add_parser("demo", help="Run the quickstart.")
+    options.add_argument("--cluster", choices=(LOCAL, CURRENT), default=LOCAL)
+    options.add_argument("--image-registry", default="")
+    chosen = parser.parse_args(argv)
     try:
-        COMMANDS[parser.parse_args(argv).command]()
+        _run(chosen)
     except DevError as error:
         say(f"error: {error}")
         return 1

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from string import Template
 
-from dev import gotools
 from dev.cluster import layout
 from dev.images import system
-from dev.shell import digest, run, write
+from dev.kubectl import Kubectl
+from dev.shell import digest, write
 
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 FILES = ("coredns.yaml", "metrics-server.yaml", "local-path.yaml")
@@ -15,9 +15,7 @@ APPLIED = layout.STATE / "run" / "addons"
 DEPLOYMENTS = ("coredns", "metrics-server", "local-path-provisioner")
 
 
-def kubectl(*args: str, stdin: str | None = None) -> str:
-    """Run kubectl as the administrator and return its standard output."""
-    return run(gotools.path("kubectl"), f"--kubeconfig={layout.KUBECONFIG}", *args, stdin=stdin)
+kubectl = Kubectl(layout.KUBECONFIG, "kube-system")
 
 
 def applied() -> bool:
@@ -49,7 +47,7 @@ def node_ready() -> bool:
 def wait_until_available(timeout: int) -> None:
     """Wait until every add-on is available."""
     names = [f"deployment/{name}" for name in DEPLOYMENTS]
-    wait = ("wait", "-n", "kube-system", f"--timeout={timeout}s")
+    wait = ("wait", f"--timeout={timeout}s")
     kubectl(*wait, "--for=condition=Available", *names)
 
 
