@@ -1,0 +1,113 @@
+"""A TrainingJob's children and statuses on a real API server: it takes what the planner makes."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.harness import Kubectl, TestControlPlane
+from tests.unit.training.simulation import PACKAGE, Cluster, packaged, spec, trained
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "training-children"
+GOLDEN = sorted((ROOT / "tests/unit/training/golden").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def kubectl(control_plane: TestControlPlane) -> Kubectl:
+    """kubectl in a namespace that takes no pod below the restricted standard."""
+    admin = control_plane.kubectl
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    meta = {"name": NAMESPACE, "labels": labels}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    kubectl = Kubectl(admin.kubeconfig, NAMESPACE)
+    kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
+    kubectl.apply(ROOT / "crds")
+    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    return kubectl
+
+
+@pytest.fixture(autouse=True)
+def _empty(kubectl: Kubectl) -> Iterator[None]:
+    yield
+    kubectl.run("delete", "jobs,services,secrets,pods,tj", "--all", "--cascade=background")
+
+
+def children(path: Path) -> list[dict[str, Any]]:
+    found = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    for manifest in found:
+        manifest["metadata"]["namespace"] = NAMESPACE
+    return found
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_api_server_takes_every_child_as_it_is(kubectl: Kubectl, path: Path) -> None:
+    kubectl.apply(children(path), "--validate=strict")
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_pod_is_let_into_a_restricted_namespace(kubectl: Kubectl, path: Path) -> None:
+    for manifest in children(path):
+        if manifest["kind"] == "Job":
+            template = manifest["spec"]["template"]
+            meta = {**template["metadata"], "name": manifest["metadata"]["name"]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+            kubectl.create(pod, "--validate=strict")
+
+
+def test_a_live_job_takes_the_changes_that_a_spec_may_make(kubectl: Kubectl) -> None:
+    cluster = Cluster(spec(nodes=2, activeDeadlineSeconds=60))
+    job = next(one for one in cluster.plan().apply if one["kind"] == "Job")
+    job["metadata"]["namespace"] = NAMESPACE
+    kubectl.apply(job)
+    cluster.settle()
+    cluster.change(suspend=True, backoffLimit=3, activeDeadlineSeconds=None)
+    (patch,) = cluster.plan().patch
+    body = yaml.safe_dump(dict(patch.body))
+    kubectl.run("patch", "job", patch.ref.name, "--type=merge", f"--patch={body}")
+    live = kubectl.get("job", patch.ref.name)
+    assert live is not None
+    assert live["spec"]["suspend"] is True
+    assert live["spec"]["backoffLimit"] == 6
+    assert "activeDeadlineSeconds" not in live["spec"]
+
+
+def lives() -> list[Cluster]:
+    """Return one life that ends well and one that does not."""
+    good, bad = Cluster(spec(nodes=2, package=PACKAGE)), Cluster(spec())
+    for cluster in (good, bad):
+        cluster.settle()
+        cluster.start()
+        cluster.settle()
+    report = {"step": 5, "totalSteps": 9, "metrics": {"loss": 1e-7}, "time": 1767268800}
+    good.finish_all(message=trained(**report))
+    good.settle()
+    good.finish_all("package", packaged())
+    bad.finish(bad.pods()[0], 1, {"message": "It failed.", "logTail": "x" * 3000})
+    for cluster in (good, bad):
+        cluster.settle()
+    return [good, bad]
+
+
+@pytest.mark.parametrize("life", lives(), ids=["succeeded", "failed"])
+def test_every_status_of_a_life_is_one_that_the_kind_allows(
+    kubectl: Kubectl, life: Cluster
+) -> None:
+    job: dict[str, Any] = {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "quick"},
+        "spec": life.spec,
+    }
+    kubectl.apply(job)
+    for status in life.statuses:
+        written = {**copy.deepcopy(job), "status": status}
+        kubectl.apply(written, "--subresource=status", "--validate=strict")
+        live = kubectl.get("tj", "quick")
+        assert live is not None
+        assert live["status"] == status
