@@ -22,12 +22,13 @@ SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
 a CPU request to compare with."""
 
 ENVOY_THREADS = 2
+DRAIN = ["python3", "-P", "-m", "slipway_runtime.drain"]
 
 
 def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
     """Return the container that brings the archive; only it gets the store's credentials.
 
-    ``PYTHONSAFEPATH`` and a folder of its own keep it from ever running what a model left behind.
+    A safe path (``-P``) and a folder of its own keep it from ever running what a model left behind.
     """
     secret = credentials_secret(deployment, model, settings)
     command = [
@@ -38,9 +39,9 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     ]
     found: dict[str, Any] = {
         **_container(names.FETCH, settings.server_image, settings),
-        "command": ["python3", "-m", "slipway_runtime.fetch"],
+        "command": ["python3", "-P", "-m", "slipway_runtime.fetch"],
         "args": command,
-        "env": _pairs({**SCRATCH, "PYTHONSAFEPATH": "1"}),
+        "env": _pairs(SCRATCH),
         "resources": {"requests": FETCH_REQUESTS},
         "volumeMounts": [
             mount("models", names.MODELS_DIR),
@@ -108,7 +109,7 @@ def torchserve(deployment: ModelDeployment, settings: Settings) -> dict[str, Any
             "/readyz", period=1, timeout=5, failures=wanted.startup_timeout_seconds
         ),
         "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
-        "lifecycle": {"preStop": {"exec": {"command": ["python3", "-m", "slipway_runtime.drain"]}}},
+        "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
         "volumeMounts": [
             mount("models", names.MODELS_DIR, read_only=True),
             mount("logs", names.LOGS_DIR),

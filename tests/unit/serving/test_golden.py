@@ -1,0 +1,141 @@
+"""The children's manifests, against golden files: ``UPDATE_GOLDEN=1 pytest ...`` rewrites them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.plan import Manifest
+from tests.unit.serving.world import JOB_MODEL, World, training_job
+
+GOLDEN = Path(__file__).parent / "golden"
+
+SPECS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "training-job": {"model": {**JOB_MODEL, "name": "flowers"}, "replicas": 2},
+    "everything": {
+        "model": {
+            "name": "flowers",
+            "uri": "https://models.example/flowers.mar",
+            "sha256": "cd" * 32,
+            "credentialsSecretName": "flowers-store",
+        },
+        "server": {
+            "image": "registry.example/team/server:7",
+            "workers": 4,
+            "resources": {
+                "requests": {"cpu": 2},
+                "limits": {"cpu": "8", "memory": "16Gi", "nvidia.com/gpu": 1},
+            },
+            "env": [
+                {"name": "OMP_NUM_THREADS", "value": "1"},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
+            ],
+            "batchSize": 8,
+            "maxBatchDelayMilliseconds": 20,
+            "responseTimeoutSeconds": 30,
+            "startupTimeoutSeconds": 1200,
+            "drainSeconds": 60,
+        },
+        "autoscaling": {
+            "minReplicas": 3,
+            "maxReplicas": 9,
+            "targetCPUUtilizationPercentage": 60,
+        },
+        "rollout": {
+            "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1},
+            "progressDeadlineSeconds": 1800,
+        },
+        "expose": {"service": {"type": "LoadBalancer", "port": 8080}},
+        "podDisruptionBudget": {"maxUnavailable": "20%"},
+    },
+}
+
+
+class Literal(yaml.SafeDumper):
+    """Writes texts of several lines as they are, for people to read."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+Literal.add_representer(str, _text)
+
+
+def children(spec: dict[str, Any]) -> list[Manifest]:
+    world = World(**spec)
+    world.job = training_job("Succeeded")
+    return list(world.plan().apply)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_children_are_as_in_the_golden_file(name: str) -> None:
+    path = GOLDEN / f"{name}.yaml"
+    made = children(SPECS[name])
+    if os.environ.get("UPDATE_GOLDEN"):
+        text = yaml.dump_all(made, Dumper=Literal, sort_keys=False, width=100)
+        path.write_text(text, encoding="utf-8")
+    assert list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) == made
+
+
+def pod(name: str) -> dict[str, Any]:
+    (workload,) = [one for one in children(SPECS[name]) if one["kind"] == "Deployment"]
+    spec: dict[str, Any] = workload["spec"]["template"]["spec"]
+    return spec
+
+
+def containers(name: str) -> dict[str, dict[str, Any]]:
+    spec = pod(name)
+    return {one["name"]: one for one in (*spec["initContainers"], *spec["containers"])}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_pods_keep_to_the_restricted_standard(name: str) -> None:
+    spec = pod(name)
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(name).values():
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_only_fetch_gets_credentials_and_it_shares_no_writable_folder_with_the_model(
+    name: str,
+) -> None:
+    found = containers(name)
+    assert "envFrom" in found["fetch"]
+    assert "envFrom" not in found["envoy"]
+    assert "envFrom" not in found["torchserve"]
+    writable = {
+        container: {m["name"] for m in found[container]["volumeMounts"] if not m.get("readOnly")}
+        for container in found
+    }
+    assert not writable["fetch"] & writable["torchserve"]
+    assert not writable["envoy"]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_users_variables_are_each_there_once(name: str) -> None:
+    for container in containers(name).values():
+        variables = [one["name"] for one in container.get("env", ())]
+        assert len(variables) == len(set(variables))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_pod_has_time_to_drain_and_to_answer(name: str) -> None:
+    server = SPECS[name].get("server", {})
+    needed = server.get("drainSeconds", 30) + server.get("responseTimeoutSeconds", 120)
+    assert pod(name)["terminationGracePeriodSeconds"] > needed
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_torchserve_always_asks_for_cpu(name: str) -> None:
+    assert "cpu" in containers(name)["torchserve"]["resources"]["requests"]

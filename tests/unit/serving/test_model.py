@@ -1,0 +1,120 @@
+"""Which archive is served, and what is said while there is none."""
+
+from typing import Any
+
+import pytest
+
+from slipway.serving import reasons
+from tests.unit.serving.world import JOB_MODEL, SHA, World, training_job
+
+
+def test_an_archive_at_a_uri_is_served_under_the_deployments_name() -> None:
+    world = World()
+    world.reconcile()
+    assert world.status["model"] == {"name": "web", "uri": "s3://models/iris.mar", "sha256": SHA}
+    assert world.condition(reasons.MODEL_READY).reason == reasons.RESOLVED
+
+
+def test_a_packaged_training_job_is_served_under_its_models_name() -> None:
+    world = World(JOB_MODEL)
+    world.job = training_job("Succeeded")
+    world.reconcile()
+    assert world.status["model"]["name"] == "iris"
+    assert world.status["model"]["trainingJob"] == "train"
+    assert world.status["model"]["trainingJobUID"] == "job-1"
+
+
+def test_the_deployment_may_give_the_model_another_name() -> None:
+    world = World({**JOB_MODEL, "name": "flowers"})
+    world.job = training_job("Succeeded")
+    world.reconcile()
+    assert world.status["model"]["name"] == "flowers"
+
+
+WITHOUT_PACKAGE: list[tuple[dict[str, Any] | None, str, str]] = [
+    (None, reasons.TRAINING_JOB_NOT_FOUND, "There is no TrainingJob train"),
+    (training_job("Pending"), reasons.WAITING_FOR_TRAINING_JOB, "is Pending"),
+    (training_job("Running"), reasons.WAITING_FOR_TRAINING_JOB, "is Running"),
+    (training_job("Suspended"), reasons.WAITING_FOR_TRAINING_JOB, "is Suspended"),
+    (training_job("Packaging"), reasons.WAITING_FOR_TRAINING_JOB, "is Packaging"),
+    (training_job("Failed"), reasons.TRAINING_JOB_FAILED, "train failed"),
+    (training_job("Running", package=None), reasons.TRAINING_JOB_HAS_NO_PACKAGE, "spec.package"),
+]
+
+
+@pytest.mark.parametrize(("job", "reason", "words"), WITHOUT_PACKAGE)
+def test_without_a_package_it_waits_and_says_why(
+    job: dict[str, Any] | None, reason: str, words: str
+) -> None:
+    world = World(JOB_MODEL)
+    world.job = job
+    made = world.reconcile()
+    assert made.apply == ()
+    assert made.patch == ()
+    for type_ in (reasons.MODEL_READY, reasons.READY):
+        condition = world.condition(type_)
+        assert (condition.status, condition.reason) == ("False", reason)
+        assert words in condition.message
+    assert world.condition(reasons.PROGRESSING).reason == reasons.WAITING_FOR_MODEL
+
+
+@pytest.mark.parametrize("job", [case[0] for case in WITHOUT_PACKAGE[:6]])
+def test_what_the_job_made_before_goes_on_being_served(job: dict[str, Any] | None) -> None:
+    world = World(JOB_MODEL)
+    world.job = training_job("Succeeded")
+    world.roll_out()
+    before = world.revision
+    world.job = {**job, "metadata": {**job["metadata"], "uid": "job-2"}} if job else None
+    world.reconcile()
+    assert world.revision == before
+    assert world.status["model"]["trainingJobUID"] == "job-1"
+    condition = world.condition(reasons.MODEL_READY)
+    assert (condition.status, condition.reason) == ("True", reasons.KEEPING_PREVIOUS)
+    assert world.condition(reasons.READY).status == "True"
+
+
+def test_a_job_that_ran_anew_is_rolled_out_once_it_is_packaged() -> None:
+    world = World(JOB_MODEL)
+    world.job = training_job("Succeeded")
+    world.roll_out()
+    before = world.revision
+    world.job = training_job("Succeeded", uid="job-2")
+    world.reconcile()
+    assert world.revision != before
+    assert world.status["model"]["trainingJobUID"] == "job-2"
+
+
+def test_what_serves_is_left_alone_while_another_job_is_waited_for() -> None:
+    world = World()
+    world.roll_out()
+    before = world.workload
+    world.change(model=JOB_MODEL, server={"workers": 3})
+    world.job = training_job("Running")
+    made = world.reconcile()
+    assert world.workload == before
+    assert {one["kind"] for one in made.apply} == {"Service", "PodDisruptionBudget"}
+    assert world.status["model"]["uri"] == "s3://models/iris.mar"
+    assert world.condition(reasons.AVAILABLE).status == "True"
+    ready = world.condition(reasons.READY)
+    assert (ready.status, ready.reason) == ("False", reasons.WAITING_FOR_TRAINING_JOB)
+
+
+def test_what_serves_can_be_scaled_while_a_job_is_waited_for() -> None:
+    world = World()
+    world.roll_out()
+    world.change(model=JOB_MODEL, replicas=3)
+    world.job = training_job("Running")
+    world.reconcile()
+    assert world.workload["spec"]["replicas"] == 3
+
+
+def test_the_stores_secret_is_made_only_where_the_store_is_read() -> None:
+    assert secrets({"uri": "s3://a/b.mar", "sha256": SHA}) == ["slipway-store"]
+    assert secrets({"uri": "https://a/b.mar", "sha256": SHA}) == []
+    own = {"uri": "s3://a/b.mar", "sha256": SHA, "credentialsSecretName": "mine"}
+    assert secrets(own) == []
+
+
+def secrets(model: dict[str, Any]) -> list[str]:
+    made = World(model).plan()
+    return [one["metadata"]["name"] for one in made.apply if one["kind"] == "Secret"]

@@ -1,0 +1,217 @@
+"""What keeps pods from serving, as it is told in conditions and events."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway.serving import reasons
+from tests.unit.serving.world import (
+    World,
+    fetch_word,
+    init_status,
+    main_status,
+    terminated,
+    waiting,
+)
+
+LOG = "\n".join(
+    json.dumps({"time": "t", "level": "WARN", "message": text, "exception": ""})
+    for text in ("loading", "ModuleNotFoundError: No module named 'handler'")
+)
+NO_SECRET = waiting("CreateContainerConfigError", 'secret "slipway-store" not found')
+NO_KEY = waiting("CreateContainerConfigError", "couldn't find key token in Secret demo/keys")
+NO_MAP = waiting("CreateContainerConfigError", 'configmap "settings" not found')
+CRASHING = {"state": waiting("CrashLoopBackOff"), "restartCount": 3}
+NO_NODE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/1 nodes are available: 1 Insufficient cpu.",
+}
+
+Case = tuple[dict[str, Any], str, str]
+
+
+def fetch_ended(reason: str) -> dict[str, Any]:
+    return init_status("fetch", state=terminated(1, fetch_word(reason)))
+
+
+ABOUT_THE_MODEL: list[Case] = [
+    *(
+        (fetch_ended(reason), reason, "It failed.")
+        for reason in (
+            reasons.DIGEST_MISMATCH,
+            reasons.MODEL_NOT_FOUND,
+            reasons.ACCESS_DENIED,
+            reasons.STORE_UNAVAILABLE,
+            reasons.INVALID_ARCHIVE,
+        )
+    ),
+    (fetch_ended("DiskFull"), reasons.FETCH_FAILED, "It failed."),
+    (init_status("fetch", state=terminated(1, "Traceback")), reasons.FETCH_FAILED, "Traceback"),
+    (init_status("fetch", state=terminated(2)), reasons.FETCH_FAILED, "exit code 2"),
+    (
+        init_status("fetch", lastState=terminated(75, fetch_word("StoreUnavailable")), **CRASHING),
+        reasons.STORE_UNAVAILABLE,
+        "It failed.",
+    ),
+    (init_status("fetch", state=NO_SECRET), reasons.SECRET_NOT_FOUND, "the Secret slipway-store,"),
+    (main_status("torchserve", state=NO_KEY), reasons.SECRET_NOT_FOUND, "the Secret keys,"),
+    (main_status("torchserve", state=NO_MAP), reasons.CONFIG_MAP_NOT_FOUND, "ConfigMap settings,"),
+    (
+        main_status("torchserve", lastState=terminated(1, LOG), **CRASHING),
+        reasons.MODEL_LOAD_FAILED,
+        "exit code 1; its log ended with:\nloading\nModuleNotFoundError: No module named 'handler'",
+    ),
+    (
+        main_status("torchserve", state={"running": {}}, lastState=terminated(143, LOG)),
+        reasons.MODEL_LOAD_FAILED,
+        "had not loaded the model in 600 s",
+    ),
+    (
+        main_status("torchserve", lastState=terminated(137, reason="OOMKilled"), **CRASHING),
+        reasons.OUT_OF_MEMORY,
+        "spec.server.resources.limits",
+    ),
+]
+
+ABOUT_THE_POD: list[Case] = [
+    (
+        init_status("envoy", lastState=terminated(1, "bad config"), **CRASHING),
+        reasons.PROXY_FAILED,
+        "bad config",
+    ),
+    (
+        init_status("fetch", state=waiting("ImagePullBackOff", "Back-off")),
+        reasons.IMAGE_PULL_FAILED,
+        "slipway-server:0.1.0",
+    ),
+    (
+        init_status("fetch", state=waiting("ErrImagePull", "not found")),
+        reasons.IMAGE_PULL_FAILED,
+        "slipway-server:0.1.0",
+    ),
+    (
+        main_status("torchserve", state=waiting("RunContainerError", "no such device")),
+        reasons.CONTAINER_CANNOT_START,
+        "no such device",
+    ),
+    (
+        main_status("torchserve", state=waiting("CreateContainerConfigError", "bad uid")),
+        reasons.CONTAINER_CANNOT_START,
+        "bad uid",
+    ),
+    ({"conditions": [NO_NODE]}, reasons.UNSCHEDULABLE, "Insufficient cpu"),
+]
+
+
+def world_with(status: dict[str, Any]) -> World:
+    world = World()
+    world.reconcile()
+    world.add_pod(**status)
+    world.pods_are(updated=1, available=0)
+    world.reconcile()
+    return world
+
+
+@pytest.mark.parametrize(("status", "reason", "words"), ABOUT_THE_MODEL + ABOUT_THE_POD)
+def test_a_problem_is_told_with_its_reason(status: dict[str, Any], reason: str, words: str) -> None:
+    world = world_with(status)
+    for type_ in (reasons.PROGRESSING, reasons.READY):
+        condition = world.condition(type_)
+        assert condition.reason == reason
+        assert words in condition.message
+    assert world.condition(reasons.READY).status == "False"
+    assert world.told().count(("Warning", reason)) == 1
+
+
+@pytest.mark.parametrize(("status", "reason", "words"), ABOUT_THE_MODEL)
+def test_a_problem_with_the_model_makes_it_not_ready(
+    status: dict[str, Any], reason: str, words: str
+) -> None:
+    condition = world_with(status).condition(reasons.MODEL_READY)
+    assert (condition.status, condition.reason) == ("False", reason)
+    assert words in condition.message
+
+
+@pytest.mark.parametrize("status", [case[0] for case in ABOUT_THE_POD])
+def test_another_problem_leaves_the_model_ready(status: dict[str, Any]) -> None:
+    assert world_with(status).condition(reasons.MODEL_READY).status == "True"
+
+
+@pytest.mark.parametrize("status", [case[0] for case in ABOUT_THE_MODEL + ABOUT_THE_POD])
+def test_a_problem_that_stays_is_written_once(status: dict[str, Any]) -> None:
+    world = world_with(status)
+    before = world.status_writes
+    pod = world.add_pod(**status)
+    pod["metadata"]["name"] = "web-2"
+    world.reconcile()
+    assert world.status_writes == before
+
+
+def test_a_problem_that_went_away_is_forgotten() -> None:
+    world = world_with(fetch_ended("ModelNotFound"))
+    world.add_pod(**init_status("fetch", ready=True, state=terminated(0, reason="Completed")))
+    world.pods_are(updated=1, available=1)
+    world.reconcile()
+    assert world.condition(reasons.MODEL_READY).status == "True"
+    assert world.condition(reasons.READY).status == "True"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        init_status("fetch", state={"running": {}}),
+        init_status("fetch", state=waiting("PodInitializing")),
+        init_status("fetch", state=terminated(75, fetch_word("Interrupted"))),
+        main_status("torchserve", state=waiting("ContainerCreating")),
+        main_status("torchserve", ready=True, lastState=terminated(1, LOG)),
+        init_status("envoy", started=True, lastState=terminated(1, "killed")),
+    ],
+)
+def test_what_passes_by_itself_is_no_problem(status: dict[str, Any]) -> None:
+    world = world_with(status)
+    assert world.condition(reasons.PROGRESSING).reason == reasons.ROLLING_OUT
+    assert world.condition(reasons.MODEL_READY).status == "True"
+
+
+def test_pods_of_other_revisions_and_pods_that_stop_do_not_count() -> None:
+    world = World()
+    world.reconcile()
+    world.add_pod("other", revision="0123456789", **fetch_ended("ModelNotFound"))
+    stopping = world.add_pod("stopping", **fetch_ended("ModelNotFound"))
+    stopping["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    world.pods_are(updated=1, available=0)
+    world.reconcile()
+    assert world.condition(reasons.MODEL_READY).status == "True"
+
+
+def test_one_pod_in_trouble_does_not_undo_a_complete_rollout() -> None:
+    world = World(replicas=2)
+    world.roll_out()
+    world.add_pod(**main_status("torchserve", lastState=terminated(1, LOG), **CRASHING))
+    world.pods_are(updated=2, available=1)
+    world.reconcile()
+    assert world.condition(reasons.READY).status == "True"
+    assert world.status["readyReplicas"] == 1
+
+
+def test_past_the_deadline_the_message_says_what_is_wrong() -> None:
+    world = world_with(fetch_ended("ModelNotFound"))
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    world.pods_are(updated=1, available=0, conditions=(stuck,))
+    world.reconcile()
+    condition = world.condition(reasons.PROGRESSING)
+    assert condition.reason == reasons.PROGRESS_DEADLINE_EXCEEDED
+    assert "It failed." in condition.message
+
+
+def test_a_long_log_is_cut_to_its_end() -> None:
+    log = "\n".join(f"line {number} {'x' * 200}" for number in range(100))
+    status = main_status("torchserve", state=terminated(1, log))
+    message = world_with(status).condition(reasons.MODEL_READY).message
+    assert "line 99" in message
+    assert "line 50" not in message
+    assert len(message) < 2200
