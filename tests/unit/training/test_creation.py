@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from slipway.plan import Plan, StoreState
 from slipway.training.planner import plan
 from tests.unit.training.simulation import SETTINGS, START, Cluster, condition, spec
@@ -84,13 +82,9 @@ def test_a_group_gets_its_service_before_its_job() -> None:
     assert kinds == ["Secret", "Service", "Job"]
 
 
-@pytest.mark.parametrize("started", [False, True])
-def test_after_creation_source_and_store_do_not_matter_any_more(started: bool) -> None:
+def test_after_creation_source_and_store_do_not_matter_any_more() -> None:
     cluster = Cluster(spec())
     cluster.settle()
-    if started:
-        cluster.start()
-        cluster.settle()
     before = cluster.status
     cluster.source_keys, cluster.store = None, StoreState(reachable=False)
     cluster.settle()

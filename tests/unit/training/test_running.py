@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway.plan import ObjectRef
+from slipway.plan import ObjectRef, StoreState
 from tests.unit.training.simulation import Cluster, condition, spec, trained, waiting
 
 
@@ -84,6 +84,21 @@ def test_start_time_is_the_jobs_first_one() -> None:
 def test_progress_is_asked_for_while_the_job_runs() -> None:
     assert running().reconcile().requeue_after == 10
     assert created().reconcile().requeue_after is None
+
+
+def test_a_store_that_is_away_is_told_and_the_training_goes_on() -> None:
+    cluster = running()
+    cluster.store = StoreState(reachable=False, message="connection refused")
+    cluster.settle()
+    found = condition(cluster, "Running")
+    assert (found["status"], found["reason"]) == ("True", "StoreUnavailable")
+    assert found["message"].endswith("connection refused")
+    assert cluster.status["phase"] == "Running"
+    cluster.store = StoreState()
+    cluster.settle()
+    assert condition(cluster, "Running")["reason"] == "AllPodsRunning"
+    reasons = [reason for _, reason, _ in cluster.events]
+    assert reasons == ["Created", "Started", "StoreUnavailable"]
 
 
 CONFIG = "CreateContainerConfigError"

@@ -30,10 +30,11 @@ def _event(condition: Condition, previous: Sequence[Condition]) -> Event | None:
     note = condition.message.encode()[:MAX_NOTE].decode(errors="ignore")
     if condition.type == reasons.FAILED:
         return Event("Warning", "Failed", note)
-    if condition.status == "True":
-        return Event("Normal", _GOOD[condition.type], note)
     if condition.reason in reasons.PROBLEMS:
         return Event("Warning", condition.reason, note)
+    if condition.status == "True":
+        before = is_true(previous, condition.type)
+        return None if before else Event("Normal", _GOOD[condition.type], note)
     if condition.reason == reasons.PACKAGING:
         return Event("Normal", "Packaging", note)
     if condition.type == reasons.SUSPENDED and is_true(previous, reasons.SUSPENDED):

@@ -45,7 +45,7 @@ def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: dat
         return _complete(snapshot, found, training, settings, now)
     if training.failed:
         return fail(job, training, now)
-    return run(job, training, settings)
+    return run(job, training, snapshot.store, settings)
 
 
 def _complete(

@@ -25,7 +25,8 @@ ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"
 """``spec.entrypoint`` is not among the source's files. Before the start the operator waits for it;
 from a pod, where the source is in the image, it is final."""
 STORE_UNAVAILABLE = "StoreUnavailable"
-"""The artifact store does not answer; tried again until it does."""
+"""The artifact store does not answer; tried again until it does. A training that runs goes on, and
+its output waits for the store."""
 
 WAITING_FOR_PODS = "WaitingForPods"
 """Not all pods have started yet, and nothing is known to be wrong."""

@@ -1,6 +1,7 @@
 """The stage between creation and end: the training Job lives, and its pods start, run or retry."""
 
 from slipway.api import TrainingJob
+from slipway.plan import StoreState
 from slipway.settings import Settings
 from slipway.training import reasons, suspension
 from slipway.training.changes import training_changes
@@ -11,9 +12,9 @@ from slipway.training.view import JobView
 from slipway.training.waiting import first_problem
 
 
-def run(job: TrainingJob, live: JobView, settings: Settings) -> Step:
+def run(job: TrainingJob, live: JobView, store: StoreState, settings: Settings) -> Step:
     """Follow a live training Job; keep its Service, its Secret and its mutable fields in place."""
-    running = _running(job, live)
+    running = _running(job, live, store)
     return Step(
         findings=(created(), running, *suspension.of(live, job.status)),
         apply=() if live.deleting else support(job, settings),
@@ -27,7 +28,7 @@ def created() -> Finding:
     return Finding(reasons.CREATED, True, reasons.CHILDREN_CREATED, "The job's children are there.")
 
 
-def _running(job: TrainingJob, live: JobView) -> Finding:
+def _running(job: TrainingJob, live: JobView, store: StoreState) -> Finding:
     """Return the condition Running; where the Job is just turning, what was said last."""
     if live.deleting:
         return _not(reasons.RECREATING, "The Job was deleted; a new one follows when it is gone.")
@@ -37,8 +38,19 @@ def _running(job: TrainingJob, live: JobView) -> Finding:
     if live.spec.get("suspend") or live.condition("FailureTarget"):
         return kept(job.status, reasons.RUNNING, waiting)
     if _started(live) >= frozenset(range(job.spec.nodes)):
-        return Finding(reasons.RUNNING, True, reasons.ALL_PODS_RUNNING, "All pods have started.")
+        return _all_started(store)
     return _problem(live) or _retry(job, live) or waiting
+
+
+def _all_started(store: StoreState) -> Finding:
+    """Return the condition of a group that runs; a store that is away delays only its end."""
+    if store.reachable:
+        return Finding(reasons.RUNNING, True, reasons.ALL_PODS_RUNNING, "All pods have started.")
+    message = (
+        "All pods have started, but the artifact store is unavailable: the training goes on, and "
+        f"its output waits until the store answers. {store.message}".strip()
+    )
+    return Finding(reasons.RUNNING, True, reasons.STORE_UNAVAILABLE, message)
 
 
 def _not(reason: str, message: str) -> Finding:
