@@ -13,7 +13,7 @@ from slipway.serving.planner import plan
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
 
-SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+SETTINGS = Settings(_env_file=None)
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SHA = "ab" * 32
 URI_MODEL = {"uri": "s3://models/iris.mar", "sha256": SHA}
