@@ -7,16 +7,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class StoreSettings(BaseSettings):
     """The artifact store that outputs and packages go to, read from ``SLIPWAY_STORE_*``."""
 
-    model_config = SettingsConfigDict(env_prefix="SLIPWAY_STORE_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SLIPWAY_STORE_", frozen=True, use_attribute_docstrings=True
+    )
 
     uri: str = Field(default="s3://slipway", pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$")
     """Bucket, and optionally a prefix, under which everything is kept."""
     endpoint: str = "http://slipway-store.slipway-system.svc:7480"
     """Base URL of the S3 API as pods reach it; empty for AWS' own."""
     region: str = "us-east-1"
+    """Region that requests are signed for."""
     secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret
     """Name of the Secret with the credentials in each namespace that trains or serves."""
     access_key_id: str = ""
+    """Credentials that are handed to the operator's containers in users' namespaces."""
     secret_access_key: SecretStr = SecretStr("")
     probe_seconds: float = Field(default=10.0, gt=0)
     """How long one answer to "is the store reachable" is believed, in seconds."""
@@ -25,21 +29,28 @@ class StoreSettings(BaseSettings):
 class Settings(BaseSettings):
     """The operator's settings; each field is one environment variable, ``SLIPWAY_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SLIPWAY_", frozen=True, use_attribute_docstrings=True
+    )
 
     namespace: str = "slipway-system"
     """The operator's own namespace: its Lease lives here."""
     watch_namespaces: str = ""
     """Comma-separated namespaces to serve; empty for the whole cluster."""
     trainer_image: str = "slipway-trainer:0.1.0"
+    """Image of training pods' agent and of packaging, and of the trainer where a job names none."""
     server_image: str = "slipway-server:0.1.0"
+    """Image of serving pods."""
     image_pull_policy: str = Field(default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
+    """Pull policy of all images in pods that the operator makes."""
     leader_election: bool = True
+    """Whether replicas agree on one that acts, by a Lease."""
     workers: int = Field(default=4, ge=1, le=64)
     """How many reconciles run at the same time."""
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of ``/metrics``, ``/healthz`` and ``/readyz``; 0 picks a free one."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """Least severe level that is logged."""
     progress_interval_seconds: float = Field(default=10.0, ge=1)
     """Shortest time between two reads of a training pod's progress, and so between two status
     writes for progress alone, in seconds."""

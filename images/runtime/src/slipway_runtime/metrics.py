@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from slipway_runtime import progress
 
-_GAUGES = (
+GAUGES = (
     ("step", "slipway_training_step", "Step that the script last reported."),
     ("totalSteps", "slipway_training_total_steps", "Steps that the script plans to take."),
     ("epoch", "slipway_training_epoch", "Epoch that the script last reported."),
@@ -23,6 +23,7 @@ _GAUGES = (
         "When the script last reported, in seconds since 1970.",
     ),
 )
+"""The report's fields, and the gauges made from them, with their help texts."""
 
 
 class StoreProbe:
@@ -76,7 +77,7 @@ def _store_lines(up: bool | None) -> Iterator[str]:
 
 
 def _report_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    for field, name, text in _GAUGES:
+    for field, name, text in GAUGES:
         value = _number(report.get(field))
         if value is not None:
             yield f"# HELP {name} {text}"
