@@ -17,7 +17,7 @@ CLUSTER = {
     "iproute2": "ip",
     "openssl": "openssl",
 }
-IMAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+IMAGES = {"buildah": "buildah", "skopeo": "skopeo", "mmdebstrap": "mmdebstrap"}
 PYTHON = {"python3-venv": ""}
 TESTS = {"openssl": "openssl"}
 

@@ -39,9 +39,10 @@ def build(
 
 def export(image: str) -> None:
     """Add an image to the OCI layout, uncompressed: it never travels further than the disk."""
+    source = f"containers-storage:[overlay@{storage() / 'root'}+{storage() / 'run'}]{image}"
     target = f"oci:{oci.layout()}:{image}"
     oci.layout().mkdir(parents=True, exist_ok=True)
-    run(*_buildah(), "push", "--disable-compression", "--quiet", image, target)
+    run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, target)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import IO
 from dev.cluster import layout as cluster
 from dev.errors import DevError
 from dev.images import oci
-from dev.shell import run
+from dev.shell import replacing, run
 from dev.steps import step
 
 CTR = ("ctr", f"--address={cluster.CONTAINERD_SOCKET}", "--namespace=k8s.io")
@@ -46,6 +46,17 @@ def _load(image: str) -> None:
         error = ctr.stderr.read().decode()
     if ctr.returncode:
         raise DevError(f"containerd does not take {image}: {error.strip()}")
+    for digest in blobs:
+        _share(digest)
+
+
+def _share(digest: str) -> None:
+    """Keep a blob once on the disk, not both in the layout and in containerd's store."""
+    store = cluster.containerd_root() / "io.containerd.content.v1.content"
+    kept = store / "blobs" / digest.replace(":", "/")
+    if kept.stat().st_dev == oci.layout().stat().st_dev:
+        with replacing(oci.path(digest)) as link:
+            link.hardlink_to(kept)
 
 
 def _send(out: IO[bytes], image: str, manifest: oci.Descriptor, blobs: Iterable[str]) -> None:
