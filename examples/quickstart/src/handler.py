@@ -1,8 +1,10 @@
 """TorchServe's handler for the quickstart: rows of features in, predictions out.
 
-A request is a JSON list of rows with 10 numbers each, and its answer a JSON list with one number for
+A request is a JSON list of rows with 10 numbers each; its answer a JSON list with one number for
 each row. Requests that TorchServe batches together are computed together; each gets its own answer,
 and one with bad input gets a 400 without harm to the others.
+
+TorchServe wants exactly one class in this file.
 """
 
 import json
@@ -16,23 +18,21 @@ FEATURES = 10
 MAX_ROWS = 10_000
 
 
-class BadInputError(Exception):
-    """A request that cannot be answered; the text says what to send instead."""
-
-
 def parse(request: dict[str, Any]) -> list[list[float]]:
-    """Return the rows of one request; raises BadInputError for anything but rows of 10 numbers."""
+    """Return the rows of one request; raises ValueError for anything but rows of 10 numbers."""
     body = request.get("data") or request.get("body")
     if isinstance(body, (bytes, bytearray, str)):
         try:
             body = json.loads(body)
         except ValueError as error:
-            raise BadInputError(f"The body is no JSON: {error}.") from error
+            raise ValueError(f"The body is no JSON: {error}.") from error
     if not isinstance(body, list) or not 0 < len(body) <= MAX_ROWS:
-        raise BadInputError(f"Send a JSON list of 1 to {MAX_ROWS} rows of {FEATURES} numbers.")
+        raise ValueError(
+            f"Send, as application/json, a list of 1 to {MAX_ROWS} rows of {FEATURES} numbers."
+        )
     for number, row in enumerate(body):
         if not isinstance(row, list) or len(row) != FEATURES or not all(map(is_number, row)):
-            raise BadInputError(f"Row {number} is not a list of {FEATURES} finite numbers.")
+            raise ValueError(f"Row {number} is not a list of {FEATURES} finite numbers.")
     return body
 
 
@@ -50,7 +50,7 @@ class DiabetesHandler(BaseHandler):
         for index, request in enumerate(data):
             try:
                 answers.append(parse(request))
-            except BadInputError as error:
+            except ValueError as error:
                 context.set_response_status(code=400, phrase="Bad Request", idx=index)
                 answers.append({"code": 400, "type": "BadInput", "message": str(error)})
         predicted = iter(self.predict([rows for rows in answers if isinstance(rows, list)]))

@@ -5,8 +5,9 @@ Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
 modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``.
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
-termination message has the reason Packaged, or why not. Exit codes: 0, 1, and 75 where the store is unavailable or the
-program was told to stop: trying again is then worth it, and safe, as it makes the same bytes again.
+termination message has the reason Packaged, or why not. Exit codes: 0, 1, and 75 where the store is
+unavailable or the program was told to stop: trying again is then worth it, and safe, as it makes the
+same bytes again.
 """
 
 import json
