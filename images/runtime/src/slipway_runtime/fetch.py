@@ -30,7 +30,7 @@ class FetchError(Exception):
         self.reason = reason
 
 
-def fetch(uri: str, sha256: str, dest: Path, patience: float = PATIENCE) -> None:
+def fetch(uri: str, sha256: str, dest: Path) -> None:
     """Put the archive at ``dest``; raises FetchError, and leaves nothing there, where it cannot."""
     if dest.is_file() and manifest.digest(dest) == sha256:
         return
@@ -38,7 +38,7 @@ def fetch(uri: str, sha256: str, dest: Path, patience: float = PATIENCE) -> None
     part = dest.with_name(f".{dest.name}.part")
     try:
         dest.parent.mkdir(parents=True, exist_ok=True)
-        download(uri, part, patience)
+        download(uri, part)
         check(part, uri, sha256)
         part.replace(dest)
     except OSError as error:
@@ -47,10 +47,10 @@ def fetch(uri: str, sha256: str, dest: Path, patience: float = PATIENCE) -> None
         part.unlink(missing_ok=True)
 
 
-def download(uri: str, part: Path, patience: float) -> None:
+def download(uri: str, part: Path) -> None:
     """Copy what lies at the URI to a file; raises FetchError with the store's reason."""
     try:
-        store.retry(lambda: store.get_file(uri, part), give_up=store.unavailable_for(patience))
+        store.retry(lambda: store.get_file(uri, part), give_up=store.unavailable_for(PATIENCE))
     except (store.ObjectNotFoundError, store.BucketNotFoundError) as error:
         raise FetchError("ModelNotFound", str(error)) from error
     except store.StoreError as error:
