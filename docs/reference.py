@@ -121,7 +121,7 @@ def render() -> str:
     """Return the whole page."""
     parts = [
         "# Reference",
-        "Generated from the code by `make docs`; do not edit. `kubectl explain tj.spec` says it too.",
+        "Generated from the code by `make docs`; do not edit. `kubectl explain` says it too.",
     ]
     for kind, reasons in zip(KINDS, (training_reasons, serving_reasons), strict=True):
         head = ("field", "type", "default", "meaning")

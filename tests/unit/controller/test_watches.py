@@ -80,6 +80,16 @@ async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
     assert await scene.woken() == {"TrainingJob/b"}
 
 
+async def test_a_status_that_the_operator_wrote_itself_wakes_the_deployments_too() -> None:
+    scene = Scene()
+    scene.intake.changed("ADDED", deployment("a"))
+    await scene.woken()
+    written = at(training_job("a"), 4)
+    scene.cache.feed(written)
+    scene.intake.changed("MODIFIED", written)
+    assert await scene.woken() == {"ModelDeployment/model"}
+
+
 async def test_a_burst_of_events_gives_one_reconcile() -> None:
     scene = Scene()
     for version in range(1, 20):

@@ -40,12 +40,15 @@ class Intake:
             news = self._cache.feed(obj)
         if news:
             self.wake(obj)
+        else:
+            self._wake_servers(obj)
 
     def wake(self, obj: Mapping[str, Any]) -> None:
         """Queue all those whom a change of an object concerns."""
         delay = _DEBOUNCE_OWN if obj["kind"] in _OWN_KINDS else _DEBOUNCE_CHILD
         for key in self._concerned(obj):
             self._queue.add(key, delay)
+        self._wake_servers(obj)
 
     def wake_all(self) -> None:
         """Queue all objects of our own kinds."""
@@ -59,15 +62,19 @@ class Intake:
         elif owner := owner_of(obj):
             version = _OWN_KINDS[owner.kind].api_version
             yield ObjectRef(version, owner.kind, owner.namespace, owner.name)
-        if obj["kind"] == TRAINING_JOBS.kind:
-            yield from self._servers_of(obj)
 
-    def _servers_of(self, job: Mapping[str, Any]) -> Iterator[ObjectRef]:
-        """Yield the ModelDeployments that serve a TrainingJob's model."""
+    def _wake_servers(self, job: Mapping[str, Any]) -> None:
+        """Queue the ModelDeployments that serve a TrainingJob's model.
+
+        The job's own status writes reach the cache before the watch shows them: they are no news
+        to the job, but they are to its deployments.
+        """
+        if job["kind"] != TRAINING_JOBS.kind:
+            return
         meta = job["metadata"]
         for deployment in self._cache.of_kind(MODEL_DEPLOYMENTS.kind, meta["namespace"]):
             if _served_job(deployment) == meta["name"]:
-                yield ObjectRef.of(deployment)
+                self._queue.add(ObjectRef.of(deployment), _DEBOUNCE_OWN)
 
 
 def _served_job(deployment: Manifest) -> str | None:
