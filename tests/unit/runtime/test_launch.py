@@ -1,0 +1,275 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_runtime import launch
+from slipway_runtime.agent import ControlServer
+from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
+from tests.harness.waiting import wait_for
+from tests.unit.runtime.conftest import stop
+
+OUTPUT = {"uri": "s3://slipway/outputs/ns/net/uid", "files": 1, "sizeBytes": 3}
+
+
+class Pod:
+    """A trainer container's folders and variables, and the launcher in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run_dir, self.source, self.logs = (folder / name for name in ("run", "src", "logs"))
+        for path in (self.run_dir, self.source, self.logs):
+            path.mkdir()
+        (self.source / "train.py").touch()
+        self.termination_log = folder / "termination-log"
+        self.env = {
+            **os.environ,
+            "SLIPWAY_ENTRYPOINT": "train.py",
+            "SLIPWAY_SOURCE_DIR": str(self.source),
+            "SLIPWAY_OUTPUT_DIR": str(folder),
+            "SLIPWAY_RUN_DIR": str(self.run_dir),
+            "SLIPWAY_NODES": "2",
+            "SLIPWAY_PROCESSES_PER_NODE": "1",
+            "SLIPWAY_RDZV_ENDPOINT": "localhost:29400",
+            "SLIPWAY_RDZV_ID": "uid",
+            "SLIPWAY_LOCAL_ADDR": "localhost",
+            "SLIPWAY_TERMINATION_LOG": str(self.termination_log),
+            "JOB_COMPLETION_INDEX": "1",
+        }
+
+    def start(self, script: str, **env: str) -> "subprocess.Popen[str]":
+        """Start the launcher with a Python script as the training command."""
+        driver = Path(__file__).with_name("launcher.py")
+        command = [sys.executable, str(driver), str(self.logs), sys.executable, "-c", script]
+        return subprocess.Popen(command, env={**self.env, **env}, text=True)
+
+    def run(self, script: str, **env: str) -> int:
+        return self.start(script, **env).wait(timeout=30)
+
+    def launch(self, *args: str, **env: str) -> int:
+        """Run the launcher itself, as the container does."""
+        command = [sys.executable, "-m", "slipway_runtime.launch", *args]
+        return subprocess.run(command, env={**self.env, **env}, check=False).returncode
+
+    @property
+    def word(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.termination_log.read_text())
+        return found
+
+    def failed_rank(self, exit_code: int, **files: bytes) -> str:
+        """Return a script that leaves what torchrun leaves of a failed rank 3, and fails."""
+        rank = self.logs / "uid_x" / "attempt_0" / "1"
+        rank.mkdir(parents=True)
+        for name, content in files.items():
+            (rank / f"{name}.log").write_bytes(content)
+        failure = {"rank": 3, "localRank": 1, "exitCode": exit_code, "time": 1700000000}
+        (self.logs / "failure.json").write_text(json.dumps(failure))
+        return "import sys; sys.exit(1)"
+
+
+@pytest.fixture
+def pod(short_dir: Path) -> Pod:
+    return Pod(short_dir)
+
+
+def test_a_training_that_ends_well_says_so(pod: Pod) -> None:
+    assert pod.run("pass") == 0
+    assert pod.word == {"reason": "Completed", "exitCode": 0}
+
+
+def test_a_failed_rank_is_told_with_its_code_and_the_end_of_its_own_log(pod: Pod) -> None:
+    script = pod.failed_rank(7, stderr=b"Traceback\n" * 50 + b"ValueError: no\n", stdout=b"fine\n")
+    assert pod.run(script) == 7
+    word = pod.word
+    assert (word["reason"], word["exitCode"], word["rank"]) == ("ScriptFailed", 7, 3)
+    assert word["message"] == "Rank 3 of the training script exited with code 7."
+    assert word["logTail"].splitlines()[-1] == "ValueError: no"
+    assert len(word["logTail"].splitlines()) == 20
+    assert word["time"] == 1700000000
+
+
+def test_a_rank_that_wrote_nothing_to_stderr_is_told_with_its_stdout(pod: Pod) -> None:
+    assert pod.run(pod.failed_rank(1, stderr=b"", stdout=b"it broke\n")) == 1
+    assert pod.word["logTail"] == "it broke"
+
+
+def test_a_rank_that_a_signal_killed_is_told_with_the_signals_name(pod: Pod) -> None:
+    assert pod.run(pod.failed_rank(-11)) == 128 + 11
+    word = pod.word
+    assert word["signal"] == "SIGSEGV"
+    assert word["message"] == "Rank 3 of the training script was killed by SIGSEGV."
+
+
+def test_a_rank_that_the_kernel_killed_for_memory_is_told_what_to_raise() -> None:
+    failure = {"rank": 0, "localRank": 0, "exitCode": -9}
+    told = launch.describe_rank(failure, "", out_of_memory=True)
+    assert (told["reason"], told["exitCode"]) == ("OutOfMemory", 137)
+    assert "spec.resources.limits.memory" in told["message"]
+    assert launch.describe_rank(failure, "", out_of_memory=False)["reason"] == "ScriptFailed"
+
+
+def test_pods_that_do_not_meet_are_no_failure_of_the_script(pod: Pod) -> None:
+    failure = {"rendezvous": "RendezvousTimeoutError: "}
+    (pod.logs / "failure.json").write_text(json.dumps(failure))
+    assert pod.run("import sys; sys.exit(1)") == 1
+    assert pod.word["reason"] == "RendezvousFailed"
+
+
+def test_a_torchrun_that_dies_without_a_word_is_told_as_such(pod: Pod) -> None:
+    assert pod.run("import os; os.kill(os.getpid(), 9)") == 137
+    assert pod.word["reason"] == "LauncherFailed"
+    assert "SIGKILL" in pod.word["message"]
+
+
+def test_sigterm_is_passed_on_and_told(pod: Pod) -> None:
+    script = (
+        "import pathlib, signal, sys, time\n"
+        f"here = pathlib.Path({str(pod.run_dir)!r})\n"
+        "def stop(*_): (here / 'told').touch(); sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "(here / 'up').touch()\n"
+        "time.sleep(60)\n"
+    )
+    process = pod.start(script)
+    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    assert stop(process) == 143
+    assert (pod.run_dir / "told").exists()
+    assert (pod.word["reason"], pod.word["signal"]) == ("Stopped", "SIGTERM")
+
+
+def test_the_last_progress_is_part_of_the_first_pods_word(pod: Pod) -> None:
+    (pod.run_dir / "progress.json").write_text('{"step": 5}')
+    assert pod.run(pod.failed_rank(1), JOB_COMPLETION_INDEX="0") == 1
+    assert pod.word["progress"] == {"step": 5}
+
+
+class Sidecar:
+    """Answers an upload with given events."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self._events = events
+        self.asked = 0
+
+    def events(self) -> Any:
+        self.asked += 1
+        yield from self._events
+
+
+def serve(path: Path, uploads: Any) -> ControlServer:
+    server = ControlServer(path, uploads)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_the_first_pod_waits_for_the_upload_and_tells_where_the_output_lies(pod: Pod) -> None:
+    working, done = {"event": "working", "message": "waiting"}, {"event": "done", "output": OUTPUT}
+    server = serve(pod.run_dir / SOCKET_NAME, Sidecar(working, done))
+    assert pod.run("pass", JOB_COMPLETION_INDEX="0") == 0
+    assert pod.word == {"reason": "Completed", "exitCode": 0, "output": OUTPUT}
+    server.shutdown()
+
+
+def test_an_output_that_is_not_stored_fails_the_pod(pod: Pod) -> None:
+    failed = {"event": "failed", "message": "The store denies access."}
+    server = serve(pod.run_dir / SOCKET_NAME, Sidecar(failed))
+    assert pod.run("pass", JOB_COMPLETION_INDEX="0") == 1
+    assert pod.word["reason"] == "OutputUploadFailed"
+    assert pod.word["message"] == "The store denies access."
+    server.shutdown()
+
+
+def test_sigterm_while_the_output_is_stored_is_told(pod: Pod) -> None:
+    held = threading.Event()
+
+    class Slow(Sidecar):
+        def events(self) -> Any:
+            yield {"event": "working", "message": "storing"}
+            (pod.run_dir / "storing").touch()
+            held.wait(60)
+
+    server = serve(pod.run_dir / SOCKET_NAME, Slow())
+    process = pod.start("pass", JOB_COMPLETION_INDEX="0")
+    wait_for((pod.run_dir / "storing").exists, 20, "the output is being stored")
+    assert stop(process) == 143
+    assert pod.word["reason"] == "Stopped"
+    held.set()
+    server.shutdown()
+
+
+def test_a_sidecar_that_breaks_off_is_asked_again(short_dir: Path) -> None:
+    class Breaking(Sidecar):
+        def events(self) -> Any:
+            self.asked += 1
+            yield {"event": "working", "message": "storing"}
+            if self.asked > 2:
+                yield {"event": "done", "output": OUTPUT}
+
+    sidecar = Breaking()
+    server = serve(short_dir / SOCKET_NAME, sidecar)
+    assert request_upload(short_dir / SOCKET_NAME, pause=0.01) == OUTPUT
+    assert sidecar.asked == 3
+    server.shutdown()
+
+
+def test_a_sidecar_that_always_breaks_off_is_given_up(short_dir: Path) -> None:
+    server = serve(short_dir / SOCKET_NAME, Sidecar())
+    with pytest.raises(UploadError, match="sidecar does not answer"):
+        request_upload(short_dir / SOCKET_NAME, pause=0.01)
+    server.shutdown()
+
+
+def test_a_sidecar_that_is_not_there_is_waited_for_and_then_given_up(short_dir: Path) -> None:
+    with pytest.raises(UploadError, match="not stored"):
+        request_upload(short_dir / SOCKET_NAME, patience=0.1, pause=0.01)
+
+
+def test_a_missing_entrypoint_is_told_with_the_files_that_are_there(pod: Pod) -> None:
+    assert pod.launch(SLIPWAY_ENTRYPOINT="trian.py") == 1
+    assert pod.word["reason"] == "EntrypointNotFound"
+    assert "'trian.py'" in pod.word["message"]
+    assert "the files there: train.py." in pod.word["message"]
+
+
+def test_an_image_without_torch_is_told_as_such(pod: Pod) -> None:
+    assert pod.launch() == 1
+    assert pod.word["reason"] == "TorchNotFound"
+    assert "spec.image" in pod.word["message"]
+
+
+def test_a_missing_variable_is_named(pod: Pod) -> None:
+    del pod.env["SLIPWAY_NODES"]
+    assert pod.launch() == 1
+    assert pod.word["message"] == "The variable 'SLIPWAY_NODES' is not set."
+
+
+def test_a_name_that_never_resolves_is_a_failed_rendezvous() -> None:
+    with pytest.raises(launch.LaunchError, match=r"no-such-host\.invalid did not resolve") as told:
+        launch.wait_for_name("no-such-host.invalid", 0.1)
+    assert told.value.reason == "RendezvousFailed"
+
+
+@pytest.mark.parametrize(("index", "host"), [("0", "true"), ("1", "false")])
+def test_only_the_first_pod_hosts_the_rendezvous(pod: Pod, index: str, host: str) -> None:
+    settings = launch.Settings.from_environment({**pod.env, "JOB_COMPLETION_INDEX": index})
+    command = launch.torchrun_command(settings, pod.logs, ["--epochs", "3"])
+    assert any(f"is_host={host}," in part for part in command)
+    assert command[-3:] == [str(pod.source / "train.py"), "--epochs", "3"]
+    assert "--nnodes=2" in command
+
+
+def test_the_script_finds_the_helper_after_what_the_user_put_on_the_path() -> None:
+    env = launch.script_environment({"PYTHONPATH": "/mine", "SLIPWAY_X": "1"})
+    assert env["PYTHONPATH"] == f"/mine{os.pathsep}{launch.LIBRARY}"
+    assert env["SLIPWAY_X"] == "1"
+
+
+def test_an_interrupt_is_handled_like_sigterm(pod: Pod) -> None:
+    process = pod.start(f"open({str(pod.run_dir / 'up')!r}, 'w'); import time; time.sleep(60)")
+    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 143
