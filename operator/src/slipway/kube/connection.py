@@ -17,6 +17,7 @@ from slipway.kube.errors import KubeError
 
 _LOG = logging.getLogger(__name__)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+_KUBECONFIG = "KUBECONFIG"
 
 RequestObserver = Callable[[str, str, bool, int], None]
 """Called with each answer: HTTP method, URL path, whether it is a watch, status (0: no answer)."""
@@ -86,20 +87,25 @@ async def connect(
     configuration to be found.
     """
     configuration = Configuration(connection_pool_maxsize=connections)
-    in_cluster = kubeconfig is None and bool(os.environ.get(_IN_CLUSTER))
-    if in_cluster and "KUBECONFIG" in os.environ:
-        in_cluster = False
+    in_cluster = kubeconfig is None and _KUBECONFIG not in os.environ and _IN_CLUSTER in os.environ
     try:
         if in_cluster:
             await asyncio.to_thread(load_incluster_config, configuration)
         else:
-            path = str(kubeconfig) if kubeconfig else None
+            path = _existing(kubeconfig)
             await load_kube_config(config_file=path, client_configuration=configuration)
     except (ConfigException, OSError) as error:
-        where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise KubeError(
             f"There is no usable cluster configuration ({error}): run in a pod with a service "
-            f"account, or give a kubeconfig by --kubeconfig or KUBECONFIG (looked at: {where})."
+            "account, or name a kubeconfig by --kubeconfig or KUBECONFIG."
         ) from error
     _LOG.info("Using the API server at %s", configuration.host)
     return Connection(configuration, observer, in_cluster=in_cluster)
+
+
+def _existing(kubeconfig: Path | None) -> str:
+    """Return the kubeconfig's path, or several joined by colons; raise OSError if there is none."""
+    text = str(kubeconfig or os.environ.get(_KUBECONFIG) or Path.home() / ".kube" / "config")
+    if not any(Path(part).is_file() for part in text.split(os.pathsep) if part):
+        raise FileNotFoundError(f"there is no file {text}")
+    return text

@@ -1,0 +1,182 @@
+"""Playing Kubernetes' controllers where none run: the Job controller and the kubelet."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.harness import Kubectl, Object
+from tests.harness.waiting import wait_for
+
+SHA = "ab" * 32
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+def now() -> str:
+    """Return the present moment as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def wait_object(kubectl: Kubectl, kind: str, name: str) -> Object:
+    """Return an object once it is there."""
+    return wait_for(lambda: kubectl.get(kind, name), 30, f"{kind} {name} exists")
+
+
+def wait_phase(kubectl: Kubectl, name: str, phase: str) -> Object:
+    """Return a TrainingJob once it has a phase."""
+
+    def probe() -> Object | None:
+        found = kubectl.get("trainingjob", name) or {}
+        return found if found.get("status", {}).get("phase") == phase else None
+
+    def report() -> str:
+        return json.dumps((kubectl.get("trainingjob", name) or {}).get("status"), indent=1)
+
+    return wait_for(probe, 30, f"the phase of {name} is {phase}", report)
+
+
+def source(name: str = "source") -> Object:
+    """Return a ConfigMap with a script."""
+    meta = {"name": name}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"train.py": "1"}}
+
+
+def training_job(name: str = "job", **spec: Any) -> Object:
+    """Return a TrainingJob of two pods that is packaged."""
+    base = {
+        "source": {"configMap": {"name": "source"}},
+        "entrypoint": "train.py",
+        "nodes": 2,
+        "package": {"serializedFile": "model.pt", "handler": "image_classifier"},
+    }
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": name},
+        "spec": {**base, **spec},
+    }
+
+
+def _status(kubectl: Kubectl, kind: str, name: str, status: Object) -> None:
+    patch = json.dumps({"status": status})
+    kubectl.run("patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}")
+
+
+def make_pods(kubectl: Kubectl, job: Object) -> list[str]:
+    """Create a Job's pods, as the Job controller does, and return their names."""
+    meta, spec = job["metadata"], job["spec"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}
+    names = []
+    for index in range(spec["completions"]):
+        template = spec["template"]
+        name = f"{meta['name']}-{index}-{meta['uid'][:5]}"
+        labels = {**template["metadata"]["labels"], INDEX: str(index)}
+        head = {"name": name, "labels": labels, "ownerReferences": [{**owner, "controller": True}]}
+        kubectl.create(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]}
+        )
+        names.append(name)
+    _status(kubectl, "job", meta["name"], {"active": len(names), "startTime": now()})
+    return names
+
+
+def run_pod(kubectl: Kubectl, name: str) -> None:
+    """Let a pod run, as the kubelet tells it."""
+    container = _main(kubectl, name)
+    state = {"running": {"startedAt": now()}}
+    _status(kubectl, "pod", name, {"phase": "Running", **_containers(container, state, ready=True)})
+
+
+def end_pod(kubectl: Kubectl, name: str, code: int, message: Object) -> None:
+    """Let a pod's main container end with an exit code and a termination message."""
+    container = _main(kubectl, name)
+    terminated = {
+        "exitCode": code,
+        "reason": "Error" if code else "Completed",
+        "startedAt": now(),
+        "finishedAt": now(),
+        "message": json.dumps(message),
+    }
+    phase = "Failed" if code else "Succeeded"
+    state = {"terminated": terminated}
+    _status(kubectl, "pod", name, {"phase": phase, **_containers(container, state, ready=False)})
+
+
+def _main(kubectl: Kubectl, pod: str) -> Object:
+    found = kubectl.get("pod", pod)
+    assert found
+    container: Object = found["spec"]["containers"][0]
+    return container
+
+
+def _containers(container: Object, state: Object, *, ready: bool) -> Object:
+    status = {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "sha256:0",
+        "state": state,
+        "ready": ready,
+        "restartCount": 0,
+    }
+    return {"containerStatuses": [status]}
+
+
+def complete_job(kubectl: Kubectl, job: Object) -> None:
+    """Let a Job end well, as the Job controller tells it."""
+    count, moment = job["spec"]["completions"], now()
+    true = {"status": "True", "lastTransitionTime": moment, "lastProbeTime": moment}
+    reason = {
+        "reason": "CompletionsReached",
+        "message": "Reached expected number of succeeded pods",
+    }
+    first = {"conditions": [{"type": "SuccessCriteriaMet", **true, **reason}], "active": 0}
+    _status(kubectl, "job", job["metadata"]["name"], {**first, "succeeded": count})
+    status = {
+        "active": 0,
+        "succeeded": count,
+        "completionTime": moment,
+        "conditions": [*first["conditions"], {"type": "Complete", **true, **reason}],
+    }
+    if job["spec"].get("completionMode") == "Indexed":
+        status["completedIndexes"] = f"0-{count - 1}" if count > 1 else "0"
+    _status(kubectl, "job", job["metadata"]["name"], status)
+
+
+def trained() -> Object:
+    """Return the first pod's last word after a training that went well."""
+    output = {"uri": "s3://slipway/outputs", "files": 2, "sizeBytes": 2048}
+    return {"reason": "Completed", "exitCode": 0, "output": output}
+
+
+def packaged(name: str = "job") -> Object:
+    """Return the packager's last word."""
+    package = {
+        "uri": f"s3://slipway/models/{name}-1.0.mar",
+        "sha256": SHA,
+        "sizeBytes": 1234,
+        "modelName": name,
+        "modelVersion": "1.0",
+        "lineageUri": "s3://slipway/models/lineage.json",
+    }
+    return {"reason": "Packaged", "package": package}
+
+
+def train(kubectl: Kubectl, name: str = "job") -> None:
+    """Let a TrainingJob's pods run and end well."""
+    job = wait_object(kubectl, "job", f"{name}-train")
+    pods = make_pods(kubectl, job)
+    for pod in pods:
+        run_pod(kubectl, pod)
+    wait_phase(kubectl, name, "Running")
+    for pod in pods:
+        end_pod(kubectl, pod, 0, trained())
+    complete_job(kubectl, job)
+
+
+def package(kubectl: Kubectl, name: str = "job") -> Object:
+    """Let the packaging Job run and end well; return the TrainingJob as it is then."""
+    job = wait_object(kubectl, "job", f"{name}-package")
+    (pod,) = make_pods(kubectl, job)
+    run_pod(kubectl, pod)
+    end_pod(kubectl, pod, 0, packaged(name))
+    complete_job(kubectl, job)
+    return wait_phase(kubectl, name, "Succeeded")

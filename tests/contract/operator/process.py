@@ -1,0 +1,110 @@
+"""The operator as a process of its own, started, watched and ended by a test."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.harness.waiting import wait_for
+
+NAMESPACE = "slipway-system"
+ACCOUNT = "slipway"
+STORE = {"SLIPWAY_STORE_ACCESS_KEY_ID": "key", "SLIPWAY_STORE_SECRET_ACCESS_KEY": "secret"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class OperatorProcess:
+    """A process of ``python -m slipway run``; its log lies in ``log``."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    @classmethod
+    def start(cls, kubeconfig: Path, log: Path, settings: dict[str, str]) -> "OperatorProcess":
+        """Start an operator with a kubeconfig and settings (environment variables)."""
+        port = _free_port()
+        environment = {
+            **os.environ,
+            **STORE,
+            "KUBECONFIG": str(kubeconfig),
+            "SLIPWAY_HTTP_PORT": str(port),
+            "SLIPWAY_NAMESPACE": NAMESPACE,
+            **settings,
+        }
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "slipway", "run"],
+                env=environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        return cls(process, port, log)
+
+    def get(self, path: str) -> httpx.Response | None:
+        """Return the answer of its HTTP server, or None where it does not answer."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+        except httpx.HTTPError:
+            return None
+
+    def status(self, path: str) -> int:
+        """Return the status code of an answer; 0 for none."""
+        answer = self.get(path)
+        return answer.status_code if answer else 0
+
+    def wait_until_ready(self) -> None:
+        """Wait until all kinds are listed."""
+        wait_for(
+            lambda: self.status("/readyz") == 200, 60, "the operator is ready", self.log.read_text
+        )
+
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric's samples; ``name`` may go on with labels, as on the page."""
+        page = self.get("/metrics")
+        lines = re.findall(rf"^{re.escape(name)}.* (\S+)$", page.text if page else "", re.MULTILINE)
+        return sum(float(value) for value in lines)
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that acts."""
+        return self.metric("slipway_leader") == 1
+
+    def memory(self) -> float:
+        """Return its resident memory in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        assert found
+        return int(found.group(1)) / 1024
+
+    def cpu(self) -> float:
+        """Return the processor time that it has used, in seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def end(self) -> None:
+        """End it if it still runs, so that its Lease is free."""
+        if self.process.poll() is None:
+            self.terminate()
+
+    def terminate(self) -> int:
+        """Ask it to end, as Kubernetes does, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(30)

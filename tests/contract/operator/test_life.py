@@ -1,0 +1,181 @@
+"""The operator's process on a real API server: a job's whole life, its cost, and bad moments."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.contract.operator import play
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.harness import AuditLog, Kubectl, TestControlPlane
+from tests.harness.audit import service_account
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.contract
+USER = service_account(NAMESPACE, ACCOUNT)
+Start = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def audit(control_plane: TestControlPlane) -> AuditLog:
+    return control_plane.audit()
+
+
+def refused(audit: AuditLog) -> list[str]:
+    """Return what the operator asked for and had no right to."""
+    denied = (request for request in audit.requests(USER) if request.code == 403)
+    return [f"{request.verb} {request.resource}" for request in denied]
+
+
+def settle(operator: OperatorProcess, audit: AuditLog, seconds: float = 2.5) -> int:
+    """Wait until the operator has sent no write for some seconds; return how many it sent."""
+    state = {"writes": -1, "since": 0.0}
+
+    def quiet() -> bool:
+        writes = sum(audit.writes(USER).values())
+        if writes != state["writes"]:
+            state.update(writes=writes, since=time.monotonic())
+        return time.monotonic() - state["since"] > seconds
+
+    wait_for(quiet, 60, "the operator sends no more writes", operator.log.read_text)
+    return int(state["writes"])
+
+
+def test_a_job_from_creation_to_package_costs_at_most_ten_writes_and_no_refusal(
+    operator: OperatorProcess, kubectl: Kubectl, audit: AuditLog
+) -> None:
+    kubectl.create([play.source(), play.training_job()])
+    play.train(kubectl)
+    done = play.package(kubectl)
+    assert done["status"]["package"]["sha256"] == play.SHA
+    writes = audit.writes(USER)
+    assert settle(operator, audit) <= 10, writes
+    assert refused(audit) == []
+    assert "annotations" not in done["metadata"]
+    assert "finalizers" not in done["metadata"]
+
+
+def test_a_finished_job_gets_its_children_not_back_and_costs_nothing_more(
+    operator: OperatorProcess, kubectl: Kubectl, audit: AuditLog
+) -> None:
+    kubectl.create([play.source(), play.training_job()])
+    play.train(kubectl)
+    play.package(kubectl)
+    settle(operator, audit)
+    audit.mark()
+    kubectl.run("delete", "job", "--all", "--cascade=background")
+    assert settle(operator, audit) == 0
+    assert kubectl.list("job") == []
+
+
+def test_what_is_missing_is_a_condition_until_it_comes(
+    operator: OperatorProcess, kubectl: Kubectl
+) -> None:
+    kubectl.create(play.training_job())
+
+    def reason() -> str:
+        status = (kubectl.get("trainingjob", "job") or {}).get("status", {})
+        found = {one["type"]: one["reason"] for one in status.get("conditions", ())}
+        return str(found.get("Created", ""))
+
+    wait_for(
+        lambda: reason() == "SourceNotFound", 30, "the source is missed", operator.log.read_text
+    )
+    kubectl.create(play.source())
+    play.wait_object(kubectl, "job", "job-train")
+
+
+def test_an_object_in_the_way_stalls_the_job_and_stays_as_it_is(
+    operator: OperatorProcess, kubectl: Kubectl
+) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "job-train"},
+        "spec": {"ports": [{"port": 1}]},
+    }
+    kubectl.create([play.source(), service])
+    before = kubectl.get("service", "job-train")
+    kubectl.create(play.training_job())
+
+    def stalled() -> str:
+        status = (kubectl.get("trainingjob", "job") or {}).get("status", {})
+        found = {one["type"]: one["reason"] for one in status.get("conditions", ())}
+        return str(found.get("Stalled", ""))
+
+    wait_for(lambda: stalled() == "NameConflict", 30, "the job is stalled", operator.log.read_text)
+    assert kubectl.get("service", "job-train") == before
+    kubectl.delete("service", "job-train")
+    play.wait_object(kubectl, "job", "job-train")
+    wait_for(lambda: not stalled(), 30, "the job is not stalled any more", operator.log.read_text)
+
+
+@pytest.mark.parametrize("moment", ["created", "trained", "packaged"])
+def test_an_operator_that_dies_and_comes_back_repeats_no_write(
+    moment: str, start_operator: Start, kubectl: Kubectl, audit: AuditLog
+) -> None:
+    first = start_operator(SLIPWAY_LEADER_ELECTION="false")
+    first.wait_until_ready()
+    kubectl.create([play.source(), play.training_job()])
+    job = play.wait_object(kubectl, "job", "job-train")
+    if moment != "created":
+        play.train(kubectl)
+        play.wait_object(kubectl, "job", "job-package")
+    if moment == "packaged":
+        play.package(kubectl)
+    settle(first, audit)
+    first.kill()
+    audit.mark()
+    second = start_operator(SLIPWAY_LEADER_ELECTION="false")
+    second.wait_until_ready()
+    assert settle(second, audit) == 0, audit.writes(USER)
+    if moment == "created":
+        play.train(kubectl)
+    if moment != "packaged":
+        play.package(kubectl)
+    again = kubectl.get("job", "job-train")
+    assert again
+    assert again["metadata"]["uid"] == job["metadata"]["uid"]
+
+
+def test_a_job_that_was_created_while_no_operator_ran_is_taken_up(
+    start_operator: Start, kubectl: Kubectl
+) -> None:
+    kubectl.create([play.source(), play.training_job()])
+    start_operator(SLIPWAY_LEADER_ELECTION="false")
+    play.wait_object(kubectl, "job", "job-train")
+
+
+def test_events_are_posted_once(operator: OperatorProcess, kubectl: Kubectl) -> None:
+    kubectl.create([play.source(), play.training_job()])
+    play.train(kubectl)
+    play.package(kubectl)
+
+    def posted() -> list[tuple[str, str]]:
+        found = kubectl.list("events.events.k8s.io")
+        return sorted((event["reason"], event["note"]) for event in found)
+
+    wait_for(lambda: len(posted()) >= 3, 30, "events are posted", operator.log.read_text)
+    assert len(set(posted())) == len(posted())
+
+
+def test_namespaces_that_are_not_served_are_left_alone(
+    start_operator: Start, kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    operator = start_operator(
+        SLIPWAY_LEADER_ELECTION="false", SLIPWAY_WATCH_NAMESPACES=f"{kubectl.namespace}, elsewhere"
+    )
+    operator.wait_until_ready()
+    control_plane.kubectl.create([play.source(), play.training_job()])
+    kubectl.create([play.source(), play.training_job()])
+    play.wait_object(kubectl, "job", "job-train")
+    assert control_plane.kubectl.get("job", "job-train") is None
+    control_plane.kubectl.run("delete", "tj/job", "configmap/source")
+
+
+def test_a_kubeconfig_that_is_missing_is_told_in_one_sentence(tmp_path: Path) -> None:
+    operator = OperatorProcess.start(tmp_path / "none", tmp_path / "log", {})
+    assert operator.process.wait(60) == 1
+    (line,) = operator.log.read_text().splitlines()
+    assert "--kubeconfig" in line

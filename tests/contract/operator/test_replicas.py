@@ -1,0 +1,135 @@
+"""Replicas, health and appetite of the operator's process."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dev.cluster import daemon
+from tests.contract.operator import play
+from tests.contract.operator.process import NAMESPACE, OperatorProcess
+from tests.harness import Kubectl, TestControlPlane
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.contract
+CRDS = Path(__file__).parents[3] / "crds"
+Start = Callable[..., OperatorProcess]
+
+
+def holder(control_plane: TestControlPlane) -> str:
+    lease = control_plane.kubectl.get("lease", "slipway-operator", NAMESPACE) or {}
+    return str(lease.get("spec", {}).get("holderIdentity", ""))
+
+
+def leader_of(operators: list[OperatorProcess]) -> OperatorProcess | None:
+    leaders = [each for each in operators if each.leads]
+    assert len(leaders) <= 1, "two replicas lead"
+    return leaders[0] if leaders else None
+
+
+def test_of_two_replicas_one_acts_and_the_other_takes_over(
+    start_operator: Start, kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    both = [start_operator(), start_operator()]
+    for each in both:
+        each.wait_until_ready()
+    leader = wait_for(lambda: leader_of(both), 30, "one leads", both[0].log.read_text)
+    standby = next(each for each in both if each is not leader)
+    kubectl.create([play.source(), play.training_job()])
+    play.wait_object(kubectl, "job", "job-train")
+    assert standby.metric("slipway_api_writes_total") == 0
+    assert standby.metric("slipway_cached_objects") > 0
+
+    assert leader.terminate() == 0
+    wait_for(lambda: standby.leads, 10, "the standby leads", standby.log.read_text)
+    kubectl.create(play.training_job("second"))
+    play.wait_object(kubectl, "job", "second-train")
+    assert standby.terminate() == 0
+    assert holder(control_plane) == ""
+
+
+def test_a_leader_that_dies_is_followed_once_its_lease_is_over(start_operator: Start) -> None:
+    first = start_operator()
+    wait_for(lambda: first.leads, 30, "it leads", first.log.read_text)
+    second = start_operator()
+    second.wait_until_ready()
+    assert not second.leads
+    first.kill()
+    wait_for(lambda: second.leads, 60, "the other one leads", second.log.read_text)
+
+
+def test_a_leader_that_loses_its_lease_ends(
+    start_operator: Start, control_plane: TestControlPlane
+) -> None:
+    operator = start_operator()
+    wait_for(lambda: operator.leads, 30, "it leads", operator.log.read_text)
+    kubectl = control_plane.kubectl
+    patch = '{"spec":{"holderIdentity":"somebody-else","leaseDurationSeconds":3600}}'
+    kubectl.run(
+        *("patch", "lease", "slipway-operator", "-n", NAMESPACE, "--type=merge", f"--patch={patch}")
+    )
+    assert operator.process.wait(60) == 1
+    assert "Leadership was lost" in operator.log.read_text()
+    kubectl.run("delete", "lease", "slipway-operator", "-n", NAMESPACE)
+
+
+def test_the_watches_come_back_after_the_api_server_was_away(
+    operator: OperatorProcess, kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    kubectl.create([play.source(), play.training_job("before")])
+    play.wait_object(kubectl, "job", "before-train")
+    _restart(control_plane)
+    kubectl.create(play.training_job("after"))
+    play.wait_object(kubectl, "job", "after-train")
+    wait_for(lambda: operator.status("/readyz") == 200, 60, "it is ready", operator.log.read_text)
+    assert operator.status("/healthz") == 200
+
+
+def _restart(control_plane: TestControlPlane) -> None:
+    apiserver = control_plane.plane.daemons()[1]
+    process = apiserver.process
+    assert process
+    daemon.end([process], grace=0)
+    control_plane.plane.start()
+
+
+def test_the_operator_waits_for_its_kinds(
+    start_operator: Start, control_plane: TestControlPlane
+) -> None:
+    admin = control_plane.kubectl
+    names = ("crd/trainingjobs.slipway.dev", "crd/modeldeployments.slipway.dev")
+    admin.run("delete", *names)
+    operator = start_operator(SLIPWAY_LEADER_ELECTION="false")
+    wait_for(
+        lambda: "slipway crds" in operator.log.read_text(),
+        30,
+        "it says what is missing",
+        operator.log.read_text,
+    )
+    assert operator.status("/healthz") == 200
+    assert operator.status("/readyz") == 503
+    admin.apply(CRDS)
+    admin.run("wait", "--for=condition=Established", "--timeout=60s", *names)
+    operator.wait_until_ready()
+
+
+def test_it_ends_within_seconds_when_it_is_told_to(operator: OperatorProcess) -> None:
+    begin = time.monotonic()
+    assert operator.terminate() == 0
+    assert time.monotonic() - begin < 5
+
+
+def test_it_idles_under_120_mib_and_near_no_cpu(start_operator: Start, kubectl: Kubectl) -> None:
+    operator = start_operator()
+    operator.wait_until_ready()
+    wait_for(lambda: operator.leads, 60, "it leads", operator.log.read_text)
+    kubectl.create([play.source(), *(play.training_job(f"job-{n}") for n in range(20))])
+    for number in range(20):
+        play.wait_object(kubectl, "job", f"job-{number}-train")
+    wait_for(lambda: operator.metric("slipway_workqueue_depth") == 0, 30, "it has nothing to do")
+    before, begin = operator.cpu(), time.monotonic()
+    wait_for(lambda: time.monotonic() - begin > 10, 20, "ten seconds have passed")
+    used = (operator.cpu() - before) / (time.monotonic() - begin)
+    assert used < 0.05, f"{used:.1%} of a processor"
+    assert operator.memory() < 120, f"{operator.memory():.0f} MiB"
