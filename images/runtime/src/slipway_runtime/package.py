@@ -6,7 +6,7 @@ modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWA
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
 termination message has the reason Packaged, or why not. Exit codes: 0, 1, and 75 where the store is
-unavailable or the program was told to stop: trying again is then worth it, and safe, as it makes the
+unavailable or the program was told to stop: another try is then worth it, and safe, as it makes the
 same bytes again.
 """
 

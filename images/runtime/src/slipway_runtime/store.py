@@ -37,7 +37,8 @@ _UNAVAILABLE = (
     ConnectionError,
     TimeoutError,
 )
-_UNAVAILABLE_ERRNO = {errno.EBUSY, errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)}
+_UNKNOWN_KEY = "XAdminUserNotFound"
+"""versitygw's code, with status 404, for an access key that it does not know."""
 
 
 class StoreError(Exception):
@@ -182,35 +183,30 @@ def _is_local(error: Exception) -> bool:
 
 
 def _translate(uri: str, error: Exception) -> StoreError:
-    code = _code(error)
+    code, status = _answer(error)
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
-    if isinstance(error, FileNotFoundError) or code == "404":
+    if isinstance(error, FileNotFoundError) or (status == 404 and code in ("", "404")):
         return ObjectNotFoundError(f"There is nothing at {uri}.")
     if isinstance(error, botocore.exceptions.NoCredentialsError):
         return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
-    if isinstance(error, PermissionError) or code in ("401", "403"):
-        return AccessDeniedError(f"The store denies access to {uri}: {_brief(error)}")
-    if _is_unavailable(error, code):
+    if isinstance(error, _UNAVAILABLE) or status == 429 or status >= 500:
         return StoreUnavailableError(f"The store of {uri} cannot be reached: {_brief(error)}")
+    if isinstance(error, PermissionError) or status in (401, 403) or code == _UNKNOWN_KEY:
+        return AccessDeniedError(f"The store denies access to {uri}: {_brief(error)}")
     return StoreError(f"{uri} cannot be used: {_brief(error)}")
 
 
-def _is_unavailable(error: Exception, code: str) -> bool:
-    if isinstance(error, _UNAVAILABLE) or code in ("429", "500", "502", "503", "504"):
-        return True
-    return isinstance(error, OSError) and error.errno in _UNAVAILABLE_ERRNO
-
-
-def _code(error: Exception) -> str:
-    """Return S3's error code or HTTP's status, as text; empty where there is none."""
+def _answer(error: Exception) -> tuple[str, int]:
+    """Return S3's error code and HTTP's status, as far as the server sent any; else "" and 0."""
     for link in (error, error.__cause__):
         if isinstance(link, aiohttp.ClientResponseError):
-            return str(link.status)
+            return "", link.status
         response = getattr(link, "response", None)
         if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-    return ""
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return str(response.get("Error", {}).get("Code", "")), int(status)
+    return "", 0
 
 
 def _brief(error: Exception) -> str:
