@@ -1,4 +1,9 @@
-"""The files of a revision's pods, from what TorchServe's and Envoy's packages make."""
+"""The files of a revision's pods, from what TorchServe's and Envoy's packages make.
+
+Envoy's texts are remembered, for writing YAML is by far the slowest part of a plan.
+"""
+
+from functools import lru_cache
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
@@ -45,12 +50,21 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
 def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
     """Return the files that do not change in a pod's life, by name."""
     return {
-        names.ENVOY_FILE: envoy.to_yaml(envoy.bootstrap(proxy(deployment, model))),
+        names.ENVOY_FILE: _bootstrap_text(proxy(deployment, model)),
         names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
     }
 
 
 def route_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
     """Return the files that Envoy reads anew when they change, by name."""
-    routes = envoy.route_file(proxy(deployment, model))
-    return {names.ROUTES_FILE: envoy.to_yaml(routes)}
+    return {names.ROUTES_FILE: _routes_text(proxy(deployment, model))}
+
+
+@lru_cache(maxsize=1024)
+def _bootstrap_text(config: envoy.ProxyConfig) -> str:
+    return envoy.to_yaml(envoy.bootstrap(config))
+
+
+@lru_cache(maxsize=1024)
+def _routes_text(config: envoy.ProxyConfig) -> str:
+    return envoy.to_yaml(envoy.route_file(config))
