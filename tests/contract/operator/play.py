@@ -180,3 +180,48 @@ def package(kubectl: Kubectl, name: str = "job") -> Object:
     end_pod(kubectl, pod, 0, packaged(name))
     complete_job(kubectl, job)
     return wait_phase(kubectl, name, "Succeeded")
+
+
+def model_deployment(name: str = "model", **spec: Any) -> Object:
+    """Return a ModelDeployment of an archive at a URI, with two replicas and an autoscaler."""
+    base = {
+        "model": {"uri": "https://models.example/model.mar", "sha256": SHA},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+    }
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": {**base, **spec},
+    }
+
+
+def is_true(kubectl: Kubectl, condition: str, name: str = "model") -> bool:
+    """Tell whether a ModelDeployment's condition is true."""
+    status = (kubectl.get("modeldeployment", name) or {}).get("status", {})
+    found = {one["type"]: one["status"] for one in status.get("conditions", ())}
+    return found.get(condition) == "True"
+
+
+def roll_out(kubectl: Kubectl, name: str = "model") -> None:
+    """Let a Deployment's pods come up one after the other, as its controllers tell it."""
+    found = wait_object(kubectl, "deployment", name)
+    count = 2
+    moment = now()
+    for ready in range(count + 1):
+        true = {"lastUpdateTime": moment, "lastTransitionTime": moment, "message": ""}
+        available = "True" if ready == count else "False"
+        progressing = "NewReplicaSetAvailable" if ready == count else "ReplicaSetUpdated"
+        status = {
+            "observedGeneration": found["metadata"]["generation"],
+            "replicas": count,
+            "updatedReplicas": count,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "unavailableReplicas": count - ready,
+            "conditions": [
+                {"type": "Available", "status": available, "reason": "Minimum", **true},
+                {"type": "Progressing", "status": "True", "reason": progressing, **true},
+            ],
+        }
+        _status(kubectl, "deployment", name, status)

@@ -56,6 +56,20 @@ def test_a_job_from_creation_to_package_costs_at_most_ten_writes_and_no_refusal(
     assert "finalizers" not in done["metadata"]
 
 
+def test_a_models_first_rollout_costs_at_most_fourteen_writes_and_no_refusal(
+    operator: OperatorProcess, kubectl: Kubectl, audit: AuditLog
+) -> None:
+    kubectl.create(play.model_deployment())
+    play.roll_out(kubectl)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 30, "it is ready", operator.log.read_text)
+    writes = audit.writes(USER)
+    assert settle(operator, audit) <= 14, writes
+    assert refused(audit) == []
+    audit.mark()
+    kubectl.run("annotate", "mdep", "model", "touched=1")
+    assert settle(operator, audit) == 0
+
+
 def test_a_finished_job_gets_its_children_not_back_and_costs_nothing_more(
     operator: OperatorProcess, kubectl: Kubectl, audit: AuditLog
 ) -> None:

@@ -1,0 +1,141 @@
+"""Requests to an API server that is slow, overloaded or away."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio.client import Configuration
+
+from slipway.kube import client as module
+from slipway.kube.client import Client
+from slipway.kube.connection import Connection
+from slipway.kube.errors import Conflict, Unavailable
+from slipway.plan import ObjectRef
+from tests.unit.controller.fakes import training_job
+
+REF = ObjectRef("v1", "Service", "default", "web")
+Answer = Callable[[web.Request], web.Response]
+
+
+class ApiServer:
+    """Answers requests with what it is given, in turn; the last answer stays."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.requests: list[web.Request] = []
+        self.bodies: list[str] = []
+        self.observed: list[tuple[str, str, bool, int]] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        self.bodies.append(await request.text())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return answer(request)
+
+    def observe(self, method: str, path: str, watch: bool, status: int) -> None:
+        self.observed.append((method, path, watch, status))
+
+
+def says(status: int, body: Any = None, **headers: str) -> Answer:
+    return lambda _: web.json_response(
+        body or {"kind": "Status", "message": "why"}, status=status, headers=headers
+    )
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+async def client(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    monkeypatch.setattr(module, "_RETRY_WAITS", (0.0, 0.0))
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", api.handle)
+    server = TestServer(application)
+    await server.start_server()
+    configuration = Configuration(host=str(server.make_url("/")).rstrip("/"))
+    connection = Connection(configuration, api.observe, in_cluster=False)
+    yield Client(connection)
+    await connection.close()
+    await server.close()
+
+
+async def test_a_failure_that_passes_is_asked_again(api: ApiServer, client: Client) -> None:
+    api.answers = [says(503), says(429), says(200, {"kind": "Service"})]
+    assert await client.get(REF) == {"kind": "Service"}
+    assert [status for *_, status in api.observed] == [503, 429, 200]
+
+
+async def test_a_failure_that_stays_is_told_after_three_attempts(
+    api: ApiServer, client: Client
+) -> None:
+    api.answers = [says(500)]
+    with pytest.raises(Unavailable, match="why"):
+        await client.get(REF)
+    assert len(api.requests) == 3
+
+
+async def test_a_long_wait_that_the_server_asks_for_is_left_to_the_queue(
+    api: ApiServer, client: Client
+) -> None:
+    api.answers = [says(429, **{"Retry-After": "60"})]
+    with pytest.raises(Unavailable) as told:
+        await client.get(REF)
+    assert told.value.retry_after == 60
+    assert len(api.requests) == 1
+
+
+async def test_a_refusal_is_not_asked_again(api: ApiServer, client: Client) -> None:
+    api.answers = [says(409)]
+    with pytest.raises(Conflict, match="why"):
+        await client.apply(training_job())
+    assert len(api.requests) == 1
+
+
+async def test_what_is_not_there_is_none(api: ApiServer, client: Client) -> None:
+    api.answers = [says(404)]
+    assert await client.get(REF) is None
+
+
+async def test_a_server_that_is_away_is_unavailable(client: Client, api: ApiServer) -> None:
+    def drop(request: web.Request) -> web.Response:
+        assert request.transport
+        request.transport.abort()
+        return web.Response()
+
+    api.answers = [drop]
+    with pytest.raises(Unavailable, match="did not answer"):
+        await client.get(REF)
+    assert {status for *_, status in api.observed} == {0}
+
+
+async def test_an_apply_is_forced_and_has_one_manager(api: ApiServer, client: Client) -> None:
+    api.answers = [says(200, {"kind": "TrainingJob"})]
+    await client.apply(training_job(), "status")
+    (request,) = api.requests
+    assert request.method == "PATCH"
+    assert request.path == "/apis/slipway.dev/v1alpha1/namespaces/default/trainingjobs/job/status"
+    assert request.content_type == "application/apply-patch+yaml"
+    assert dict(request.query) == {"fieldManager": "slipway", "force": "true"}
+
+
+async def test_a_delete_is_bound_to_the_uid_and_runs_in_the_background(
+    api: ApiServer, client: Client
+) -> None:
+    api.answers = [says(200)]
+    await client.delete(REF, "uid-1")
+    assert '"propagationPolicy": "Background"' in api.bodies[0]
+    assert '"uid": "uid-1"' in api.bodies[0]
+
+
+async def test_a_long_list_is_read_page_by_page(api: ApiServer, client: Client) -> None:
+    first = {"metadata": {"continue": "more", "resourceVersion": "7"}, "items": [{"n": 1}]}
+    last = {"metadata": {"resourceVersion": "7"}, "items": [{"n": 2}]}
+    api.answers = [says(200, first), says(200, last)]
+    resource = module.resource_of(REF)
+    assert await client.metadata(resource, "", "a=b") == ([{"n": 1}, {"n": 2}], 7)
+    assert api.requests[1].query["continue"] == "more"
+    assert "PartialObjectMetadataList" in api.requests[0].headers["Accept"]
