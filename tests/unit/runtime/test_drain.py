@@ -1,0 +1,182 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_runtime.drain import Settings, active_requests, drain
+from tests.harness.waiting import wait_for
+from tests.unit.runtime.conftest import free_port
+
+
+class SlowServer(ThreadingHTTPServer):
+    """Answers a request once it is allowed to; in TorchServe's place."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), SlowHandler)
+        self.allowed = threading.Event()
+
+
+class SlowHandler(BaseHTTPRequestHandler):
+    server: SlowServer
+
+    def do_GET(self) -> None:
+        self.server.allowed.wait(30)
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"done")
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+def bootstrap(http: int, admin: int, upstream: int) -> dict[str, Any]:
+    """Return the least Envoy configuration with a users' listener and an admin interface."""
+
+    def address(port: int) -> dict[str, Any]:
+        return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+    types = "type.googleapis.com/envoy.extensions.filters"
+    health = {
+        "@type": f"{types}.http.health_check.v3.HealthCheck",
+        "pass_through_mode": False,
+        "headers": [{"name": ":path", "string_match": {"exact": "/readyz"}}],
+    }
+    manager = {
+        "@type": f"{types}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "http",
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+                }
+            ]
+        },
+        "http_filters": [
+            {"name": "health", "typed_config": health},
+            {
+                "name": "router",
+                "typed_config": {"@type": f"{types}.http.router.v3.Router"},
+            },
+        ],
+    }
+    listener = {
+        "name": "http",
+        "address": address(http),
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    endpoint = {"endpoint": {"address": address(upstream)}}
+    cluster = {
+        "name": "upstream",
+        "load_assignment": {
+            "cluster_name": "upstream",
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+    return {
+        "admin": {"address": address(admin)},
+        "static_resources": {"listeners": [listener], "clusters": [cluster]},
+    }
+
+
+class Door:
+    """A real Envoy in front of a slow server."""
+
+    def __init__(self) -> None:
+        self.upstream = SlowServer()
+        threading.Thread(target=self.upstream.serve_forever, daemon=True).start()
+        self.port, self.admin = free_port(), free_port()
+        envoy = Path(sys.executable).with_name("envoy")
+        config = json.dumps(bootstrap(self.port, self.admin, self.upstream.server_port))
+        command = [str(envoy), "--config-yaml", config, "--disable-hot-restart", "-l", "error"]
+        self.process = subprocess.Popen([*command, "--concurrency", "1"])
+        self.settings = Settings(f"http://127.0.0.1:{self.admin}", "http", 20.0, 0.0)
+        wait_for(lambda: self.status("/readyz") == 200, 30, "Envoy is ready")
+
+    def get(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=40) as answer:
+            return answer.status, answer.read().decode()
+
+    def status(self, path: str) -> int:
+        try:
+            return self.get(path)[0]
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        self.upstream.allowed.set()
+        self.process.kill()
+        self.process.wait()
+        self.upstream.shutdown()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    opened = Door()
+    yield opened
+    opened.close()
+
+
+def test_readiness_ends_before_anything_is_waited_for(door: Door) -> None:
+    assert door.status("/readyz") == 200
+    assert drain(door.settings) < 5
+    assert door.status("/readyz") == 503
+
+
+def test_a_request_in_flight_is_answered_before_the_drain_ends(door: Door) -> None:
+    answers: list[tuple[int, str]] = []
+    asking = threading.Thread(target=lambda: answers.append(door.get("/predict")))
+    asking.start()
+    wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
+    draining = threading.Thread(target=drain, args=(door.settings,))
+    draining.start()
+    wait_for(lambda: door.status("/readyz") == 503, 20, "readiness has ended")
+    assert draining.is_alive()
+    door.upstream.allowed.set()
+    draining.join(timeout=20)
+    asking.join(timeout=20)
+    assert not draining.is_alive()
+    assert answers == [(200, "done")]
+
+
+def test_a_request_that_takes_too_long_ends_the_wait(door: Door) -> None:
+    asking = threading.Thread(target=door.status, args=("/predict",))
+    asking.start()
+    wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
+    with pytest.raises(TimeoutError, match="1 requests are still active"):
+        drain(Settings(door.settings.admin, "http", longest=0.5, shortest=0.0))
+    door.upstream.allowed.set()
+    asking.join(timeout=20)
+
+
+def test_the_endpoints_get_their_time_even_where_nothing_is_in_flight(door: Door) -> None:
+    start = time.monotonic()
+    drain(Settings(door.settings.admin, "http", longest=10.0, shortest=1.0))
+    assert time.monotonic() - start >= 1.0
+
+
+@pytest.mark.parametrize("seconds", ["30", "soon"])
+def test_a_pod_without_envoy_or_with_a_wrong_setting_is_not_held_up(seconds: str) -> None:
+    env = {
+        **os.environ,
+        "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{free_port()}",
+        "SLIPWAY_DRAIN_SECONDS": seconds,
+    }
+    command = [sys.executable, "-m", "slipway_runtime.drain"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert "not drained" in done.stderr
