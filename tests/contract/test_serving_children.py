@@ -10,7 +10,7 @@ import yaml
 
 from slipway.kube.compare import contains
 from slipway.manifests import MANAGER
-from tests.harness import Kubectl, TestControlPlane
+from tests.harness import Kubectl, KubectlError, TestControlPlane
 from tests.unit.serving.world import (
     JOB_MODEL,
     World,
@@ -150,3 +150,15 @@ def test_every_status_is_one_that_the_kind_allows(kubectl: Kubectl) -> None:
         written = {**copy.deepcopy(deployment), "status": status}
         kubectl.apply(written, "--subresource=status", "--validate=strict")
         assert live(kubectl, deployment)["status"] == status
+
+
+def test_variables_that_the_operator_sets_are_refused_with_a_word(kubectl: Kubectl) -> None:
+    spec = {**World().spec, "server": {"env": [{"name": "TS_CONFIG_FILE", "value": "/tmp/x"}]}}
+    deployment = {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "web"},
+        "spec": spec,
+    }
+    with pytest.raises(KubectlError, match="remove the variables that the operator sets itself"):
+        kubectl.apply(deployment)

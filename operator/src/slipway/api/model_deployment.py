@@ -28,6 +28,25 @@ ArchiveUri = Annotated[
 ]
 
 
+OWNED_SERVER_ENV = ("TS_CONFIG_FILE", "TEMP", "LOG_LOCATION", "METRICS_LOCATION")
+"""Variables by which TorchServe is told where its files are; a user must not set them."""
+
+_OWNED = ", ".join(f"'{name}'" for name in OWNED_SERVER_ENV)
+
+ServerEnv = Annotated[
+    EnvList,
+    Field(
+        json_schema_extra=rules(
+            (
+                f"self.all(e, !(e.name in [{_OWNED}]) && !e.name.startsWith('SLIPWAY_'))",
+                "remove the variables that the operator sets itself: SLIPWAY_*, "
+                + ", ".join(OWNED_SERVER_ENV),
+            )
+        )
+    ),
+]
+
+
 class TrainingJobReference(ApiModel):
     """A TrainingJob in the deployment's namespace whose package is served."""
 
@@ -81,7 +100,7 @@ class Server(ApiModel):
     )
     resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
     """Resources of TorchServe in each pod."""
-    env: EnvList = Field(default_factory=list)
+    env: ServerEnv = Field(default_factory=list)
     """Variables of the workers."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         default=None, description="Requests answered together; the package's own by default."

@@ -80,7 +80,7 @@ def envoy(settings: Settings) -> dict[str, Any]:
         ],
         "resources": {"requests": ENVOY_REQUESTS},
         "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
-        "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=1),
+        "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=2),
         "volumeMounts": [
             mount("config", names.CONFIG_DIR, read_only=True),
             mount("routes", names.ROUTES_DIR, read_only=True),
