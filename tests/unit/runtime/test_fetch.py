@@ -11,6 +11,7 @@ from s3fs import S3FileSystem
 
 from slipway_runtime import fetch, store
 from tests.unit.runtime.conftest import S3Server
+from tests.unit.runtime.cutting_proxy import cutting_proxy
 
 CONTENT = b"an archive" * 100_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -95,6 +96,19 @@ def test_a_store_that_is_down_is_worth_another_try(
     stored.stop()
     assert fetch.run(URI, SHA256, tmp_path / "net.mar") == 75
     assert word(termination_log)["reason"] == "StoreUnavailable"
+
+
+def test_connections_that_break_in_the_middle_are_made_again(
+    stored: S3Server, termination_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = CONTENT * 20
+    store.put_bytes(content, URI)
+    S3FileSystem.clear_instance_cache()
+    monkeypatch.setattr(fetch, "PATIENCE", 60.0)
+    with cutting_proxy(stored.port, cuts=4, after=store.CHUNK // 2) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+        code = fetch.run(URI, hashlib.sha256(content).hexdigest(), tmp_path / "net.mar")
+    assert (code, proxy.done) == (0, 4)
 
 
 def test_a_full_disk_is_told_as_such(

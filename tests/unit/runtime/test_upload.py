@@ -15,6 +15,7 @@ from slipway_runtime import store, upload
 from slipway_runtime.manifest import OutputError
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import S3Server
+from tests.unit.runtime.cutting_proxy import cutting_proxy
 
 PREFIX = "outputs/ns/net/uid"
 URI = f"s3://slipway/{PREFIX}"
@@ -119,6 +120,18 @@ def test_an_upload_waits_for_a_store_that_is_down(
     thread.join(timeout=60)
     assert results == [{"uri": URI, "files": 2, "sizeBytes": 7003}]
     assert set(manifest(s3)) == {"logs/loss.txt", "model.pt"}
+
+
+def test_connections_that_break_in_the_middle_are_made_again(
+    s3: S3Server, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(3 * store.CHUNK)
+    (output / "large.bin").write_bytes(content)
+    with cutting_proxy(s3.port, cuts=4, after=store.CHUNK // 2) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+        upload.upload(output, URI)
+    assert proxy.done == 4
+    assert s3.read(f"{PREFIX}/large.bin") == content
 
 
 def test_an_upload_that_is_killed_in_the_middle_leaves_no_manifest(

@@ -23,7 +23,16 @@ from slipway_runtime import metrics
 from slipway_runtime.control import SOCKET_NAME
 from slipway_runtime.termination import Stopped, say, stop_on_signal
 
-SHARED_MODULES = ("__init__", "control", "helper", "launch", "progress", "termination", "torchrun")
+SHARED_MODULES = (
+    "__init__",
+    "control",
+    "helper",
+    "launch",
+    "log_trimmer",
+    "progress",
+    "termination",
+    "torchrun",
+)
 """The modules that run in the user's image: standard library only, Python 3.9."""
 
 LAUNCHER = '''\

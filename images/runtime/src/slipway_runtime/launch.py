@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any
 
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
+from slipway_runtime.log_trimmer import LogTrimmer
 from slipway_runtime.termination import (
     EX_SIGTERM,
     Stopped,
@@ -217,7 +218,8 @@ def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict
         return {
             "reason": "RendezvousFailed",
             "exitCode": 1,
-            "message": f"The pods did not find each other: {failure['rendezvous']}",
+            "message": f"The pods did not find each other ({failure['rendezvous']}): look whether "
+            "all of them were scheduled and could start.",
         }
     return describe_rank(failure, rank_tail(log_dir, failure["localRank"]), out_of_memory)
 
@@ -275,7 +277,8 @@ def train(
 ) -> dict[str, Any]:
     """Run the training command and, on index 0, the upload; returns the termination message."""
     before = oom_kills()
-    code = supervisor.run(command, script_environment(os.environ))
+    with LogTrimmer(log_dir):
+        code = supervisor.run(command, script_environment(os.environ))
     if code != 0 and supervisor.stopped:
         return stopped_message()
     if code != 0:

@@ -106,7 +106,12 @@ def read_tail(path: Path) -> str:
             raw = stream.read(TAIL_BYTES)
     except OSError:
         return ""
-    lines = _ANSI.sub("", raw.decode("utf-8", "replace")).replace("\r", "\n").split("\n")
+    return clean_tail(raw.decode("utf-8", "replace"))
+
+
+def clean_tail(text: str) -> str:
+    """Return the last lines of a text as clean text, at most 20 of 400 characters each."""
+    lines = _ANSI.sub("", text).replace("\r", "\n").split("\n")
     clean = ["".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines]
     kept = [line[-MAX_LINE:] for line in clean if line]
     return "\n".join(kept[-TAIL_LINES:])

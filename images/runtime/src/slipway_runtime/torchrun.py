@@ -31,7 +31,7 @@ def run(failure_file: Path, args: Sequence[str]) -> int:
         kind = f"{type(error).__module__}.{type(error).__name__}"
         if "rendezvous" not in kind.lower():
             raise
-        failure = {"rendezvous": f"{type(error).__name__}: {error}"}
+        failure = {"rendezvous": f"{type(error).__name__} {error}".strip()}
     else:
         return 0
     failure_file.write_text(json.dumps(failure), encoding="utf-8")

@@ -1,0 +1,121 @@
+"""Watch TorchServe start, and end it with a word where its workers do not come up.
+
+A worker that cannot load its model is started again and again while TorchServe itself looks well:
+left alone, nobody would be told why the pod does not get ready. The server image's start script
+runs this program beside TorchServe. It ends once all workers are READY. Where they have ended too
+often, or not come up in time, it writes the termination message, whose reason is ModelLoadFailed
+and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
+TorchServe.
+
+Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1), ``SLIPWAY_STARTUP_SECONDS``
+(longest time to come up, 600), ``SLIPWAY_MANAGEMENT`` (http://127.0.0.1:8081), ``LOG_LOCATION``
+(the folder of ``model.log``).
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway_runtime.termination import clean_tail, say, write_message
+
+POLL_SECONDS = 0.5
+TRIES = 3
+"""How often each worker may be started, on the average, before the model counts as broken."""
+FIRST_LINE = "s_name_part0="
+"""What each worker of TorchServe 0.12 logs when it starts (ts/model_service_worker.py)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to wait for; ``longest`` is in seconds."""
+
+    model: str
+    workers: int
+    longest: float
+    management: str
+    log: Path
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "Settings":
+        """Read the settings; raises ValueError for a number that is none, KeyError for no model."""
+        return cls(
+            model=env["SLIPWAY_MODEL"],
+            workers=int(env.get("SLIPWAY_WORKERS", "1")),
+            longest=float(env.get("SLIPWAY_STARTUP_SECONDS", "600")),
+            management=env.get("SLIPWAY_MANAGEMENT", "http://127.0.0.1:8081"),
+            log=Path(env.get("LOG_LOCATION", "/tmp"), "model.log"),  # noqa: S108 - the image's
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the workers did not come up: one sentence, and the log that tells more."""
+
+    message: str
+    log: str
+
+
+def wait(settings: Settings, parent: int) -> Failure | None:
+    """Return None once the workers are READY or the parent is gone, or why they did not come up."""
+    deadline = time.monotonic() + settings.longest
+    while os.getppid() == parent and ready_workers(settings) < settings.workers:
+        attempts = split_attempts(read_log(settings.log))
+        if len(attempts) > TRIES * settings.workers:
+            text = f"The model cannot be loaded: its workers ended {len(attempts) - 1} times."
+            return Failure(text, attempts[-2])
+        if time.monotonic() > deadline:
+            text = f"The workers had not loaded the model in {settings.longest:.0f} s."
+            return Failure(text, attempts[-1] if attempts else "")
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def ready_workers(settings: Settings) -> int:
+    """Return how many workers are READY; 0 while TorchServe does not answer."""
+    url = f"{settings.management}/models/{settings.model}"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+            (description,) = json.load(answer)
+    except (OSError, ValueError):
+        return 0
+    return sum(worker["status"] == "READY" for worker in description["workers"])
+
+
+def read_log(path: Path) -> str:
+    """Return the workers' log; empty while there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def split_attempts(log: str) -> list[str]:
+    """Return what the log says from each start of a worker to the next one."""
+    return [part.partition("\n")[2] for part in log.split(FIRST_LINE)[1:]]
+
+
+def main() -> int:
+    """Watch, and end the parent where the model cannot be loaded; returns the exit code."""
+    parent = os.getppid()
+    try:
+        failure = wait(Settings.from_environment(os.environ), parent)
+    except (KeyError, ValueError) as error:
+        say(f"the start is not watched: {error!r}")
+        return 1
+    if failure is None or os.getppid() != parent:
+        return 0
+    say(failure.message)
+    word = {"reason": "ModelLoadFailed", "message": failure.message}
+    write_message({**word, "logTail": clean_tail(failure.log)})
+    os.kill(parent, signal.SIGTERM)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
