@@ -19,6 +19,13 @@ LOG = "\n".join(
     json.dumps({"time": "t", "level": "WARN", "message": text, "exception": ""})
     for text in ("loading", "ModuleNotFoundError: No module named 'handler'")
 )
+WATCHER = json.dumps(
+    {
+        "reason": "ModelLoadFailed",
+        "message": "The model cannot be loaded: its workers ended 3 times.",
+        "logTail": "ValueError: no vocabulary",
+    }
+)
 NO_SECRET = waiting("CreateContainerConfigError", 'secret "slipway-store" not found')
 NO_KEY = waiting("CreateContainerConfigError", "couldn't find key token in Secret demo/keys")
 NO_MAP = waiting("CreateContainerConfigError", 'configmap "settings" not found')
@@ -62,7 +69,12 @@ ABOUT_THE_MODEL: list[Case] = [
     (
         main_status("torchserve", lastState=terminated(1, LOG), **CRASHING),
         reasons.MODEL_LOAD_FAILED,
-        "exit code 1; its log ended with:\nloading\nModuleNotFoundError: No module named 'handler'",
+        "exit code 1; the log ended with:\nloading\nModuleNotFoundError: No module named 'handler'",
+    ),
+    (
+        main_status("torchserve", lastState=terminated(143, WATCHER), **CRASHING),
+        reasons.MODEL_LOAD_FAILED,
+        "workers ended 3 times; the log ended with:\nValueError: no vocabulary",
     ),
     (
         main_status("torchserve", state={"running": {}}, lastState=terminated(143, LOG)),

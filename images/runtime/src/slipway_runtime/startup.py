@@ -7,9 +7,9 @@ often, or not come up in time, it writes the termination message, whose reason i
 and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
 TorchServe.
 
-Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1), ``SLIPWAY_STARTUP_SECONDS``
-(longest time to come up, 600), ``SLIPWAY_MANAGEMENT`` (http://127.0.0.1:8081), ``LOG_LOCATION``
-(the folder of ``model.log``).
+Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
+``SLIPWAY_STARTUP_SECONDS`` (longest time to come up, 600), ``SLIPWAY_MANAGEMENT``
+(http://127.0.0.1:8081), ``LOG_LOCATION`` (the folder of ``model.log``).
 """
 
 import json
@@ -17,9 +17,11 @@ import os
 import signal
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from slipway_runtime.termination import clean_tail, say, write_message
@@ -64,27 +66,47 @@ class Failure:
 def wait(settings: Settings, parent: int) -> Failure | None:
     """Return None once the workers are READY or the parent is gone, or why they did not come up."""
     deadline = time.monotonic() + settings.longest
-    while os.getppid() == parent and ready_workers(settings) < settings.workers:
-        attempts = split_attempts(read_log(settings.log))
-        if len(attempts) > TRIES * settings.workers:
-            text = f"The model cannot be loaded: its workers ended {len(attempts) - 1} times."
-            return Failure(text, attempts[-2])
-        if time.monotonic() > deadline:
-            text = f"The workers had not loaded the model in {settings.longest:.0f} s."
-            return Failure(text, attempts[-1] if attempts else "")
+    while os.getppid() == parent:
+        ready = ready_workers(settings)
+        if ready is not None and ready >= settings.workers:
+            return None
+        log = read_log(settings.log)
+        if ready is None:
+            return Failure("TorchServe did not take the archive.", log)
+        failure = find_failure(settings, log, late=time.monotonic() > deadline)
+        if failure:
+            return failure
         time.sleep(POLL_SECONDS)
     return None
 
 
-def ready_workers(settings: Settings) -> int:
-    """Return how many workers are READY; 0 while TorchServe does not answer."""
+def find_failure(settings: Settings, log: str, *, late: bool) -> Failure | None:
+    """Return why workers that are not READY are not worth more patience, or None."""
+    attempts = split_attempts(log)
+    if len(attempts) > TRIES * settings.workers:
+        text = f"The model cannot be loaded: its workers ended {len(attempts) - 1} times."
+        return Failure(text, attempts[-2])
+    if late:
+        text = f"The workers had not loaded the model in {settings.longest:.0f} s."
+        return Failure(text, attempts[-1] if attempts else log)
+    return None
+
+
+def ready_workers(settings: Settings) -> int | None:
+    """Return how many workers are READY; 0 while TorchServe does not answer.
+
+    None where it answers that it has no such model: it does not listen before it has tried to
+    take the archive, and does not try again.
+    """
     url = f"{settings.management}/models/{settings.model}"
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
             (description,) = json.load(answer)
+    except urllib.error.HTTPError as error:
+        return None if error.code == HTTPStatus.NOT_FOUND else 0
     except (OSError, ValueError):
         return 0
-    return sum(worker["status"] == "READY" for worker in description["workers"])
+    return [worker["status"] for worker in description["workers"]].count("READY")
 
 
 def read_log(path: Path) -> str:

@@ -22,6 +22,8 @@ SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
 a CPU request to compare with."""
 
 ENVOY_THREADS = 2
+STARTUP_MARGIN_SECONDS = 30
+"""How much later than the pod's own watcher, which says why, the kubelet ends a slow start."""
 DRAIN = ["python3", "-P", "-m", "slipway_runtime.drain"]
 
 
@@ -88,7 +90,9 @@ def envoy(settings: Settings) -> dict[str, Any]:
     }
 
 
-def torchserve(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
+def torchserve(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> dict[str, Any]:
     """Return the main container.
 
     It listens on loopback, so the kubelet asks Envoy: it has started once its workers are READY,
@@ -96,6 +100,7 @@ def torchserve(deployment: ModelDeployment, settings: Settings) -> dict[str, Any
     slow model is never killed; it fails when TorchServe has given up starting a worker again.
     """
     wanted = deployment.spec.server
+    patience = wanted.startup_timeout_seconds + STARTUP_MARGIN_SECONDS
     return {
         **_container(names.TORCHSERVE, wanted.image or settings.server_image, settings),
         "command": ["/opt/slipway/torchserve"],
@@ -103,11 +108,9 @@ def torchserve(deployment: ModelDeployment, settings: Settings) -> dict[str, Any
             *("-f", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
             *("-s", names.MODELS_DIR, "-ncs"),
         ],
-        "env": _server_env(deployment),
+        "env": _server_env(deployment, model),
         "resources": resources(wanted.resources),
-        "startupProbe": _probe(
-            "/readyz", period=1, timeout=5, failures=wanted.startup_timeout_seconds
-        ),
+        "startupProbe": _probe("/readyz", period=1, timeout=5, failures=patience),
         "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
         "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
         "volumeMounts": [
@@ -128,7 +131,7 @@ def resources(given: ResourceRequirements) -> dict[str, Any]:
     return {**found, "limits": dict(given.limits)} if given.limits else found
 
 
-def _server_env(deployment: ModelDeployment) -> list[dict[str, Any]]:
+def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[str, Any]]:
     """Return TorchServe's variables: ours, then the user's, which replace ours of that name."""
     wanted = deployment.spec.server
     own = {
@@ -139,6 +142,9 @@ def _server_env(deployment: ModelDeployment) -> list[dict[str, Any]]:
         "METRICS_LOCATION": names.LOGS_DIR,
         "JAVA_TOOL_OPTIONS": java_options(wanted.resources),
         "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
+        "SLIPWAY_MODEL": model.name,
+        "SLIPWAY_WORKERS": str(wanted.workers),
+        "SLIPWAY_STARTUP_SECONDS": str(wanted.startup_timeout_seconds),
         "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
     }
     user = [variable.to_wire() for variable in wanted.env]

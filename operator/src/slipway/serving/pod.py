@@ -28,7 +28,7 @@ def pod_template(
             containers.fetch(deployment, model, settings),
             containers.envoy(settings),
         ],
-        "containers": [containers.torchserve(deployment, settings)],
+        "containers": [containers.torchserve(deployment, model, settings)],
         "volumes": _volumes(deployment, revision),
     }
     metadata = {

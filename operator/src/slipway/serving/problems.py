@@ -127,19 +127,26 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
             "lower spec.server.workers."
         )
         return Problem(reasons.OUT_OF_MEMORY, text)
-    tail = log_tail(end)
-    words = f"; its log ended with:\n{tail}" if tail else "."
-    return Problem(reasons.MODEL_LOAD_FAILED, f"{_how_it_ended(deployment, end)}{words}")
+    return Problem(reasons.MODEL_LOAD_FAILED, _how_it_ended(deployment, end))
 
 
 def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:
+    """Return what the pod's own watcher wrote, or what the exit code and the log tell."""
+    word = last_word(end)
+    if word.get("message"):
+        return _with_log(str(word["message"]).rstrip("."), str(word.get("logTail") or ""))
     if end.get("exitCode") in _KILLED:
         limit = deployment.spec.server.startup_timeout_seconds
-        return (
+        text = (
             "TorchServe was stopped, as its workers had not loaded the model in "
             f"{limit} s (spec.server.startupTimeoutSeconds) or it did not answer any more"
         )
-    return f"TorchServe ended with exit code {end.get('exitCode')}"
+        return _with_log(text, log_tail(end))
+    return _with_log(f"TorchServe ended with exit code {end.get('exitCode')}", log_tail(end))
+
+
+def _with_log(text: str, tail: str) -> str:
+    return f"{text}; the log ended with:\n{tail}" if tail else f"{text}."
 
 
 def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
@@ -147,10 +154,8 @@ def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     end = _failure(pod, names.ENVOY)
     if not end or any(c.started for c in pod.containers if c.name == names.ENVOY):
         return None
-    tail = log_tail(end)
-    words = f"; its log ended with:\n{tail}" if tail else "."
-    text = f"Envoy ended with exit code {end.get('exitCode')}{words}"
-    return Problem(reasons.PROXY_FAILED, text)
+    text = f"Envoy ended with exit code {end.get('exitCode')}"
+    return Problem(reasons.PROXY_FAILED, _with_log(text, log_tail(end)))
 
 
 def unschedulable(_: ModelDeployment, pod: PodView) -> Problem | None:

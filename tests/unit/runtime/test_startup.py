@@ -1,0 +1,123 @@
+"""The watcher of TorchServe's start, beside a stand-in for TorchServe."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+PARENT = """
+import subprocess, sys
+subprocess.run([sys.executable, "-m", "slipway_runtime.startup"])
+"""
+"""Starts the watcher and ends after it, as TorchServe does not; a signal ends it sooner."""
+
+START = "s_name_part0=/tmp/.ts.sock, s_name_part1=9000, pid=1\nTorch worker started.\n"
+CRASH = f"{START}RuntimeError: the vocabulary is missing\nBackend worker process died.\n"
+
+
+class Management:
+    """TorchServe's management API: what it says of the model iris."""
+
+    def __init__(self) -> None:
+        self.states: list[str] | None = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                known = self.path == "/models/iris" and api.states is not None
+                workers = [{"id": "9000", "status": state} for state in api.states or ()]
+                body = json.dumps([{"modelName": "iris", "workers": workers}]).encode()
+                self.send_response(200 if known else 404)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def management() -> Iterator[Management]:
+    found = Management()
+    thread = Thread(target=found.server.serve_forever)
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()
+
+
+def watch(folder: Path, management: Management | None, **settings: str) -> tuple[int, Any]:
+    """Return how the watched process ended, and the termination message if there is one."""
+    port = management.server.server_address[1] if management else 1
+    word = folder / "termination"
+    env = {
+        **os.environ,
+        "SLIPWAY_MODEL": "iris",
+        "SLIPWAY_MANAGEMENT": f"http://127.0.0.1:{port}",
+        "SLIPWAY_TERMINATION_LOG": str(word),
+        "LOG_LOCATION": str(folder),
+        **settings,
+    }
+    done = subprocess.run([sys.executable, "-c", PARENT], env=env, timeout=120, check=False)
+    return done.returncode, json.loads(word.read_text()) if word.exists() else None
+
+
+def test_it_leaves_when_all_workers_are_ready(tmp_path: Path, management: Management) -> None:
+    management.states = ["READY", "READY"]
+    (tmp_path / "model.log").write_text(CRASH * 2)
+    assert watch(tmp_path, management, SLIPWAY_WORKERS="2") == (0, None)
+
+
+def test_a_worker_that_ends_again_and_again_ends_the_server_with_its_log(
+    tmp_path: Path, management: Management
+) -> None:
+    management.states = ["UNLOADING"]
+    (tmp_path / "model.log").write_text("before\n" + CRASH * 3 + START)
+    code, word = watch(tmp_path, management)
+    assert code == -signal.SIGTERM
+    assert word["reason"] == "ModelLoadFailed"
+    assert "ended 3 times" in word["message"]
+    assert "RuntimeError: the vocabulary is missing" in word["logTail"]
+    assert word["logTail"].endswith("Backend worker process died.")
+
+
+def test_several_workers_may_end_more_often(tmp_path: Path, management: Management) -> None:
+    management.states = ["LOADING"] * 2
+    (tmp_path / "model.log").write_text(CRASH * 6)
+    settings = {"SLIPWAY_WORKERS": "2", "SLIPWAY_STARTUP_SECONDS": "0"}
+    _, word = watch(tmp_path, management, **settings)
+    assert "had not loaded the model in 0 s" in word["message"]
+
+
+def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "model.log").write_text(START + "downloading the vocabulary\n")
+    code, word = watch(tmp_path, None, SLIPWAY_STARTUP_SECONDS="1")
+    assert code == -signal.SIGTERM
+    assert "had not loaded the model in 1 s" in word["message"]
+    assert "downloading the vocabulary" in word["logTail"]
+
+
+def test_an_archive_that_torchserve_does_not_take_is_told_at_once(
+    tmp_path: Path, management: Management
+) -> None:
+    management.states = None
+    (tmp_path / "model.log").write_text("Error while registering model. Details: no handler\n")
+    code, word = watch(tmp_path, management)
+    assert code == -signal.SIGTERM
+    assert "did not take the archive" in word["message"]
+    assert "no handler" in word["logTail"]
+
+
+def test_a_server_without_settings_is_left_alone(tmp_path: Path) -> None:
+    assert watch(tmp_path, None, SLIPWAY_WORKERS="many") == (0, None)
