@@ -249,8 +249,16 @@ def crd(kind: Kind) -> dict[str, Any]:
     }
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes each value out where it stands, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def crd_files(write: Callable[[str, str], None]) -> None:
     """Hand each CRD to ``write`` as its file's name and its YAML text."""
     for kind in KINDS:
         head = "# Generated from slipway.api by `make crds`; do not edit.\n"
-        write(f"{GROUP}_{kind.plural}.yaml", head + yaml.safe_dump(crd(kind), sort_keys=False))
+        text = yaml.dump(crd(kind), Dumper=_Plain, sort_keys=False)
+        write(f"{GROUP}_{kind.plural}.yaml", head + text)
