@@ -63,8 +63,8 @@ def _with_settings(program: "Callable[[Settings], Coroutine[Any, Any, int]]") ->
     set_up_logs(settings.log_level)
     try:
         return asyncio.run(program(settings))
-    except KubeError as error:
-        _LOG.error("%s", error)
+    except (KubeError, OSError) as error:
+        _LOG.error("%s", error.strerror if isinstance(error, OSError) else error)
         return 1
 
 

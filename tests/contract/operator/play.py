@@ -122,23 +122,25 @@ def _containers(container: Object, state: Object, *, ready: bool) -> Object:
 
 def complete_job(kubectl: Kubectl, job: Object) -> None:
     """Let a Job end well, as the Job controller tells it."""
-    count, moment = job["spec"]["completions"], now()
-    true = {"status": "True", "lastTransitionTime": moment, "lastProbeTime": moment}
-    reason = {
+    name, count, moment = job["metadata"]["name"], job["spec"]["completions"], now()
+    both = [_job_condition(type_, moment) for type_ in ("SuccessCriteriaMet", "Complete")]
+    counts = {"active": 0, "succeeded": count}
+    _status(kubectl, "job", name, {**counts, "conditions": both[:1]})
+    status = {**counts, "completionTime": moment, "conditions": both}
+    if job["spec"].get("completionMode") == "Indexed":
+        status["completedIndexes"] = f"0-{count - 1}" if count > 1 else "0"
+    _status(kubectl, "job", name, status)
+
+
+def _job_condition(type_: str, moment: str) -> Object:
+    return {
+        "type": type_,
+        "status": "True",
+        "lastTransitionTime": moment,
+        "lastProbeTime": moment,
         "reason": "CompletionsReached",
         "message": "Reached expected number of succeeded pods",
     }
-    first = {"conditions": [{"type": "SuccessCriteriaMet", **true, **reason}], "active": 0}
-    _status(kubectl, "job", job["metadata"]["name"], {**first, "succeeded": count})
-    status = {
-        "active": 0,
-        "succeeded": count,
-        "completionTime": moment,
-        "conditions": [*first["conditions"], {"type": "Complete", **true, **reason}],
-    }
-    if job["spec"].get("completionMode") == "Indexed":
-        status["completedIndexes"] = f"0-{count - 1}" if count > 1 else "0"
-    _status(kubectl, "job", job["metadata"]["name"], status)
 
 
 def trained() -> Object:

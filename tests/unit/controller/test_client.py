@@ -12,6 +12,7 @@ from slipway.kube import client as module
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
 from slipway.kube.errors import Conflict, Unavailable
+from slipway.kube.resources import resource_of
 from slipway.plan import ObjectRef
 from tests.unit.controller.fakes import training_job
 
@@ -135,7 +136,7 @@ async def test_a_long_list_is_read_page_by_page(api: ApiServer, client: Client) 
     first = {"metadata": {"continue": "more", "resourceVersion": "7"}, "items": [{"n": 1}]}
     last = {"metadata": {"resourceVersion": "7"}, "items": [{"n": 2}]}
     api.answers = [says(200, first), says(200, last)]
-    resource = module.resource_of(REF)
+    resource = resource_of(REF)
     assert await client.metadata(resource, "", "a=b") == ([{"n": 1}, {"n": 2}], 7)
     assert api.requests[1].query["continue"] == "more"
     assert "PartialObjectMetadataList" in api.requests[0].headers["Accept"]

@@ -42,6 +42,8 @@ from slipway.telemetry.server import HttpServer
 _LOG = logging.getLogger(__name__)
 _SPARE_CONNECTIONS = 4
 _CRD_WAIT_SECONDS = 5.0
+_LONGEST_RECONCILE = 300.0
+"""All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
 
 
 class Operator:
@@ -73,7 +75,7 @@ class Operator:
             connection = await connect(kubeconfig, connections, self._count_request)
             stack.push_async_callback(connection.close)
             stack.push_async_callback(self._progress.close)
-            server = HttpServer(self._metrics.registry, self._health.dead, self._health.stale)
+            server = HttpServer(self._metrics.registry, self._faults, self._health.stale)
             await server.start(self._settings.http_port)
             stack.push_async_callback(server.close)
             await self._serve(connection, Client(connection))
@@ -95,6 +97,12 @@ class Operator:
         kopf_stop.set()
         with contextlib.suppress(Exception):
             await watches
+
+    def _faults(self) -> list[str]:
+        """Return a sentence for each thing that only a restart mends."""
+        stuck = self._queue.longest
+        told = [f"A reconcile has taken {stuck:.0f} s."] if stuck > _LONGEST_RECONCILE else []
+        return told + self._health.dead()
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Start a part that only ends when the operator does."""

@@ -49,7 +49,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.execution.default_backoff = 5
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 100
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()

@@ -37,7 +37,7 @@ class WorkQueue(Generic[Key]):
         self._entries = 0
         self._ready: deque[Key] = deque()
         self._queued: set[Key] = set()
-        self._active: set[Key] = set()
+        self._active: dict[Key, float] = {}
         self._again: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -56,6 +56,12 @@ class WorkQueue(Generic[Key]):
     def active(self) -> int:
         """Count the keys that are being worked on."""
         return len(self._active)
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds the key that has taken longest is being worked on; 0 for none."""
+        begun = min(self._active.values(), default=None)
+        return asyncio.get_running_loop().time() - begun if begun is not None else 0.0
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Have a key worked on in ``after`` seconds, or earlier if that is planned already."""
@@ -111,7 +117,7 @@ class WorkQueue(Generic[Key]):
                 raise
         key = self._ready.popleft()
         self._queued.discard(key)
-        self._active.add(key)
+        self._active[key] = asyncio.get_running_loop().time()
         return key
 
     def done(self, key: Key, after: float | None = None) -> None:
@@ -127,7 +133,7 @@ class WorkQueue(Generic[Key]):
         return after
 
     def _finish(self, key: Key, after: float | None) -> None:
-        self._active.discard(key)
+        self._active.pop(key, None)
         again = self._again.pop(key, None)
         if after is not None:
             self.add(key, after)

@@ -17,9 +17,7 @@ from slipway.plan import Manifest, ObjectRef
 STALLED = "Stalled"
 """Condition that is there, and True, while the plan of an object cannot be carried out."""
 
-SOFT_FIELDS = frozenset(
-    {"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas", "observedGeneration"}
-)
+SOFT_FIELDS = frozenset({"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas"})
 """Fields that may lag: alone, they are written at most once in the interval."""
 
 _MOST = 4096

@@ -38,14 +38,22 @@ class HttpServer:
     """Serves ``/metrics``, ``/healthz`` and ``/readyz`` until it is closed."""
 
     def __init__(self, registry: CollectorRegistry, alive: Check, ready: Check) -> None:
-        self._runner = web.AppRunner(_application(registry, alive, ready), access_log=None)
+        self._runner = web.AppRunner(
+            _application(registry, alive, ready), access_log=None, shutdown_timeout=1.0
+        )
         self.port = 0
 
     async def start(self, port: int) -> None:
-        """Listen on a port of all addresses; 0 picks a free one, which ``self.port`` tells."""
+        """Listen on a port of all addresses; 0 picks a free one, which ``self.port`` tells.
+
+        Raises OSError with a hint where the port is taken.
+        """
         await self._runner.setup()
-        site = web.TCPSite(self._runner, port=port, shutdown_timeout=1.0)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, port=port).start()
+        except OSError as error:
+            hint = f"Port {port} is taken: set SLIPWAY_HTTP_PORT to another one, or to 0 for any"
+            raise OSError(error.errno, hint) from error
         self.port = int(self._runner.addresses[0][1])
         _LOG.info("Serving /metrics, /healthz and /readyz on port %d", self.port)
 

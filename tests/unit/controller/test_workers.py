@@ -1,0 +1,128 @@
+"""Workers: how each outcome of a reconcile is counted, and when its key comes again."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from slipway.controller.queue import WorkQueue
+from slipway.controller.reconciler import Outcome, Reconciler
+from slipway.controller.status import Trouble
+from slipway.controller.workers import Workers
+from slipway.kube.errors import Unavailable
+from slipway.plan import ObjectRef
+from slipway.telemetry.metrics import Metrics
+
+REF = ObjectRef("slipway.dev/v1alpha1", "TrainingJob", "default", "job")
+
+
+class Scripted:
+    """A reconciler that ends as it is told to."""
+
+    def __init__(self, *ends: Outcome | Exception) -> None:
+        self.ends = list(ends)
+
+    async def reconcile(self, _ref: ObjectRef) -> Outcome:
+        end = self.ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+
+class Scene:
+    def __init__(self, *ends: Outcome | Exception) -> None:
+        self.queue: WorkQueue[ObjectRef] = WorkQueue()
+        self.metrics = Metrics()
+        reconciler = cast(Reconciler, Scripted(*ends))
+        self.workers = Workers(self.queue, reconciler, self.metrics, 600.0)
+
+    async def work(self) -> None:
+        """Let one key be worked on."""
+        self.queue.add(REF)
+        await self.workers.handle(await asyncio.wait_for(self.queue.get(), 5))
+
+    def due(self) -> float | None:
+        """Return in how many seconds the key comes again."""
+        found = self.queue._due.get(REF)
+        return None if found is None else found - asyncio.get_running_loop().time()
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, {"kind": REF.kind, **labels}) or 0.0
+
+
+async def test_a_settled_object_is_looked_at_again_within_the_resync_time() -> None:
+    scene = Scene(Outcome("done"))
+    await scene.work()
+    due = scene.due()
+    assert due is not None
+    assert 479 < due <= 600
+    assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+async def test_a_planned_revisit_is_kept() -> None:
+    scene = Scene(Outcome("wrote", 10.0))
+    await scene.work()
+    assert scene.due() == pytest.approx(10.0, abs=0.5)
+
+
+async def test_an_object_that_is_gone_is_forgotten() -> None:
+    scene = Scene(Outcome("gone"))
+    await scene.work()
+    assert scene.due() is None
+    assert scene.queue.active == 0
+
+
+async def test_a_stalled_object_is_tried_again_with_back_off() -> None:
+    trouble = Trouble("NameConflict", "There is a Service already.")
+    scene = Scene(*[Outcome("stalled", None, trouble)] * 3)
+    for _ in range(3):
+        await scene.work()
+    due = scene.due()
+    assert due is not None
+    assert 1.5 < due <= 4
+    assert scene.counted("slipway_reconcile_errors_total", reason="NameConflict") == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Unavailable("away", 503), "ApiUnavailable"), (ZeroDivisionError(), "InternalError")],
+)
+async def test_one_objects_failure_is_counted_and_does_not_end_the_worker(
+    error: Exception, reason: str
+) -> None:
+    scene = Scene(error, Outcome("done"))
+    await scene.work()
+    assert scene.counted("slipway_reconcile_errors_total", reason=reason) == 1
+    await scene.work()
+    assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+async def test_the_wait_that_the_api_server_asks_for_is_kept() -> None:
+    scene = Scene(Unavailable("overloaded", 429, retry_after=30.0))
+    await scene.work()
+    assert scene.due() == pytest.approx(30.0, abs=0.5)
+
+
+async def test_nothing_is_worked_on_before_the_gates_are_open() -> None:
+    scene = Scene(Outcome("done"))
+    synced, leading = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(scene.workers.run(2, synced, leading))
+    scene.queue.add(REF)
+    synced.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(scene.queue) == 1
+    leading.set()
+    async with asyncio.timeout(5):
+        while scene.due() is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    running.cancel()
+
+
+async def test_a_reconcile_that_hangs_can_be_told() -> None:
+    scene = Scene(Outcome("done"))
+    assert scene.queue.longest == 0.0
+    scene.queue.add(REF)
+    await scene.queue.get()
+    await asyncio.sleep(0)
+    assert scene.queue.longest > 0.0
