@@ -41,13 +41,14 @@ def init() -> World:
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     backend = os.environ.get("SLIPWAY_BACKEND") or ("nccl" if torch.cuda.is_available() else "gloo")
     device = f"cuda:{local_rank}" if backend == "nccl" else "cpu"
+    options: dict[str, Any] = {}
     if backend == "nccl":
         torch.cuda.set_device(local_rank)
+        options["device_id"] = torch.device(device)
+    if "RANK" not in os.environ:
+        options.update(store=dist.HashStore(), rank=0, world_size=1)
     if not dist.is_initialized():
-        if "RANK" not in os.environ:
-            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-        else:
-            dist.init_process_group(backend)
+        dist.init_process_group(backend, **options)
     return World(dist.get_rank(), dist.get_world_size(), local_rank, device)
 
 

@@ -185,10 +185,13 @@ def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> 
 
 
 def script_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for torchrun and the script: ours, and the helper on the path."""
+    """Return the variables for torchrun and the script: ours, and the helper on the path.
+
+    ``USER`` is for libraries that want the user's name: the image may not know the pod's user.
+    """
     path = os.pathsep.join(filter(None, (env.get("PYTHONPATH"), str(LIBRARY))))
-    prefix = {"TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
-    return {**prefix, **env, "PYTHONPATH": path}
+    ours = {"USER": "slipway", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
+    return {**ours, **env, "PYTHONPATH": path}
 
 
 def oom_kills() -> int:
