@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 from slipway.api.crd import KINDS, Kind, crd
 from slipway.controller.gauges import add_gauges
+from slipway.kube import reasons as common_reasons
 from slipway.serving import reasons as serving_reasons
 from slipway.settings import Settings, StoreSettings
 from slipway.telemetry.metrics import Metrics
@@ -133,6 +134,8 @@ def render() -> str:
             table(("name", "meaning"), reason_rows(reasons)),
         ]
     parts += [
+        "## The condition Stalled of both kinds",
+        table(("name", "meaning"), reason_rows(common_reasons)),
         "## Metrics of the operator",
         "Served on the operator's port at `/metrics`.",
         table(("name", "type", "meaning"), metric_rows()),

@@ -14,6 +14,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.errors import KubeError, NameConflict, Rejected
 from slipway.kube.events import EventRecorder
+from slipway.kube.reasons import INVALID_SPEC
 from slipway.plan import Event, Manifest, ObjectRef, Plan
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
@@ -85,7 +86,7 @@ class Reconciler:
         try:
             model = parse(kind.model, obj)
         except InvalidObject as error:
-            trouble = Trouble("InvalidSpec", str(error))
+            trouble = Trouble(INVALID_SPEC, str(error))
             return Outcome("invalid", await self._report(ref, Plan(), trouble), trouble)
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings, self._clock())

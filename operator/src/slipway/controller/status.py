@@ -12,10 +12,8 @@ from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.compare import manifest_hash, prune
 from slipway.kube.errors import NotFound
+from slipway.kube.reasons import STALLED
 from slipway.plan import Manifest, ObjectRef
-
-STALLED = "Stalled"
-"""Condition that is there, and True, while the plan of an object cannot be carried out."""
 
 SOFT_FIELDS = frozenset({"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas"})
 """Fields that may lag: alone, they are written at most once in the interval."""

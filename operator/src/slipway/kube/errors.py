@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from slipway.kube import reasons
+
 
 class KubeError(Exception):
     """A request to the API server that did not do what it should.
@@ -35,19 +37,19 @@ class Conflict(KubeError):  # noqa: N818 - named as Kubernetes names the status
 class Rejected(KubeError):  # noqa: N818 - named as Kubernetes names the status
     """The API server refuses the request and would refuse it again (400, 422 and the like)."""
 
-    reason = "ApplyRejected"
+    reason = reasons.APPLY_REJECTED
 
 
 class Forbidden(Rejected):
     """The operator's account may not do this, or an admission rule forbids it (403)."""
 
-    reason = "Forbidden"
+    reason = reasons.FORBIDDEN
 
 
 class NameConflict(KubeError):  # noqa: N818 - the reason shown in conditions
     """An object of somebody else has the name that a child needs; it is never taken over."""
 
-    reason = "NameConflict"
+    reason = reasons.NAME_CONFLICT
 
 
 class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the status

@@ -1,0 +1,17 @@
+"""The condition that both kinds have while a plan cannot be carried out, and its reasons."""
+
+STALLED = "Stalled"
+"""True while what the object asks for cannot be carried out; absent otherwise. Tried again with
+growing pauses, at most five minutes apart."""
+
+NAME_CONFLICT = "NameConflict"
+"""An object of somebody else has the name that a child needs; it is never taken over. Delete it, or
+give the TrainingJob or ModelDeployment another name."""
+APPLY_REJECTED = "ApplyRejected"
+"""The API server, or an admission webhook or policy behind it, refuses a child; the message is its
+own."""
+FORBIDDEN = "Forbidden"
+"""The operator has no right to write a child, or a quota or Pod Security forbids it; the message is
+the API server's own."""
+INVALID_SPEC = "InvalidSpec"
+"""The object was stored under another release's CRD and cannot be read by this operator."""
