@@ -108,10 +108,11 @@ def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert "downloading the vocabulary" in word["logTail"]
 
 
+@pytest.mark.parametrize("states", [None, []])
 def test_an_archive_that_torchserve_does_not_take_is_told_at_once(
-    tmp_path: Path, management: Management
+    tmp_path: Path, management: Management, states: list[str] | None
 ) -> None:
-    management.states = None
+    management.states = states
     (tmp_path / "model.log").write_text("Error while registering model. Details: no handler\n")
     code, word = watch(tmp_path, management)
     assert code == -signal.SIGTERM

@@ -32,6 +32,9 @@ TRIES = 3
 FIRST_LINE = "s_name_part0="
 """What each worker of TorchServe 0.12 logs when it starts (ts/model_service_worker.py)."""
 
+REFUSAL = "Error while registering model"
+"""What TorchServe logs where it cannot take an archive; it goes on without workers."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -71,7 +74,7 @@ def wait(settings: Settings, parent: int) -> Failure | None:
         if ready is not None and ready >= settings.workers:
             return None
         log = read_log(settings.log)
-        if ready is None:
+        if ready is None or REFUSAL in log:
             return Failure("TorchServe did not take the archive.", log)
         failure = find_failure(settings, log, late=time.monotonic() > deadline)
         if failure:
