@@ -96,6 +96,14 @@ async def test_a_refusal_is_not_asked_again(api: ApiServer, client: Client) -> N
     assert len(api.requests) == 1
 
 
+async def test_a_namespace_that_goes_is_not_asked_again(api: ApiServer, client: Client) -> None:
+    going = {"message": "why", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+    api.answers = [says(403, going)]
+    with pytest.raises(Unavailable, match="why"):
+        await client.apply(training_job())
+    assert len(api.requests) == 1
+
+
 async def test_what_is_not_there_is_none(api: ApiServer, client: Client) -> None:
     api.answers = [says(404)]
     assert await client.get(REF) is None

@@ -56,7 +56,7 @@ class Client:
                 return await self._once(method, path, **parameters)
             except Unavailable as error:
                 pause = max(wait * random.uniform(0.5, 1.5), error.retry_after)  # noqa: S311
-                if pause > _LONGEST_WAIT:
+                if pause > _LONGEST_WAIT or not error.passes_soon:
                     raise
                 _LOG.debug("Asking again in %.1f s: %s %s: %s", pause, method, path, error)
                 await asyncio.sleep(pause)

@@ -55,7 +55,8 @@ class NameConflict(KubeError):  # noqa: N818 - the reason shown in conditions
 class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the status
     """The API server did not answer, is overloaded or fails (429, 5xx, time-outs).
 
-    ``retry_after`` is the wait in seconds that the server asks for; 0 where it asks for none.
+    Also a namespace that is being deleted: it refuses what is new until it is gone. ``retry_after``
+    is the wait in seconds that the server asks for; 0 where it asks for none.
     """
 
     reason = "ApiUnavailable"
@@ -63,6 +64,11 @@ class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the stat
     def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message, status)
         self.retry_after = retry_after
+
+    @property
+    def passes_soon(self) -> bool:
+        """Whether asking again within seconds is worth a request."""
+        return self.status not in {401, 403}
 
 
 def _payload(body: object) -> dict[str, Any]:
