@@ -41,8 +41,7 @@ def ensure(wanted: dict[str, str]) -> None:
 def _present(program: str) -> bool:
     if not program:
         return _venv_works()
-    search = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return Path(program).exists() if "/" in program else bool(shutil.which(program, path=search))
+    return Path(program).exists() if "/" in program else bool(shutil.which(program))
 
 
 def _venv_works() -> bool:

@@ -13,39 +13,43 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.steps import say
 
+# Where programs of administrators and Go lie, whatever the PATH of this shell.
+os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/local/go/bin:/usr/sbin:/sbin"
+
 
 def run(
     *argv: str | Path,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float | None = None,
 ) -> str:
     """Run a program and return its standard output; raise DevError with its last words."""
     words = [str(word) for word in argv]
-    result = subprocess.run(
-        words,
-        input=stdin,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        timeout=timeout,
-        check=False,
-        text=True,
-        capture_output=True,
-    )
+    try:
+        result = subprocess.run(
+            words,
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            check=False,
+            text=True,
+            capture_output=True,
+        )
+    except FileNotFoundError as error:
+        raise DevError(f"`{words[0]}` is not there: run `make tools`.") from error
     if result.returncode:
         last_words = "\n".join((result.stderr or result.stdout).strip().splitlines()[-15:])
         raise DevError(f"`{' '.join(words)[:300]}` ended with {result.returncode}:\n{last_words}")
     return result.stdout
 
 
-def succeeds(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
-    """Say whether a program ends with exit status 0; its output is dropped."""
-    words = [str(word) for word in argv]
-    result = subprocess.run(
-        words, env={**os.environ, **(env or {})}, check=False, capture_output=True
-    )
-    return result.returncode == 0
+def succeeds(*argv: str | Path) -> bool:
+    """Say whether a program is there and ends with exit status 0; its output is dropped."""
+    try:
+        run(*argv)
+    except DevError:
+        return False
+    return True
 
 
 def wait_until(

@@ -28,7 +28,7 @@ class Authority:
     @property
     def own(self) -> Certificate:
         """The authority's own certificate and key."""
-        return self._files(self.name)
+        return self.files(self.name)
 
     def create(self) -> "Authority":
         """Make the authority unless it exists."""
@@ -54,7 +54,7 @@ class Authority:
     def _make(
         self, name: str, subject: str, extensions: Sequence[str], signer: Sequence[str]
     ) -> Certificate:
-        files = self._files(name)
+        files = self.files(name)
         if not files.certificate.exists():
             config = write(self.folder / "openssl.cnf", "[req]\ndistinguished_name = dn\n[dn]\n")
             added = [word for text in extensions for word in ("-addext", text)]
@@ -63,18 +63,14 @@ class Authority:
                 *KEY, *added, *signer, *out)  # fmt: skip
         return files
 
-    def _files(self, name: str) -> Certificate:
+    def files(self, name: str) -> Certificate:
+        """Return where the certificate ``name`` and its key lie, issued or not."""
         return Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
 
 
-def signing_keys(private: Path) -> Path:
-    """Make an elliptic curve key for service account tokens unless it exists.
-
-    Returns the path of its public half, which lies beside it.
-    """
-    public = private.with_suffix(".pub")
+def make_signing_key(private: Path, public: Path) -> None:
+    """Make an elliptic curve key, and its public half, unless they exist."""
     if not public.exists():
         curve = ("-pkeyopt", "ec_paramgen_curve:P-256")
         run("openssl", "genpkey", "-algorithm", "EC", *curve, "-out", private)
         run("openssl", "pkey", "-in", private, "-pubout", "-out", public)
-    return public

@@ -16,10 +16,14 @@ def end_all() -> int:
     """End every process of every pod, and their shims; return how many there were."""
     processes = _in_pods()
     daemon.end(processes, grace=0)
-    shims = daemon.with_argument(str(layout.CONTAINERD_SOCKET))
-    shims = [shim for shim in shims if "containerd-shim" in shim.command()[0]]
-    daemon.end(shims, grace=0)
+    daemon.end(shims(), grace=0)
     return len(processes)
+
+
+def shims() -> list[Process]:
+    """Return the processes by which our containerd looks after containers."""
+    found = daemon.mentioning(layout.STATE)
+    return [process for process in found if process.program.startswith("containerd-shim")]
 
 
 def forget_all() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from dev import gotools, paths
-from dev.cluster.certificates import Authority, Certificate, signing_keys
+from dev.cluster.certificates import Authority, Certificate, make_signing_key
 from dev.cluster.daemon import Daemon
 from dev.cluster.kubeconfig import write_kubeconfig
 from dev.shell import wait_until
@@ -63,12 +63,21 @@ class ControlPlane:
         """The key that signs service account tokens."""
         return self.state / "certificates" / "service-account.key"
 
+    @property
+    def service_account_public_key(self) -> Path:
+        """The key that service account tokens are checked with."""
+        return self.service_account_key.with_suffix(".pub")
+
     def prepare(self) -> None:
         """Make certificates and the administrator's kubeconfig, where they do not exist."""
         self.authority.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.authority.create()
         self.front_proxy.create()
-        signing_keys(self.service_account_key)
+        make_signing_key(self.service_account_key, self.service_account_public_key)
+        hosts = (f"IP:{self.address}", f"IP:{self.api_service}", "DNS:kubernetes.default.svc")
+        self.authority.issue("apiserver", "kube-apiserver", hosts=hosts)
+        self.authority.issue("kubelet-client", "apiserver-kubelet", "system:masters")
+        self.front_proxy.issue("front-proxy-client", "front-proxy-client")
         admin = self.authority.issue("admin", "admin", "system:masters")
         self.write_kubeconfig(self.kubeconfig, admin)
 
@@ -79,7 +88,7 @@ class ControlPlane:
         return write_kubeconfig(path, self.server, self.authority.own.certificate, user, namespace)
 
     def daemons(self) -> tuple[Daemon, Daemon]:
-        """Return etcd and kube-apiserver; ``prepare`` has to have been called."""
+        """Return etcd and kube-apiserver; they can start once ``prepare`` has been called."""
         return self._etcd(), self._apiserver()
 
     def start(self, timeout: float = 60) -> None:
@@ -97,7 +106,7 @@ class ControlPlane:
 
     def ready(self) -> bool:
         """Whether the apiserver answers /readyz."""
-        admin = self.authority.issue("admin", "admin", "system:masters")
+        admin = self.authority.files("admin")
         try:
             context = ssl.create_default_context(cafile=str(self.authority.own.certificate))
             context.load_cert_chain(admin.certificate, admin.key)
@@ -124,10 +133,8 @@ class ControlPlane:
         return Daemon("etcd", argv, self.state)
 
     def _apiserver(self) -> Daemon:
-        hosts = (f"IP:{self.address}", f"IP:{self.api_service}", "DNS:kubernetes.default.svc")
-        serving = self.authority.issue("apiserver", "kube-apiserver", hosts=hosts)
-        kubelet = self.authority.issue("kubelet-client", "apiserver-kubelet", "system:masters")
-        proxy = self.front_proxy.issue("front-proxy-client", "front-proxy-client")
+        serving, kubelet = self.authority.files("apiserver"), self.authority.files("kubelet-client")
+        proxy = self.front_proxy.files("front-proxy-client")
         argv = (
             str(gotools.path("kube-apiserver")),
             f"--bind-address={self.address}",
@@ -143,7 +150,7 @@ class ControlPlane:
             *_pair("kubelet-client-certificate", "kubelet-client-key", kubelet),
             *_pair("proxy-client-cert-file", "proxy-client-key-file", proxy),
             "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={signing_keys(self.service_account_key)}",
+            f"--service-account-key-file={self.service_account_public_key}",
             f"--service-account-signing-key-file={self.service_account_key}",
             f"--requestheader-client-ca-file={self.front_proxy.own.certificate}",
             "--requestheader-allowed-names=front-proxy-client",

@@ -47,6 +47,11 @@ class Process:
             except ProcessLookupError:
                 return
 
+    @property
+    def program(self) -> str:
+        """The name of its program without the folder, empty if it is gone."""
+        return Path(next(iter(self.command()), "")).name
+
     def command(self) -> list[str]:
         """Return its command line, empty if it is gone."""
         try:
@@ -134,11 +139,15 @@ def all_recorded(state: Path) -> dict[str, Process]:
     return {name: process for name, process in found.items() if process}
 
 
-def with_argument(argument: str) -> list[Process]:
-    """Return the live processes that have exactly this word in their command line."""
+def mentioning(folder: Path) -> list[Process]:
+    """Return the live processes with a path below this folder in their command line."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     processes = filter(None, map(Process.of, pids))
-    return [process for process in processes if argument in process.command()]
+    return [
+        process
+        for process in processes
+        if any(f"{folder}/" in word for word in process.command()[1:])
+    ]
 
 
 def end(processes: Iterable[Process], grace: float) -> None:

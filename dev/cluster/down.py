@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dev.cluster import containers, daemon, host, layout, packetfilter
 from dev.cluster.ownership import alone
+from dev.cluster.parts import daemons
 from dev.errors import DevError
 from dev.shell import run, succeeds
 from dev.steps import say, step
@@ -30,6 +31,7 @@ def down() -> None:
 
 def _end() -> Iterator[str]:
     running = daemon.all_recorded(layout.STATE)
+    daemon.end(_strays(), grace=0)
     daemon.end((running[name] for name in CONTROL if name in running), grace=3)
     yield f"{containers.end_all()} processes in pods ended"
     if "containerd" in running:
@@ -59,6 +61,7 @@ def _remove_state() -> None:
 def _remains() -> list[str]:
     """Return what the cluster has left on this machine: one phrase for each thing."""
     found = [f"process {name}" for name in daemon.all_recorded(layout.STATE)]
+    found += [f"process {process.pid}" for process in _strays()]
     found += [f"mount {point}" for point in containers.mounted()]
     found += [f"interface {link}" for link in _links()]
     if host.has_address():
@@ -66,8 +69,18 @@ def _remains() -> list[str]:
     return found
 
 
+def _strays() -> list[daemon.Process]:
+    """Return the cluster's programs that work in the state folder with no record of them there."""
+    known = {process.pid for process in daemon.all_recorded(layout.STATE).values()}
+    names = {each.name for each in daemons(layout.control_plane())}
+    found = daemon.mentioning(layout.STATE)
+    return [each for each in found if each.pid not in known and each.program in names]
+
+
 def _links() -> list[str]:
     """Return the pods' network interfaces on this machine: those that hold the pods' gateway."""
+    if not shutil.which("ip"):
+        return []
     links = json.loads(run("ip", "-json", "address", "show", "type", "veth"))
     return [
         link["ifname"]

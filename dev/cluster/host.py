@@ -49,7 +49,7 @@ def prepare() -> None:
 
 def has_address() -> bool:
     """Whether the node's address is on the loopback interface."""
-    return f"inet {layout.NODE_ADDRESS}/32 " in run("ip", "address", "show", "dev", "lo")
+    return f"|-- {layout.NODE_ADDRESS}\n" in Path("/proc/net/fib_trie").read_text()
 
 
 def restore() -> list[str]:

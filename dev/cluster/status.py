@@ -1,7 +1,7 @@
 """Saying how the cluster is."""
 
 from dev.cluster import layout
-from dev.cluster.up import daemons
+from dev.cluster.parts import daemons
 
 
 def status() -> None:

@@ -1,13 +1,13 @@
 """Bringing the cluster up: whatever of it does not run is started, the rest left alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from dev import gotools, packages
 from dev.cluster import addons, containers, controllers, host, layout, node
 from dev.cluster.control_plane import ControlPlane
-from dev.cluster.daemon import Daemon
 from dev.cluster.ownership import alone
+from dev.cluster.parts import daemons
 from dev.images import node as node_images
 from dev.images import system
 from dev.shell import succeeds, wait_until, write
@@ -37,16 +37,6 @@ def is_up() -> bool:
         return False
     running = all(daemon.current for daemon in daemons(plane))
     return running and plane.ready() and addons.node_ready()
-
-
-def daemons(plane: ControlPlane) -> Iterator[Daemon]:
-    """Yield every process of the cluster, in the order of their start."""
-    yield from plane.daemons()
-    yield controllers.controller_manager(plane)
-    yield controllers.scheduler()
-    yield node.containerd()
-    yield node.kubelet()
-    yield node.kube_proxy()
 
 
 def _start() -> None:
