@@ -1,0 +1,58 @@
+"""What an image's tag depends on."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.images.product import Image
+
+DOCKERFILE = """\
+ARG BASE
+FROM ${BASE}
+COPY app/lock /lock
+RUN make-much
+COPY --chmod=0755 app/src /src
+COPY --from=build /out/x /x
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    (tmp_path / "app" / "src" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "app" / "lock").write_text("one==1\n")
+    (tmp_path / "app" / "src" / "main.py").write_text("print()\n")
+    (tmp_path / "app" / "README").write_text("not copied\n")
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    return tmp_path
+
+
+def tag(context: Path, base: str = "base") -> str:
+    empty = context / "empty.Dockerfile"
+    empty.write_text("FROM scratch\n")
+    stands_on = Image("base", empty, context, extra_key=base)
+    return Image("app", context / "Dockerfile", context, {"BASE": stands_on}).tag
+
+
+@pytest.mark.parametrize("path", ["app/lock", "app/src/main.py", "app/src/new.py", "Dockerfile"])
+def test_a_changed_input_changes_the_tag(context: Path, path: str) -> None:
+    before = tag(context)
+    file = context / path
+    file.write_text((file.read_text() if file.exists() else "") + "# more\n")
+    assert tag(context) != before
+
+
+@pytest.mark.parametrize("path", ["app/README", "app/src/__pycache__/main.cpython-311.pyc"])
+def test_what_is_not_copied_does_not_change_the_tag(context: Path, path: str) -> None:
+    before = tag(context)
+    (context / path).write_text("other")
+    assert tag(context) == before
+
+
+def test_a_changed_base_changes_the_tag(context: Path) -> None:
+    assert tag(context, "bookworm") != tag(context, "trixie")
+
+
+def test_a_file_that_becomes_executable_changes_the_tag(context: Path) -> None:
+    before = tag(context)
+    (context / "app" / "src" / "main.py").chmod(0o755)
+    assert tag(context) != before
