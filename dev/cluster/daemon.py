@@ -105,9 +105,13 @@ class Daemon:
                 cwd="/",
                 start_new_session=True,
             )
-        written = lambda: record.exists() and record.stat().st_size > 0  # noqa: E731
-        wait_until(written, 10, f"The start of {self.name}", interval=0.01)
+        wait_until(self._has_become_the_program, 10, f"The start of {self.name}", interval=0.01)
         return True
+
+    def _has_become_the_program(self) -> bool:
+        record = _record(self.state, self.name)
+        written = record.exists() and record.read_text().endswith("\n")
+        return written and (self.current or self.process is None)
 
     def check(self) -> None:
         """Raise DevError with the end of its log if it does not run."""
