@@ -136,6 +136,7 @@ def test_a_problem_is_told_with_its_reason(status: dict[str, Any], reason: str, 
         assert words in condition.message
     assert world.condition(reasons.READY).status == "False"
     assert world.told().count(("Warning", reason)) == 1
+    assert world.plan().requeue_after
 
 
 @pytest.mark.parametrize(("status", "reason", "words"), ABOUT_THE_MODEL)

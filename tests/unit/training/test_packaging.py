@@ -189,6 +189,7 @@ def test_a_packaging_pod_that_cannot_start_is_told() -> None:
     cluster.settle()
     assert cluster.status["phase"] == "Packaging"
     assert condition(cluster, "Packaged")["reason"] == "SecretNotFound"
+    assert cluster.plan().requeue_after
 
 
 def lose_the_packager(cluster: Cluster) -> None:

@@ -129,6 +129,7 @@ def test_what_keeps_a_container_from_starting_is_told(kind: str, text: str, reas
     assert pod["metadata"]["name"] in found["message"]
     assert cluster.status["phase"] == "Pending"
     assert ("Warning", reason) in [(kind, why) for kind, why, _ in cluster.events]
+    assert cluster.plan().requeue_after
 
 
 def test_the_message_of_a_missing_secret_names_it() -> None:

@@ -87,16 +87,14 @@ class Reconciler:
             model = parse(kind.model, obj)
         except InvalidObject as error:
             trouble = Trouble(INVALID_SPEC, str(error))
-            return Outcome("invalid", await self._report(ref, Plan(), trouble), trouble)
+            return Outcome("invalid", await self._report(obj, Plan(), trouble), trouble)
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings, self._clock())
-        return await self._carry_out(ref, obj, plan, observation.revisit)
+        return await self._carry_out(obj, plan, observation.revisit)
 
-    async def _carry_out(
-        self, ref: ObjectRef, obj: Manifest, plan: Plan, revisit: float | None
-    ) -> Outcome:
+    async def _carry_out(self, obj: Manifest, plan: Plan, revisit: float | None) -> Outcome:
         wrote, trouble = await self._act(obj, plan)
-        pending = await self._report(ref, plan, trouble)
+        pending = await self._report(obj, plan, trouble)
         if trouble is not None:
             return Outcome("stalled", pending, trouble)
         again = _SEE_OWN_WRITES if wrote else None
@@ -125,10 +123,14 @@ class Reconciler:
             _LOG.info("Sent: %s of %s", what, kind)
         return wrote
 
-    async def _report(self, ref: ObjectRef, plan: Plan, trouble: Trouble | None) -> float | None:
-        """Write status and events; return in how many seconds a put-off status write is due."""
+    async def _report(self, planned: Manifest, plan: Plan, trouble: Trouble | None) -> float | None:
+        """Write status and events; return in how many seconds a put-off status write is due.
+
+        A namesake that has taken the place of the planned object meanwhile gets neither.
+        """
+        ref = ObjectRef.of(planned)
         obj = self._cache.get(ref)
-        if obj is None:
+        if obj is None or obj["metadata"]["uid"] != planned["metadata"]["uid"]:
             return None
         status = overlay(obj, plan.status, trouble, self._clock())
         pause = self._statuses.pause(obj, status) if status is not None else None

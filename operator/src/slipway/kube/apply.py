@@ -11,8 +11,8 @@ from slipway.kube.errors import Conflict, NameConflict, NotFound, Unavailable
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
 
-_SHARED_SECONDS = 60.0
-"""How long a shared Secret that was found as it should be is not looked at again."""
+_SHARED_SECONDS = 20.0
+"""How long an object's shared Secret that was found as it should be is not looked at again."""
 
 
 def _hash_of(obj: Mapping[str, Any]) -> str | None:
@@ -51,12 +51,12 @@ class Writer:
     def __init__(self, client: Client, cache: Cache) -> None:
         self._client = client
         self._cache = cache
-        self._shared: dict[ObjectRef, tuple[str, float]] = {}
+        self._shared: dict[str, tuple[str, float]] = {}
 
     async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
         """Apply one manifest: a Secret is shared by its namespace, all else is a child."""
         if manifest["kind"] == "Secret":
-            return await self._apply_shared(manifest)
+            return await self._apply_shared(manifest, owner)
         ref, desired = ObjectRef.of(manifest), with_hash(manifest)
         live = self._cache.get(ref) or await self._client.get(ref)
         if live is not None:
@@ -67,15 +67,24 @@ class Writer:
         self._cache.feed(await self._client.apply(desired))
         return True
 
-    async def _apply_shared(self, manifest: Manifest) -> bool:
-        """Apply a Secret unless the namespace has one of its own under that name."""
-        ref, digest = ObjectRef.of(manifest), manifest_hash(manifest)
-        known, until = self._shared.get(ref, ("", 0.0))
+    async def _apply_shared(self, manifest: Manifest, owner: Manifest) -> bool:
+        """Apply a Secret unless the namespace has one of its own under that name.
+
+        What is remembered is the owner's alone: a new object, be it in a namespace that was deleted
+        and made anew, is never told that the Secret is there because it was for another.
+        """
+        uid, digest = owner["metadata"]["uid"], manifest_hash(manifest)
+        known, until = self._shared.get(uid, ("", 0.0))
         if known == digest and time.monotonic() < until:
             return False
-        wrote = await self._write_shared(ref, with_data(manifest))
-        self._shared[ref] = (digest, time.monotonic() + _SHARED_SECONDS)
+        self._forget_shared()
+        wrote = await self._write_shared(ObjectRef.of(manifest), with_data(manifest))
+        self._shared[uid] = (digest, time.monotonic() + _SHARED_SECONDS)
         return wrote
+
+    def _forget_shared(self) -> None:
+        now = time.monotonic()
+        self._shared = {uid: seen for uid, seen in self._shared.items() if now < seen[1]}
 
     async def _write_shared(self, ref: ObjectRef, desired: Manifest) -> bool:
         live = await self._client.get(ref)

@@ -27,6 +27,9 @@ from slipway.serving.workload import scale, workload
 from slipway.settings import Settings
 from slipway.store import store_secret
 
+PROBLEM_SECONDS = 30.0
+"""How soon pods that cannot start are looked at again: their Secret is put back if it is gone."""
+
 
 def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     """Return what should be done for a ModelDeployment now; ``now`` has a time zone."""
@@ -48,6 +51,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
         delete=(*unwanted_autoscaler(deployment, children), *_leftovers(children, rollout)),
         status=compose(found, conditions.to_list()).to_wire(),
         events=events(deployment.status.conditions, conditions),
+        requeue_after=PROBLEM_SECONDS if found.problem else None,
     )
 
 

@@ -17,7 +17,7 @@ from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.messages import LastWord, last_word
 from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
 from slipway.training.running import created
-from slipway.training.step import Finding, Step, kept
+from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
 from slipway.training.waiting import first_problem
 
@@ -64,10 +64,12 @@ def _create(
 def _follow(job: TrainingJob, live: JobView, settings: Settings) -> Step:
     suspended = suspension.of(live, job.status)
     secret = store_secret(settings.store, job.metadata.namespace)
+    state = _state(job, live)
     return Step(
-        findings=(_state(job, live), *suspended),
+        findings=(state, *suspended),
         apply=() if live.deleting else (secret,),
         patch=packaging_changes(job, live),
+        requeue_after=PROBLEM_SECONDS if state.reason in reasons.PROBLEMS else None,
     )
 
 

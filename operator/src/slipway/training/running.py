@@ -7,7 +7,7 @@ from slipway.training import reasons, suspension
 from slipway.training.changes import training_changes
 from slipway.training.creation import support
 from slipway.training.failure import first_failure
-from slipway.training.step import Finding, Step, kept
+from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
 from slipway.training.view import JobView
 from slipway.training.waiting import first_problem
 
@@ -19,8 +19,15 @@ def run(job: TrainingJob, live: JobView, store: StoreState, settings: Settings) 
         findings=(created(), running, *suspension.of(live, job.status)),
         apply=() if live.deleting else support(job, settings),
         patch=training_changes(job, live),
-        requeue_after=settings.progress_interval_seconds if running.status else None,
+        requeue_after=_look_again(running, settings),
     )
+
+
+def _look_again(running: Finding, settings: Settings) -> float | None:
+    """Return when progress is read next, or what keeps the pods from starting may be mended."""
+    if running.status is True:
+        return settings.progress_interval_seconds
+    return PROBLEM_SECONDS if running.reason in reasons.PROBLEMS else None
 
 
 def created() -> Finding:

@@ -1,0 +1,42 @@
+"""The store's Secret, which all objects of a namespace share."""
+
+from typing import cast
+
+from slipway.kube.apply import Writer
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.plan import Manifest, ObjectRef
+from slipway.settings import StoreSettings
+from slipway.store import store_secret
+from tests.unit.controller.fakes import FakeClient, training_job
+
+SECRET = store_secret(StoreSettings(), "default")
+
+
+def owner(uid: str) -> Manifest:
+    job = training_job("job")
+    return {**job, "metadata": {**job["metadata"], "uid": uid}}
+
+
+async def test_it_is_written_once_for_one_object() -> None:
+    client = FakeClient()
+    writer = Writer(cast(Client, client), Cache())
+    assert await writer.apply(SECRET, owner("a"))
+    assert not await writer.apply(SECRET, owner("a"))
+    assert not await writer.apply(SECRET, owner("b"))
+    assert len(client.writes) == 1
+
+
+async def test_it_is_written_again_for_a_new_object_where_the_namespace_was_made_anew() -> None:
+    client = FakeClient()
+    writer = Writer(cast(Client, client), Cache())
+    await writer.apply(SECRET, owner("a"))
+    del client.objects[ObjectRef.of(SECRET)]
+    assert await writer.apply(SECRET, owner("b"))
+
+
+async def test_one_that_the_namespace_brought_itself_is_left_alone() -> None:
+    client = FakeClient()
+    client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
+    assert not await Writer(cast(Client, client), Cache()).apply(SECRET, owner("a"))
+    assert client.writes == []
