@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.cluster import daemon
+from dev.errors import DevError
 from tests.contract.operator import play
 from tests.contract.operator.process import NAMESPACE, OperatorProcess
 from tests.harness import Kubectl, TestControlPlane
@@ -91,7 +92,16 @@ def _restart(control_plane: TestControlPlane) -> None:
     process = apiserver.process
     assert process
     daemon.end([process], grace=0)
-    control_plane.plane.start()
+    wait_for(lambda: _started(control_plane), 60, "the API server is back")
+
+
+def _started(control_plane: TestControlPlane) -> bool:
+    """Start the API server; False where a client's own connection holds its port for a moment."""
+    try:
+        control_plane.plane.start()
+    except DevError:
+        return False
+    return True
 
 
 def test_the_operator_waits_for_its_kinds(

@@ -11,7 +11,7 @@ from slipway.api.conditions import timestamp
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.compare import manifest_hash, prune
-from slipway.kube.errors import NotFound
+from slipway.kube.errors import Conflict, NotFound
 from slipway.kube.reasons import STALLED
 from slipway.plan import Manifest, ObjectRef
 
@@ -104,7 +104,7 @@ class StatusWriter:
         return max(0.0, at + self._interval - self._clock()) if is_soft(observed, desired) else 0.0
 
     async def write(self, obj: Manifest, desired: Manifest) -> bool:
-        """Write a status; tell whether the object was still there."""
+        """Write a status; tell whether the object was still there, and not a namesake."""
         meta = obj["metadata"]
         body = {
             "apiVersion": obj["apiVersion"],
@@ -114,7 +114,7 @@ class StatusWriter:
         }
         try:
             answer = await self._client.apply(body, "status")
-        except NotFound:
+        except (NotFound, Conflict):
             self._cache.remove(ObjectRef.of(obj), meta["uid"])
             return False
         self._cache.feed(answer)
