@@ -12,7 +12,7 @@ from slipway.controller.status import StatusWriter
 from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
-from slipway.kube.errors import Forbidden, Rejected, Unavailable
+from slipway.kube.errors import Conflict, Forbidden, Rejected, Unavailable
 from slipway.kube.events import EventRecorder
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import Settings
@@ -211,6 +211,28 @@ async def test_an_object_that_the_plan_deletes_gets_no_status() -> None:
     )
     await world.reconcile()
     assert world.api.writes == [("delete", "TrainingJob", "job")]
+
+
+@pytest.mark.parametrize("successor", ["", "another-uid"])
+async def test_a_status_for_an_object_that_went_meanwhile_is_no_error(successor: str) -> None:
+    world = World()
+    world.plan = Plan(status={"conditions": [CREATED]})
+    world.api.failures["apply"] = Conflict("uid mismatch", 409)
+    del world.api.objects[world.ref]
+    if successor:
+        meta = {**world.job["metadata"], "uid": successor}
+        world.api.put({**world.job, "metadata": meta})
+    await world.reconcile()
+    assert world.cache.get(world.ref) is None
+
+
+async def test_a_conflict_over_an_object_that_is_still_there_is_tried_again() -> None:
+    world = World()
+    world.plan = Plan(status={"conditions": [CREATED]})
+    world.api.failures["apply"] = Conflict("the object has been modified", 409)
+    with pytest.raises(Conflict):
+        await world.reconcile()
+    assert world.cache.get(world.ref) is not None
 
 
 async def test_deleting_what_is_gone_or_was_replaced_is_fine() -> None:

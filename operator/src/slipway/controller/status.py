@@ -115,12 +115,22 @@ class StatusWriter:
         try:
             answer = await self._client.apply(body, "status")
         except (NotFound, Conflict):
-            self._cache.remove(ObjectRef.of(obj), meta["uid"])
-            return False
+            if await self._is_gone(obj):
+                return False
+            raise
         self._cache.feed(answer)
         became = manifest_hash(answer.get("status") or {})
         self._last[meta["uid"]] = (self._clock(), manifest_hash(desired), became)
         self._last.move_to_end(meta["uid"])
         if len(self._last) > _MOST:
             self._last.popitem(last=False)
+        return True
+
+    async def _is_gone(self, obj: Manifest) -> bool:
+        """Tell whether an object is not there any more, and forget it then."""
+        ref, uid = ObjectRef.of(obj), obj["metadata"]["uid"]
+        live = await self._client.get(ref)
+        if live is not None and live["metadata"]["uid"] == uid:
+            return False
+        self._cache.remove(ref, uid)
         return True

@@ -113,7 +113,9 @@ class Writer:
             return False
         try:
             answer = await self._client.delete(delete.ref, delete.uid)
-        except (NotFound, Conflict):
+        except Conflict:
+            return False
+        except NotFound:
             self._cache.remove(delete.ref, delete.uid)
             return False
         if answer.get("kind") == delete.ref.kind:
