@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster down status demo test test-unit test-contract test-cluster \
-	lint format crds manifests docs lock env
+	lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -56,6 +56,9 @@ status: ## Say which processes of the local cluster run
 
 down: ## End the local cluster: nothing stays running, mounted or routed
 	@$(DEV) down
+
+prune: ## Remove programs and images of earlier states from the cache
+	@$(DEV) prune
 
 env: ## Make .venv with everything that tests and linters need
 	@$(DEV) env

@@ -11,6 +11,7 @@ from dev.cluster.up import is_up, up
 from dev.demo import CURRENT, LOCAL, demo
 from dev.errors import DevError
 from dev.images import node, product
+from dev.prune import prune
 from dev.steps import say
 
 
@@ -23,9 +24,9 @@ def _tools() -> None:
 def _images() -> None:
     """Build the images, and load them into the node if the cluster is up."""
     packages.ensure(packages.IMAGES)
-    product.ensure()
+    images = product.ensure()
     if is_up():
-        node.load(image.reference for image in product.images().values())
+        node.load(image.reference for image in images.values())
 
 
 def _run(chosen: argparse.Namespace) -> None:
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "up": up,
     "down": down,
     "status": status,
+    "prune": prune,
 }
 
 

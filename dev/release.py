@@ -9,6 +9,7 @@ from typing import Any
 from dev import gotools, paths
 from dev.cluster import layout
 from dev.images import node, product
+from dev.kubectl import Kubectl
 from dev.shell import run
 from dev.steps import step
 
@@ -27,10 +28,17 @@ class Release:
 
     def install(self, timeout: int = 300) -> None:
         """Install or upgrade it and wait until its pods are ready; quick if nothing changed."""
-        gotools.ensure(["helm"])
+        gotools.ensure(["helm", "kubectl"])
+        self._forget_interrupted()
         wanted = ("--values", str(VALUES), *self.values)
         wait = ("--wait", f"--timeout={timeout}s", "--create-namespace")
         self._helm("upgrade", "--install", NAME, str(CHART), *wait, *wanted)
+
+    def _forget_interrupted(self) -> None:
+        """Forget an operation of Helm's that was cut off, which would block all later ones."""
+        states = "pending-install,pending-upgrade,pending-rollback"
+        selector = f"owner=helm,name={NAME},status in ({states})"
+        Kubectl(self.kubeconfig, NAMESPACE)("delete", "secret", f"--selector={selector}")
 
     def _helm(self, *args: str) -> str:
         where = (f"--kubeconfig={self.kubeconfig}",) if self.kubeconfig else ()
@@ -39,8 +47,7 @@ class Release:
 
 def install_locally() -> None:
     """Build the images, load them into the local cluster, which is up, and install the chart."""
-    product.ensure()
-    images = product.images()
+    images = product.ensure()
     node.load(image.reference for image in images.values())
     with step(f"Installing the chart into namespace {NAMESPACE}"):
         Release(layout.KUBECONFIG, local_values(images)).install()

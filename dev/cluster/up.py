@@ -9,7 +9,7 @@ from dev.cluster.control_plane import ControlPlane
 from dev.cluster.ownership import alone
 from dev.cluster.parts import daemons
 from dev.images import node as node_images
-from dev.images import system
+from dev.images import oci, system
 from dev.shell import succeeds, wait_until, write
 from dev.steps import say, step
 
@@ -74,6 +74,7 @@ def _start_containerd() -> None:
     if not node.kubelet().process and not addons.APPLIED.exists():
         # A new cluster knows nothing of what an earlier one may have left in the image store.
         containers.forget_all()
+        node_images.remove_all_but(oci.images())
 
 
 def _node_ready(plane: ControlPlane) -> Callable[[], bool]:

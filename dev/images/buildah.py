@@ -1,7 +1,7 @@
 """buildah, with a storage of its own in the cache: no daemon, no registry."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +43,13 @@ def export(image: str) -> None:
     target = f"oci:{oci.layout()}:{image}"
     oci.layout().mkdir(parents=True, exist_ok=True)
     run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, target)
+
+
+def remove_all_but(keep: Collection[str]) -> None:
+    """Remove the images with other names, and the layers that only they need."""
+    names = run(*_buildah(), "images", "--format={{.Name}}:{{.Tag}}").split()
+    if others := [name for name in names if "<none>" not in name and name not in keep]:
+        run(*_buildah(), "rmi", *others)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import IO
 
 from dev.cluster import layout as cluster
@@ -24,6 +24,14 @@ def load(images: Iterable[str]) -> None:
         if image not in present:
             with step(f"Loading {image} into the node"):
                 _load(image)
+
+
+def remove_all_but(keep: Collection[str]) -> None:
+    """Remove our images with other names; containers that run from them run on."""
+    names = run(*CTR, "images", "ls", "-q").split()
+    ours = [name for name in names if name.startswith("localhost/slipway")]
+    if others := [name for name in ours if name not in keep]:
+        run(*CTR, "images", "rm", *others)
 
 
 def _load(image: str) -> None:

@@ -17,14 +17,17 @@ def layout() -> Path:
     return paths.cache() / "oci"
 
 
-def manifest(image: str) -> Descriptor | None:
-    """Return the descriptor of an image's manifest, or None if the layout lacks the image."""
+def images() -> dict[str, Descriptor]:
+    """Return the layout's images: their names and their entries in its index."""
     index = layout() / "index.json"
     entries = json.loads(index.read_text())["manifests"] if index.exists() else []
-    for entry in entries:
-        if entry.get("annotations", {}).get(NAME) == image:
-            return {key: entry[key] for key in ("mediaType", "digest", "size")}
-    return None
+    return {entry.get("annotations", {}).get(NAME, ""): entry for entry in entries}
+
+
+def manifest(image: str) -> Descriptor | None:
+    """Return the descriptor of an image's manifest, or None if the layout lacks the image."""
+    entry = images().get(image)
+    return {key: entry[key] for key in ("mediaType", "digest", "size")} if entry else None
 
 
 def blobs(descriptor: Descriptor) -> Iterator[str]:

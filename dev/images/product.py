@@ -109,11 +109,16 @@ def images() -> dict[str, Image]:
     }
 
 
-def ensure() -> None:
-    """Build and export what is missing of the images."""
-    missing = [image for image in images().values() if not oci.manifest(image.reference)]
-    if not missing:
-        return
+def ensure() -> dict[str, Image]:
+    """Build and export what is missing of the images; return all of them, as they are now."""
+    found = images()
+    missing = [image for image in found.values() if not oci.manifest(image.reference)]
+    if missing:
+        _make(missing)
+    return found
+
+
+def _make(missing: list[Image]) -> None:
     gotools.ensure(["versitygw"])
     with buildah.alone():
         for image in missing:
