@@ -1,5 +1,6 @@
 """The Python environment of the tests: locked by hashes, in the clone's .venv."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,21 +49,14 @@ def uv() -> Path:
 
 def lock() -> None:
     """Pin anew what pyproject.toml and the images' requirements.in ask for."""
+    root = paths.REPOSITORY
+    path = {**_environment(), "PATH": f"{uv().parent}:{os.environ['PATH']}"}
     with step("Locking requirements-dev.txt"):
-        export = ("export", "--quiet", "--all-groups", "--no-emit-workspace", "--no-header")
-        run(uv(), "lock", "--quiet", "--upgrade", cwd=paths.REPOSITORY, env=_environment())
-        run(uv(), *export, "--output-file", LOCK, cwd=paths.REPOSITORY, env=_environment())
-    for image in ("torch", "operator", "server", "trainer"):
-        with step(f"Locking images/{image}/requirements.lock"):
-            _lock_image(paths.REPOSITORY / "images" / image)
-
-
-def _lock_image(folder: Path) -> None:
-    given = folder / "requirements.in"
-    sources = given if given.exists() else paths.REPOSITORY / "operator" / "pyproject.toml"
-    options = ("--quiet", "--upgrade", "--generate-hashes", "--no-header", "--python-version=3.11")
-    target = ("--output-file", folder / "requirements.lock")
-    run(uv(), "pip", "compile", *options, sources, *target, env=_environment())
+        export = ("--quiet", "--all-groups", "--no-emit-workspace", "--no-header")
+        run("uv", "lock", "--quiet", "--upgrade", cwd=root, env=path)
+        run("uv", "export", *export, "--output-file", LOCK, cwd=root, env=path)
+    with step("Locking images/*/requirements.lock"):
+        run(root / "images" / "lock", env=path)
 
 
 def _environment() -> dict[str, str]:
