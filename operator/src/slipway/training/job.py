@@ -82,6 +82,7 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "volumes": [
             *source_volumes(job),
             *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
+            {"name": "shm", "emptyDir": {"medium": "Memory"}},
         ],
     }
     return pod if job.spec.nodes == 1 else {**pod, "subdomain": names.train_name(job)}
@@ -146,5 +147,6 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR),
             mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
+            mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
         ],
     }
