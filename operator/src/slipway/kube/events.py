@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slipway.kube.client import Client
-from slipway.kube.errors import KubeError
+from slipway.kube.errors import KubeError, Unavailable
 from slipway.kube.resources import EVENTS
 from slipway.manifests import MANAGER
 from slipway.plan import Event, Manifest
@@ -60,7 +60,9 @@ class EventRecorder:
         try:
             await self._client.create(EVENTS, meta["namespace"], self._manifest(obj, event))
         except KubeError as error:
-            _LOG.warning("An event was not recorded (%s): %s", event.reason, error)
+            going = isinstance(error, Unavailable) and not error.passes_soon
+            level = logging.DEBUG if going else logging.WARNING
+            _LOG.log(level, "An event was not recorded (%s): %s", event.reason, error)
             return False
         return True
 
