@@ -4,8 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 
-from dev.cluster import containers, daemon, host, layout, packetfilter
-from dev.cluster.ownership import alone
+from dev.cluster import containers, daemon, host, layout, ownership, packetfilter
 from dev.cluster.parts import daemons
 from dev.errors import DevError
 from dev.shell import run, succeeds
@@ -17,8 +16,8 @@ KEPT = ("logs",)
 
 def down() -> None:
     """End the cluster, whatever state it is in, and say what was removed."""
-    with alone():
-        if not layout.STATE.exists() and not _remains():
+    with ownership.alone():
+        if not ownership.owned():
             say("--> The local cluster is not up")
             return
         with step("Ending the local cluster"):
@@ -26,6 +25,7 @@ def down() -> None:
                 say(f"    {line}")
         if remains := _remains():
             raise DevError(f"The cluster is down, but this is left: {'; '.join(remains)}.")
+        ownership.give_up()
         say(f"--> Nothing is left of it but its logs in {layout.STATE / 'logs'}")
 
 

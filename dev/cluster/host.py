@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from dev.cluster import layout
+from dev.errors import DevError
 from dev.shell import run, write
 
 SYSCTLS = tuple(
@@ -41,6 +42,10 @@ NOTES = layout.STATE / "run" / "host.json"
 def prepare() -> None:
     """Note the settings as they are, then turn forwarding on and take the node's address."""
     if not NOTES.exists():
+        if has_address():
+            raise DevError(
+                f"Another cluster has this machine's {layout.NODE_ADDRESS}: end it first."
+            )
         write(NOTES, json.dumps({"sysctls": _sysctls(), "absent": _absent()}, indent=2))
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     if not has_address():

@@ -11,10 +11,6 @@ from dev.errors import DevError
 from dev.shell import locked, write
 
 
-def _owner_file() -> Path:
-    return paths.cache() / "cluster-owner"
-
-
 @contextmanager
 def alone() -> Iterator[None]:
     """Hold the right to change this machine's cluster; refuse if another clone's runs."""
@@ -22,8 +18,27 @@ def alone() -> Iterator[None]:
         raise DevError("The local cluster needs root: it makes namespaces, mounts and routes.")
     with locked(paths.cache() / "cluster.lock", "another command that changes the local cluster"):
         _refuse_another_clones()
-        write(_owner_file(), str(layout.STATE))
         yield
+
+
+def claim() -> None:
+    """Note that the machine's cluster is this clone's from now on."""
+    write(_owner_file(), str(layout.STATE))
+
+
+def owned() -> bool:
+    """Whether what there is of a cluster on this machine is this clone's."""
+    return _owner_file().exists() and _owner_file().read_text() == str(layout.STATE)
+
+
+def give_up() -> None:
+    """Note that this clone has no cluster any more."""
+    if owned():
+        _owner_file().unlink()
+
+
+def _owner_file() -> Path:
+    return paths.cache() / "cluster-owner"
 
 
 def _refuse_another_clones() -> None:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 
 from dev import gotools, packages
-from dev.cluster import addons, containers, controllers, host, layout, node
+from dev.cluster import addons, containers, controllers, host, layout, node, ownership
 from dev.cluster.control_plane import ControlPlane
-from dev.cluster.ownership import alone
 from dev.cluster.parts import daemons
 from dev.images import node as node_images
 from dev.images import oci, system
@@ -19,7 +18,7 @@ PROGRAMS = tuple(program for program in gotools.ALL if program != "helm")
 
 def up() -> None:
     """Bring the cluster up, building what it needs first, and say how to use it."""
-    with alone():
+    with ownership.alone():
         packages.ensure(packages.CLUSTER)
         gotools.ensure(PROGRAMS)
         system.ensure()
@@ -44,6 +43,7 @@ def _start() -> None:
     COMPLETE.unlink(missing_ok=True)
     plane = layout.control_plane()
     with step("Starting etcd, kube-apiserver and containerd"):
+        ownership.claim()
         host.prepare()
         plane.prepare()
         controllers.configure(plane)
