@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from slipway.kube.errors import KubeError
 _LOG = logging.getLogger(__name__)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _KUBECONFIG = "KUBECONFIG"
+_TOKEN_SECONDS = 600.0
+"""How long a token of a kubeconfig is used before it is loaded again."""
 
 RequestObserver = Callable[[str, str, bool, int], None]
 """Called with each answer: HTTP method, URL path, whether it is a watch, status (0: no answer)."""
@@ -94,6 +97,7 @@ async def connect(
         else:
             path = _existing(kubeconfig)
             await load_kube_config(config_file=path, client_configuration=configuration)
+            configuration.refresh_api_key_hook = TokenRefresh(path)
     except (ConfigException, OSError) as error:
         raise KubeError(
             f"There is no usable cluster configuration ({error}): run in a pod with a service "
@@ -101,6 +105,28 @@ async def connect(
         ) from error
     _LOG.info("Using the API server at %s", configuration.host)
     return Connection(configuration, observer, in_cluster=in_cluster)
+
+
+class TokenRefresh:
+    """Loads a kubeconfig's token anew now and then, since those of exec plugins run out.
+
+    The client calls it before each request that is authorised by a token.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._until = clock() + _TOKEN_SECONDS
+
+    async def __call__(self, configuration: Any) -> None:
+        """Renew the token of ``configuration`` where it is old; keep it where that fails."""
+        if self._clock() < self._until:
+            return
+        self._until = self._clock() + _TOKEN_SECONDS
+        try:
+            await load_kube_config(config_file=self._path, client_configuration=configuration)
+        except (ConfigException, OSError) as error:
+            _LOG.warning("The kubeconfig %s could not be read again: %s", self._path, error)
 
 
 def _existing(kubeconfig: Path | None) -> str:
