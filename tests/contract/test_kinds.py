@@ -93,7 +93,7 @@ def test_applying_the_same_object_again_keeps_its_generation(
     assert before["resourceVersion"] == after["resourceVersion"]
 
 
-JOB_REFUSALS = {
+JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a source of two kinds": (
         {"source": {"configMap": {"name": "a"}, "image": {"path": "/a"}}},
         "write exactly one of source.configMap",
@@ -166,7 +166,7 @@ def test_a_training_job_is_refused_with_a_message_for(
     assert message in _refusal(kubectl, _with(job, **spec))
 
 
-DEPLOYMENT_REFUSALS = {
+DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "two models": (
         {"model": {"trainingJob": {"name": "a"}, "uri": "s3://a/b.mar", "sha256": SHA}},
         "write exactly one of model.trainingJob (its package is served) and model.uri",
