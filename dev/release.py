@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev import gotools, paths
-from dev.cluster import layout
+from dev.cluster import layout, ownership
 from dev.images import node, product
 from dev.kubectl import Kubectl
 from dev.shell import run
@@ -47,10 +47,11 @@ class Release:
 
 def install_locally() -> None:
     """Build the images, load them into the local cluster, which is up, and install the chart."""
-    images = product.ensure()
-    node.load(image.reference for image in images.values())
-    with step(f"Installing the chart into namespace {NAMESPACE}"):
-        Release(layout.KUBECONFIG, local_values(images)).install()
+    with ownership.alone():
+        images = product.ensure()
+        node.load(image.reference for image in images.values())
+        with step(f"Installing the chart into namespace {NAMESPACE}"):
+            Release(layout.KUBECONFIG, local_values(images)).install()
 
 
 def local_values(images: Mapping[str, product.Image]) -> tuple[str, ...]:
