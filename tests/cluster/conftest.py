@@ -1,7 +1,9 @@
 """Fixtures of the cluster tests: a namespace for each test, and one quickstart for all."""
 
 import re
+import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -18,28 +20,29 @@ def _namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 
-def _fresh(kubectl: Kubectl, name: str) -> Space:
-    kubectl.delete("namespace", name)
+@contextmanager
+def _fresh(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
+    """Make a namespace of a new name: one that goes takes as long as its pods might."""
+    name = f"{prefix}-{secrets.token_hex(3)}"
     kubectl.apply(_namespace(name))
-    return Space(in_namespace(kubectl, name))
+    yield Space(in_namespace(kubectl, name))
+    kubectl.run("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture
 def space(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     """A namespace of the test's own."""
-    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:50]
-    space = _fresh(cluster.kubectl, f"t-{slug.strip('-')}")
-    yield space
-    cluster.kubectl.run("delete", "namespace", space.name, "--wait=false")
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    with _fresh(cluster.kubectl, slug.strip("-")) as space:
+        yield space
 
 
 @pytest.fixture(scope="module")
 def shared(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     """A namespace that a module's tests share, so that what they wait for goes on at once."""
     name = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
-    space = _fresh(cluster.kubectl, f"shared-{name}")
-    yield space
-    cluster.kubectl.run("delete", "namespace", space.name, "--wait=false")
+    with _fresh(cluster.kubectl, name) as space:
+        yield space
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,13 @@ class Quickstart:
 
 
 @pytest.fixture(scope="session")
-def quickstart(cluster: Cluster) -> Quickstart:
+def quickstart(cluster: Cluster) -> Iterator[Quickstart]:
     """``examples/quickstart`` applied as it is to a restricted namespace, until it is served."""
-    space = _fresh(cluster.kubectl, "quickstart-test")
-    audit = cluster.audit()
+    with _fresh(cluster.kubectl, "quickstart") as space:
+        yield _run_quickstart(space, cluster.audit())
+
+
+def _run_quickstart(space: Space, audit: AuditLog) -> Quickstart:
     space.kubectl.run("apply", "-f", str(QUICKSTART))
     name = space.kubectl.list("trainingjob")[0]["metadata"]["name"]
     served = space.kubectl.list("modeldeployment")[0]["metadata"]["name"]

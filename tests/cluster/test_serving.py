@@ -100,7 +100,9 @@ def test_a_deployment_waits_for_its_training_job_and_says_so(space: Space) -> No
     reason = ("modeldeployment", "early", "ModelReady")
     waiting = space.wait_for_reason(*reason, "TrainingJobNotFound")
     assert "late" in waiting["message"]
-    space.apply(source("exit", main="raise SystemExit(3)"), training_job("late", "exit"))
+    package = {"serializedFile": "model.pt", "handler": "handler.py"}
+    late = training_job("late", "exit", package=package)
+    space.apply(source("exit", main="raise SystemExit(3)"), late)
     space.wait_for_reason(*reason, "TrainingJobFailed", SERVE)
 
 
@@ -115,7 +117,7 @@ def test_the_autoscaler_measures_cpu_and_the_budget_guards_the_pods(space: Space
     space.wait(
         "hpa", "grows", lambda it: condition(it, "ScalingActive").get("status") == "True", 300
     )
-    assert len(_ready_pods(space, "grows")) == 2
+    assert 2 <= len(_ready_pods(space, "grows")) <= 3
     budget = space.kubectl.get("pdb", "grows") or {}
     assert budget["spec"]["maxUnavailable"] == 1
     space.kubectl.delete("modeldeployment", "grows")

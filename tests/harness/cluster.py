@@ -56,7 +56,7 @@ class Cluster:
         """Yield the release's store as an fsspec file system (s3), with its own credentials."""
         import fsspec
 
-        secret = self.system.get("secret", "slipway-store") or {"data": {}}
+        secret = self.system.get("secret", "slipway-store-credentials") or {"data": {}}
         keys = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
         service = self.system.get("service", "slipway-store")
         if not service:
