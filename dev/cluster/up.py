@@ -1,5 +1,6 @@
 """Bringing the cluster up: whatever of it does not run is started, the rest left alone."""
 
+import shutil
 import time
 from collections.abc import Callable
 
@@ -41,6 +42,8 @@ def is_up() -> bool:
 def _start() -> None:
     start = time.monotonic()
     COMPLETE.unlink(missing_ok=True)
+    if not host.NOTES.exists():
+        shutil.rmtree(layout.STATE / "logs", ignore_errors=True)  # of the cluster before
     plane = layout.control_plane()
     with step("Starting etcd, kube-apiserver and containerd"):
         ownership.claim()
