@@ -1,5 +1,6 @@
 """What the node's containers leave on this machine, and how all of it is ended."""
 
+from functools import partial
 from pathlib import Path
 
 from dev.cluster import daemon, layout
@@ -58,7 +59,7 @@ def remove_cgroups() -> int:
     groups = [group for root in _pod_groups() for group in [*root.rglob("*/"), root]]
     folders = sorted((group for group in groups if group.is_dir()), reverse=True)
     for folder in folders:
-        wait_until(lambda folder=folder: _removed(folder), 10, f"The end of {folder}")  # type: ignore[misc]
+        wait_until(partial(_removed, folder), 10, f"The end of {folder}")
     return len(folders)
 
 

@@ -5,6 +5,7 @@ stands on: what has not changed is never built, exported or loaded again.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dev import gotools, paths
+from dev.errors import DevError
 from dev.images import buildah, oci
 from dev.shell import digest, run
 from dev.steps import step
@@ -23,6 +25,7 @@ SLIM = tuple(
     f"--dpkgopt=path-exclude=/usr/share/{files}"
     for files in ("doc/*", "info/*", "locale/*", "man/*/*")
 )
+SPACE = 20 * 2**30
 CERTIFICATES = Path("/etc/ssl/certs")
 
 
@@ -121,10 +124,22 @@ def ensure() -> dict[str, Image]:
 def _make(missing: list[Image]) -> None:
     gotools.ensure(["versitygw"])
     with buildah.alone():
+        _check_space(missing)
         for image in missing:
             image.ensure()
             with step(f"Exporting image {image.reference}"):
                 buildah.export(image.reference)
+
+
+def _check_space(missing: list[Image]) -> None:
+    """Refuse to start the torch layer where the disk cannot take it, in all its copies."""
+    torch = [base for image in missing for base in image.bases.values() if "torch" in base.name]
+    free = shutil.disk_usage(buildah.storage().parent).free
+    if free < SPACE and not all(buildah.exists(image.reference) for image in torch):
+        raise DevError(
+            f"The images need {SPACE >> 30} GiB in {paths.cache()}; {free >> 30} GiB are free: "
+            "make room there, or set SLIPWAY_CACHE to a folder on a larger disk."
+        )
 
 
 def _product(name: str, bases: Mapping[str, Image]) -> Image:
