@@ -40,7 +40,8 @@ class Handler:
 KILL_WORKERS = """
 import os, pathlib, signal
 for each in pathlib.Path("/proc").glob("[0-9]*"):
-    if b"model_service_worker" in (each / "cmdline").read_bytes():
+    words = (each / "cmdline").read_bytes().split(bytes(1))
+    if any(word.endswith(b"/model_service_worker.py") for word in words):
         os.kill(int(each.name), signal.SIGKILL)
 """
 PROBE_PORTS = """

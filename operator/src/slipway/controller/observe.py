@@ -15,7 +15,7 @@ from slipway.plan import Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.training.snapshot import TrainingSnapshot
 
-_FOUND_SECONDS, _MISSING_SECONDS = 30.0, 2.0
+_FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
 
 
 class Reader(Protocol):
