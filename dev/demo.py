@@ -42,7 +42,8 @@ def demo(cluster: str, image_registry: str) -> None:
     _predict(kubectl, cluster)
     print("\n$ kubectl get tj,mdep -o wide")
     print(kubectl("get", "tj,mdep", "--output=wide").strip())
-    say(f"\n--> Done after {time.monotonic() - start:.0f} s. `make down` ends the local cluster.")
+    end = " `make down` ends the local cluster." if cluster == LOCAL else ""
+    say(f"\n--> Done after {time.monotonic() - start:.0f} s.{end}")
 
 
 def _local() -> Kubectl:

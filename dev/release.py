@@ -30,9 +30,8 @@ class Release:
         """Install or upgrade it and wait until its pods are ready; quick if nothing changed."""
         gotools.ensure(["helm", "kubectl"])
         self._forget_interrupted()
-        wanted = ("--values", str(VALUES), *self.values)
         wait = ("--wait", f"--timeout={timeout}s", "--create-namespace")
-        self._helm("upgrade", "--install", NAME, str(CHART), *wait, *wanted)
+        self._helm("upgrade", "--install", NAME, str(CHART), *wait, *self.values)
 
     def _forget_interrupted(self) -> None:
         """Forget an operation of Helm's that was cut off, which would block all later ones."""
@@ -55,7 +54,7 @@ def install_locally() -> None:
 
 
 def local_values(images: Mapping[str, product.Image]) -> tuple[str, ...]:
-    """Return Helm's arguments that choose the images built here."""
+    """Return Helm's arguments that choose the images built here, on one small node."""
     tags = {name: {"tag": image.tag} for name, image in images.items()}
     values: dict[str, Any] = {"images": {"registry": "localhost", "pullPolicy": "Never", **tags}}
-    return ("--set-json", f"images={json.dumps(values['images'])}")
+    return ("--values", str(VALUES), "--set-json", f"images={json.dumps(values['images'])}")
