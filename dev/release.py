@@ -8,6 +8,7 @@ from typing import Any
 
 from dev import gotools, paths
 from dev.cluster import layout, ownership
+from dev.errors import DevError
 from dev.images import node, product
 from dev.kubectl import Kubectl
 from dev.shell import run
@@ -31,7 +32,15 @@ class Release:
         gotools.ensure(["helm", "kubectl"])
         self._forget_interrupted()
         wait = ("--wait", f"--timeout={timeout}s", "--create-namespace")
-        self._helm("upgrade", "--install", NAME, str(CHART), *wait, *self.values)
+        try:
+            self._helm("upgrade", "--install", NAME, str(CHART), *wait, *self.values)
+        except DevError as error:
+            raise DevError(f"{error}\n{self._report()}") from error
+
+    def _report(self) -> str:
+        kubectl = Kubectl(self.kubeconfig, NAMESPACE)
+        events = kubectl("get", "events", "--sort-by=.metadata.creationTimestamp").splitlines()
+        return "\n".join([kubectl("get", "pods", "--output=wide"), *events[-15:]])
 
     def _forget_interrupted(self) -> None:
         """Forget an operation of Helm's that was cut off, which would block all later ones."""
