@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -193,30 +195,35 @@ def test_the_operators_metrics_tell_jobs_deployments_and_reconciles(
         assert series in text
 
 
+@contextmanager
+def _store_away(cluster: Cluster) -> Iterator[None]:
+    """Take the store's pod away until the block ends."""
+    component = "app.kubernetes.io/component=store"
+    store = cluster.system.list("statefulset", component)[0]["metadata"]["name"]
+    cluster.system.run("scale", f"statefulset/{store}", "--replicas=0")
+    try:
+        cluster.system.run("wait", "--for=delete", "pod", "-l", component)
+        yield
+    finally:
+        cluster.system.run("scale", f"statefulset/{store}", "--replicas=1")
+
+
 def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back(
     cluster: Cluster, space: Space
 ) -> None:
-    store = cluster.system.list("statefulset", "app.kubernetes.io/component=store")[0]
-    scale = ("scale", f"statefulset/{store['metadata']['name']}")
     write = (
         "import os, pathlib\n"
         "pathlib.Path(os.environ['SLIPWAY_OUTPUT_DIR'], 'model.pt').write_bytes(b'x')\n"
     )
-    cluster.system.run(*scale, "--replicas=0")
-    try:
-        cluster.system.run("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=store")
+    with _store_away(cluster):
         space.apply(source("code", main=write), training_job("patient", "code"))
         space.wait_for_reason("trainingjob", "patient", "Created", "StoreUnavailable")
-    finally:
-        cluster.system.run(*scale, "--replicas=1")
     assert phase(space.wait_for_phase("patient", "Succeeded", "Failed")) == "Succeeded"
 
 
 def test_an_output_outlives_an_outage_of_the_store_at_the_end_of_the_training(
     cluster: Cluster, space: Space
 ) -> None:
-    store = cluster.system.list("statefulset", "app.kubernetes.io/component=store")[0]
-    scale = ("scale", f"statefulset/{store['metadata']['name']}")
     write = (
         "import os, pathlib, time\n"
         "folder = pathlib.Path(os.environ['SLIPWAY_OUTPUT_DIR'])\n"
@@ -227,14 +234,10 @@ def test_an_output_outlives_an_outage_of_the_store_at_the_end_of_the_training(
     space.apply(source("code", main=write), training_job("keeps", "code"))
     space.wait_for_phase("keeps", "Running")
     (pod,) = space.pods("slipway.dev/training-job=keeps")
-    cluster.system.run(*scale, "--replicas=0")
-    try:
-        cluster.system.run("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=store")
+    with _store_away(cluster):
         go = ("exec", pod["metadata"]["name"], "-c", "trainer", "--", "touch", "/tmp/go")
         space.kubectl.run(*go)
         space.wait_for_reason("trainingjob", "keeps", "Running", "StoreUnavailable", 180)
-    finally:
-        cluster.system.run(*scale, "--replicas=1")
     job = space.wait_for_phase("keeps", "Succeeded", "Failed")
     assert phase(job) == "Succeeded"
     assert job["status"]["output"] == {

@@ -10,6 +10,7 @@ import yaml
 
 from slipway.kube.compare import contains
 from slipway.manifests import MANAGER
+from tests.contract.namespaces import restricted_namespace
 from tests.harness import Kubectl, KubectlError, TestControlPlane
 from tests.unit.serving.world import (
     JOB_MODEL,
@@ -30,16 +31,7 @@ OWN = (f"--field-manager={MANAGER}", "--validate=strict")
 
 @pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
-    """kubectl in a namespace that takes no pod below the restricted standard."""
-    admin = control_plane.kubectl
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    meta = {"name": NAMESPACE, "labels": labels}
-    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-    kubectl = Kubectl(admin.kubeconfig, NAMESPACE)
-    kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
-    kubectl.apply(ROOT / "crds")
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
-    return kubectl
+    return restricted_namespace(control_plane, NAMESPACE)
 
 
 @pytest.fixture(autouse=True)

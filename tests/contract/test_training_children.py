@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contract.namespaces import restricted_namespace
 from tests.harness import Kubectl, TestControlPlane
 from tests.unit.training.simulation import PACKAGE, Cluster, packaged, spec, trained
 
@@ -20,16 +21,7 @@ GOLDEN = sorted((ROOT / "tests/unit/training/golden").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
-    """kubectl in a namespace that takes no pod below the restricted standard."""
-    admin = control_plane.kubectl
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    meta = {"name": NAMESPACE, "labels": labels}
-    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-    kubectl = Kubectl(admin.kubeconfig, NAMESPACE)
-    kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
-    kubectl.apply(ROOT / "crds")
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
-    return kubectl
+    return restricted_namespace(control_plane, NAMESPACE)
 
 
 @pytest.fixture(autouse=True)
