@@ -16,6 +16,7 @@ hypothesis.settings.register_profile("slipway", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("slipway")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep on one worker what shares the cluster or a control plane, where there are several."""
     for item in items:
