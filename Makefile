@@ -19,7 +19,7 @@ demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for yo
 test: tools lint ## All set-up, then every test
 	@$(DEV) images
 	@$(DEV) up
-	@$(BIN)/pytest --numprocesses=2 --dist=loadgroup
+	@$(BIN)/pytest --numprocesses=2 --dist=loadscope
 
 test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property

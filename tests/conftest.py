@@ -5,24 +5,30 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.harness import Cluster, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
-
-TESTS = Path(__file__).parent
 
 # The same examples in each run, and no time limit on one: a busy machine is no finding.
 hypothesis.settings.register_profile("slipway", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("slipway")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep on one worker what shares the cluster or a control plane, where there are several."""
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        alone = folder in ("cluster", "contract", "chart", "dev")
-        item.add_marker(pytest.mark.xdist_group(folder if alone else str(item.path)))
+class ByMachinery(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps on one worker what shares the cluster or a control plane, and each other file too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = Path(file).parts[1]
+        return folder if folder in ("cluster", "contract", "chart") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachinery:
+    """Give the tests to the workers in the order of their folders, the long ones first."""
+    config.option.loadscopereorder = False
+    return ByMachinery(config, log)
 
 
 @pytest.fixture(scope="session")
