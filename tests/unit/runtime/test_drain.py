@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.drain import Settings, active_requests, drain
+from slipway_runtime.drain import Settings, active_requests, drain, resume
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import free_port
 
@@ -136,6 +136,12 @@ def test_readiness_ends_before_anything_is_waited_for(door: Door) -> None:
     assert door.status("/readyz") == 200
     assert drain(door.settings) < 5
     assert door.status("/readyz") == 503
+
+
+def test_a_server_that_is_started_again_in_its_pod_can_be_ready_again(door: Door) -> None:
+    drain(door.settings)
+    resume(door.settings)
+    assert door.status("/readyz") == 200
 
 
 def test_a_request_in_flight_is_answered_before_the_drain_ends(door: Door) -> None:

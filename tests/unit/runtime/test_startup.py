@@ -1,4 +1,4 @@
-"""The watcher of TorchServe's start, beside a stand-in for TorchServe."""
+"""The watcher of TorchServe's start, beside a stand-in for TorchServe and for Envoy's admin."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+SCRIPT = Path(__file__).parents[3] / "images" / "server" / "torchserve"
+
 PARENT = """
 import subprocess, sys
 subprocess.run([sys.executable, "-m", "slipway_runtime.startup"])
@@ -24,10 +26,11 @@ CRASH = f"{START}RuntimeError: the vocabulary is missing\nBackend worker process
 
 
 class Management:
-    """TorchServe's management API: what it says of the model iris."""
+    """TorchServe's management API, by what it says of the model iris; and Envoy's, by its posts."""
 
     def __init__(self) -> None:
         self.states: list[str] | None = []
+        self.posts: list[str] = []
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +42,12 @@ class Management:
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                api.posts.append(self.path)
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
@@ -65,6 +74,7 @@ def watch(folder: Path, management: Management | None, **settings: str) -> tuple
         **os.environ,
         "SLIPWAY_MODEL": "iris",
         "SLIPWAY_MANAGEMENT": f"http://127.0.0.1:{port}",
+        "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{port}",
         "SLIPWAY_TERMINATION_LOG": str(word),
         "LOG_LOCATION": str(folder),
         **settings,
@@ -118,6 +128,26 @@ def test_an_archive_that_torchserve_does_not_take_is_told_at_once(
     assert code == -signal.SIGTERM
     assert "did not take the archive" in word["message"]
     assert "no handler" in word["logTail"]
+
+
+def test_a_start_takes_back_what_the_hook_told_envoy_when_the_container_was_stopped(
+    tmp_path: Path, management: Management
+) -> None:
+    management.states = ["READY"]
+    assert watch(tmp_path, management) == (0, None)
+    assert management.posts == ["/healthcheck/ok"]
+
+
+def test_a_container_that_is_started_again_is_not_judged_by_its_old_log(tmp_path: Path) -> None:
+    """The volume with the log outlives the container: what lies there is of the start before."""
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text('#!/bin/sh\ncat "$LOG_LOCATION/model.log" 2>/dev/null || echo no old log\n')
+    java.chmod(0o755)
+    (tmp_path / "model.log").write_text(CRASH * 4)
+    env = {"PATH": f"{java.parent}:{os.environ['PATH']}", "LOG_LOCATION": str(tmp_path)}
+    started = subprocess.run(["sh", SCRIPT], env=env, capture_output=True, timeout=60, check=True)
+    assert started.stdout == b"no old log\n"
 
 
 def test_a_server_without_settings_is_left_alone(tmp_path: Path) -> None:

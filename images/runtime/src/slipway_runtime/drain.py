@@ -61,6 +61,15 @@ def drain(settings: Settings) -> float:
     return time.monotonic() - start
 
 
+def resume(settings: Settings) -> None:
+    """Undo the drain: the hook runs too where a probe ends the container, but not the pod.
+
+    Envoy goes on, and would keep the pod unready for ever. Raises OSError where its admin interface
+    is not there.
+    """
+    call(settings, "/healthcheck/ok", b"")
+
+
 def active_requests(settings: Settings) -> int:
     """Return how many requests of users are being answered, by Envoy's own gauge."""
     name = f"http.{settings.stat_prefix}.downstream_rq_active"

@@ -5,11 +5,13 @@ left alone, nobody would be told why the pod does not get ready. The server imag
 runs this program beside TorchServe. It ends once all workers are READY. Where they have ended too
 often, or not come up in time, it writes the termination message, whose reason is ModelLoadFailed
 and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
-TorchServe.
+TorchServe. Before anything else it takes back the drain that the preStop hook began, in case that
+the container was stopped and not the pod.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_STARTUP_SECONDS`` (longest time to come up, 600), ``SLIPWAY_MANAGEMENT``
-(http://127.0.0.1:8081), ``LOG_LOCATION`` (the folder of ``model.log``).
+(http://127.0.0.1:8081), ``LOG_LOCATION`` (the folder of ``model.log``), and
+``SLIPWAY_ENVOY_ADMIN`` (see `slipway_runtime.drain`).
 """
 
 import json
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from slipway_runtime import drain
 from slipway_runtime.termination import clean_tail, say, write_message
 
 POLL_SECONDS = 0.5
@@ -125,9 +128,18 @@ def split_attempts(log: str) -> list[str]:
     return [part.partition("\n")[2] for part in log.split(FIRST_LINE)[1:]]
 
 
+def take_back_drain() -> None:
+    """Let the pod be ready again; without Envoy there is nothing to take back."""
+    try:
+        drain.resume(drain.Settings.from_environment(os.environ))
+    except (OSError, ValueError) as error:
+        say(f"Envoy was not told of the start: {error}")
+
+
 def main() -> int:
     """Watch, and end the parent where the model cannot be loaded; returns the exit code."""
     parent = os.getppid()
+    take_back_drain()
     try:
         failure = wait(Settings.from_environment(os.environ), parent)
     except (KeyError, ValueError) as error:
