@@ -165,3 +165,26 @@ def test_a_store_that_says_no_is_asked_again_for_some_time_only(
     with pytest.raises(store.StoreError, match=reason):
         upload.upload(output, uri)
     assert not upload.give_up(store.StoreUnavailableError(), 1e9)
+
+
+def test_a_store_that_comes_back_and_says_no_for_a_moment_does_not_cost_the_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0.0, *(1000.0 * n for n in range(1, 9))])
+    monkeypatch.setattr(store.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(store.time, "sleep", lambda _: None)
+    outcomes = iter(
+        [
+            store.StoreUnavailableError("away"),
+            store.StoreUnavailableError("still away"),
+            store.AccessDeniedError("its users are not there yet"),
+        ]
+    )
+
+    def action() -> str:
+        error = next(outcomes, None)
+        if error is not None:
+            raise error
+        return "stored"
+
+    assert upload.persist(action) == "stored"

@@ -114,15 +114,19 @@ def retry(
 ) -> T:
     """Do an action until it succeeds, with a pause that doubles from ``pause`` seconds on.
 
-    ``give_up`` is asked after each failure, with the error and the seconds since the first one; the
-    error is raised where it says yes.
+    ``give_up`` is asked after each failure, with the error and the seconds since the first one of
+    its kind in a row; the error is raised where it says yes. A store that was away for hours and
+    then says "no" while it starts has said so for no time yet.
     """
-    first = time.monotonic()
+    first, kind = time.monotonic(), StoreError
     while True:
         try:
             return action()
         except StoreError as error:
-            if give_up(error, time.monotonic() - first):
+            now = time.monotonic()
+            if type(error) is not kind:
+                first, kind = now, type(error)
+            if give_up(error, now - first):
                 raise
             tell(f"{error} Another try follows in {pause:g} s.")
         time.sleep(pause)
