@@ -125,3 +125,12 @@ async def test_a_pod_that_does_not_answer_any_more_keeps_its_last_word(
     assert found is not None
     assert found.step == 150
     await reader.close()
+
+
+def test_a_count_beyond_what_the_api_holds_is_left_out() -> None:
+    page = (
+        "slipway_training_step 5\nslipway_training_total_steps 1e300\nslipway_training_epoch NaN\n"
+    )
+    found = parse_progress(page)
+    assert found is not None
+    assert (found.step, found.total_steps, found.epoch) == (5, None, None)

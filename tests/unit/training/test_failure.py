@@ -212,3 +212,10 @@ def test_messages_and_events_stay_within_the_apis_limits() -> None:
     cluster.finish(cluster.pods()[0], 1, script_failed(logTail="ü" * 20000))
     assert len(failed(cluster)["message"]) <= 8192
     assert all(len(message.encode()) <= 1024 for _, _, message in cluster.events)
+
+
+def test_a_last_word_with_half_a_character_is_told_all_the_same() -> None:
+    cluster = running()
+    word = {"reason": "EntrypointNotFound", "exitCode": 1, "message": "The files: caf\udce9.py."}
+    cluster.finish(cluster.pods()[0], 1, word)
+    assert "The files: caf?.py." in failed(cluster)["message"]

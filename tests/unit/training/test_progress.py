@@ -78,3 +78,10 @@ def test_no_more_metrics_are_kept_than_the_api_allows() -> None:
     found = from_report({"step": 1, "metrics": {str(number): number for number in range(100)}})
     assert found is not None
     assert len(found.metrics) == 32
+
+
+def test_numbers_that_no_float_holds_are_left_out() -> None:
+    found = from_report({"step": 1, "metrics": {"loss": 0.5, "n": 10**400}, "time": 10**400})
+    assert found is not None
+    assert found.metrics == {"loss": "0.5"}
+    assert found.last_report_time is None

@@ -38,7 +38,7 @@ def first_pod(children: Children) -> Manifest | None:
 
 
 def _count(value: float | None) -> int | None:
-    return int(value) if value is not None and math.isfinite(value) and value >= 0 else None
+    return int(value) if value is not None and 0 <= value < 2**63 else None
 
 
 def parse_progress(text: str) -> Progress | None:

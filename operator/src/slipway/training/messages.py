@@ -66,6 +66,8 @@ def last_word(container: ContainerView) -> LastWord | None:
 def _parse(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
+        # A file name that is no UTF-8 comes as lone surrogates, which no text of ours can hold.
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

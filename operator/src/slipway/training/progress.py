@@ -54,12 +54,17 @@ def _metrics(value: Any) -> dict[str, str]:
     numbers = {
         name: decimal(number)
         for name, number in sorted(value.items())
-        if isinstance(number, int | float) and len(name) <= MAX_METRIC_NAME
+        if _fits_float(number) and len(name) <= MAX_METRIC_NAME
     }
     return dict(list(numbers.items())[:MAX_METRICS])
 
 
+def _fits_float(value: Any) -> bool:
+    """Tell whether a value is a number, and no integer beyond what a float holds."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**1023)
+
+
 def _moment(value: Any) -> str | None:
-    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 < value < 1e11:
+    if not _fits_float(value) or not math.isfinite(value) or not 0 < value < 1e11:
         return None
     return timestamp(datetime.fromtimestamp(value, UTC))
