@@ -1,3 +1,4 @@
+import http.client
 import json
 import os
 import subprocess
@@ -160,11 +161,27 @@ def test_a_request_in_flight_is_answered_before_the_drain_ends(door: Door) -> No
     assert answers == [(200, "done")]
 
 
+def test_a_connection_that_a_client_keeps_open_gets_one_more_answer(door: Door) -> None:
+    door.upstream.allowed.set()
+    client = http.client.HTTPConnection("127.0.0.1", door.port, timeout=20)
+    client.request("GET", "/predict")
+    assert client.getresponse().read() == b"done"
+    draining = threading.Thread(target=drain, args=(door.settings,))
+    draining.start()
+    draining.join(timeout=1.5)
+    assert draining.is_alive()
+    client.request("GET", "/predict")
+    answer = client.getresponse()
+    assert (answer.read(), answer.getheader("connection")) == (b"done", "close")
+    draining.join(timeout=20)
+    assert not draining.is_alive()
+
+
 def test_a_request_that_takes_too_long_ends_the_wait(door: Door) -> None:
     asking = threading.Thread(target=door.status, args=("/predict",))
     asking.start()
     wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
-    with pytest.raises(TimeoutError, match="1 requests are still active"):
+    with pytest.raises(TimeoutError, match="1 connections are still open, with 1 requests"):
         drain(Settings(door.settings.admin, "http", longest=0.5, shortest=0.0))
     door.upstream.allowed.set()
     asking.join(timeout=20)

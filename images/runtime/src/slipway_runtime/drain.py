@@ -1,8 +1,9 @@
-"""The preStop hook of a server pod: leave the endpoints, then wait for the requests in flight.
+"""The preStop hook of a server pod: leave the endpoints, then wait for what clients still ask.
 
 It makes Envoy fail its health check, so that readiness ends and open connections are closed after
-their next answer; waits for as long as other nodes need to hear of it; and then until Envoy has no
-active request. TorchServe, which cuts what it is working on when it is told to stop, is told only
+their next answer; waits for as long as other nodes need to hear of it; and then until no user's
+connection is open, for a client that keeps one sends its next request to this pod, whatever the
+endpoints are. TorchServe, which cuts what it is working on when it is told to stop, is told only
 after that.
 
 Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
@@ -21,7 +22,7 @@ from slipway_runtime.termination import say
 
 POLL_SECONDS = 0.25
 QUIET_POLLS = 2
-"""How many polls in a row must see no request."""
+"""How many polls in a row must see no connection."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,18 @@ class Settings:
 def drain(settings: Settings) -> float:
     """Drain this pod's Envoy; returns the seconds it took.
 
-    Raises OSError where Envoy's admin interface is not there, TimeoutError where requests are
-    still active after the longest wait.
+    Raises OSError where Envoy's admin interface is not there, TimeoutError where connections are
+    still open after the longest wait.
     """
     start = time.monotonic()
     call(settings, "/healthcheck/fail", b"")
     quiet = 0
     while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
         if time.monotonic() - start >= settings.longest:
-            raise TimeoutError(f"{active_requests(settings)} requests are still active")
+            left, active = open_connections(settings), active_requests(settings)
+            raise TimeoutError(f"{left} connections are still open, with {active} requests")
         time.sleep(POLL_SECONDS)
-        quiet = quiet + 1 if active_requests(settings) == 0 else 0
+        quiet = quiet + 1 if open_connections(settings) == 0 else 0
     return time.monotonic() - start
 
 
@@ -72,7 +74,16 @@ def resume(settings: Settings) -> None:
 
 def active_requests(settings: Settings) -> int:
     """Return how many requests of users are being answered, by Envoy's own gauge."""
-    name = f"http.{settings.stat_prefix}.downstream_rq_active"
+    return _gauge(settings, "downstream_rq_active")
+
+
+def open_connections(settings: Settings) -> int:
+    """Return how many connections of users are open, idle ones included."""
+    return _gauge(settings, "downstream_cx_active")
+
+
+def _gauge(settings: Settings, field: str) -> int:
+    name = f"http.{settings.stat_prefix}.{field}"
     text = call(settings, f"/stats?filter=^{name.replace('.', '[.]')}$", None)
     values = [line.rsplit(":", 1)[1] for line in text.splitlines() if line.startswith(f"{name}:")]
     return sum(int(value) for value in values)
