@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STATE = REPOSITORY / ".cluster"
+STATE = Path(os.environ.get("SLIPWAY_STATE") or REPOSITORY / ".cluster").resolve()
 TOOL_MODULES = REPOSITORY / "dev" / "tools"
 VENV = REPOSITORY / ".venv"
 

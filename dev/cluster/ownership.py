@@ -37,12 +37,23 @@ def give_up() -> None:
         _owner_file().unlink()
 
 
+def abandoned() -> Path | None:
+    """Return the state folder of another clone's cluster that runs no more but was never ended."""
+    state = _owner()
+    return state if state != layout.STATE and not daemon.all_recorded(state) else None
+
+
+def _owner() -> Path:
+    """Return the state folder of the clone that owns the cluster; this one's if none does."""
+    note = _owner_file()
+    return Path(note.read_text()) if note.exists() else layout.STATE
+
+
 def _owner_file() -> Path:
     return paths.cache() / "cluster-owner"
 
 
 def _refuse_another_clones() -> None:
-    owner = _owner_file()
-    state = Path(owner.read_text()) if owner.exists() else layout.STATE
+    state = _owner()
     if state != layout.STATE and daemon.all_recorded(state):
         raise DevError(f"The cluster of {state.parent} runs: run `make down` there first.")

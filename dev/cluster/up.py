@@ -1,16 +1,17 @@
 """Bringing the cluster up: whatever of it does not run is started, the rest left alone."""
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 
-from dev import gotools, packages
+from dev import gotools, packages, paths
 from dev.cluster import addons, containers, controllers, host, layout, node, ownership
 from dev.cluster.control_plane import ControlPlane
 from dev.cluster.parts import daemons
 from dev.images import node as node_images
 from dev.images import oci, system
-from dev.shell import succeeds, wait_until, write
+from dev.shell import run, succeeds, wait_until, write
 from dev.steps import say, step
 
 COMPLETE = layout.STATE / "run" / "complete"
@@ -19,6 +20,7 @@ PROGRAMS = tuple(program for program in gotools.ALL if program != "helm")
 
 def up() -> None:
     """Bring the cluster up, building what it needs first, and say how to use it."""
+    _clear_abandoned()
     with ownership.alone():
         packages.ensure(packages.CLUSTER)
         gotools.ensure(PROGRAMS)
@@ -28,6 +30,14 @@ def up() -> None:
         else:
             _start()
     print(f"export KUBECONFIG={layout.KUBECONFIG}")
+
+
+def _clear_abandoned() -> None:
+    """End what is left of a cluster whose processes are gone, and maybe its clone too."""
+    if state := ownership.abandoned():
+        with step(f"Clearing away what the cluster of {state.parent} has left"):
+            env = {"SLIPWAY_STATE": str(state)}
+            run(sys.executable, "-m", "dev", "down", cwd=paths.REPOSITORY, env=env)
 
 
 def is_up() -> bool:

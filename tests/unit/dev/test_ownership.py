@@ -51,3 +51,16 @@ def test_what_was_given_up_is_not_owned() -> None:
         ownership.claim()
         ownership.give_up()
     assert not ownership.owned()
+
+
+def test_a_cluster_whose_processes_are_gone_is_abandoned(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    (tmp_path / "cache" / "cluster-owner").write_text(str(tmp_path / "gone" / ".cluster"))
+    assert ownership.abandoned() == tmp_path / "gone" / ".cluster"
+
+
+def test_this_clones_own_cluster_is_never_abandoned() -> None:
+    assert ownership.abandoned() is None
+    with ownership.alone():
+        ownership.claim()
+    assert ownership.abandoned() is None
