@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -146,3 +147,40 @@ def test_only_the_operator_and_its_children_reach_the_store_where_policies_are_o
     own, children = rule["from"]
     assert own["podSelector"]["matchLabels"].items() <= operator.items()
     assert children["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "slipway"}
+
+
+NAME_KEYS = frozenset(
+    ("name", "namespace", "value", "claimName", "storageClassName", "priorityClassName")
+)
+
+
+def _names(found: Any, key: str = "") -> Iterator[Any]:
+    """Yield what stands under the keys that Kubernetes takes text from, and in lists of text."""
+    if isinstance(found, dict):
+        for name, value in found.items():
+            yield from _names(value, name)
+    elif isinstance(found, list | tuple):
+        for value in found:
+            yield from _names(value, key)
+    elif key in NAME_KEYS | {"resourceNames", "args"}:
+        yield found
+
+
+@pytest.mark.parametrize("persistence", [{"existingClaim": "7"}, {"storageClass": "1e3"}])
+def test_names_that_look_like_numbers_stay_names(persistence: dict[str, str]) -> None:
+    release = render(
+        {
+            "watchNamespaces": ["404"],
+            "serviceAccount": {"name": "5"},
+            "operator": {"priorityClassName": "1"},
+            "store": {
+                "bucket": "2026",
+                "namespaceSecretName": "0",
+                "existingSecret": "12",
+                "priorityClassName": "1",
+                "persistence": persistence,
+            },
+        }
+    )
+    kinds = [found for found in release.objects if found["kind"] != "CustomResourceDefinition"]
+    assert [name for name in _names(kinds) if not isinstance(name, str)] == []

@@ -83,7 +83,7 @@ capabilities:
 {{/* Where a pod may run: the values of .Values.operator or .Values.store. */}}
 {{- define "slipway.scheduling" -}}
 {{- with .priorityClassName -}}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .nodeSelector }}
 nodeSelector:

@@ -31,7 +31,7 @@
 - name: SLIPWAY_STORE_REGION
   value: {{ include "slipway.store.region" . | quote }}
 - name: SLIPWAY_STORE_SECRET_NAME
-  value: {{ .Values.store.namespaceSecretName }}
+  value: {{ .Values.store.namespaceSecretName | quote }}
 {{ include "slipway.store.credentials" (dict "root" . "id" "SLIPWAY_STORE_ACCESS_KEY_ID" "secret" "SLIPWAY_STORE_SECRET_ACCESS_KEY") }}
 {{- with .Values.operator.extraEnv }}
 {{ toYaml . }}

@@ -46,6 +46,6 @@
   verbs: [create]
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: [{{ .Values.store.namespaceSecretName }}]
+  resourceNames: [{{ .Values.store.namespaceSecretName | quote }}]
   verbs: [get, patch]
 {{- end -}}

@@ -22,12 +22,12 @@
 - name: {{ .id }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "slipway.store.secretName" .root }}
+      name: {{ include "slipway.store.secretName" .root | quote }}
       key: AWS_ACCESS_KEY_ID
 - name: {{ .secret }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "slipway.store.secretName" .root }}
+      name: {{ include "slipway.store.secretName" .root | quote }}
       key: AWS_SECRET_ACCESS_KEY
 {{- end -}}
 
