@@ -215,7 +215,7 @@ def test_a_model_deployment_is_refused_with_a_message_for(
     assert message in _refusal(kubectl, _with(deployment, **spec))
 
 
-@pytest.mark.parametrize("name", ["a" * 41, "with.dot"])
+@pytest.mark.parametrize("name", ["a" * 41, "with.dot", "7b-chat"])
 def test_a_name_that_children_could_not_carry_is_refused(
     name: str, kubectl: Kubectl, job: dict[str, Any], deployment: dict[str, Any]
 ) -> None:

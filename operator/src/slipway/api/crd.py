@@ -212,9 +212,10 @@ def _root_schema(kind: Kind) -> Schema:
         },
         "x-kubernetes-validations": [
             _rule(
-                f"self.metadata.name.size() <= {MAX_NAME} && !self.metadata.name.contains('.')",
-                f"choose a name of at most {MAX_NAME} characters without dots: the names of pods "
-                "and Services are made from it",
+                f"self.metadata.name.size() <= {MAX_NAME} && !self.metadata.name.contains('.') && "
+                "self.metadata.name.matches('^[a-z]')",
+                f"choose a name of at most {MAX_NAME} characters without dots that begins with a "
+                "letter: the names of pods and Services are made from it",
             )
         ],
     }
