@@ -136,3 +136,27 @@ async def test_only_a_repeated_listing_asks_for_a_sweep() -> None:
     sweeper.listed(path)
     await asyncio.wait_for(listing.asked.wait(), 5)
     running.cancel()
+
+
+async def test_a_child_that_left_the_watch_by_its_labels_is_known_again_when_they_are_back() -> (
+    None
+):
+    scene, job = Scene(), training_job("a")
+    batch = child(job, "Job", "a-train", "batch/v1")
+    scene.intake.changed("ADDED", at(batch, 3, uid="j"))
+    scene.intake.changed("DELETED", at(batch, 4, uid="j", labels={}))
+    scene.intake.changed("MODIFIED", at(batch, 2, uid="j"))
+    assert not scene.cache.children(job).items
+    scene.intake.changed("ADDED", at(batch, 5, uid="j"))
+    assert [ref.name for ref in scene.cache.children(job).items] == ["a-train"]
+
+
+async def test_a_child_that_a_sweep_did_not_find_is_known_again_when_it_comes_back() -> None:
+    scene, job = Scene(), training_job("a")
+    service = child(job, "Service", "s")
+    scene.cache.feed(at(service, 3, uid="s"))
+    services = next(one for one in CHILDREN if one.kind == "Service")
+    sweeper = Sweeper(cast(Client, Listing([], 10)), scene.cache, scene.intake, ())
+    assert await sweeper.sweep(services, "") == 1
+    assert not scene.cache.feed(at(service, 9, uid="s"))
+    assert scene.cache.feed(at(service, 11, uid="s"))

@@ -77,6 +77,6 @@ class Sweeper:
             if obj["metadata"]["uid"] not in there and version_of(obj) <= version
         ]
         for obj in gone:
-            self._cache.remove(ObjectRef.of(obj), obj["metadata"]["uid"])
+            self._cache.remove(ObjectRef.of(obj), obj["metadata"]["uid"], version)
             self._intake.wake(obj)
         return len(gone)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slipway.controller.queue import WorkQueue
-from slipway.kube.cache import Cache, owner_of
+from slipway.kube.cache import Cache, owner_of, version_of
 from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 
@@ -35,7 +35,8 @@ class Intake:
             self.synced.set()
             self.wake_all()
         if change == "DELETED":
-            news = self._cache.remove(ObjectRef.of(obj), obj["metadata"].get("uid", ""))
+            uid = obj["metadata"].get("uid", "")
+            news = self._cache.remove(ObjectRef.of(obj), uid, version_of(obj))
         else:
             news = self._cache.feed(obj)
         if news:

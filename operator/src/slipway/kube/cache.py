@@ -4,6 +4,7 @@ The watches feed it, and so does the answer to each of the operator's own writes
 what the one before it wrote. Whatever comes twice or late loses against the newer version.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Cache:
         self._objects: dict[ObjectRef, Manifest] = {}
         self._by_kind: dict[str, dict[ObjectRef, None]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
+        self._tombstones: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -75,7 +76,9 @@ class Cache:
         """Take in a version of an object; tell whether it is news."""
         ref, uid = ObjectRef.of(obj), obj["metadata"].get("uid", "")
         known = self._objects.get(ref)
-        if uid in self._tombstones or (known and version_of(known) >= version_of(obj)):
+        if version_of(obj) <= self._tombstones.get(uid, -1):
+            return False
+        if known and version_of(known) >= version_of(obj):
             return False
         if known:
             self._forget(ref, known)
@@ -85,9 +88,13 @@ class Cache:
             self._by_owner.setdefault(owner, {})[ref] = None
         return True
 
-    def remove(self, ref: ObjectRef, uid: str) -> bool:
-        """Drop an object that is gone for good; tell whether it was known."""
-        self._tombstones[uid] = None
+    def remove(self, ref: ObjectRef, uid: str, version: float = math.inf) -> bool:
+        """Drop an object that is gone; tell whether it was known.
+
+        A watch and a listing also say "gone" of what only lost the label that they select by. With
+        the ``version`` at which they say so, what is newer is news again; without it nothing is.
+        """
+        self._tombstones[uid] = version
         while len(self._tombstones) > _TOMBSTONES:
             self._tombstones.popitem(last=False)
         known = self._objects.get(ref)
