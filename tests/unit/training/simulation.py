@@ -76,6 +76,7 @@ class Cluster:
     status: dict[str, Any] = field(default_factory=dict)
     objects: dict[ObjectRef, Manifest] = field(default_factory=dict)
     source_keys: frozenset[str] | None = frozenset({"train.py", "net.py"})
+    source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
     progress: Progress | None = None
     now: datetime = START
@@ -97,6 +98,7 @@ class Cluster:
             job=job.model_copy(update={"metadata": meta}),
             children=Children(copy.deepcopy(self.objects)),
             source_keys=self.source_keys,
+            source_gone=self.source_gone,
             store=self.store,
             progress=self.progress,
         )

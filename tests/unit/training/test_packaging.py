@@ -263,3 +263,16 @@ def test_a_job_complete_before_its_status_was_ever_written_is_read_as_such() -> 
     forgetful.settle()
     assert forgetful.status["phase"] == "Succeeded"
     assert forgetful.status["output"]["files"] == 2
+
+
+def test_a_packager_that_waits_for_a_deleted_source_says_so_until_it_is_back() -> None:
+    cluster = complete()
+    cluster.source_gone = True
+    made = cluster.settle()
+    found = condition(cluster, "Packaged")
+    assert (found["status"], found["reason"]) == ("False", "SourceNotFound")
+    assert "ConfigMap code" in found["message"]
+    assert made.requeue_after == 30
+    cluster.source_gone = False
+    cluster.settle()
+    assert condition(cluster, "Packaged")["reason"] == "Packaging"

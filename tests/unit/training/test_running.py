@@ -247,3 +247,14 @@ def test_pods_of_an_earlier_job_of_the_same_name_do_not_count() -> None:
     cluster.settle()
     assert cluster.status["phase"] == "Pending"
     assert "output" not in cluster.status
+
+
+def test_pods_that_wait_for_a_deleted_source_say_so() -> None:
+    cluster = Cluster(spec(nodes=2))
+    cluster.settle()
+    cluster.source_gone = True
+    cluster.settle()
+    assert condition(cluster, "Running")["reason"] == "SourceNotFound"
+    cluster.start()
+    cluster.settle()
+    assert condition(cluster, "Running")["status"] == "True"

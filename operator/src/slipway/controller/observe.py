@@ -11,7 +11,7 @@ from slipway.controller.parse import parse_or_none
 from slipway.controller.progress import ProgressReader, first_pod
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
-from slipway.plan import Manifest, ObjectRef, StoreState
+from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.training.snapshot import TrainingSnapshot
 
@@ -79,13 +79,15 @@ class Observer:
         """Return the snapshot of a TrainingJob."""
         children = self._cache.children(raw)
         source, keys = job.spec.source.config_map, None
-        if source is not None and not children.of_kind("Job"):
+        asked = source is not None and _may_need_source(children)
+        if source is not None and asked:
             keys = await self._config_maps.keys(job.metadata.namespace, source.name)
         pod = first_pod(children)
         snapshot = TrainingSnapshot(
             job=job,
             children=children,
             source_keys=keys,
+            source_gone=asked and keys is None,
             store=await self._store(),
             progress=await self._progress.read(pod) if pod else None,
         )
@@ -110,3 +112,9 @@ class Observer:
         ref = ObjectRef(kind.api_version, kind.kind, deployment.metadata.namespace, reference.name)
         raw = self._cache.get(ref)
         return parse_or_none(TrainingJob, raw) if raw else None
+
+
+def _may_need_source(children: Children) -> bool:
+    """Tell whether pods are still to be made, or wait to start, and so need their source."""
+    pods = (pod.get("status") or {} for pod in children.of_kind("Pod"))
+    return not children.of_kind("Job") or any(pod.get("phase") == "Pending" for pod in pods)

@@ -17,16 +17,21 @@ from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.messages import LastWord, last_word
 from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
 from slipway.training.running import created
+from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
-from slipway.training.waiting import first_problem
+from slipway.training.waiting import first_problem, missing_source
 
 
 def package(
-    job: TrainingJob, found: Look, output: OutputStatus, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot,
+    found: Look,
+    output: OutputStatus,
+    settings: Settings,
+    now: datetime,
 ) -> Step:
     """Bring a job whose training completed to its end: with its archive, or without one."""
-    step = _next(job, found, output, settings, now)
+    step = _next(snapshot, found, output, settings, now)
     if not step.findings:
         return step
     completed = Finding(reasons.RUNNING, False, reasons.COMPLETED, "The training is done.")
@@ -34,9 +39,14 @@ def package(
 
 
 def _next(
-    job: TrainingJob, found: Look, output: OutputStatus, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot,
+    found: Look,
+    output: OutputStatus,
+    settings: Settings,
+    now: datetime,
 ) -> Step:
-    wanted, live = job.spec.package, found.packaging
+    job, live = snapshot.job, found.packaging
+    wanted = job.spec.package
     if wanted is None:
         end = ended_at(found.training) if found.training else None
         return _succeed(job, f"The output is at {output.uri}.", end or now)
@@ -47,7 +57,7 @@ def _next(
         return _read(job, live, now)
     if live.failed:
         return _fail(job, live, now)
-    return _follow(job, live, settings)
+    return _follow(snapshot, live, settings)
 
 
 def _create(
@@ -61,10 +71,11 @@ def _create(
     return Step(findings=findings, apply=(secret, made))
 
 
-def _follow(job: TrainingJob, live: JobView, settings: Settings) -> Step:
+def _follow(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> Step:
+    job = snapshot.job
     suspended = suspension.of(live, job.status)
     secret = store_secret(settings.store, job.metadata.namespace)
-    state = _state(job, live)
+    state = _state(snapshot, live)
     return Step(
         findings=(state, *suspended),
         apply=() if live.deleting else (secret,),
@@ -73,11 +84,11 @@ def _follow(job: TrainingJob, live: JobView, settings: Settings) -> Step:
     )
 
 
-def _state(job: TrainingJob, live: JobView) -> Finding:
+def _state(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     """Return how the packaging goes: what the last try that ended said, if that went wrong."""
     if live.suspended:
         return _packaging("Waits until it is resumed.")
-    problem = first_problem(live.pods)
+    problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
     if problem:
         return Finding(reasons.PACKAGED, False, problem.reason, problem.message)
     failed = max((pod for pod in live.pods if pod.failed), key=lambda p: p.created, default=None)
@@ -87,7 +98,11 @@ def _state(job: TrainingJob, live: JobView) -> Finding:
         return _store_unavailable(last_word(failed.main))
     retrying = _packaging(f"Tried again. {describe(failed).message}")
     counted = sum(pod.failed and not _is_transient(pod) for pod in live.pods)
-    return kept(job.status, reasons.PACKAGED, retrying) if counted > BACKOFF_LIMIT else retrying
+    return (
+        kept(snapshot.job.status, reasons.PACKAGED, retrying)
+        if counted > BACKOFF_LIMIT
+        else retrying
+    )
 
 
 def _is_transient(pod: PodView) -> bool:

@@ -38,14 +38,14 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
 def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: datetime) -> Step:
     job, training = snapshot.job, found.training
     if job.status.output:
-        return package(job, found, job.status.output, settings, now)
+        return package(snapshot, found, job.status.output, settings, now)
     if training is None:
         return create(snapshot, settings)
     if training.complete:
         return _complete(snapshot, found, training, settings, now)
     if training.failed:
         return fail(job, training, now)
-    return run(job, training, snapshot.store, settings)
+    return run(snapshot, training, settings)
 
 
 def _complete(
@@ -54,7 +54,7 @@ def _complete(
     output = output_of(snapshot.job, training, settings, now)
     if output is None:
         return Step(requeue_after=LOOK_AGAIN_SECONDS)
-    step = package(snapshot.job, found, output, settings, now)
+    step = package(snapshot, found, output, settings, now)
     return replace(step, progress=final_progress(training)) if step.findings else step
 
 

@@ -7,14 +7,15 @@ from slipway.training import reasons, suspension
 from slipway.training.changes import training_changes
 from slipway.training.creation import support
 from slipway.training.failure import first_failure
+from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
 from slipway.training.view import JobView
-from slipway.training.waiting import first_problem
+from slipway.training.waiting import first_problem, missing_source
 
 
-def run(job: TrainingJob, live: JobView, store: StoreState, settings: Settings) -> Step:
+def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> Step:
     """Follow a live training Job; keep its Service, its Secret and its mutable fields in place."""
-    running = _running(job, live, store)
+    job, running = snapshot.job, _running(snapshot, live)
     return Step(
         findings=(created(), running, *suspension.of(live, job.status)),
         apply=() if live.deleting else support(job, settings),
@@ -35,8 +36,9 @@ def created() -> Finding:
     return Finding(reasons.CREATED, True, reasons.CHILDREN_CREATED, "The job's children are there.")
 
 
-def _running(job: TrainingJob, live: JobView, store: StoreState) -> Finding:
+def _running(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     """Return the condition Running; where the Job is just turning, what was said last."""
+    job = snapshot.job
     if live.deleting:
         return _not(reasons.RECREATING, "The Job was deleted; a new one follows when it is gone.")
     if live.suspended:
@@ -45,8 +47,8 @@ def _running(job: TrainingJob, live: JobView, store: StoreState) -> Finding:
     if live.spec.get("suspend") or live.condition("FailureTarget"):
         return kept(job.status, reasons.RUNNING, waiting)
     if _started(live) >= frozenset(range(job.spec.nodes)):
-        return _all_started(store)
-    return _problem(live) or _retry(job, live) or waiting
+        return _all_started(snapshot.store)
+    return _problem(snapshot, live) or _retry(job, live) or waiting
 
 
 def _all_started(store: StoreState) -> Finding:
@@ -70,8 +72,8 @@ def _started(live: JobView) -> frozenset[int]:
     return live.completed_indexes | {pod.index for pod in alive}
 
 
-def _problem(live: JobView) -> Finding | None:
-    problem = first_problem(live.pods)
+def _problem(snapshot: TrainingSnapshot, live: JobView) -> Finding | None:
+    problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
     return _not(problem.reason, problem.message) if problem else None
 
 

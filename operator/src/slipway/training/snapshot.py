@@ -12,11 +12,13 @@ class TrainingSnapshot:
 
     ``children`` are the Service, Jobs and Pods with the job's label and UID as (pods: indirect)
     owner. ``source_keys`` are the keys of the source's ConfigMap; None where there is no such
-    ConfigMap, or no ConfigMap is asked for. ``progress`` is what index 0's pod last reported.
+    ConfigMap, or it was not looked for. ``source_gone``: it was looked for, and is not there.
+    ``progress`` is what index 0's pod last reported.
     """
 
     job: TrainingJob
     children: Children = field(default_factory=Children)
     source_keys: frozenset[str] | None = None
+    source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
     progress: Progress | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from slipway.training import reasons
 from slipway.training.failure import Failure
+from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import ContainerView, PodView
 
 _PULL = frozenset(
@@ -23,8 +24,27 @@ def first_problem(pods: Iterable[PodView]) -> Failure | None:
 
     The message does not change from one try of the kubelet to the next, so that it is written once.
     """
-    starting = [pod for pod in pods if not (pod.ended or pod.deleting or pod.main.running)]
-    return next((found for pod in starting if (found := _problem(pod))), None)
+    return next((found for pod in pods if _starts(pod) and (found := _problem(pod))), None)
+
+
+def missing_source(snapshot: TrainingSnapshot, pods: Iterable[PodView]) -> Failure | None:
+    """Return that pods wait for a source that was deleted; None where that is not so.
+
+    The kubelet says so in events alone: such a pod's own status only says that it starts.
+    """
+    source = snapshot.job.spec.source.config_map
+    waiting = next((pod for pod in pods if _starts(pod)), None)
+    if source is None or waiting is None or not snapshot.source_gone:
+        return None
+    message = (
+        f"Pod {waiting.name} waits for the ConfigMap {source.name}, which is not there any more: "
+        "create it again."
+    )
+    return Failure(reasons.SOURCE_NOT_FOUND, message)
+
+
+def _starts(pod: PodView) -> bool:
+    return not (pod.ended or pod.deleting or pod.main.running)
 
 
 def _problem(pod: PodView) -> Failure | None:
