@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
@@ -110,7 +111,9 @@ def setting_rows(settings: type[BaseSettings]) -> Iterator[Row]:
     """Yield the environment variables of a settings class."""
     prefix = settings.model_config["env_prefix"]
     for name, info in settings.model_fields.items():
-        if isinstance(info.default, str | int | float | bool):
+        if isinstance(info.default, SecretStr):
+            yield f"`{prefix}{name.upper()}`", "``", _told(info)
+        elif isinstance(info.default, str | int | float | bool):
             yield f"`{prefix}{name.upper()}`", f"`{info.default}`", _told(info)
 
 
@@ -151,9 +154,14 @@ def render() -> str:
 
 
 def runtime_rows() -> Iterator[Row]:
-    """Yield the metrics of training pods."""
-    for _, name, text in runtime_metrics.GAUGES:
-        yield f"`{name}`", text
+    """Yield the metrics of training pods, from the help texts that they are served with."""
+    names = [field for field, *_ in runtime_metrics.GAUGES]
+    report = {**dict.fromkeys(names, 1), "metrics": {"loss": 1.0}}
+    lines = (*runtime_metrics.store_lines(up=True), *runtime_metrics.report_lines(report))
+    for line in lines:
+        if line.startswith("# HELP "):
+            _, _, name, text = line.split(" ", 3)
+            yield f"`{name}`", text
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class StoreSettings(BaseSettings):
     access_key_id: str = ""
     """Credentials that are handed to the operator's containers in users' namespaces."""
     secret_access_key: SecretStr = SecretStr("")
+    """The secret half of the credentials."""
     probe_seconds: float = Field(default=10.0, gt=0)
     """How long one answer to "is the store reachable" is believed, in seconds."""
 

@@ -62,21 +62,23 @@ def store_address(uri: str, env: Mapping[str, str]) -> tuple[str, int] | None:
 
 def render(run_dir: Path, store_up: StoreProbe) -> str:
     """Return the metrics as text; those of the script are absent before its first report."""
-    lines = list(_store_lines(store_up()))
+    lines = list(store_lines(store_up()))
     report = progress.read(run_dir)
     if report is not None:
-        lines += _report_lines(report)
+        lines += report_lines(report)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _store_lines(up: bool | None) -> Iterator[str]:
+def store_lines(up: bool | None) -> Iterator[str]:
+    """Yield the store's state as text; nothing for None, where there is no store."""
     if up is not None:
         yield "# HELP slipway_store_up Whether the artifact store takes connections."
         yield "# TYPE slipway_store_up gauge"
         yield f"slipway_store_up {int(up)}"
 
 
-def _report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a report's numbers as text; what it lacks or is no number is left out."""
     for field, name, text in GAUGES:
         value = _number(report.get(field))
         if value is not None:
