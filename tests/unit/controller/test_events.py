@@ -57,3 +57,11 @@ async def test_long_messages_are_cut_to_what_an_event_may_hold() -> None:
     events, api, _ = recorder()
     await events.record(training_job(), Event("Normal", "Created", "x" * 5000))
     assert len(api.events[0]["note"]) == 1024
+
+
+async def test_a_long_message_is_cut_by_its_bytes_between_two_characters() -> None:
+    events, api, _ = recorder()
+    await events.record(training_job(), Event("Warning", "ApplyRejected", "é" * 1000 + "x"))
+    assert api.events[0]["note"] == "é" * 512
+    await events.record(training_job(), Event("Warning", "ApplyRejected", "x" + "é" * 1000))
+    assert api.events[1]["note"] == "x" + "é" * 511

@@ -85,3 +85,10 @@ def test_numbers_that_no_float_holds_are_left_out() -> None:
     assert found is not None
     assert found.metrics == {"loss": "0.5"}
     assert found.last_report_time is None
+
+
+def test_the_last_word_keeps_a_loss_that_is_no_number_as_the_helper_writes_it() -> None:
+    metrics = {"loss": "nan", "grad": "inf", "low": "-inf", "other": "text"}
+    found = from_report({"step": 1, "metrics": metrics})
+    assert found is not None
+    assert found.metrics == {"grad": "inf", "loss": "nan", "low": "-inf"}

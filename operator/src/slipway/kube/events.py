@@ -21,7 +21,7 @@ _QUIET_SECONDS = 600.0
 _BURST, _REFILL_SECONDS = 10.0, 60.0
 """Events about one object: so many at once, then one in so many seconds."""
 _MOST = 4096
-_NOTE_LENGTH = 1024
+_NOTE_BYTES = 1024
 
 
 class Budget:
@@ -95,7 +95,7 @@ class EventRecorder:
             "action": "Reconcile",
             "type": event.type,
             "reason": event.reason,
-            "note": event.message[:_NOTE_LENGTH],
+            "note": event.message.encode(errors="replace")[:_NOTE_BYTES].decode(errors="ignore"),
             "regarding": {
                 "apiVersion": obj["apiVersion"],
                 "kind": obj["kind"],

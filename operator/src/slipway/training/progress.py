@@ -10,6 +10,8 @@ from slipway.api.training_job import Progress
 
 MAX_METRICS = 32
 MAX_METRIC_NAME = 64
+_NOT_FINITE = ("nan", "inf", "-inf")
+"""How the helper writes numbers that JSON has no form for."""
 
 
 def decimal(value: float) -> str:
@@ -28,7 +30,8 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
     """Return the progress in a script's report; None where that has no step.
 
     The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
-    "metrics": {name: float}, "time": unix seconds}``; what has another shape is left out.
+    "metrics": {name: float}, "time": unix seconds}``, and a metric that is not finite is the text
+    ``nan``, ``inf`` or ``-inf``; what has another shape is left out.
     """
     step = _count(report.get("step"))
     if step is None:
@@ -52,9 +55,9 @@ def _metrics(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     numbers = {
-        name: decimal(number)
+        name: decimal(float(number))
         for name, number in sorted(value.items())
-        if _fits_float(number) and len(name) <= MAX_METRIC_NAME
+        if (_fits_float(number) or number in _NOT_FINITE) and len(name) <= MAX_METRIC_NAME
     }
     return dict(list(numbers.items())[:MAX_METRICS])
 
