@@ -7,8 +7,9 @@ endpoints are. TorchServe, which cuts what it is working on when it is told to s
 after that.
 
 Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
-the endpoints, 5), ``SLIPWAY_ENVOY_ADMIN`` (http://127.0.0.1:9901), ``SLIPWAY_ENVOY_STAT_PREFIX``
-(the users' listener, ``http``). Always exits 0: a pod that must stop is not to be held up.
+the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_ENVOY_ADMIN``
+(http://127.0.0.1:9901), ``SLIPWAY_ENVOY_STAT_PREFIX`` (the users' listener, ``http``). Always
+exits 0: a pod that must stop is not to be held up.
 """
 
 import os
@@ -53,9 +54,9 @@ def drain(settings: Settings) -> float:
     """
     start = time.monotonic()
     call(settings, "/healthcheck/fail", b"")
-    quiet = 0
+    quiet, longest = 0, max(settings.longest, settings.shortest)
     while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
-        if time.monotonic() - start >= settings.longest:
+        if time.monotonic() - start >= longest:
             left, active = open_connections(settings), active_requests(settings)
             raise TimeoutError(f"{left} connections are still open, with {active} requests")
         time.sleep(POLL_SECONDS)
