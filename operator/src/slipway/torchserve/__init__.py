@@ -1,6 +1,7 @@
-"""Everything that knows TorchServe 0.12: its configuration and the size of its processes. Pure.
+"""What the operator knows of TorchServe 0.12: its configuration and its processes' size. Pure.
 
-TorchServe is not maintained any more; whatever replaces it replaces this package.
+TorchServe is not maintained any more; whatever replaces it replaces this package, the paths and the
+health check in `slipway.envoy`, and the server image.
 """
 
 from slipway.torchserve.properties import ServerConfig, config_properties
