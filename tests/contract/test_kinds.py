@@ -202,6 +202,10 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a strategy that there is not": ({"rollout": {"strategy": "Sudden"}}, "RollingUpdate"),
     "a port that there is not": ({"expose": {"service": {"port": 70000}}}, "65535"),
+    "a rollout given up before a model may have loaded": (
+        {"server": {"startupTimeoutSeconds": 900}},
+        "write a rollout.progressDeadlineSeconds above server.startupTimeoutSeconds",
+    ),
     "fewer than no replicas": ({"replicas": -1}, "greater than or equal to 0"),
     "an unknown field": ({"replica": 2}, 'unknown field "spec.replica"'),
 }

@@ -193,7 +193,16 @@ class DisruptionBudget(ApiModel):
     """Pods that may be away, as a count or a percentage."""
 
 
-class ModelDeploymentSpec(ApiModel):
+class ModelDeploymentSpec(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "self.rollout.progressDeadlineSeconds > self.server.startupTimeoutSeconds",
+            "write a rollout.progressDeadlineSeconds above server.startupTimeoutSeconds, or a "
+            "model that loads slowly counts as a failed rollout",
+        )
+    ),
+):
     """What is wanted of a served model."""
 
     model: Model
