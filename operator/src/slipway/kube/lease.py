@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,8 @@ from slipway.plan import Manifest, ObjectRef
 _LOG = logging.getLogger(__name__)
 LEASE_NAME = "slipway-operator"
 _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 15, 10, 2
+_PATIENCE_SECONDS = 60.0
+"""How long a request may take, its retries included, while the Lease is not held."""
 
 
 def _micro_time() -> str:
@@ -36,12 +39,26 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         super().__init__(LEASE_NAME, namespace, identity)
         self._client = client
         self._lease: Manifest = {}
+        self._held_until = 0.0
+
+    def _patience(self) -> float:
+        """Return for how many seconds a request may go on: no longer than the Lease is held.
+
+        Whoever still waits for an answer after that would act beside the next leader.
+        """
+        left = self._held_until - time.monotonic()
+        return left if left > 0 else _PATIENCE_SECONDS
 
     async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
         """Return (True, the record), or (False, an error whose body says whether it is a 404)."""
         try:
             path = LEASES.path(namespace, name)
-            self._lease = await self._client.request("get", path)
+            async with asyncio.timeout(self._patience()):
+                self._lease = await self._client.request("get", path)
+        except TimeoutError:
+            failure = ApiException(status=0, reason="no answer in time")
+            failure.body = "{}"
+            return False, failure
         except KubeError as error:
             failure = ApiException(status=error.status, reason=error.message)
             failure.body = '{"code": 404}' if isinstance(error, NotFound) else "{}"
@@ -87,11 +104,14 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         return {**head, "metadata": dict(meta), "spec": spec}
 
     async def _write(self, request: Any) -> bool:
+        begun = time.monotonic()
         try:
-            self._lease = await request
-        except KubeError as error:
-            _LOG.warning("The Lease was not written: %s", error)
+            async with asyncio.timeout(self._patience()):
+                self._lease = await request
+        except (KubeError, TimeoutError) as error:
+            _LOG.warning("The Lease was not written: %s", str(error) or "no answer in time")
             return False
+        self._held_until = begun + _LEASE_SECONDS
         return True
 
     async def release(self) -> None:
