@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,8 +172,8 @@ def test_a_store_that_comes_back_and_says_no_for_a_moment_does_not_cost_the_outp
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([0.0, *(1000.0 * n for n in range(1, 9))])
-    monkeypatch.setattr(store.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(store.time, "sleep", lambda _: None)
+    fake = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None)
+    monkeypatch.setattr(store, "time", fake)
     outcomes = iter(
         [
             store.StoreUnavailableError("away"),
