@@ -132,8 +132,18 @@ def recorded(record: Path, state: Path) -> Process | None:
     except (FileNotFoundError, IndexError, ValueError):
         return None
     process = Process(pid, started)
-    ours = any(str(state) in word for word in process.command())
+    ours = any(str(state) in word for word in _settled_command(process))
     return process if process.alive and ours else None
+
+
+def _settled_command(process: Process) -> list[str]:
+    """Return the command line of a process; empty for an instant during exec."""
+
+    def settled() -> bool:
+        return bool(process.command()) or not process.alive
+
+    wait_until(settled, 10, f"The command line of process {process.pid}", interval=0.01)
+    return process.command()
 
 
 def all_recorded(state: Path) -> dict[str, Process]:

@@ -96,3 +96,13 @@ def test_processes_that_work_in_a_folder_are_found_without_a_record(state: Path)
     (state / "run" / "sleeper.stat").unlink()
     assert daemon.mentioning(state) == [process]
     daemon.end(daemon.mentioning(state), grace=0)
+
+
+def test_a_process_that_is_just_becoming_its_program_is_not_taken_for_gone(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = sleeper(state)
+    one.start()
+    read, empty = Process.command, iter([True, True])
+    monkeypatch.setattr(Process, "command", lambda self: [] if next(empty, False) else read(self))
+    assert one.process
