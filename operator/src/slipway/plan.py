@@ -12,6 +12,9 @@ from typing import Any, Literal
 Manifest = dict[str, Any]
 """One Kubernetes object as JSON: ``apiVersion``, ``kind``, ``metadata`` and the rest."""
 
+PROBLEM_SECONDS = 30.0
+"""How soon pods that cannot start are looked at again: their Secret is put back if it is gone."""
+
 
 @dataclass(frozen=True, order=True)
 class ObjectRef:

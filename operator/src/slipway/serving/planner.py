@@ -8,7 +8,7 @@ last. Where there is no archive to serve, what serves already is left as it is.
 from datetime import datetime
 
 from slipway.api import Conditions, ModelDeployment
-from slipway.plan import Children, Delete, Manifest, Plan
+from slipway.plan import PROBLEM_SECONDS, Children, Delete, Manifest, Plan
 from slipway.serving.autoscaler import autoscaler, unwanted_autoscaler
 from slipway.serving.budget import budget
 from slipway.serving.config_maps import config_maps, obsolete
@@ -26,9 +26,6 @@ from slipway.serving.status import Findings, compose, set_conditions
 from slipway.serving.workload import scale, workload
 from slipway.settings import Settings
 from slipway.store import store_secret
-
-PROBLEM_SECONDS = 30.0
-"""How soon pods that cannot start are looked at again: their Secret is put back if it is gone."""
 
 
 def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from slipway.api import TrainingJob, timestamp
 from slipway.api.training_job import OutputStatus, Package, PackageStatus
-from slipway.plan import Delete, Event
+from slipway.plan import PROBLEM_SECONDS, Delete, Event
 from slipway.settings import Settings
 from slipway.store import store_secret
 from slipway.training import reasons, suspension
@@ -18,7 +18,7 @@ from slipway.training.messages import LastWord, last_word
 from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
 from slipway.training.running import created
 from slipway.training.snapshot import TrainingSnapshot
-from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
+from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
 from slipway.training.waiting import first_problem, missing_source
 

@@ -1,14 +1,14 @@
 """The stage between creation and end: the training Job lives, and its pods start, run or retry."""
 
 from slipway.api import TrainingJob
-from slipway.plan import StoreState
+from slipway.plan import PROBLEM_SECONDS, StoreState
 from slipway.settings import Settings
 from slipway.training import reasons, suspension
 from slipway.training.changes import training_changes
 from slipway.training.creation import support
 from slipway.training.failure import first_failure
 from slipway.training.snapshot import TrainingSnapshot
-from slipway.training.step import PROBLEM_SECONDS, Finding, Step, kept
+from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView
 from slipway.training.waiting import first_problem, missing_source
 

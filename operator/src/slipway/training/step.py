@@ -6,9 +6,6 @@ from slipway.api import find
 from slipway.api.training_job import OutputStatus, PackageStatus, Progress, TrainingJobStatus
 from slipway.plan import Delete, Event, Manifest, Patch
 
-PROBLEM_SECONDS = 30.0
-"""How soon pods that cannot start are looked at again: their Secret is put back if it is gone."""
-
 
 @dataclass(frozen=True)
 class Finding:
