@@ -22,7 +22,8 @@ subprocess.run([sys.executable, "-m", "slipway_runtime.startup"])
 """Starts the watcher and ends after it, as TorchServe does not; a signal ends it sooner."""
 
 START = "s_name_part0=/tmp/.ts.sock, s_name_part1=9000, pid=1\nTorch worker started.\n"
-CRASH = f"{START}RuntimeError: the vocabulary is missing\nBackend worker process died.\n"
+TRACEBACK = "Traceback (most recent call last):\n  load()\n"
+CRASH = f"{START}{TRACEBACK}RuntimeError: the vocabulary is missing\nBackend worker process died.\n"
 
 
 class Management:
@@ -100,6 +101,15 @@ def test_a_worker_that_ends_again_and_again_ends_the_server_with_its_log(
     assert "ended 3 times" in word["message"]
     assert "RuntimeError: the vocabulary is missing" in word["logTail"]
     assert word["logTail"].endswith("Backend worker process died.")
+
+
+def test_an_attempt_whose_traceback_is_lost_does_not_hide_that_of_the_one_before(
+    tmp_path: Path, management: Management
+) -> None:
+    management.states = ["UNLOADING"]
+    (tmp_path / "model.log").write_text(CRASH * 2 + START + "Connection accepted.\n" + START)
+    _, word = watch(tmp_path, management)
+    assert "RuntimeError: the vocabulary is missing" in word["logTail"]
 
 
 def test_several_workers_may_end_more_often(tmp_path: Path, management: Management) -> None:

@@ -35,6 +35,9 @@ TRIES = 3
 FIRST_LINE = "s_name_part0="
 """What each worker of TorchServe 0.12 logs when it starts (ts/model_service_worker.py)."""
 
+TRACEBACK = "Traceback (most recent call last)"
+"""How Python begins to tell of an exception."""
+
 REFUSAL = "Error while registering model"
 """What TorchServe logs where it cannot take an archive; it goes on without workers."""
 
@@ -91,7 +94,7 @@ def find_failure(settings: Settings, log: str, *, late: bool) -> Failure | None:
     attempts = split_attempts(log)
     if len(attempts) > TRIES * settings.workers:
         text = f"The model cannot be loaded: its workers ended {len(attempts) - 1} times."
-        return Failure(text, attempts[-2])
+        return Failure(text, most_telling(attempts[:-1]))
     if late:
         text = f"The workers had not loaded the model in {settings.longest:.0f} s."
         return Failure(text, attempts[-1] if attempts else log)
@@ -126,6 +129,15 @@ def read_log(path: Path) -> str:
 def split_attempts(log: str) -> list[str]:
     """Return what the log says from each start of a worker to the next one."""
     return [part.partition("\n")[2] for part in log.split(FIRST_LINE)[1:]]
+
+
+def most_telling(attempts: list[str]) -> str:
+    """Return the last attempt that tells of an exception, else the last one.
+
+    TorchServe stops reading a worker's log when the worker's connection ends (WorkerLifeCycle's
+    ReaderThread), so that now and then an attempt lacks its traceback.
+    """
+    return next((log for log in reversed(attempts) if TRACEBACK in log), attempts[-1])
 
 
 def take_back_drain() -> None:
