@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 
 from slipway.api import is_true
-from slipway.api.training_job import TrainingJobStatus
+from slipway.api.training_status import TrainingJobStatus
 from slipway.training.phase import phase_of
 from tests.property.training.histories import HISTORIES, SPECS, Act, copy_of, reconcile
 from tests.unit.training.simulation import Cluster, packaged, trained

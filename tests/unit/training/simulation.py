@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.api import TrainingJob, timestamp
-from slipway.api.training_job import Progress
+from slipway.api.training_status import Progress
 from slipway.plan import Children, Manifest, ObjectRef, Plan, StoreState
 from slipway.settings import Settings, StoreSettings
 from slipway.training.planner import plan

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway.api.training_job import Progress
+from slipway.api.training_status import Progress
 from slipway.training.progress import from_report
 from tests.unit.training.simulation import Cluster, spec, trained
 

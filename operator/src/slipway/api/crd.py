@@ -11,7 +11,8 @@ import yaml
 
 from slipway.api.base import GROUP, MAX_NAME, VERSION, ApiModel
 from slipway.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.training_job import MUTABLE, TrainingJobSpec, TrainingJobStatus
+from slipway.api.training_job import MUTABLE, TrainingJobSpec
+from slipway.api.training_status import TrainingJobStatus
 
 Schema = dict[str, Any]
 

@@ -13,7 +13,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.api.conditions import timestamp
-from slipway.api.training_job import Progress
+from slipway.api.training_status import Progress
 from slipway.plan import Children, Manifest
 from slipway.training.progress import decimal, with_percent
 from slipway.training.view import INDEX

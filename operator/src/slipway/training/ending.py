@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.api import TrainingJob, find, parse_time, timestamp
-from slipway.api.training_job import OutputStatus, Progress
+from slipway.api.training_status import OutputStatus, Progress
 from slipway.settings import Settings
 from slipway.store import output_uri
 from slipway.training import names, reasons, suspension

@@ -6,7 +6,8 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from slipway.api import TrainingJob, timestamp
-from slipway.api.training_job import OutputStatus, Package, PackageStatus
+from slipway.api.training_package import Package
+from slipway.api.training_status import OutputStatus, PackageStatus
 from slipway.plan import PROBLEM_SECONDS, Delete, Event
 from slipway.settings import Settings
 from slipway.store import store_secret

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.api.training_job import Package
+from slipway.api.training_package import Package
 from slipway.manifests import (
     child,
     container_security,
@@ -17,8 +17,10 @@ from slipway.plan import Manifest
 from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_env
 from slipway.training import names
+from slipway.training.agent import own_image
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
-from slipway.training.job import own_image, pod_failures, source_mounts, source_volumes
+from slipway.training.job import pod_failures
+from slipway.training.source import source_mounts, source_volumes
 
 STORE_UNAVAILABLE_CODE = 75
 """The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""

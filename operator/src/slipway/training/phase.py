@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from slipway.api import Condition, find, is_true
-from slipway.api.training_job import TrainingPhase
+from slipway.api.training_status import TrainingPhase
 from slipway.training import reasons
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slipway.api import timestamp
-from slipway.api.training_job import Progress
+from slipway.api.training_status import Progress
 
 MAX_METRICS = 32
 MAX_METRIC_NAME = 64

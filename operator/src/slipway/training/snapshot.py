@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from slipway.api.training_job import Progress, TrainingJob
+from slipway.api.training_job import TrainingJob
+from slipway.api.training_status import Progress
 from slipway.plan import Children, StoreState
 
 

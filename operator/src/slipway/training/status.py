@@ -6,7 +6,7 @@ condition, the progress, an output. Until then they stay as they were.
 """
 
 from slipway.api import Conditions, TrainingJob
-from slipway.api.training_job import Nodes, Progress, TrainingJobStatus
+from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
 from slipway.training.phase import phase_of
 from slipway.training.progress import with_percent
 from slipway.training.running import failures

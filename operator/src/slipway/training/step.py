@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.api import find
-from slipway.api.training_job import OutputStatus, PackageStatus, Progress, TrainingJobStatus
+from slipway.api.training_status import OutputStatus, PackageStatus, Progress, TrainingJobStatus
 from slipway.plan import Delete, Event, Manifest, Patch
 
 

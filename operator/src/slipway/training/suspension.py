@@ -1,7 +1,7 @@
 """The condition Suspended: true while suspension is in effect, not merely asked for."""
 
 from slipway.api import find
-from slipway.api.training_job import TrainingJobStatus
+from slipway.api.training_status import TrainingJobStatus
 from slipway.training import reasons
 from slipway.training.step import Finding
 from slipway.training.view import JobView

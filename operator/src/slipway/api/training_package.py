@@ -1,0 +1,55 @@
+"""The archive that a TrainingJob makes of its output."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from slipway.api.base import ApiModel, FilePath, ModelName, ModelVersion
+
+
+class PackageConfig(ApiModel):
+    """The model's own model-config.yaml, which TorchServe reads from inside the archive."""
+
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Requests answered together."""
+    max_batch_delay: Annotated[int, Field(ge=0, le=3_600_000)] | None = Field(
+        default=None, description="Longest wait for a batch to fill, in milliseconds."
+    )
+    response_timeout: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Longest time for one answer, in seconds."
+    )
+    startup_timeout: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Longest time for a worker to load the model, in seconds."
+    )
+    device_type: Literal["cpu", "gpu"] | None = None
+    """Where the workers compute."""
+    job_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that may wait for a worker."""
+    handler: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+    ] = Field(default=None, description="Free settings that the handler reads.")
+
+
+class Package(ApiModel):
+    """What the .mar archive is made of; files are looked up in the output, then in the source."""
+
+    model_name: ModelName | None = Field(
+        default=None, description="Name in TorchServe's URLs; the TrainingJob's name by default."
+    )
+    model_version: ModelVersion = "1.0"
+    """Version in TorchServe's URLs."""
+    serialized_file: FilePath = Field(description="The trained weights, such as model.pt.")
+    model_file: FilePath | None = Field(
+        default=None, description="The Python file with the model's class, for a state_dict."
+    )
+    handler: FilePath = Field(
+        description="The handler's Python file, or a handler built into TorchServe by its name."
+    )
+    extra_files: Annotated[list[FilePath], Field(max_length=64)] = Field(default_factory=list)
+    """More files that the handler needs, by their paths."""
+    requirements_file: FilePath | None = Field(
+        default=None, description="A pip requirements file installed when the model is loaded."
+    )
+    config: PackageConfig | None = None
+    """The model's own model-config.yaml, put into the archive."""

@@ -1,0 +1,97 @@
+"""What is observed of a TrainingJob."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256
+from slipway.api.common import ConditionList
+
+TrainingPhase = Literal["Pending", "Running", "Suspended", "Packaging", "Succeeded", "Failed"]
+
+
+class Nodes(ApiModel):
+    """Counts of the job's pods."""
+
+    desired: int = 0
+    """Pods that the job runs."""
+    active: int = 0
+    """Pods that exist and have not ended."""
+    ready: int = 0
+    """Pods whose containers are ready."""
+    succeeded: int = 0
+    """Pods that ended well."""
+    failed: int = 0
+    """Pods that failed, over all tries."""
+
+
+class Progress(ApiModel):
+    """What the script last reported."""
+
+    step: Annotated[int, Field(ge=0)] = 0
+    """Last step reported."""
+    total_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps in all, where the script says so."""
+    epoch: Annotated[int, Field(ge=0)] | None = None
+    """Last epoch reported."""
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Share of the steps done."""
+    metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] = (
+        Field(
+            default_factory=dict,
+            description="Last values of the reported metrics, as decimal text.",
+        )
+    )
+    last_report_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the script last reported."""
+
+
+class OutputStatus(ApiModel):
+    """Where the script's output lies in the store."""
+
+    uri: Annotated[str, Field(max_length=1024)]
+    """Folder in the store."""
+    files: int = 0
+    """Number of files."""
+    size_bytes: int = 0
+    """Size of all files, in bytes."""
+
+
+class PackageStatus(ApiModel):
+    """The archive that was made."""
+
+    uri: Annotated[str, Field(max_length=1024)]
+    """Where the archive lies."""
+    sha256: Sha256
+    """The archive's digest."""
+    size_bytes: int
+    """The archive's size, in bytes."""
+    model_name: ModelName
+    """The model's name."""
+    model_version: ModelVersion
+    """The model's version."""
+    lineage_uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where the record of the archive's origin lies."""
+
+
+class TrainingJobStatus(ApiModel):
+    """What was observed of a training run."""
+
+    observed_generation: int = 0
+    """Generation of the spec that this status was derived from."""
+    phase: TrainingPhase = "Pending"
+    """Summary of the conditions."""
+    conditions: ConditionList = Field(default_factory=list)
+    """What holds of the job, and why."""
+    start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the training was first started."""
+    completion_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the job succeeded or failed."""
+    nodes: Nodes = Field(default_factory=Nodes)
+    """Counts of the job's pods."""
+    progress: Progress | None = None
+    """What the script last reported."""
+    output: OutputStatus | None = None
+    """The stored output."""
+    package: PackageStatus | None = None
+    """The stored archive."""

@@ -1,0 +1,50 @@
+"""The agent: the operator's own sidecar of a training pod."""
+
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.manifests import container_security, mount
+from slipway.settings import Settings
+from slipway.store import output_uri, store_env
+from slipway.training import names
+from slipway.training.environment import agent_env
+
+READY_FILE = f"{names.RUN_DIR}/ready"
+"""The agent makes it when the launcher lies ready for the training container."""
+
+AGENT_RESOURCES = {
+    "requests": {"cpu": "20m", "memory": "64Mi"},
+    "limits": {"memory": "1Gi"},
+}
+"""The agent waits most of the time; its limit is for the upload at the end."""
+
+
+def own_image(settings: Settings) -> dict[str, Any]:
+    """Return the image fields of a container of the operator's own."""
+    return {"image": settings.trainer_image, "imagePullPolicy": settings.image_pull_policy}
+
+
+def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    """Return the native sidecar; its scratch folder is its own, out of the user's reach."""
+    return {
+        "name": names.AGENT,
+        **own_image(settings),
+        "restartPolicy": "Always",
+        "command": ["python3", "-m", "slipway_runtime.agent"],
+        "env": agent_env(job, output_uri(settings.store, job)),
+        "envFrom": store_env(settings.store),
+        "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
+        "startupProbe": {
+            "exec": {"command": ["cat", READY_FILE]},
+            "periodSeconds": 1,
+            "failureThreshold": 120,
+        },
+        "resources": AGENT_RESOURCES,
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            mount("run", names.RUN_DIR),
+            mount("output", names.OUTPUT_DIR, read_only=True),
+            mount("agent-tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
+        ],
+    }
