@@ -3,12 +3,13 @@
 from slipway.api import ModelDeployment
 from slipway.manifests import child
 from slipway.plan import Children, Delete, Manifest, ObjectRef
-from slipway.serving import names, workload
+from slipway.serving import names, slots
+from slipway.serving.slots import Slot
 
 API_VERSION, KIND = "autoscaling/v2", "HorizontalPodAutoscaler"
 
 
-def autoscaler(deployment: ModelDeployment) -> Manifest | None:
+def autoscaler(deployment: ModelDeployment, active: Slot) -> Manifest | None:
     """Return the autoscaler, which looks at TorchServe's CPU alone; None where none is wanted."""
     wanted = deployment.spec.autoscaling
     if wanted is None:
@@ -23,7 +24,11 @@ def autoscaler(deployment: ModelDeployment) -> Manifest | None:
         },
     }
     spec = {
-        "scaleTargetRef": {"apiVersion": workload.API_VERSION, "kind": workload.KIND, "name": name},
+        "scaleTargetRef": {
+            "apiVersion": slots.API_VERSION,
+            "kind": slots.KIND,
+            "name": active.workload,
+        },
         "minReplicas": wanted.min_replicas,
         "maxReplicas": wanted.max_replicas,
         "metrics": [{"type": "ContainerResource", "containerResource": cpu}],

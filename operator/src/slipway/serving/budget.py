@@ -4,13 +4,14 @@ from slipway.api import ModelDeployment
 from slipway.manifests import child
 from slipway.plan import Manifest
 from slipway.serving import names
+from slipway.serving.slots import Slot
 
 
-def budget(deployment: ModelDeployment) -> Manifest:
-    """Return the budget of the stable track; pods that do not work may always be evicted."""
+def budget(deployment: ModelDeployment, active: Slot) -> Manifest:
+    """Return the budget of the slot that serves; pods that do not work may always be evicted."""
     spec = {
         "maxUnavailable": deployment.spec.pod_disruption_budget.max_unavailable,
-        "selector": {"matchLabels": names.selector(deployment)},
+        "selector": {"matchLabels": names.selector(deployment, active.track)},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
     kind = "PodDisruptionBudget"

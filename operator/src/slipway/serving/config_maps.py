@@ -6,17 +6,28 @@ from slipway.api import ModelDeployment
 from slipway.manifests import REVISION, child
 from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.serving import names
-from slipway.serving.revision import Revision
+from slipway.serving.configuration import route_files
+from slipway.serving.revision import Revision, recorded
 
 
-def config_maps(deployment: ModelDeployment, revision: Revision) -> tuple[Manifest, ...]:
-    """Return a revision's two ConfigMaps: the immutable one, and the one with the routes."""
+def config_maps(
+    deployment: ModelDeployment, children: Children, revision: Revision
+) -> tuple[Manifest, ...]:
+    """Return a revision's two ConfigMaps: the immutable one, and the one with the routes.
+
+    An immutable one that is there stays as it is, though a newer operator would word it otherwise.
+    """
     fixed = _config_map(deployment, names.config_map(deployment, revision.name), revision)
     routes = _config_map(deployment, names.routes_config_map(deployment, revision.name), revision)
     return (
-        {**fixed, "immutable": True, "data": revision.files},
-        {**routes, "data": revision.routes},
+        {**fixed, "immutable": True, "data": _files(deployment, children, revision)},
+        {**routes, "data": route_files(revision.proxy)},
     )
+
+
+def _files(deployment: ModelDeployment, children: Children, revision: Revision) -> dict[str, str]:
+    there = recorded(deployment, children, revision.name)
+    return there.files if there else revision.files
 
 
 def _config_map(deployment: ModelDeployment, name: str, revision: Revision) -> Manifest:

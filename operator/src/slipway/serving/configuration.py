@@ -55,9 +55,9 @@ def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, st
     }
 
 
-def route_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
+def route_files(config: envoy.ProxyConfig) -> dict[str, str]:
     """Return the files that Envoy reads anew when they change, by name."""
-    return {names.ROUTES_FILE: _routes_text(proxy(deployment, model))}
+    return {names.ROUTES_FILE: _routes_text(config)}
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,7 @@ from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT, REVISION, labels
 SERVER = "server"
 """Value of the component label of serving pods."""
 TRACK = "slipway.dev/track"
-"""Label that keeps pods of different Deployments of one object apart. A Deployment's selector
-cannot change, so it is there from the start."""
-STABLE = "stable"
-"""The track of the pods that the Service sends users to."""
+"""Label that keeps the pods of an object's two Deployments apart: the name of their slot."""
 
 FETCH, ENVOY, TORCHSERVE = "fetch", "envoy", "torchserve"
 """Names of the containers."""
@@ -42,17 +39,34 @@ def routes_config_map(deployment: ModelDeployment, revision: str) -> str:
     return f"{deployment.metadata.name}-{revision}-routes"
 
 
-def selector(deployment: ModelDeployment, track: str = STABLE) -> dict[str, str]:
+def workload(deployment: ModelDeployment, slot: str) -> str:
+    """Return the name of a slot's Deployment."""
+    name = deployment.metadata.name
+    return name if slot == "blue" else f"{name}-{slot}"
+
+
+def slot_service(deployment: ModelDeployment, slot: str) -> str:
+    """Return the name of the Service that leads to a slot while a rollout lives."""
+    return f"{deployment.metadata.name}-{slot}"
+
+
+def preview_service(deployment: ModelDeployment) -> str:
+    """Return the name of the Service that leads to a revision before its promotion."""
+    return f"{deployment.metadata.name}-preview"
+
+
+def selector(deployment: ModelDeployment, track: str) -> dict[str, str]:
     """Return the labels that select the pods of a track, whatever their revision."""
     return {MODEL_DEPLOYMENT: deployment.metadata.name, COMPONENT: SERVER, TRACK: track}
 
 
-def selector_text(deployment: ModelDeployment) -> str:
+def selector_text(deployment: ModelDeployment, track: str) -> str:
     """Return the selector in the form that the scale subresource shows."""
-    return ",".join(f"{key}={value}" for key, value in sorted(selector(deployment).items()))
+    pairs = selector(deployment, track).items()
+    return ",".join(f"{key}={value}" for key, value in sorted(pairs))
 
 
-def pod_labels(deployment: ModelDeployment, revision: str, track: str = STABLE) -> dict[str, str]:
+def pod_labels(deployment: ModelDeployment, revision: str, track: str) -> dict[str, str]:
     """Return the labels of the pods of a revision."""
     return {**labels(deployment, SERVER), TRACK: track, REVISION: revision}
 

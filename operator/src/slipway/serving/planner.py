@@ -17,10 +17,11 @@ from slipway.serving.events import events
 from slipway.serving.model import resolve
 from slipway.serving.pods import pods_of
 from slipway.serving.problems import Problem, find_problem
+from slipway.serving.progress import Progress, observe
 from slipway.serving.reasons import PODS_REFUSED
 from slipway.serving.revision import Revision, revision_of
-from slipway.serving.rollout import Rollout, live_workload, observe
 from slipway.serving.service import service
+from slipway.serving.slots import BLUE, Slot, live_workload, slot_of
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.serving.status import Findings, compose, set_conditions
 from slipway.serving.workload import scale, workload
@@ -36,14 +37,19 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     resolution = resolve(snapshot)
     model = resolution.model
     revision = revision_of(deployment, model, settings) if model else None
-    live = live_workload(deployment, children)
+    active = slot_of(deployment, children, BLUE)
+    live = live_workload(deployment, children, active)
     rollout = observe(deployment, live, revision.name if revision else None)
-    found = Findings(deployment, resolution, rollout, _problem(deployment, children, rollout))
+    problem = _problem(deployment, children, rollout)
+    found = Findings(deployment, resolution, rollout, active, problem)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
-    patch = scale(deployment, live) if revision or live else None
+    patch = scale(deployment, live, active) if revision or live else None
     return Plan(
-        apply=(*_pods(deployment, revision, settings), *_reach(deployment, revision, live)),
+        apply=(
+            *_pods(deployment, children, revision, active, settings),
+            *(_reach(deployment, active) if revision or live else ()),
+        ),
         patch=(patch,) if patch else (),
         delete=(*unwanted_autoscaler(deployment, children), *_leftovers(children, rollout)),
         status=compose(found, conditions.to_list()).to_wire(),
@@ -53,7 +59,11 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
 
 
 def _pods(
-    deployment: ModelDeployment, revision: Revision | None, settings: Settings
+    deployment: ModelDeployment,
+    children: Children,
+    revision: Revision | None,
+    active: Slot,
+    settings: Settings,
 ) -> tuple[Manifest, ...]:
     """Return what the pods of a revision need, and the Deployment that makes them."""
     if revision is None:
@@ -63,22 +73,22 @@ def _pods(
     namespace = deployment.metadata.namespace
     return (
         *((store_secret(settings.store, namespace),) if own else ()),
-        *config_maps(deployment, revision),
-        workload(deployment, revision),
+        *config_maps(deployment, children, revision),
+        workload(deployment, revision, active),
     )
 
 
-def _reach(
-    deployment: ModelDeployment, revision: Revision | None, live: Manifest | None
-) -> tuple[Manifest, ...]:
-    """Return what leads to the pods and keeps them up, as long as there are any to be."""
-    if revision is None and live is None:
-        return ()
-    scaler = autoscaler(deployment)
-    return (service(deployment), *((scaler,) if scaler else ()), budget(deployment))
+def _reach(deployment: ModelDeployment, active: Slot) -> tuple[Manifest, ...]:
+    """Return what leads to the pods of the serving slot and keeps them up."""
+    scaler = autoscaler(deployment, active)
+    return (
+        service(deployment, active),
+        *((scaler,) if scaler else ()),
+        budget(deployment, active),
+    )
 
 
-def _problem(deployment: ModelDeployment, children: Children, rollout: Rollout) -> Problem | None:
+def _problem(deployment: ModelDeployment, children: Children, rollout: Progress) -> Problem | None:
     """Return what keeps the rollout up; after it, a pod in trouble counts only if none serves."""
     if rollout.revision is None or (rollout.complete and rollout.available > 0):
         return None
@@ -88,7 +98,7 @@ def _problem(deployment: ModelDeployment, children: Children, rollout: Rollout) 
     return found
 
 
-def _leftovers(children: Children, rollout: Rollout) -> tuple[Delete, ...]:
+def _leftovers(children: Children, rollout: Progress) -> tuple[Delete, ...]:
     """Return the deletion of old revisions' ConfigMaps, once nothing can need them."""
     if rollout.revision is None or not rollout.complete:
         return ()

@@ -17,9 +17,12 @@ def pod_template(
     model: ModelStatus,
     settings: Settings,
     revision: str,
-    track: str = names.STABLE,
+    track: str,
 ) -> dict[str, Any]:
-    """Return the template of the pods that serve ``model``; nothing in it depends on replicas."""
+    """Return the template of the pods that serve ``model``; nothing in it depends on replicas.
+
+    ``track`` is empty as long as the pods belong to no slot.
+    """
     spec = {
         **pod_security(),
         "terminationGracePeriodSeconds": grace_seconds(deployment),

@@ -2,44 +2,90 @@
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from slipway import envoy
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import ModelStatus
-from slipway.serving.configuration import fixed_files, route_files
+from slipway.api.model_deployment import ModelStatus, Server
+from slipway.plan import Children
+from slipway.serving import names
+from slipway.serving.configuration import fixed_files, proxy
 from slipway.serving.pod import pod_template
 from slipway.settings import Settings
 
 HASH_LENGTH = 10
+RECORD_FILE = "revision.json"
+"""Key of a revision's ConfigMap under which is kept what the spec may not say any more."""
 
 
 @dataclass(frozen=True)
 class Revision:
     """What the pods of one revision are made of.
 
-    ``files`` are fixed and part of what ``name`` stands for; ``routes`` may change meanwhile.
+    ``template`` belongs to no slot yet, see `in_slot`. ``files`` are fixed and part of what
+    ``name`` stands for. ``proxy`` is what the route file of its Envoys is made from.
     """
 
     name: str
     model: ModelStatus
     template: dict[str, Any]
     files: dict[str, str]
-    routes: dict[str, str]
+    proxy: envoy.ProxyConfig
 
 
 def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Revision:
     """Return the revision that the spec asks for; equal pods have equal names."""
     files = fixed_files(deployment, model)
-    nameless = pod_template(deployment, model, settings, "")
+    nameless = pod_template(deployment, model, settings, "", "")
     name = hash_of({"template": nameless, "files": files})
+    template = pod_template(deployment, model, settings, name, "")
+    record = _record(deployment, model, template)
     return Revision(
         name=name,
         model=model,
-        template=pod_template(deployment, model, settings, name),
-        files=files,
-        routes=route_files(deployment, model),
+        template=template,
+        files={**files, RECORD_FILE: record},
+        proxy=proxy(deployment, model),
     )
+
+
+def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
+    """Return a revision's template for the pods of one slot."""
+    found = deepcopy(template)
+    found["metadata"]["labels"][names.TRACK] = track
+    for spread in found["spec"].get("topologySpreadConstraints", ()):
+        labels = spread["labelSelector"]["matchLabels"]
+        if names.TRACK in labels:
+            labels[names.TRACK] = track
+    return found
+
+
+def recorded(deployment: ModelDeployment, children: Children, name: str | None) -> Revision | None:
+    """Return a revision as its ConfigMap remembers it, or None where nothing does.
+
+    So what serves can be made again, and its traffic moved, when the spec already says otherwise.
+    """
+    if not name:
+        return None
+    namespace, config_map = deployment.metadata.namespace, names.config_map(deployment, name)
+    live = children.get("v1", "ConfigMap", namespace, config_map)
+    files: dict[str, str] = (live or {}).get("data") or {}
+    if RECORD_FILE not in files:
+        return None
+    record = json.loads(files[RECORD_FILE])
+    model = ModelStatus.model_validate(record["model"])
+    server = Server.model_validate(record["server"])
+    spec = deployment.spec.model_copy(update={"server": server})
+    then = deployment.model_copy(update={"spec": spec})
+    return Revision(name, model, record["template"], files, proxy(then, model))
+
+
+def _record(deployment: ModelDeployment, model: ModelStatus, template: dict[str, Any]) -> str:
+    server = deployment.spec.server.model_copy(update={"env": []})
+    record = {"model": model.to_wire(), "server": server.to_wire(), "template": template}
+    return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
 
 def hash_of(content: dict[str, Any]) -> str:

@@ -4,10 +4,11 @@ from slipway.api import ModelDeployment
 from slipway.manifests import child
 from slipway.plan import Manifest
 from slipway.serving import names
+from slipway.serving.slots import Slot
 
 
-def service(deployment: ModelDeployment) -> Manifest:
-    """Return the Service in front of the stable track."""
+def service(deployment: ModelDeployment, active: Slot) -> Manifest:
+    """Return the Service that users reach, in front of the slot that serves them."""
     wanted = deployment.spec.expose.service
     port = {
         "name": "http",
@@ -16,7 +17,11 @@ def service(deployment: ModelDeployment) -> Manifest:
         "protocol": "TCP",
         "appProtocol": "http",
     }
-    spec = {"type": wanted.type, "selector": names.selector(deployment), "ports": [port]}
+    spec = {
+        "type": wanted.type,
+        "selector": names.selector(deployment, active.track),
+        "ports": [port],
+    }
     return {
         **child(deployment, "v1", "Service", deployment.metadata.name, names.SERVER),
         "spec": spec,

@@ -7,7 +7,8 @@ from slipway.api.model_deployment import ModelDeploymentStatus
 from slipway.serving import names, reasons
 from slipway.serving.model import Resolution
 from slipway.serving.problems import Problem
-from slipway.serving.rollout import Rollout
+from slipway.serving.progress import Progress
+from slipway.serving.slots import Slot
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Findings:
 
     deployment: ModelDeployment
     resolution: Resolution
-    rollout: Rollout
+    rollout: Progress
+    active: Slot
     problem: Problem | None
 
 
@@ -99,5 +101,5 @@ def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStat
         replicas=rollout.total,
         updated_replicas=rollout.updated,
         ready_replicas=rollout.available,
-        selector=names.selector_text(deployment),
+        selector=names.selector_text(deployment, found.active.track),
     )

@@ -4,40 +4,37 @@ from slipway.api import ModelDeployment
 from slipway.manifests import child
 from slipway.plan import Manifest, ObjectRef, Patch
 from slipway.serving import names
-from slipway.serving.revision import Revision
+from slipway.serving.revision import Revision, in_slot
+from slipway.serving.slots import API_VERSION, KIND, Slot
 
 MIN_READY_SECONDS = 3
 """How long a pod must be ready before an old one goes: all nodes have heard of it by then."""
 REVISION_HISTORY = 1
 
-API_VERSION, KIND = "apps/v1", "Deployment"
 
-
-def workload(
-    deployment: ModelDeployment, revision: Revision, track: str = names.STABLE
-) -> Manifest:
-    """Return the Deployment of a track; without ``replicas``, see `scale`."""
+def workload(deployment: ModelDeployment, revision: Revision, slot: Slot) -> Manifest:
+    """Return a slot's Deployment with a revision in it; without ``replicas``, see `scale`."""
     rollout = deployment.spec.rollout
     rolling = {
         "maxSurge": rollout.rolling_update.max_surge,
         "maxUnavailable": rollout.rolling_update.max_unavailable,
     }
     spec = {
-        "selector": {"matchLabels": names.selector(deployment, track)},
+        "selector": {"matchLabels": names.selector(deployment, slot.track)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
         "minReadySeconds": MIN_READY_SECONDS,
         "progressDeadlineSeconds": rollout.progress_deadline_seconds,
         "revisionHistoryLimit": REVISION_HISTORY,
-        "template": revision.template,
+        "template": in_slot(revision.template, slot.track),
     }
     return {
-        **child(deployment, API_VERSION, KIND, deployment.metadata.name, names.SERVER),
+        **child(deployment, API_VERSION, KIND, slot.workload, names.SERVER),
         "spec": spec,
     }
 
 
-def scale(deployment: ModelDeployment, live: Manifest | None) -> Patch | None:
-    """Return the patch of the Deployment's replicas; None where they are as they should be.
+def scale(deployment: ModelDeployment, live: Manifest | None, active: Slot) -> Patch | None:
+    """Return the patch of the serving slot's replicas; None where they are as they should be.
 
     They are patched and never applied: a field that was applied once and then left to an
     autoscaler would fall back to 1 with the next apply. While autoscaling is set they are the
@@ -48,8 +45,10 @@ def scale(deployment: ModelDeployment, live: Manifest | None) -> Patch | None:
     auto = deployment.spec.autoscaling
     if auto is not None:
         wanted = auto.min_replicas if live is None or found == 0 else found
-    if wanted == found:
-        return None
-    meta = deployment.metadata
-    ref = ObjectRef(API_VERSION, KIND, meta.namespace, meta.name)
-    return Patch(ref, {"spec": {"replicas": wanted}})
+    return None if wanted == found else replicas(deployment, active, wanted)
+
+
+def replicas(deployment: ModelDeployment, slot: Slot, count: int) -> Patch:
+    """Return the patch that gives a slot so many pods."""
+    ref = ObjectRef(API_VERSION, KIND, deployment.metadata.namespace, slot.workload)
+    return Patch(ref, {"spec": {"replicas": count}})

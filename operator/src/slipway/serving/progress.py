@@ -6,12 +6,12 @@ from typing import Any
 
 from slipway.api import ModelDeployment, find
 from slipway.manifests import REVISION
-from slipway.plan import Children, Manifest
-from slipway.serving import reasons, workload
+from slipway.plan import Manifest
+from slipway.serving import reasons
 
 
 @dataclass(frozen=True)
-class Rollout:
+class Progress:
     """Counts of pods, and whether the rollout is complete or stuck.
 
     ``revision`` is the wanted one, or the live one where nothing is wanted; ``wanted`` is how many
@@ -29,23 +29,17 @@ class Rollout:
     refusal: str = ""
 
 
-def live_workload(deployment: ModelDeployment, children: Children) -> Manifest | None:
-    """Return the Deployment as it is, or None."""
-    meta = deployment.metadata
-    return children.get(workload.API_VERSION, workload.KIND, meta.namespace, meta.name)
-
-
-def observe(deployment: ModelDeployment, live: Manifest | None, revision: str | None) -> Rollout:
+def observe(deployment: ModelDeployment, live: Manifest | None, revision: str | None) -> Progress:
     """Return where the rollout of a revision stands; with None, of the one that is live."""
     if live is None:
-        return Rollout(revision=revision, wanted=_wanted(deployment, 1))
+        return Progress(revision=revision, wanted=_wanted(deployment, 1))
     status = live.get("status") or {}
     was_complete = _was_complete(deployment, revision or live_revision(live))
     current = revision in (None, live_revision(live)) and (was_complete or _is_seen(live))
     wanted = _wanted(deployment, int((live.get("spec") or {}).get("replicas", 1)))
     total, available = _count(status, "replicas"), _count(status, "availableReplicas")
     updated = _count(status, "updatedReplicas") if current else 0
-    return Rollout(
+    return Progress(
         revision=revision or live_revision(live),
         wanted=wanted,
         total=total,
