@@ -156,7 +156,9 @@ def render() -> str:
 def runtime_rows() -> Iterator[Row]:
     """Yield the metrics of training pods, from the help texts that they are served with."""
     names = [field for field, *_ in runtime_metrics.GAUGES]
-    report = {**dict.fromkeys(names, 1), "metrics": {"loss": 1.0}}
+    gpu = dict.fromkeys((field for field, *_ in runtime_metrics.GPU_GAUGES), 1)
+    more = {"metrics": {"loss": 1.0}, "gpu": gpu, "stopReason": "Patience"}
+    report = {**dict.fromkeys(names, 1), **more}
     lines = (*runtime_metrics.store_lines(up=True), *runtime_metrics.report_lines(report))
     for line in lines:
         if line.startswith("# HELP "):

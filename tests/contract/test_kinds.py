@@ -136,6 +136,12 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
     ),
+    "no criterion to stop by": ({"stop": {}}, "write at least one of stop.lossBelow"),
+    "a metric without patience": (
+        {"stop": {"maxEpochs": 3, "metric": "accuracy"}},
+        "stop.metric, stop.mode and stop.minDelta belong to stop.patience",
+    ),
+    "a patience of nothing": ({"stop": {"patience": 0}}, "should be greater than or equal to 1"),
     "a quantity that is none": (
         {"resources": {"limits": {"memory": "much"}}},
         "spec.resources.limits.memory",

@@ -90,7 +90,7 @@ def train(
         started = time.monotonic()
         sampler.set_epoch(epoch)
         loss = train_epoch(model, loader, optimiser)
-        slipway.report(epoch, total_steps=arguments.epochs, epoch=epoch, loss=loss)
+        slipway.report(epoch, total=arguments.epochs, epoch=epoch, loss=loss)
         if dist.get_rank() == 0:
             print(f"epoch {epoch:3d} of {arguments.epochs}: loss {loss:.4f}")
         if loss <= arguments.loss_threshold:
@@ -125,7 +125,7 @@ def main() -> None:
     epoch, loss = train(model, TensorDataset(train_x, train_y), arguments)
     if world.is_main:
         r2 = evaluate(model.module, test_x, test_y)
-        slipway.report(epoch, total_steps=epoch, epoch=epoch, loss=loss, r2=r2)
+        slipway.report(epoch, total=epoch, epoch=epoch, loss=loss, r2=r2)
         why = "loss threshold" if loss <= arguments.loss_threshold else "last epoch"
         print(f"stopped at the {why}: epoch {epoch}, loss {loss:.4f}, held-out R2 {r2:.3f}")
         save(model.module, test_x[:3], Path(os.environ.get("SLIPWAY_OUTPUT_DIR", ".")))

@@ -18,6 +18,10 @@ slipway_training_epoch 3
 slipway_training_metric{name="loss"} 0.123456789
 slipway_training_metric{name="r2"} NaN
 slipway_training_last_report_timestamp_seconds 1767312000.5
+slipway_training_steps_per_second 2.5
+slipway_training_samples_per_second 1234.5678
+slipway_training_eta_seconds 180.7
+slipway_training_stop{reason="Patience"} 1
 slipway_store_up 1
 """
 
@@ -49,6 +53,14 @@ def test_a_page_is_read_into_progress() -> None:
     assert (found.step, found.total_steps, found.epoch, found.percent) == (150, 600, 3, 25)
     assert found.metrics["loss"] == "0.123457"
     assert found.last_report_time == "2026-01-02T00:00:00Z"
+    assert (found.eta_seconds, found.stop_reason) == (180, "Patience")
+    assert (found.steps_per_second, found.samples_per_second) == ("2.5", "1234.57")
+
+
+def test_a_reason_to_stop_that_is_none_is_left_out() -> None:
+    found = parse_progress(PAGE.replace("Patience", "Boredom"))
+    assert found is not None
+    assert found.stop_reason is None
 
 
 @pytest.mark.parametrize("page", ["", "slipway_store_up 1\n"])

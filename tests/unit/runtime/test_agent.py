@@ -88,6 +88,20 @@ def test_the_scripts_progress_is_served_as_metrics(agent: Agent) -> None:
     assert "NaN" in agent.get("/metrics")
 
 
+def test_pace_gpu_and_the_reason_to_stop_are_served_as_metrics(agent: Agent) -> None:
+    pace = {"stepsPerSecond": 2.5, "samplesPerSecond": 80.0, "etaSeconds": 6.0}
+    gpu = {"memoryUsedBytes": 20, "memoryTotalBytes": 80, "utilization": 0.5}
+    report = {**progress.document(5, 20, 1, {}), **pace, "gpu": gpu, "stopReason": "Patience"}
+    progress.write(agent.folder, report)
+    found = agent.metrics()
+    assert found["slipway_training_steps_per_second"] == 2.5
+    assert found["slipway_training_samples_per_second"] == 80.0
+    assert found["slipway_training_eta_seconds"] == 6.0
+    assert found["slipway_training_gpu_memory_used_bytes"] == 20
+    assert found["slipway_training_gpu_utilization_ratio"] == 0.5
+    assert found['slipway_training_stop{reason="Patience"}'] == 1
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"step": "x", "metrics": {"a": []}}', "{}"])
 def test_a_broken_report_breaks_no_scrape(agent: Agent, text: str) -> None:
     (agent.folder / "progress.json").write_text(text)

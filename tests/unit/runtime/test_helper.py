@@ -2,11 +2,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import slipway_runtime as slipway
-from slipway_runtime import progress
+from slipway_runtime import agreement, helper, progress
 
 
 class Tensor:
@@ -20,11 +21,12 @@ class Tensor:
 def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLIPWAY_RUN_DIR", str(tmp_path))
     monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(helper, "_reporter", None)
     return tmp_path
 
 
 def test_a_report_is_written_whole_with_the_time(run_dir: Path) -> None:
-    slipway.report(5, total_steps=20, epoch=1, loss=Tensor(), accuracy=1)
+    slipway.report(5, total=20, epoch=1, loss=Tensor(), accuracy=1)
     found = json.loads((run_dir / "progress.json").read_text())
     assert found.pop("time") > 1.7e9
     assert found == {
@@ -32,6 +34,11 @@ def test_a_report_is_written_whole_with_the_time(run_dir: Path) -> None:
         "totalSteps": 20,
         "epoch": 1,
         "metrics": {"loss": 0.25, "accuracy": 1.0},
+        "stepsPerSecond": None,
+        "samplesPerSecond": None,
+        "etaSeconds": None,
+        "gpu": {},
+        "stopReason": None,
     }
     assert [path.name for path in run_dir.iterdir()] == ["progress.json"]
 
@@ -93,3 +100,66 @@ def test_importing_the_helper_loads_neither_torch_nor_the_stores_libraries() -> 
         "sys.exit(', '.join(heavy) or None)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_reports_in_a_row_tell_the_pace(run_dir: Path) -> None:
+    slipway.report(1, 1000, samples=8)
+    slipway.report(2, 1000, samples=8)
+    found = progress.read(run_dir) or {}
+    assert found["samplesPerSecond"] == pytest.approx(8 * found["stepsPerSecond"])
+    assert found["etaSeconds"] == pytest.approx(998 / found["stepsPerSecond"])
+
+
+def test_a_script_is_told_to_stop_and_the_report_says_why(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "any_of", lambda *flags: list(flags))
+    assert slipway.should_stop() is False
+    monkeypatch.setenv("SLIPWAY_STOP", '{"lossBelow": 0.5}')
+    monkeypatch.setattr(helper, "_reporter", None)
+    slipway.report(1, loss=0.6)
+    assert slipway.should_stop() is False
+    slipway.report(2, loss=0.4)
+    assert slipway.should_stop() is True
+    assert (progress.read(run_dir) or {})["stopReason"] == "LossBelow"
+
+
+def test_the_last_report_tells_that_the_time_is_over(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "any_of", lambda *flags: list(flags))
+    monkeypatch.setenv("SLIPWAY_STOP", '{"wallTimeSeconds": 100}')
+    slipway.report(1)
+    helper.reporter().stopper.restore({"elapsed": 100})
+    assert slipway.should_stop() is True
+    assert (progress.read(run_dir) or {})["stopReason"] == "WallTime"
+
+
+class Cuda:
+    """What a GPU's torch tells."""
+
+    @staticmethod
+    def is_available() -> bool:
+        return True
+
+    is_initialized = is_available
+
+    @staticmethod
+    def mem_get_info() -> tuple[int, int]:
+        return 60, 80
+
+    @staticmethod
+    def utilization() -> int:
+        raise ModuleNotFoundError("pynvml")
+
+
+def test_a_gpu_is_reported_as_far_as_torch_tells_of_it(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda))
+    slipway.report(1)
+    found = progress.read(run_dir) or {}
+    assert found["gpu"] == {"memoryUsedBytes": 20, "memoryTotalBytes": 80}
+    monkeypatch.setattr(Cuda, "utilization", staticmethod(lambda: 25))
+    slipway.report(2)
+    assert (progress.read(run_dir) or {})["gpu"]["utilization"] == 0.25

@@ -92,3 +92,13 @@ def test_the_last_word_keeps_a_loss_that_is_no_number_as_the_helper_writes_it() 
     found = from_report({"step": 1, "metrics": metrics})
     assert found is not None
     assert found.metrics == {"grad": "inf", "loss": "nan", "low": "-inf"}
+
+
+def test_pace_and_time_left_are_read_where_they_are_numbers() -> None:
+    pace = {"stepsPerSecond": 0.1234567, "samplesPerSecond": 3, "etaSeconds": 12.9}
+    found = from_report({"step": 1, **pace, "stopReason": "WallTime"})
+    assert found is not None
+    assert (found.steps_per_second, found.samples_per_second) == ("0.123457", "3")
+    assert (found.eta_seconds, found.stop_reason) == (12, "WallTime")
+    broken = {"stepsPerSecond": "x", "samplesPerSecond": -1, "etaSeconds": float("inf")}
+    assert from_report({"step": 1, **broken, "stopReason": ["a"]}) == from_report({"step": 1})

@@ -3,8 +3,8 @@
 Importing it costs nothing: neither torch nor the store's libraries are loaded.
 """
 
-from slipway_runtime.helper import World, init, report
+from slipway_runtime.helper import World, init, report, should_stop
 
 __version__ = "0.1.0"
 
-__all__ = ["World", "init", "report"]
+__all__ = ["World", "init", "report", "should_stop"]

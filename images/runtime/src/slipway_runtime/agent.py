@@ -25,11 +25,15 @@ from slipway_runtime.termination import Stopped, say, stop_on_signal
 
 SHARED_MODULES = (
     "__init__",
+    "agreement",
     "control",
+    "gpu",
     "helper",
     "launch",
     "log_trimmer",
+    "pace",
     "progress",
+    "stopping",
     "termination",
     "torchrun",
 )

@@ -1,4 +1,4 @@
-"""What a training script calls: the process group, and reports of progress."""
+"""What a training script calls: the process group, reports of progress, and the end in time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_runtime import progress
+from slipway_runtime import agreement, gpu, progress
+from slipway_runtime.pace import Pacer
+from slipway_runtime.stopping import Criteria, Stopper
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,58 @@ class World:
         return self.rank == 0
 
 
+class Reporter:
+    """What one process knows of its own reports."""
+
+    def __init__(self) -> None:
+        self.pacer = Pacer()
+        self.stopper = Stopper(Criteria.from_json(os.environ.get("SLIPWAY_STOP", "")))
+        self.last: dict[str, Any] | None = None
+
+    def take(self, report: dict[str, Any], samples: float | None) -> None:
+        """Complete a report by what follows from it and those before, and write it."""
+        self.stopper.observe(report["epoch"], report["metrics"])
+        pace = self.pacer.update(report["time"], report["step"], report["totalSteps"], samples)
+        report.update(
+            stepsPerSecond=pace.steps_per_second,
+            samplesPerSecond=pace.samples_per_second,
+            etaSeconds=pace.eta_seconds,
+            gpu=gpu.usage(),
+            stopReason=self.stopper.reason(),
+        )
+        self.last = report
+        self.write()
+
+    def stop_reason(self) -> str | None:
+        """Return why the training should end, and let the last report tell it."""
+        reason = self.stopper.reason()
+        if reason and self.last and self.last["stopReason"] != reason:
+            self.last["stopReason"] = reason
+            self.write()
+        return reason
+
+    def write(self) -> None:
+        """Write the last report where the sidecar reads it; nothing outside Slipway."""
+        folder = os.environ.get("SLIPWAY_RUN_DIR")
+        if not folder or self.last is None:
+            return
+        try:
+            progress.write(folder, self.last)
+        except OSError as error:
+            print(f"slipway: progress was not written: {error}", file=sys.stderr)
+
+
+_reporter: Reporter | None = None
+
+
+def reporter() -> Reporter:
+    """Return this process' reporter; its clock starts with the first call."""
+    global _reporter
+    if _reporter is None:
+        _reporter = Reporter()
+    return _reporter
+
+
 def init() -> World:
     """Set the process group up, and return this process' place in it.
 
@@ -38,6 +92,7 @@ def init() -> World:
     import torch
     import torch.distributed as dist
 
+    reporter()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     backend = os.environ.get("SLIPWAY_BACKEND") or ("nccl" if torch.cuda.is_available() else "gloo")
     device = f"cuda:{local_rank}" if backend == "nccl" else "cpu"
@@ -53,22 +108,34 @@ def init() -> World:
 
 
 def report(
-    step: int, *, total_steps: int | None = None, epoch: int | None = None, **metrics: Any
+    step: int,
+    total: int | None = None,
+    *,
+    epoch: int | None = None,
+    samples: float | None = None,
+    **metrics: Any,
 ) -> None:
-    """Tell how far the training is; only rank 0's word counts, and only inside Slipway.
+    """Tell how far the training is; only rank 0's word counts.
 
-    ``step`` counts from 0 in whatever unit the script likes, ``total_steps`` is its planned end.
-    Metrics are numbers, or tensors of one element. Raises ValueError for anything else: a report
-    that cannot be read would be a silent gap. A full or missing disk does not stop the training:
-    it is a warning on stderr.
+    ``step`` counts from 0 in whatever unit the script likes, ``total`` is its planned end,
+    ``epoch`` how many epochs are done, ``samples`` how many samples all processes have used up
+    since the report before. Metrics are numbers, or tensors of one element. Raises ValueError for
+    anything else: a report that cannot be read would be a silent gap. A full or missing disk does
+    not stop the training: it is a warning on stderr. Outside Slipway nothing is written.
     """
-    if os.environ.get("RANK", "0") != "0":
-        return
-    document = progress.document(step, total_steps, epoch, metrics)
-    folder = os.environ.get("SLIPWAY_RUN_DIR")
-    if not folder:
-        return
-    try:
-        progress.write(folder, document)
-    except OSError as error:
-        print(f"slipway: progress was not written: {error}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":
+        reporter().take(progress.document(step, total, epoch, metrics), samples)
+
+
+def should_stop() -> bool:
+    """Tell whether a criterion of ``spec.stop`` holds, by what was reported.
+
+    All ranks get the same answer, so all must ask: it is a collective call where a process group is
+    set up. Without ``spec.stop``, and outside Slipway, it is always False.
+    """
+    text = os.environ.get("SLIPWAY_STOP", "")
+    if not text or text == "{}":
+        return False
+    main = os.environ.get("RANK", "0") == "0"
+    (stop,) = agreement.any_of(bool(main and reporter().stop_reason()))
+    return stop

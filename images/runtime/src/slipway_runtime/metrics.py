@@ -6,7 +6,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +22,34 @@ GAUGES = (
         "slipway_training_last_report_timestamp_seconds",
         "When the script last reported, in seconds since 1970.",
     ),
+    (
+        "stepsPerSecond",
+        "slipway_training_steps_per_second",
+        "Steps a second, over the last minute of reports.",
+    ),
+    (
+        "samplesPerSecond",
+        "slipway_training_samples_per_second",
+        "Samples a second of all processes, where the script reports samples.",
+    ),
+    (
+        "etaSeconds",
+        "slipway_training_eta_seconds",
+        "Time until the planned end at the pace of the last minute, in seconds.",
+    ),
 )
 """The report's fields, and the gauges made from them, with their help texts."""
+
+GPU_GAUGES = (
+    ("memoryUsedBytes", "slipway_training_gpu_memory_used_bytes", "Memory in use on rank 0's GPU."),
+    ("memoryTotalBytes", "slipway_training_gpu_memory_total_bytes", "Memory of rank 0's GPU."),
+    (
+        "utilization",
+        "slipway_training_gpu_utilization_ratio",
+        "Share of the time in which rank 0's GPU was busy, from 0 to 1.",
+    ),
+)
+"""The fields of the report's ``gpu``, where torch sees one."""
 
 
 class StoreProbe:
@@ -79,12 +105,15 @@ def store_lines(up: bool | None) -> Iterator[str]:
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield a report's numbers as text; what it lacks or is no number is left out."""
-    for field, name, text in GAUGES:
-        value = _number(report.get(field))
-        if value is not None:
-            yield f"# HELP {name} {text}"
-            yield f"# TYPE {name} gauge"
-            yield f"{name} {value}"
+    yield from gauges(GAUGES, report)
+    gpu = report.get("gpu")
+    if isinstance(gpu, dict):
+        yield from gauges(GPU_GAUGES, gpu)
+    if isinstance(report.get("stopReason"), str):
+        name = "slipway_training_stop"
+        yield f"# HELP {name} Why the training ends before its planned end: a criterion that holds."
+        yield f"# TYPE {name} gauge"
+        yield f'{name}{{reason="{_escape(report["stopReason"])}"}} 1'
     metrics = report.get("metrics")
     if isinstance(metrics, dict) and metrics:
         yield "# HELP slipway_training_metric Metrics that the script last reported, by name."
@@ -93,6 +122,16 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
             value = _number(metrics[name])
             if value is not None:
                 yield f'slipway_training_metric{{name="{_escape(name)}"}} {value}'
+
+
+def gauges(table: Iterable[tuple[str, str, str]], values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield those of a table's gauges that have a number, as text."""
+    for field, name, text in table:
+        value = _number(values.get(field))
+        if value is not None:
+            yield f"# HELP {name} {text}"
+            yield f"# TYPE {name} gauge"
+            yield f"{name} {value}"
 
 
 def _number(value: Any) -> str | None:

@@ -1,7 +1,9 @@
 """The file through which a training script tells its progress: ``progress.json``.
 
 Its shape: ``{"step": int, "totalSteps": int|null, "epoch": int|null, "metrics": {name: float},
-"time": unix seconds}``. It is replaced whole by a rename, so a reader never sees half of one.
+"time": unix seconds, "stepsPerSecond", "samplesPerSecond", "etaSeconds": float|null, "gpu": {name:
+float}, "stopReason": str|null}``. It is replaced whole by a rename, so a reader never sees half of
+one.
 """
 
 from __future__ import annotations

@@ -81,6 +81,8 @@ KINDS = (
             Column("Percent", "integer", ".status.progress.percent"),
             Column("Loss", "string", ".status.progress.metrics.loss"),
             Column("Nodes", "integer", ".spec.nodes"),
+            Column("Step", "integer", ".status.progress.step", 1),
+            Column("ETA", "integer", ".status.progress.etaSeconds", 1),
             Column("Model", "string", ".status.package.uri", 1),
             Column("SHA256", "string", ".status.package.sha256", 1),
             Column("Age", "date", ".metadata.creationTimestamp"),

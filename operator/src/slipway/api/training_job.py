@@ -4,6 +4,7 @@ from pydantic import Field
 
 from slipway.api.base import API_VERSION
 from slipway.api.common import ObjectMeta, OwnerLike
+from slipway.api.training_data import TrainingData
 from slipway.api.training_launch import TrainingLaunch
 from slipway.api.training_life import TrainingLife
 from slipway.api.training_package import Package
@@ -15,7 +16,7 @@ MUTABLE = frozenset(
 """Spec fields that may change after creation; all others are what the job *is*."""
 
 
-class TrainingJobSpec(TrainingLife, TrainingLaunch):
+class TrainingJobSpec(TrainingData, TrainingLife, TrainingLaunch):
     """What is wanted of a training run."""
 
     package: Package | None = Field(

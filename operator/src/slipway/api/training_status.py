@@ -7,6 +7,11 @@ from pydantic import Field
 from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256
 from slipway.api.common import ConditionList
 
+StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
+
+Decimal = Annotated[str, Field(max_length=32)]
+"""A number as decimal text: the API has no floating point in what the operator writes."""
+
 TrainingPhase = Literal["Pending", "Running", "Suspended", "Packaging", "Succeeded", "Failed"]
 
 
@@ -36,11 +41,18 @@ class Progress(ApiModel):
     """Last epoch reported."""
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
     """Share of the steps done."""
-    metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] = (
-        Field(
-            default_factory=dict,
-            description="Last values of the reported metrics, as decimal text.",
-        )
+    eta_seconds: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Time left at the pace of the last minute of reports, in seconds."
+    )
+    steps_per_second: Decimal | None = None
+    """Steps a second over the last minute of reports, as decimal text."""
+    samples_per_second: Decimal | None = None
+    """Samples a second of all processes, where the script reports samples, as decimal text."""
+    metrics: Annotated[dict[str, Decimal], Field(max_length=32)] = Field(
+        default_factory=dict, description="Last values of the reported metrics, as decimal text."
+    )
+    stop_reason: StopReason | None = Field(
+        default=None, description="The criterion of spec.stop that holds."
     )
     last_report_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
     """When the script last reported."""

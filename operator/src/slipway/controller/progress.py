@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from slipway.api.conditions import timestamp
 from slipway.api.training_status import Progress
 from slipway.plan import Children, Manifest
-from slipway.training.progress import decimal, with_percent
+from slipway.training.progress import decimal, rate, seconds, stop_reason, with_percent
 from slipway.training.view import INDEX
 
 _LOG = logging.getLogger(__name__)
@@ -48,24 +48,31 @@ def parse_progress(text: str) -> Progress | None:
     """
     gauges: dict[str, float] = {}
     metrics: dict[str, str] = {}
+    stop = None
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == "slipway_training_metric" and len(metrics) < _MOST_METRICS:
                 metrics[sample.labels.get("name", "")] = decimal(sample.value)
+            elif sample.name == "slipway_training_stop":
+                stop = stop_reason(sample.labels.get("reason"))
             else:
                 gauges[sample.name] = sample.value
     step = _count(gauges.get("slipway_training_step"))
-    return None if step is None else _progress(step, gauges, metrics)
+    if step is None:
+        return None
+    return _progress(step, gauges).model_copy(update={"metrics": metrics, "stop_reason": stop})
 
 
-def _progress(step: int, gauges: Mapping[str, float], metrics: dict[str, str]) -> Progress:
+def _progress(step: int, gauges: Mapping[str, float]) -> Progress:
     total = _count(gauges.get("slipway_training_total_steps"))
     moment = gauges.get("slipway_training_last_report_timestamp_seconds")
     progress = Progress(
         step=step,
         total_steps=total,
         epoch=_count(gauges.get("slipway_training_epoch")),
-        metrics=metrics,
+        eta_seconds=seconds(gauges.get("slipway_training_eta_seconds")),
+        steps_per_second=rate(gauges.get("slipway_training_steps_per_second")),
+        samples_per_second=rate(gauges.get("slipway_training_samples_per_second")),
         last_report_time=timestamp(datetime.fromtimestamp(moment, UTC)) if moment else None,
     )
     return with_percent(progress)

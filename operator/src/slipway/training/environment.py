@@ -1,5 +1,6 @@
 """The variables by which the operator tells its containers what to do."""
 
+import json
 from typing import Any
 
 from slipway.api import TrainingJob
@@ -54,6 +55,7 @@ def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:
 
 
 def _launch(job: TrainingJob) -> dict[str, str]:
+    stop = job.spec.stop
     return {
         "SLIPWAY_ENTRYPOINT": job.spec.entrypoint,
         "SLIPWAY_SOURCE_DIR": source_dir(job),
@@ -65,6 +67,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_RDZV_ID": job.metadata.uid,
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
+        **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),
     }
 
 

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from slipway.api import timestamp
-from slipway.api.training_status import Progress
+from slipway.api.training_status import Progress, StopReason
 
 MAX_METRICS = 32
 MAX_METRIC_NAME = 64
@@ -30,7 +30,8 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
     """Return the progress in a script's report; None where that has no step.
 
     The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
-    "metrics": {name: float}, "time": unix seconds}``, and a metric that is not finite is the text
+    "metrics": {name: float}, "time": unix seconds, "stepsPerSecond", "samplesPerSecond",
+    "etaSeconds": float|null, "stopReason": str|null}``, and a metric that is not finite is the text
     ``nan``, ``inf`` or ``-inf``; what has another shape is left out.
     """
     step = _count(report.get("step"))
@@ -40,10 +41,29 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
         step=step,
         total_steps=_count(report.get("totalSteps")),
         epoch=_count(report.get("epoch")),
+        eta_seconds=seconds(report.get("etaSeconds")),
+        steps_per_second=rate(report.get("stepsPerSecond")),
+        samples_per_second=rate(report.get("samplesPerSecond")),
         metrics=_metrics(report.get("metrics")),
+        stop_reason=stop_reason(report.get("stopReason")),
         last_report_time=_moment(report.get("time")),
     )
     return with_percent(found)
+
+
+def seconds(value: Any) -> int | None:
+    """Return a time left in whole seconds; None for what is no finite time."""
+    return int(value) if _fits_float(value) and 0 <= value < 2**53 else None
+
+
+def rate(value: Any) -> str | None:
+    """Return a rate as decimal text; None for what is none."""
+    return decimal(value) if _fits_float(value) and 0 <= value < math.inf else None
+
+
+def stop_reason(value: Any) -> StopReason | None:
+    """Return why the training ends early, if it is one of the criteria."""
+    return value if value in get_args(StopReason) else None
 
 
 def _count(value: Any) -> int | None:
