@@ -72,7 +72,7 @@ manifests: env ## Generate what is made from the chart
 	@$(BIN)/python -m install.generate
 
 docs: env ## Generate the reference from the code
-	@$(BIN)/python docs/reference.py
+	@$(BIN)/python -m docs.reference
 
 lock: ## Pin anew what pyproject.toml and the images' requirements.in ask for
 	@$(DEV) lock

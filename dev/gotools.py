@@ -13,6 +13,8 @@ from dev.steps import step
 FLAGS = ("-trimpath", "-buildvcs=false")
 KUBERNETES_VERSION = "v1.35.4"
 HELM_VERSION = "v3.22.0"
+PROMETHEUS_VERSION = "v3.16.0"
+_PROMETHEUS = "github.com/prometheus/prometheus"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Module:
     name: str
     programs: dict[str, str]
     variables: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -34,10 +37,15 @@ class Module:
         return " ".join(("-s -w", *(f"-X {variable}" for variable in self.variables)))
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags for ``go build``, besides those for the linker."""
+        return (*FLAGS, *(("-tags", ",".join(self.tags)) if self.tags else ()))
+
+    @property
     def folder(self) -> Path:
         """Where its programs lie, by the hash of everything that decides what they are."""
         files = [file.read_bytes() for file in sorted(self.source.iterdir())]
-        return paths.cache() / "tools" / f"{self.name}-{digest(*files, *FLAGS, self.ldflags)}"
+        return paths.cache() / "tools" / f"{self.name}-{digest(*files, *self.flags, self.ldflags)}"
 
 
 def _kubernetes() -> Module:
@@ -68,6 +76,12 @@ MODULES = (
     Module(
         "local-path-provisioner",
         {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+    ),
+    Module(
+        "prometheus",
+        {name: f"{_PROMETHEUS}/cmd/{name}" for name in ("prometheus", "promtool")},
+        (f"github.com/prometheus/common/version.Version={PROMETHEUS_VERSION.removeprefix('v')}",),
+        ("remove_all_sd", "enable_kubernetes_sd"),
     ),
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
 )
@@ -100,6 +114,6 @@ def _module_of(program: str) -> Module:
 def _build(program: str) -> None:
     module = _module_of(program)
     with step(f"Building {program} from dev/tools/{module.name}"), replacing(path(program)) as out:
-        flags = (*FLAGS, "-ldflags", module.ldflags, "-o", str(out))
+        flags = (*module.flags, "-ldflags", module.ldflags, "-o", str(out))
         package = module.programs[program]
         run("go", "build", *flags, package, cwd=module.source, env={"CGO_ENABLED": "0"})

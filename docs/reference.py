@@ -15,14 +15,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from docs import metrics
 from slipway.api.crd import KINDS, Kind, crd
-from slipway.controller.gauges import add_gauges
 from slipway.kube import reasons as common_reasons
 from slipway.serving import reasons as serving_reasons
 from slipway.settings import Settings, StoreSettings
-from slipway.telemetry.metrics import Metrics
 from slipway.training import reasons as training_reasons
-from slipway_runtime import metrics as runtime_metrics
 
 TARGET = Path(__file__).with_name("reference.md")
 Row = tuple[str, ...]
@@ -83,30 +81,6 @@ def reason_rows(module: ModuleType) -> Iterator[Row]:
             yield f"`{node.value.value!s}`", " ".join(text.split())
 
 
-def metric_rows() -> Iterator[Row]:
-    """Yield the operator's metrics."""
-    metrics = Metrics()
-    add_gauges(metrics, _Nothing(), _Nothing(), _Nothing())  # type: ignore[arg-type]
-    for family in metrics.registry.collect():
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        yield f"`{name}`", family.type, family.documentation
-
-
-class _Nothing:
-    """A cache, a queue and a watch of nothing: enough to ask gauges for their names."""
-
-    active = 0
-
-    def __len__(self) -> int:
-        return 0
-
-    def of_kind(self, _: str) -> tuple[()]:
-        return ()
-
-    def ages(self) -> dict[str, float]:
-        return {}
-
-
 def setting_rows(settings: type[BaseSettings]) -> Iterator[Row]:
     """Yield the environment variables of a settings class."""
     prefix = settings.model_config["env_prefix"]
@@ -139,31 +113,15 @@ def render() -> str:
     parts += [
         "## The condition Stalled of both kinds",
         table(("name", "meaning"), reason_rows(common_reasons)),
-        "## Metrics of the operator",
-        "Served on the operator's port at `/metrics`.",
-        table(("name", "type", "meaning"), metric_rows()),
-        "## Metrics of training pods",
-        "Served by the agent of each pod on port 9400 at `/metrics`; index 0 is rank 0.",
-        table(("name", "meaning"), runtime_rows()),
+        "## Metrics",
+        "Labels of pods' series come from the pods' own labels, by the scrape; see metrics.md.",
+        table(metrics.HEAD, metrics.rows()),
         "## Settings of the operator",
         "Environment variables; the chart sets them.",
         table(("variable", "default", "meaning"), setting_rows(Settings)),
         table(("variable", "default", "meaning"), setting_rows(StoreSettings)),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def runtime_rows() -> Iterator[Row]:
-    """Yield the metrics of training pods, from the help texts that they are served with."""
-    names = [field for field, *_ in runtime_metrics.GAUGES]
-    gpu = dict.fromkeys((field for field, *_ in runtime_metrics.GPU_GAUGES), 1)
-    more = {"metrics": {"loss": 1.0}, "gpu": gpu, "stopReason": "Patience"}
-    report = {**dict.fromkeys(names, 1), **more}
-    lines = (*runtime_metrics.store_lines(up=True), *runtime_metrics.report_lines(report))
-    for line in lines:
-        if line.startswith("# HELP "):
-            _, _, name, text = line.split(" ", 3)
-            yield f"`{name}`", text
 
 
 if __name__ == "__main__":

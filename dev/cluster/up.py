@@ -15,7 +15,8 @@ from dev.shell import run, succeeds, wait_until, write
 from dev.steps import say, step
 
 COMPLETE = layout.STATE / "run" / "complete"
-PROGRAMS = tuple(program for program in gotools.ALL if program != "helm")
+_ELSEWHERE = ("helm", "prometheus", "promtool")
+PROGRAMS = tuple(program for program in gotools.ALL if program not in _ELSEWHERE)
 
 
 def up() -> None:

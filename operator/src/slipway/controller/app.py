@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import kopf
 
-from slipway.controller.gauges import add_gauges
+from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
 from slipway.controller.observe import ConfigMapKeys, Observer
@@ -35,6 +35,7 @@ from slipway.kube.lease import LeaseLock, lead
 from slipway.kube.resources import OWN
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
+from slipway.telemetry.certificates import Certificates
 from slipway.telemetry.health import WatchHealth
 from slipway.telemetry.metrics import Metrics
 from slipway.telemetry.server import HttpServer
@@ -54,15 +55,20 @@ class Operator:
         self._make_kinds = make_kinds
         self._metrics = Metrics()
         self._cache = Cache()
-        self._queue: WorkQueue[ObjectRef] = WorkQueue()
-        self._intake = Intake(self._cache, self._queue)
+        self._queue: WorkQueue[ObjectRef] = WorkQueue(self._metrics.queue_wait.observe)
+        self._intake = Intake(self._cache, self._queue, self._metrics.object_changed)
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
         self._progress = ProgressReader(settings.progress_interval_seconds)
         self._leading = asyncio.Event()
         self._stop = asyncio.Event()
         self._failed = False
         self._tasks: list[asyncio.Task[None]] = []
-        add_gauges(self._metrics, self._cache, self._queue, self._health)
+        self._certificates = Certificates()
+        add_gauges(self._metrics, self._sources())
+
+    def _sources(self) -> Sources:
+        leading = self._leading.is_set
+        return Sources(self._cache, self._queue, self._health, leading, self._certificates)
 
     async def run(self, kubeconfig: Path | None) -> int:
         """Run until a signal or a failure; return the exit status of the process.
@@ -87,6 +93,8 @@ class Operator:
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
         self._start("workers", self._work(connection, client))
         self._start("election", self._lead(client, _identity(connection)))
+        servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
+        self._start("certificates", self._certificates.run(servers, connection.tls))
         self._start("sweeper", sweeper.run(self._settings.resync_seconds))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()

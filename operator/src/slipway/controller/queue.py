@@ -29,13 +29,17 @@ def backoff(failures: int, spread: Callable[[], float] = random.random) -> float
 
 
 class WorkQueue(Generic[Key]):
-    """A delaying, deduplicating queue for the workers of one event loop."""
+    """A delaying, deduplicating queue for the workers of one event loop.
 
-    def __init__(self) -> None:
+    ``waited`` is told how many seconds each key that was due waited for a worker.
+    """
+
+    def __init__(self, waited: Callable[[float], None] = lambda _: None) -> None:
+        self._waited = waited
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._entries = 0
-        self._ready: deque[Key] = deque()
+        self._ready: deque[tuple[Key, float]] = deque()
         self._queued: set[Key] = set()
         self._active: dict[Key, float] = {}
         self._again: dict[Key, float] = {}
@@ -91,7 +95,7 @@ class WorkQueue(Generic[Key]):
             if self._due.get(key) == when:
                 del self._due[key]
                 self._queued.add(key)
-                self._ready.append(key)
+                self._ready.append((key, when))
                 self._wake()
         if self._timer is not None:
             self._timer.cancel()
@@ -115,9 +119,10 @@ class WorkQueue(Generic[Key]):
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
-        key = self._ready.popleft()
+        key, due = self._ready.popleft()
         self._queued.discard(key)
-        self._active[key] = asyncio.get_running_loop().time()
+        self._active[key] = now = asyncio.get_running_loop().time()
+        self._waited(now - due)
         return key
 
     def done(self, key: Key, after: float | None = None) -> None:

@@ -136,7 +136,8 @@ class Reconciler:
         pause = self._statuses.pause(obj, status) if status is not None else None
         if status is not None and pause == 0:
             there = await self._statuses.write(obj, status)
-            self._count(ref.kind, "status", there)
+            if self._count(ref.kind, "status", there):
+                self._metrics.status_written(obj, status)
             pause = None
         await self._tell(obj, plan, trouble)
         return pause

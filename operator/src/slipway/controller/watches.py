@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slipway.controller.queue import WorkQueue
@@ -17,11 +17,20 @@ _DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
 
 
 class Intake:
-    """Takes in what the watches see. ``synced`` is set once all kinds are listed in full."""
+    """Takes in what the watches see. ``synced`` is set once all kinds are listed in full.
 
-    def __init__(self, cache: Cache, queue: WorkQueue[ObjectRef]) -> None:
+    ``tell`` is called with the version before and the new version of what changed, if any.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        queue: WorkQueue[ObjectRef],
+        tell: Callable[[Manifest | None, Manifest | None], None] = lambda *_: None,
+    ) -> None:
         self._cache = cache
         self._queue = queue
+        self._tell = tell
         self.synced = asyncio.Event()
 
     def learn(self, obj: Mapping[str, Any]) -> None:
@@ -34,11 +43,16 @@ class Intake:
         if not self.synced.is_set():
             self.synced.set()
             self.wake_all()
+        ref = ObjectRef.of(obj)
         if change == "DELETED":
-            uid = obj["metadata"].get("uid", "")
-            news = self._cache.remove(ObjectRef.of(obj), uid, version_of(obj))
+            news = self._cache.remove(ref, obj["metadata"].get("uid", ""), version_of(obj))
+            if news:
+                self._tell(dict(obj), None)
         else:
+            before = self._cache.get(ref)
             news = self._cache.feed(obj)
+            if news:
+                self._tell(before, dict(obj))
         if news:
             self.wake(obj)
         else:

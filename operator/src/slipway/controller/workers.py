@@ -10,6 +10,7 @@ from slipway.kube.errors import KubeError, Unavailable
 from slipway.plan import ObjectRef
 from slipway.telemetry.logs import about
 from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.trace import traced
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,13 +41,13 @@ class Workers:
             await gate.wait()
         while True:
             ref = await self._queue.get()
-            with about(ref.kind, ref.namespace, ref.name):
+            with about(ref.kind, ref.namespace, ref.name), traced():
                 await self.handle(ref)
 
     async def handle(self, ref: ObjectRef) -> None:
         """Reconcile one key that was taken from the queue, and give it back."""
         try:
-            with self._metrics.duration.labels(ref.kind).time():
+            with self._metrics.reconciling(ref.kind):
                 outcome = await self._reconciler.reconcile(ref)
         except asyncio.CancelledError:
             self._queue.done(ref)

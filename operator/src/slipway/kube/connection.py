@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import load_incluster_config
 
 from slipway.kube.errors import KubeError
+from slipway.telemetry.trace import traceparent
 
 _LOG = logging.getLogger(__name__)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
@@ -31,6 +33,8 @@ def _observing(observer: RequestObserver) -> aiohttp.ClientMiddlewareType:
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         status = 0
+        if trace := traceparent():
+            request.headers["traceparent"] = trace
         try:
             response = await handler(request)
             status = response.status
@@ -55,6 +59,12 @@ class Connection:
         self.api: Any = ApiClient(configuration)
 
     @property
+    def tls(self) -> ssl.SSLContext:
+        """What trusts the API server's authority."""
+        context: ssl.SSLContext = self.api.rest_client.ssl_context
+        return context
+
+    @property
     def server(self) -> str:
         """URL of the API server."""
         return str(self._configuration.host)
@@ -69,9 +79,8 @@ class Connection:
 
     def session(self, limit: int, observer: RequestObserver) -> aiohttp.ClientSession:
         """Return a session of at most ``limit`` connections that is authorised and observed."""
-        context = self.api.rest_client.ssl_context
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, ssl=context),
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self.tls),
             middlewares=(self._authorise, _observing(observer)),
             proxy=self._configuration.proxy,
         )

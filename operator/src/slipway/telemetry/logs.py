@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+from slipway.telemetry.trace import trace_id
+
 _OBJECT: ContextVar[dict[str, str] | None] = ContextVar("slipway_object", default=None)
 
 
@@ -23,7 +25,7 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object: time, level, logger, message, and the object's name."""
+    """Formats a record as one JSON object: time, level, logger, message, object and trace."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without a line break at its end."""
@@ -35,6 +37,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **(_OBJECT.get() or {}),
         }
+        if trace := trace_id():
+            line["traceId"] = trace
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

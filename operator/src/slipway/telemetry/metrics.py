@@ -1,84 +1,104 @@
 """Prometheus metrics of the operator."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-)
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
-Sample = tuple[tuple[str, ...], float]
-"""Values of the labels, and the value."""
+from slipway import __version__
+from slipway.plan import Manifest
+from slipway.telemetry.catalogue import Catalogue, Described, Labels, Sample, Take
+from slipway.telemetry.objects import Objects, add_object_gauges
+from slipway.telemetry.serving import ServingMetrics
+from slipway.telemetry.trace import exemplar
+from slipway.telemetry.training import TrainingMetrics
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-class Sampled(Collector):
-    """A gauge whose samples are taken when it is scraped."""
-
-    def __init__(
-        self, name: str, text: str, labels: tuple[str, ...], take: Callable[[], Iterable[Sample]]
-    ) -> None:
-        self._name, self._text, self._labels, self._take = name, text, labels, take
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the gauge with its present samples."""
-        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
-        for values, number in self._take():
-            family.add_metric(values, number)
-        yield family
+__all__ = ["Metrics", "Sample"]
 
 
 class Metrics:
     """All metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
-        self.reconciles = Counter(
-            "slipway_reconcile",
+        self._catalogue = made = Catalogue()
+        ProcessCollector(registry=made.registry)
+        self.training = TrainingMetrics(made)
+        self.serving = ServingMetrics(made)
+        self.reconciles = made.counter(
+            "slipway_reconcile_total",
             "Reconciles by the object's kind and how they ended.",
-            ("kind", "result"),
-            registry=self.registry,
+            *("kind", "result"),
         )
-        self.errors = Counter(
-            "slipway_reconcile_errors",
+        self.errors = made.counter(
+            "slipway_reconcile_errors_total",
             "Failed reconciles by the object's kind and the reason.",
-            ("kind", "reason"),
-            registry=self.registry,
+            *("kind", "reason"),
         )
-        self.duration = Histogram(
+        self.duration = made.histogram(
             "slipway_reconcile_duration_seconds",
-            "Time of one reconcile, from observing to the last write.",
-            ("kind",),
-            buckets=_SECONDS,
-            registry=self.registry,
+            "Time of one reconcile, from observing to the last write. Exemplars name its trace.",
+            "kind",
         )
-        self.requests = Counter(
-            "slipway_api_requests",
+        self.queue_wait = made.histogram(
+            "slipway_workqueue_wait_seconds",
+            "Time that a key which was due waited for a worker.",
+        )
+        self.requests = made.counter(
+            "slipway_api_requests_total",
             "Requests to the API server by verb and status code; code 0 is no answer.",
-            ("verb", "code"),
-            registry=self.registry,
+            *("verb", "code"),
         )
-        self.writes = Counter(
-            "slipway_api_writes",
+        self.writes = made.counter(
+            "slipway_api_writes_total",
             "Writes for objects by the object's kind and what was written.",
-            ("kind", "what"),
-            registry=self.registry,
+            *("kind", "what"),
         )
-        self.leader = Gauge(
-            "slipway_leader",
-            "Whether this replica acts (1) or stands by (0).",
-            registry=self.registry,
+        self.leader = made.gauge(
+            "slipway_leader", "Whether this replica acts (1) or stands by (0)."
         )
+        made.gauge("slipway_build_info", "Always 1, with the version.", "version").labels(
+            __version__
+        ).set(1)
 
-    def sampled(
-        self, name: str, text: str, labels: tuple[str, ...], take: Callable[[], Iterable[Sample]]
-    ) -> None:
-        """Add a gauge that ``take`` fills at each scrape."""
-        self.registry.register(Sampled(name, text, labels, take))
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where all metrics are registered."""
+        return self._catalogue.registry
+
+    @property
+    def described(self) -> tuple[Described, ...]:
+        """What each metric is called and means."""
+        return tuple(self._catalogue.described)
+
+    def sampled(self, name: str, text: str, labels: Labels, take: Take) -> None:
+        """Add a gauge or counter that ``take`` fills at each scrape."""
+        self._catalogue.sampled(name, text, labels, take)
+
+    def add_object_gauges(self, objects: Objects) -> None:
+        """Add the gauges of each object; ``objects`` gives those of a kind."""
+        add_object_gauges(self._catalogue, objects)
+
+    @contextmanager
+    def reconciling(self, kind: str) -> Iterator[None]:
+        """Measure one reconcile."""
+        begun = perf_counter()
+        try:
+            yield
+        finally:
+            self.duration.labels(kind).observe(perf_counter() - begun, exemplar())
+
+    def status_written(self, before: Manifest, status: Mapping[str, Any]) -> None:
+        """Count what a status says that the one of the object before it did not."""
+        if before["kind"] == "TrainingJob":
+            self.training.status_written(before, status)
+        else:
+            self.serving.status_written(before, status)
+
+    def object_changed(self, before: Manifest | None, after: Manifest | None) -> None:
+        """Count what a watched object's new version tells; ``after`` is None once it is gone."""
+        if after is not None and after["kind"] == "Pod":
+            self.serving.pod_changed(before, after)
+        elif after is None and before is not None and before["kind"] == "ModelDeployment":
+            self.serving.forget(before)

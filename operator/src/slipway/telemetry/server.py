@@ -4,8 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 _LOG = logging.getLogger(__name__)
 Check = Callable[[], Sequence[str]]
@@ -22,10 +22,9 @@ def _health(check: Check) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 
 def _application(registry: CollectorRegistry, alive: Check, ready: Check) -> web.Application:
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+    async def metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
     application = web.Application()
     application.router.add_get("/metrics", metrics)

@@ -1,0 +1,112 @@
+"""The table of all metrics, for docs/reference.md: from the code that serves them."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from slipway.controller.gauges import Sources, add_gauges
+from slipway.telemetry.metrics import Metrics
+from slipway_runtime import metrics as runtime_metrics
+
+Row = tuple[str, ...]
+HEAD: Row = ("name", "type", "labels", "served by", "meaning")
+JOB_LABELS = "namespace, training_job, index"
+DEPLOYMENT_LABELS = "namespace, deployment, revision, model"
+
+ENVOY = (
+    (
+        "envoy_cluster_upstream_rq_xx",
+        "counter",
+        "envoy_response_code_class",
+        "Answers by class of their code. Cluster `torchserve` is the pod's own server.",
+    ),
+    (
+        "envoy_cluster_upstream_rq_time",
+        "histogram",
+        "le",
+        "Time of an answer in milliseconds, by upstream cluster.",
+    ),
+    ("envoy_cluster_upstream_rq_active", "gauge", "", "Requests in flight, by upstream cluster."),
+    (
+        "envoy_http_downstream_rq_xx",
+        "counter",
+        "envoy_response_code_class",
+        "Answers to users by class of their code; `http` is the users' listener.",
+    ),
+    ("envoy_http_downstream_rq_time", "histogram", "le", "Time of an answer in milliseconds."),
+    ("envoy_http_downstream_rq_active", "gauge", "", "Requests in flight at the users' listener."),
+    (
+        "envoy_server_days_until_first_cert_expiring",
+        "gauge",
+        "",
+        "Days until the first certificate of the proxy runs out, where it has one.",
+    ),
+)
+"""Of Envoy's many series those that dashboards and alerts use: name, type, own labels, meaning."""
+
+TORCHSERVE = (
+    ("ts_inference_requests_total", "counter", "model_name", "Predictions asked for."),
+    (
+        "ts_inference_latency_microseconds",
+        "counter",
+        "model_name",
+        "Time spent on predictions, waiting included, in microseconds.",
+    ),
+    (
+        "ts_queue_latency_microseconds",
+        "counter",
+        "model_name",
+        "Time that predictions waited for a worker, in microseconds.",
+    ),
+    ("CPUUtilization", "gauge", "", "CPU use as TorchServe sees it, in percent."),
+    ("MemoryUtilization", "gauge", "", "Memory use as TorchServe sees it, in percent."),
+    ("WorkerLoadTime", "gauge", "WorkerName", "Time that a worker took to load, in milliseconds."),
+)
+"""Of TorchServe's series those that dashboards use."""
+
+
+def rows() -> Iterator[Row]:
+    """Yield a row for each metric: the operator's, the training pods', the serving pods'."""
+    yield from _operator_rows()
+    yield from _training_rows()
+    yield from _serving_rows("Envoy", ENVOY)
+    yield from _serving_rows("TorchServe", TORCHSERVE)
+
+
+def _operator_rows() -> Iterator[Row]:
+    metrics = Metrics()
+    sources: Any = Sources(_Nothing(), _Nothing(), _Nothing(), lambda: True)  # type: ignore[arg-type]
+    add_gauges(metrics, sources)
+    for each in metrics.described:
+        yield f"`{each.name}`", each.kind, ", ".join(each.labels), "operator", each.text
+
+
+class _Nothing:
+    """A cache, a queue and a watch of nothing: no gauge is asked for its value."""
+
+
+def _training_rows() -> Iterator[Row]:
+    for name, kind, labels, text in _training_series():
+        yield f"`{name}`", kind, ", ".join(filter(None, (JOB_LABELS, labels))), "training pod", text
+
+
+def _training_series() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, own labels and meaning, from the page that a training pod serves."""
+    names = [field for field, *_ in runtime_metrics.GAUGES]
+    gpu = dict.fromkeys((field for field, *_ in runtime_metrics.GPU_GAUGES), 1)
+    more = {"metrics": {"loss": 1.0}, "gpu": gpu, "stopReason": "Patience"}
+    report = {**dict.fromkeys(names, 1), **more}
+    lines = [*runtime_metrics.store_lines(up=True), *runtime_metrics.report_lines(report)]
+    types = {line.split(" ")[2]: line.split(" ")[3] for line in lines if line.startswith("# TYPE")}
+    for line in lines:
+        if line.startswith("# HELP "):
+            _, _, name, text = line.split(" ", 3)
+            sample = next(each for each in lines if each.startswith((f"{name}{{", f"{name} ")))
+            own = re.findall(r'([a-z_]+)="', sample)
+            yield name, types[name], ", ".join(own), text
+
+
+def _serving_rows(server: str, series: Iterable[tuple[str, str, str, str]]) -> Iterator[Row]:
+    for name, kind, labels, text in series:
+        whole = ", ".join(filter(None, (DEPLOYMENT_LABELS, labels)))
+        yield f"`{name}`", kind, whole, server, text

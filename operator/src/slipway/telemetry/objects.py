@@ -1,0 +1,204 @@
+"""Gauges of each TrainingJob and ModelDeployment, read from what is watched at each scrape.
+
+Only the replica that leads shows them, so that sums over replicas count each object once. Their
+series end with the objects.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.plan import Manifest
+from slipway.telemetry import reading
+from slipway.telemetry.catalogue import Catalogue, Labels, Sample
+from slipway.telemetry.reading import moment, number, status_of
+from slipway.telemetry.serving import strategy_of
+from slipway.telemetry.training import restarts
+
+Values = Iterable[tuple[tuple[Any, ...], float | None]]
+"""Values of the labels after namespace and name, and the value; None for no sample."""
+Objects = Callable[[str], Iterable[Manifest]]
+"""Returns all objects of a kind; none while this replica stands by."""
+
+
+@dataclass(frozen=True)
+class ObjectGauge:
+    """A gauge that each object of a kind has: with labels for its namespace, name and more."""
+
+    name: str
+    text: str
+    labels: Labels
+    read: Callable[[Manifest], Values]
+
+
+def _one(value: float | None) -> Values:
+    return [((), value)]
+
+
+def _progress(field: str) -> Callable[[Manifest], Values]:
+    def read(job: Manifest) -> Values:
+        return _one(number((status_of(job).get("progress") or {}).get(field)))
+
+    return read
+
+
+def _conditions(obj: Manifest) -> Values:
+    for each in reading.conditions_of(status_of(obj)):
+        yield (each["type"], each["reason"]), float(each["status"] == "True")
+
+
+def _nodes(job: Manifest) -> Values:
+    nodes = status_of(job).get("nodes") or {}
+    for state in ("desired", "active", "ready"):
+        yield (state,), number(nodes.get(state))
+
+
+def _percent(job: Manifest) -> Values:
+    percent = number((status_of(job).get("progress") or {}).get("percent"))
+    return _one(None if percent is None else percent / 100)
+
+
+def _last_report(job: Manifest) -> Values:
+    return _one(moment((status_of(job).get("progress") or {}).get("lastReportTime")))
+
+
+def _last_checkpoint(job: Manifest) -> Values:
+    return _one(moment((status_of(job).get("checkpoint") or {}).get("lastTime")))
+
+
+TRAINING: tuple[ObjectGauge, ...] = (
+    ObjectGauge(
+        "slipway_training_job_phase",
+        "Always 1, with the job's phase.",
+        ("phase",),
+        lambda job: [((status_of(job).get("phase", "Pending"),), 1.0)],
+    ),
+    ObjectGauge(
+        "slipway_training_job_condition",
+        "Whether a condition of the job is true (1), with its reason.",
+        ("condition", "reason"),
+        _conditions,
+    ),
+    ObjectGauge(
+        "slipway_training_job_nodes",
+        "Pods of the job by state: desired, active, ready.",
+        ("state",),
+        _nodes,
+    ),
+    ObjectGauge(
+        "slipway_training_job_restarts",
+        "How often the job's whole group was restarted.",
+        (),
+        lambda job: _one(float(restarts(status_of(job)))),
+    ),
+    ObjectGauge(
+        "slipway_training_job_created_timestamp_seconds",
+        "When the job was made, in seconds since 1970.",
+        (),
+        lambda job: _one(reading.created(job)),
+    ),
+    ObjectGauge(
+        "slipway_training_job_progress_ratio",
+        "Share of the steps done, 0 to 1, where the script says how many there are.",
+        (),
+        _percent,
+    ),
+    ObjectGauge(
+        "slipway_training_job_eta_seconds",
+        "Time that the training still takes at its present pace.",
+        (),
+        _progress("etaSeconds"),
+    ),
+    ObjectGauge(
+        "slipway_training_job_last_report_timestamp_seconds",
+        "When the script last reported progress, in seconds since 1970.",
+        (),
+        _last_report,
+    ),
+    ObjectGauge(
+        "slipway_training_job_last_checkpoint_timestamp_seconds",
+        "When the job's last checkpoint was complete in the store, in seconds since 1970.",
+        (),
+        _last_checkpoint,
+    ),
+)
+
+
+def _replicas(deployment: Manifest) -> Values:
+    status, spec = status_of(deployment), deployment.get("spec") or {}
+    if not spec.get("autoscaling"):
+        yield ("desired",), number(spec.get("replicas", 1))
+    yield ("total",), number(status.get("replicas"))
+    yield ("updated",), number(status.get("updatedReplicas"))
+    yield ("ready",), number(status.get("readyReplicas"))
+
+
+def _rollout(deployment: Manifest) -> dict[str, Any]:
+    return status_of(deployment).get("rollout") or {}
+
+
+def _weights(deployment: Manifest) -> Values:
+    status, rollout = status_of(deployment), _rollout(deployment)
+    candidate, stable = rollout.get("candidate"), rollout.get("stable") or status.get("revision")
+    weight = number(rollout.get("weight")) or 0.0
+    if candidate and candidate != stable:
+        yield (candidate, "candidate"), weight / 100
+    if stable:
+        yield (stable, "stable"), 1 - (weight / 100 if candidate else 0.0)
+
+
+def _phase(deployment: Manifest) -> Values:
+    phase = _rollout(deployment).get("phase")
+    return [((strategy_of(deployment), phase), 1.0)] if phase else []
+
+
+SERVING: tuple[ObjectGauge, ...] = (
+    ObjectGauge(
+        "slipway_model_deployment_condition",
+        "Whether a condition of the deployment is true (1), with its reason.",
+        ("condition", "reason"),
+        _conditions,
+    ),
+    ObjectGauge(
+        "slipway_model_deployment_replicas",
+        "Pods of the deployment by state: desired (where nothing scales it), total, updated, "
+        "ready.",
+        ("state",),
+        _replicas,
+    ),
+    ObjectGauge(
+        "slipway_rollout_weight_ratio",
+        "Share of the users' requests that a revision gets, 0 to 1, with its role: stable or "
+        "candidate.",
+        ("revision", "role"),
+        _weights,
+    ),
+    ObjectGauge(
+        "slipway_rollout_phase",
+        "Always 1, with the strategy and the phase of the deployment's rollout.",
+        ("strategy", "phase"),
+        _phase,
+    ),
+)
+
+
+def add_object_gauges(made: Catalogue, objects: Objects) -> None:
+    """Register the gauges of both kinds."""
+    for kind, label, gauges in (
+        ("TrainingJob", "training_job", TRAINING),
+        ("ModelDeployment", "deployment", SERVING),
+    ):
+        for gauge in gauges:
+            labels = ("namespace", label, *gauge.labels)
+            made.sampled(gauge.name, gauge.text, labels, _taker(gauge, kind, objects))
+
+
+def _taker(gauge: ObjectGauge, kind: str, objects: Objects) -> Callable[[], Iterator[Sample]]:
+    def take() -> Iterator[Sample]:
+        for obj in objects(kind):
+            head = (reading.namespace_of(obj), reading.name_of(obj))
+            for labels, value in gauge.read(obj):
+                if value is not None:
+                    yield (*head, *(str(label) for label in labels)), value
+
+    return take

@@ -1,0 +1,127 @@
+"""What happens to TrainingJobs, counted when it is written to their statuses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from slipway.plan import Manifest
+from slipway.telemetry import reading
+from slipway.telemetry.catalogue import LONG, SIZES, Catalogue
+from slipway.telemetry.reading import Status, elapsed, turned
+
+_ENDS = {"Succeeded": "Succeeded", "Packaging": "Succeeded", "Failed": "Failed"}
+"""How a run ended, by the phase that followed it; any other phase is Interrupted."""
+
+
+class TrainingMetrics:
+    """Counters and histograms of TrainingJobs, by namespace."""
+
+    def __init__(self, made: Catalogue) -> None:
+        self._queued = made.histogram(
+            "slipway_training_queue_wait_seconds",
+            "Time that a job waited until all its pods ran: after its creation, a restart or a "
+            "resume.",
+            "namespace",
+            buckets=LONG,
+        )
+        self._ran = made.histogram(
+            "slipway_training_run_seconds",
+            "Time that a job's pods ran without a break, by how that ended: Succeeded, Failed or "
+            "Interrupted (a restart, a suspension).",
+            *("namespace", "result"),
+            buckets=LONG,
+        )
+        self._finished = made.counter(
+            "slipway_training_jobs_finished_total",
+            "Jobs that ended, by result and the reason that their condition gives.",
+            *("namespace", "result", "reason"),
+        )
+        self._restarts = made.counter(
+            "slipway_training_restarts_total", "Restarts of whole groups of pods.", "namespace"
+        )
+        self._lost = made.counter(
+            "slipway_training_lost_seconds_total",
+            "Running time whose work was lost to restarts: what came after the last checkpoint.",
+            "namespace",
+        )
+        self._packaged = made.histogram(
+            "slipway_packaging_seconds",
+            "Time from the end of a training to its package, or to the failure to make one.",
+            *("namespace", "result"),
+            buckets=LONG,
+        )
+        self._size = made.histogram(
+            "slipway_package_size_bytes", "Sizes of model archives.", "namespace", buckets=SIZES
+        )
+
+    def status_written(self, before: Manifest, after: Status) -> None:
+        """Count what ``after`` says that the status of the object ``before`` did not."""
+        old, namespace = reading.status_of(before), reading.namespace_of(before)
+        self._count_wait(before, after, namespace)
+        self._count_run(old, after, namespace)
+        self._count_restarts(old, after, namespace)
+        self._count_packaging(old, after, namespace)
+        self._count_end(old, after, namespace)
+
+    def _count_wait(self, before: Manifest, after: Status, namespace: str) -> None:
+        old = reading.status_of(before)
+        if not reading.became_true(old, after, "Running"):
+            return
+        since = reading.latest(
+            reading.created(before),
+            turned(old, "Running", "False") if _has_run(old) else None,
+            turned(after, "Suspended", "False"),
+        )
+        _observe(self._queued.labels(namespace), elapsed(since, turned(after, "Running", "True")))
+
+    def _count_run(self, old: Status, after: Status, namespace: str) -> None:
+        if not reading.is_true(old, "Running") or reading.is_true(after, "Running"):
+            return
+        result = _ENDS.get(str(after.get("phase")), "Interrupted")
+        ended = turned(after, "Running", "False") or reading.moment(after.get("completionTime"))
+        took = elapsed(turned(old, "Running", "True"), ended)
+        _observe(self._ran.labels(namespace, result), took)
+
+    def _count_restarts(self, old: Status, after: Status, namespace: str) -> None:
+        new = restarts(after) - restarts(old)
+        if new > 0:
+            self._restarts.labels(namespace).inc(new)
+            self._lost.labels(namespace).inc(max(0.0, lost_seconds(after) - lost_seconds(old)))
+
+    def _count_packaging(self, old: Status, after: Status, namespace: str) -> None:
+        packaged = reading.condition(after, "Packaged")
+        begun = turned(old, "Packaged", "False")
+        stored = reading.became_true(old, after, "Packaged")
+        failed = reading.became_true(old, after, "Failed") and begun is not None
+        if not (stored or failed):
+            return
+        ended = turned(after, "Packaged" if stored else "Failed", "True")
+        result = "Succeeded" if stored else "Failed"
+        _observe(self._packaged.labels(namespace, result), elapsed(begun, ended))
+        size = reading.number((after.get("package") or {}).get("sizeBytes"))
+        if packaged and stored:
+            _observe(self._size.labels(namespace), size)
+
+    def _count_end(self, old: Status, after: Status, namespace: str) -> None:
+        for result in ("Succeeded", "Failed"):
+            if reading.became_true(old, after, result):
+                reason = str(reading.condition(after, result).get("reason"))
+                self._finished.labels(namespace, result, reason).inc()
+
+
+def restarts(status: Status) -> int:
+    """Return how often a job's whole group was restarted."""
+    return int(reading.number(status.get("restarts")) or 0)
+
+
+def lost_seconds(status: Status) -> float:
+    """Return how much running time of a job was lost to restarts, in seconds."""
+    return reading.number(status.get("lostSeconds")) or 0.0
+
+
+def _has_run(status: Mapping[str, Any]) -> bool:
+    return bool(status.get("startTime"))
+
+
+def _observe(histogram: Any, value: float | None) -> None:
+    if value is not None:
+        histogram.observe(value)

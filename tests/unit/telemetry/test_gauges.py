@@ -1,0 +1,114 @@
+"""The gauges of each object, and who shows them."""
+
+from typing import Any, cast
+
+from slipway.controller.gauges import Sources, add_gauges
+from slipway.plan import Manifest
+from slipway.telemetry.gpus import GpuMeter, held
+from slipway.telemetry.metrics import Metrics
+from tests.unit.telemetry.objects import at, condition, deployment, job, value
+
+
+class FakeCache:
+    """Holds objects by kind."""
+
+    def __init__(self, *objects: Manifest) -> None:
+        self._objects = objects
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def of_kind(self, kind: str) -> list[Manifest]:
+        return [obj for obj in self._objects if obj["kind"] == kind]
+
+
+class Idle:
+    """A queue and a health with nothing to tell."""
+
+    active = 0
+
+    def __len__(self) -> int:
+        return 0
+
+    def ages(self) -> dict[str, float]:
+        return {}
+
+
+def served(*objects: Manifest, leading: bool = True) -> Metrics:
+    metrics, idle = Metrics(), cast(Any, Idle())
+    cache = cast(Any, FakeCache(*objects))
+    add_gauges(metrics, Sources(cache, idle, idle, lambda: leading))
+    return metrics
+
+
+def of_job(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return value(
+        metrics, f"slipway_training_job_{name}", namespace="ml", training_job="digits", **labels
+    )
+
+
+def test_a_job_shows_its_phase_nodes_and_progress() -> None:
+    progress = {"step": 30, "percent": 30, "lastReportTime": at("12:00:00")}
+    nodes = {"desired": 2, "active": 2, "ready": 1}
+    metrics = served(job(phase="Running", nodes=nodes, progress=progress))
+    assert of_job(metrics, "phase", phase="Running") == 1
+    assert of_job(metrics, "nodes", state="ready") == 1
+    assert of_job(metrics, "progress_ratio") == 0.3
+    assert of_job(metrics, "last_report_timestamp_seconds") == 1767268800
+
+
+def test_a_job_without_a_status_is_pending() -> None:
+    metrics = served(job())
+    assert of_job(metrics, "phase", phase="Pending") == 1
+    assert of_job(metrics, "progress_ratio") is None
+    assert value(metrics, "slipway_training_jobs", namespace="ml", phase="Pending") == 1
+
+
+def test_a_condition_is_shown_with_its_reason() -> None:
+    metrics = served(deployment(condition("Ready", False, "12:00:00", "Unschedulable")))
+    labels = {"namespace": "ml", "deployment": "model", "condition": "Ready"}
+    name = "slipway_model_deployment_condition"
+    assert value(metrics, name, **labels, reason="Unschedulable") == 0
+
+
+def test_all_traffic_is_the_stable_revisions_while_nothing_is_tried() -> None:
+    metrics = served(deployment(revision="abc"))
+    labels = {"namespace": "ml", "deployment": "model", "revision": "abc", "role": "stable"}
+    assert value(metrics, "slipway_rollout_weight_ratio", **labels) == 1
+
+
+def test_a_replica_that_stands_by_shows_nothing_of_the_cluster() -> None:
+    metrics = served(job(phase="Running"), leading=False)
+    assert of_job(metrics, "phase", phase="Running") is None
+    assert value(metrics, "slipway_training_jobs", namespace="ml", phase="Running") is None
+    assert value(metrics, "slipway_cached_objects") == 1
+
+
+def gpu_pod(phase: str, node: str = "node-1") -> Manifest:
+    limits = {"nvidia.com/gpu": "2", "memory": "4Gi"}
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "namespace": "ml",
+            "name": "p",
+            "labels": {"slipway.dev/component": "trainer"},
+        },
+        "spec": {"nodeName": node, "containers": [{"resources": {"limits": limits}}]},
+        "status": {"phase": phase},
+    }
+
+
+def test_gpus_are_held_from_the_node_to_the_end() -> None:
+    assert held(gpu_pod("Pending")) == 2
+    assert held(gpu_pod("Running")) == 2
+    assert held(gpu_pod("Pending", node="")) == 0
+    assert held(gpu_pod("Succeeded")) == 0
+
+
+def test_gpu_seconds_add_up_from_look_to_look() -> None:
+    now = 100.0
+    meter = GpuMeter(lambda: [gpu_pod("Running")], lambda: now)
+    now = 130.0
+    assert dict(meter.seconds()) == {("ml", "trainer"): 60}
+    now = 140.0
+    assert dict(meter.seconds()) == {("ml", "trainer"): 80}
