@@ -48,6 +48,7 @@ class TorchServe:
     paths: list[str] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     status: int = 200
+    longest: int = 0
 
     async def describe(self, _: web.Request) -> web.Response:
         workers = [{"id": str(9000 + i), "status": s} for i, s in enumerate(self.states)]
@@ -63,6 +64,7 @@ class TorchServe:
     async def predict(self, request: web.Request) -> web.Response:
         self.paths.append(request.path_qs)
         body = await request.read()
+        self.longest = max(self.longest, len(body))
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}
@@ -115,13 +117,15 @@ class Pod:
             return await answer.text()
 
 
-def proxy_config(folder: Path, workers: int = 1, response_timeout: int = 120) -> ProxyConfig:
+def proxy_config(
+    folder: Path, workers: int = 1, response_timeout: int = 120, model: str = "iris"
+) -> ProxyConfig:
     """Return a configuration with free ports and a route folder like a mounted ConfigMap."""
     http, ops, admin, inference, management, metrics = free_ports(6)
     return ProxyConfig(
         namespace="demo",
         deployment="iris",
-        model="iris",
+        model=model,
         workers=workers,
         response_timeout=response_timeout,
         routes_folder=str(folder),
@@ -152,12 +156,12 @@ def envoy_binary() -> str:
 
 @asynccontextmanager
 async def running_pod(
-    folder: Path, workers: int = 1, response_timeout: int = 120
+    folder: Path, workers: int = 1, response_timeout: int = 120, model: str = "iris"
 ) -> AsyncIterator[Pod]:
     """Run a pod; on leaving, everything in it has ended."""
     routes = folder / "routes"
     routes.mkdir()
-    config = proxy_config(routes, workers, response_timeout)
+    config = proxy_config(routes, workers, response_timeout, model)
     mount(routes, to_yaml(route_file(config)))
     torchserve = TorchServe(config.model, ["READY"] * workers)
     async with (

@@ -30,7 +30,7 @@ def test_no_address_but_loopback_is_contacted() -> None:
     addresses = {
         endpoint["endpoint"]["address"]["socket_address"]["address"]
         for cluster in clusters
-        for group in cluster["load_assignment"]["endpoints"]
+        for group in cluster.get("load_assignment", {}).get("endpoints", [])
         for endpoint in group["lb_endpoints"]
     }
     assert addresses == {"127.0.0.1"}

@@ -9,12 +9,18 @@ from slipway.envoy.config import (
     to_yaml,
 )
 from slipway.envoy.routes import route_file
+from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
 __all__ = [
     "ADMIN_ADDRESS",
+    "ALONE",
     "MAX_REQUEST_BYTES",
     "ROUTE_CONFIG",
+    "Condition",
+    "Match",
     "ProxyConfig",
+    "Split",
+    "Sticky",
     "bootstrap",
     "route_file",
     "to_yaml",

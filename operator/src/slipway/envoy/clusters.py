@@ -1,6 +1,6 @@
-"""The upstreams of a server pod's Envoy: TorchServe's three ports and Envoy's own admin port.
+"""The upstreams of a server pod's Envoy: TorchServe, Envoy's own admin port, the other slot.
 
-All are on loopback. Field reference: envoy.config.cluster.v3.Cluster and
+All but the last are on loopback. Field reference: envoy.config.cluster.v3.Cluster and
 envoy.config.core.v3.HealthCheck in Envoy's API documentation.
 """
 
@@ -12,6 +12,11 @@ INFERENCE = "torchserve"
 READINESS = "torchserve_readiness"
 METRICS = "torchserve_metrics"
 ADMIN = "envoy_admin"
+OTHER = "other"
+"""The pods of the deployment's other slot, which hold another revision."""
+
+FORWARDED = "x-slipway-forwarded"
+"""Header with the address that a request is forwarded to; it marks forwarded requests as such."""
 
 WORKER_READY = '"status": "READY"'
 """What TorchServe writes once for each worker that has loaded the model (GET /models/NAME)."""
@@ -25,6 +30,7 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
     """Return all upstream clusters."""
     return [
         inference_cluster(config),
+        other_cluster(),
         readiness_cluster(config),
         _loopback(METRICS, config.metrics_port),
         _loopback(ADMIN, config.admin_port),
@@ -32,7 +38,29 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
 
 
 def inference_cluster(config: ProxyConfig) -> dict[str, Any]:
-    """Return the cluster that answers users, with explicit and generous circuit breakers."""
+    """Return the cluster that answers users."""
+    return {**_loopback(INFERENCE, config.inference_port), "circuit_breakers": _limits()}
+
+
+def other_cluster() -> dict[str, Any]:
+    """Return the cluster of the other slot's pods, whose address each route to it names.
+
+    Nothing but the route file sets that header on a request that goes here (see
+    `slipway.envoy.routes`), so that no user can choose the address.
+    """
+    return {
+        "name": OTHER,
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "original_dst_lb_config": {"use_http_header": True, "http_header_name": FORWARDED},
+        "connect_timeout": seconds(1),
+        "circuit_breakers": _limits(),
+        "typed_extension_protocol_options": _http1(),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    """Return explicit and generous circuit breakers."""
     limits = {
         "max_connections": MAX_PENDING,
         "max_pending_requests": MAX_PENDING,
@@ -40,10 +68,7 @@ def inference_cluster(config: ProxyConfig) -> dict[str, Any]:
         "max_retries": 64,
         "track_remaining": True,
     }
-    return {
-        **_loopback(INFERENCE, config.inference_port),
-        "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **limits}]},
-    }
+    return {"thresholds": [{"priority": "DEFAULT", **limits}]}
 
 
 def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
@@ -82,10 +107,10 @@ def _loopback(name: str, port: int) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": seconds(1),
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                explicit_http_config={"http_protocol_options": {}},
-            )
-        },
+        "typed_extension_protocol_options": _http1(),
     }
+
+
+def _http1() -> dict[str, Any]:
+    name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {name: typed(name, explicit_http_config={"http_protocol_options": {}})}

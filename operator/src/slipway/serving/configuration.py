@@ -55,9 +55,9 @@ def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, st
     }
 
 
-def route_files(config: envoy.ProxyConfig) -> dict[str, str]:
+def route_files(config: envoy.ProxyConfig, split: envoy.Split = envoy.ALONE) -> dict[str, str]:
     """Return the files that Envoy reads anew when they change, by name."""
-    return {names.ROUTES_FILE: _routes_text(config)}
+    return {names.ROUTES_FILE: _routes_text(config, split)}
 
 
 @lru_cache(maxsize=1024)
@@ -66,5 +66,5 @@ def _bootstrap_text(config: envoy.ProxyConfig) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _routes_text(config: envoy.ProxyConfig) -> str:
-    return envoy.to_yaml(envoy.route_file(config))
+def _routes_text(config: envoy.ProxyConfig, split: envoy.Split) -> str:
+    return envoy.to_yaml(envoy.route_file(config, split))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from slipway.api.model_deployment import ModelDeployment
 from slipway.api.training_job import TrainingJob
 from slipway.plan import Children, StoreState
+from slipway.serving.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -13,10 +14,12 @@ class ServingSnapshot:
 
     ``children`` are the Deployment, ReplicaSets, Pods, Service, ConfigMaps, autoscaler and
     disruption budget with the deployment's label. ``training_job`` is the one that ``spec.model``
-    names; None where it names none or there is none.
+    names; None where it names none or there is none. ``traffic`` is what the pods of the two
+    revisions of a rollout answered, while an analysis goes on and they were asked.
     """
 
     deployment: ModelDeployment
     children: Children = field(default_factory=Children)
     training_job: TrainingJob | None = None
     store: StoreState = field(default_factory=StoreState)
+    traffic: Traffic | None = None

@@ -1,0 +1,111 @@
+"""The values of an analysis' metrics, each from what it is measured by. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slipway.api.analysis import Analysis, AnalysisMetric, Latency, ModelMetric
+from slipway.serving.traffic import RevisionTraffic, Traffic, Window, quantile
+
+
+class NotMeasuredError(Exception):
+    """There is nothing to judge by; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric's values: of the candidate and, where there is enough to go by, of stable.
+
+    ``what`` and ``unit`` word them; ``missing`` says why stable has none.
+    """
+
+    what: str
+    candidate: float
+    stable: float | None = None
+    unit: str = ""
+    missing: str = ""
+    higher_is_better: bool = False
+
+    @property
+    def candidate_badness(self) -> float:
+        """The candidate's value such that less is better; shares of good become shares of bad."""
+        return 1 - self.candidate if self.higher_is_better else self.candidate
+
+    @property
+    def stable_badness(self) -> float:
+        """The same of the stable revision."""
+        stable = self.stable or 0.0
+        return 1 - stable if self.higher_is_better else stable
+
+
+def measure(metric: AnalysisMetric, spec: Analysis, window: Window, traffic: Traffic) -> Measured:
+    """Return a metric's values; raises NotMeasuredError where the candidate has none."""
+    if metric.prometheus is not None:
+        return _prometheus(metric, traffic)
+    value, what, unit = _meter(metric)
+    enough = spec.min_samples
+    if window.candidate.requests < enough:
+        raise NotMeasuredError(
+            f"{metric.name}: the new revision has answered {window.candidate.requests:.0f} of the "
+            f"{enough} requests that it takes to judge"
+        )
+    candidate = value(window.candidate)
+    if candidate is None:
+        raise NotMeasuredError(f"{metric.name}: no pod of the new revision tells {what}")
+    few = window.stable.requests < enough
+    return Measured(
+        what=what,
+        candidate=candidate,
+        stable=None if few else value(window.stable),
+        unit=unit,
+        missing=f"the stable revision has answered {window.stable.requests:.0f} of {enough} "
+        "requests, too few to compare with",
+        higher_is_better=metric.success_rate is not None,
+    )
+
+
+_Meter = Callable[[RevisionTraffic], float | None]
+
+
+def _meter(metric: AnalysisMetric) -> tuple[_Meter, str, str]:
+    """Return how a metric is taken from a revision's traffic, how it is called, and its unit."""
+    if metric.latency is not None:
+        latency = metric.latency
+        what = f"the {latency.quantile} quantile of the answers' times"
+        return lambda traffic: _latency(latency, traffic), what, " ms"
+    if metric.model is not None:
+        model = metric.model
+        return lambda traffic: _own(model, traffic), f"the model's {model.name}", ""
+    return _success_rate, "the share of good answers", ""
+
+
+def _success_rate(traffic: RevisionTraffic) -> float | None:
+    return 1 - min(1.0, traffic.errors / traffic.requests) if traffic.requests else None
+
+
+def _latency(latency: Latency, traffic: RevisionTraffic) -> float | None:
+    return quantile(traffic.latency, float(latency.quantile))
+
+
+def _own(model: ModelMetric, traffic: RevisionTraffic) -> float | None:
+    """Return a gauge's mean, a histogram's mean, or a counter's increase for each request."""
+    if model.name in traffic.gauges:
+        return traffic.gauges[model.name]
+    observed = traffic.totals.get(f"{model.name}_count")
+    if observed:
+        return traffic.totals.get(f"{model.name}_sum", 0.0) / observed
+    if observed is None and model.name in traffic.totals and traffic.requests:
+        return traffic.totals[model.name] / traffic.requests
+    return None
+
+
+def _prometheus(metric: AnalysisMetric, traffic: Traffic) -> Measured:
+    reading = traffic.readings.get(metric.name)
+    if reading is None or reading.candidate is None:
+        why = reading.error if reading and reading.error else "Prometheus was not asked yet"
+        raise NotMeasuredError(f"{metric.name}: {why}")
+    return Measured(
+        what="the query's result",
+        candidate=reading.candidate,
+        stable=reading.stable,
+        missing="the query gave nothing for the stable revision",
+    )
