@@ -70,6 +70,11 @@ MODULES = (
         {"helm": "helm.sh/helm/v3/cmd/helm"},
         (f"helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
     ),
+    Module(
+        "helm-unittest",
+        {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"},
+    ),
+    Module("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
     Module("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
@@ -86,6 +91,7 @@ MODULES = (
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
 )
 CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
+CHART_TESTS = ("helm", "helm-unittest", "kubeconform")
 ALL = tuple(program for module in MODULES for program in module.programs)
 
 

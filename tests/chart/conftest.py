@@ -5,5 +5,5 @@ from dev import gotools
 
 @pytest.fixture(scope="session", autouse=True)
 def helm() -> None:
-    """Helm, built if it is not there yet."""
-    gotools.ensure(["helm"])
+    """Helm and what checks charts, built if they are not there yet."""
+    gotools.ensure(gotools.CHART_TESTS)

@@ -29,6 +29,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"operator": {"replicas": 2, "leaderElection": False}},
         "leave operator.leaderElection true",
     ),
+    "a pod of root's": ({"podSecurityContext": {"runAsNonRoot": False}}, "runAsNonRoot"),
+    "a user of root's": ({"podSecurityContext": {"runAsUser": 0}}, "Context/runAsUser'"),
+    "more capabilities": (
+        {"containerSecurityContext": {"capabilities": {"drop": []}}},
+        "'/containerSecurityContext/capabilities/drop'",
+    ),
+    "more privileges": (
+        {"containerSecurityContext": {"allowPrivilegeEscalation": True}},
+        "allowPrivilegeEscalation",
+    ),
+    "no share": (
+        {"operator": {"podDisruptionBudget": {"minAvailable": "half"}}},
+        "'/operator/podDisruptionBudget/minAvailable'",
+    ),
+    "an empty object": ({"extraObjects": [{}]}, "'/extraObjects/0'"),
     "a nameless account": (
         {"serviceAccount": {"create": False}},
         "give the existing one's name in serviceAccount.name",
@@ -76,7 +91,13 @@ def _has(values: Any, path: str) -> bool:
 def test_the_schema_and_the_default_values_name_the_same_things() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    free = (".global", ".claims")
+    free = (
+        ".global",
+        ".claims",
+        ".privileged",
+        ".containerSecurityContext.runAsNonRoot",
+        ".localhostProfile",
+    )
     missing = [
         leaf
         for leaf in sorted(_leaves(schema, schema))

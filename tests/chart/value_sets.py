@@ -39,7 +39,33 @@ EVERYTHING: dict[str, Any] = {
         ],
         "podLabels": {"part": "control"},
         "podAnnotations": {"example.com/note": "one"},
+        "deploymentAnnotations": {"example.com/owner": "platform"},
+        "podDisruptionBudget": {"minAvailable": 1},
+        "networkPolicy": {
+            "enabled": True,
+            "metricsFrom": [{"namespaceSelector": {}}],
+            "extraEgress": [{"to": [{"podSelector": {}}], "ports": [{"port": 9090}]}],
+        },
+        "revisionHistoryLimit": 1,
+        "volumes": [{"name": "ca", "configMap": {"name": "authorities"}}],
+        "volumeMounts": [{"name": "ca", "mountPath": "/etc/ssl/certs", "readOnly": True}],
     },
+    "podSecurityContext": {"fsGroupChangePolicy": "Always"},
+    "extraObjects": [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": "{{ .Release.Name }}-more",
+                "namespace": "{{ .Release.Namespace }}",
+                "labels": {
+                    "app.kubernetes.io/part-of": "slipway",
+                    "app.kubernetes.io/instance": "slipway",
+                    "app.kubernetes.io/managed-by": "Helm",
+                },
+            },
+        }
+    ],
     "serviceAccount": {"name": "ship", "annotations": {"example.com/role": "builder"}},
     "store": {
         "priorityClassName": "platform",

@@ -47,6 +47,13 @@ http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:748
 {{- end -}}
 {{- end -}}
 
+{{/* The TCP port of an outside bucket's endpoint. */}}
+{{- define "slipway.store.port" -}}
+{{- $endpoint := urlParse (default "https://s3.amazonaws.com" .Values.store.external.endpoint) -}}
+{{- $port := regexFind ":[0-9]+$" $endpoint.host | trimPrefix ":" -}}
+{{- $port | default (ternary "80" "443" (eq $endpoint.scheme "http")) -}}
+{{- end -}}
+
 {{- define "slipway.store.region" -}}
 {{- ternary "us-east-1" .Values.store.external.region .Values.store.enabled -}}
 {{- end -}}
