@@ -1,6 +1,6 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
-.PHONY: help tools images cluster down status demo test test-unit test-contract test-cluster \
+.PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
 	lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
@@ -53,6 +53,9 @@ cluster: ## Bring the local cluster up
 
 status: ## Say which processes of the local cluster run
 	@$(DEV) status
+
+prometheus: ## Start a Prometheus that scrapes the local cluster, with the chart's rules
+	@$(DEV) prometheus
 
 down: ## End the local cluster: nothing stays running, mounted or routed
 	@$(DEV) down

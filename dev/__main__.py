@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from dev import environment, gotools, packages
+from dev import environment, gotools, packages, prometheus
 from dev.cluster.down import down
 from dev.cluster.status import status
 from dev.cluster.up import is_up, up
@@ -44,6 +44,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "up": up,
     "down": down,
     "status": status,
+    "prometheus": prometheus.start,
     "prune": prune,
 }
 

@@ -3,6 +3,7 @@
 - charts/slipway/files/crds/: the CRDs of crds/, as the chart carries them
 - charts/slipway/README.md: its table of values, from values.yaml and its comments
 - install/slipway.yaml: the whole release as one manifest for ``kubectl apply -f``
+- install/prometheus.yaml: what a Prometheus without its operator is to scrape
 """
 
 import argparse
@@ -13,13 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import gotools
-from install import values_table
+from install import scrape, values_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "slipway"
 CHART_CRDS = CHART / "files" / "crds"
 CHART_README = CHART / "README.md"
 MANIFEST = ROOT / "install" / "slipway.yaml"
+PROMETHEUS = ROOT / "install" / "prometheus.yaml"
+POD_MONITOR = "monitoring.coreos.com/v1/PodMonitor"
 NAMESPACE = "slipway-system"
 
 HEAD = f"""\
@@ -60,15 +63,24 @@ def render(registry: str = "") -> str:
 
     Raises ``subprocess.CalledProcessError`` where Helm refuses the chart.
     """
+    values = ("--values", str(ROOT / "install" / "values.yaml"))
+    text = _template(*values, "--set-string", f"images.registry={registry}")
+    return HEAD + _HELM_ONLY.sub("", text)
+
+
+def scrape_configuration() -> str:
+    """Return what the chart's PodMonitors ask for, as Prometheus' own configuration."""
+    return scrape.configuration(_template("--api-versions", POD_MONITOR))
+
+
+def _template(*options: str) -> str:
     gotools.ensure(["helm"])
     command = [
         *(str(gotools.path("helm")), "template", "slipway", str(CHART)),
         *("--namespace", NAMESPACE, "--kube-version", gotools.KUBERNETES_VERSION),
-        *("--values", str(ROOT / "install" / "values.yaml")),
-        *("--set-string", f"images.registry={registry}"),
+        *options,
     ]
-    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return HEAD + _HELM_ONLY.sub("", text)
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def stale(wanted: dict[Path, str]) -> list[Path]:
@@ -91,9 +103,13 @@ def _from_sources() -> dict[Path, str]:
     return {**crd_copies(), CHART_README: readme()}
 
 
+def _from_chart() -> dict[Path, str]:
+    return {MANIFEST: render(), PROMETHEUS: scrape_configuration()}
+
+
 def _check() -> int:
     sources = _from_sources()
-    old = stale(sources) or stale({**sources, MANIFEST: render()})
+    old = stale(sources) or stale({**sources, **_from_chart()})
     for path in old:
         print(f"{path.relative_to(ROOT)} is not current: run `make manifests`.", file=sys.stderr)
     return 1 if old else 0
@@ -111,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.check:
         return _check()
     write(_from_sources())  # first, since the manifest is rendered from the chart
-    write({**_from_sources(), MANIFEST: render()})
+    write({**_from_sources(), **_from_chart()})
     return 0
 
 

@@ -98,8 +98,9 @@ def test_a_pod_monitor_is_made_only_where_the_kind_exists_and_it_is_wanted() -> 
     unwanted = {"metrics": {"podMonitor": {"enabled": False}}}
     assert not render().of("PodMonitor")
     assert not render(unwanted, apis=[POD_MONITOR]).of("PodMonitor")
-    (monitor,) = render(EVERYTHING, apis=[POD_MONITOR]).of("PodMonitor")
-    assert monitor["metadata"]["labels"]["prometheus"] == "main"
+    made = render(EVERYTHING, apis=[POD_MONITOR])
+    assert made.names("PodMonitor") == {"slipway", "slipway-training", "slipway-serving"}
+    assert all(each["metadata"]["labels"]["prometheus"] == "main" for each in made.of("PodMonitor"))
 
 
 def test_another_release_name_gives_other_names_and_the_store_is_still_found() -> None:

@@ -24,6 +24,8 @@
   value: {{ .Values.operator.progressIntervalSeconds | quote }}
 - name: SLIPWAY_RESYNC_SECONDS
   value: {{ .Values.operator.resyncSeconds | quote }}
+- name: SLIPWAY_SCRAPE_ANNOTATIONS
+  value: {{ include "slipway.scrapeAnnotations" . | quote }}
 - name: SLIPWAY_STORE_URI
   value: {{ include "slipway.store.uri" . | quote }}
 - name: SLIPWAY_STORE_ENDPOINT

@@ -4,6 +4,7 @@ from typing import Any
 
 from slipway.api.common import OwnerLike, controller_reference
 from slipway.plan import Manifest
+from slipway.settings import Settings
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "slipway"
@@ -12,6 +13,8 @@ TRAINING_JOB = "slipway.dev/training-job"
 MODEL_DEPLOYMENT = "slipway.dev/model-deployment"
 COMPONENT = "slipway.dev/component"
 REVISION = "slipway.dev/revision"
+MODEL = "slipway.dev/model"
+"""Label of serving pods with the name of their model, which their metrics get too."""
 
 OWNER_LABELS = {"TrainingJob": TRAINING_JOB, "ModelDeployment": MODEL_DEPLOYMENT}
 """The label that names the owner, by the owner's kind."""
@@ -44,6 +47,18 @@ def child(
             "ownerReferences": [dict(controller_reference(owner))],
         },
     }
+
+
+def scrape_annotations(settings: Settings, port: int) -> dict[str, str]:
+    """Return the annotations by which a Prometheus without its operator finds a pod's metrics.
+
+    They are a convention of the Prometheus community's own configuration; none where the settings
+    say that PodMonitors do it.
+    """
+    if not settings.scrape_annotations:
+        return {}
+    marks = {"scrape": "true", "port": str(port), "path": "/metrics"}
+    return {f"prometheus.io/{key}": value for key, value in marks.items()}
 
 
 def pod_security() -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     writes for progress alone, in seconds."""
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds."""
+    scrape_annotations: bool = False
+    """Whether training and serving pods carry prometheus.io/scrape, port and path annotations."""
     store: StoreSettings = Field(default_factory=StoreSettings)
 
     @property

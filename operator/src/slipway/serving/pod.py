@@ -4,7 +4,7 @@ from typing import Any
 
 from slipway.api import ModelDeployment
 from slipway.api.model_deployment import ModelStatus
-from slipway.manifests import empty_dir, pod_security
+from slipway.manifests import MODEL, empty_dir, pod_security, scrape_annotations
 from slipway.serving import containers, names
 from slipway.settings import Settings
 
@@ -35,8 +35,11 @@ def pod_template(
         "volumes": _volumes(deployment, revision),
     }
     metadata = {
-        "labels": names.pod_labels(deployment, revision, track),
-        "annotations": {"kubectl.kubernetes.io/default-container": names.TORCHSERVE},
+        "labels": {**names.pod_labels(deployment, revision, track), MODEL: model.name},
+        "annotations": {
+            "kubectl.kubernetes.io/default-container": names.TORCHSERVE,
+            **scrape_annotations(settings, names.OPS_PORT),
+        },
     }
     return {"metadata": metadata, "spec": spec}
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.manifests import child, labels
+from slipway.manifests import child, labels, scrape_annotations
 from slipway.plan import Manifest
 from slipway.settings import Settings
 from slipway.training import names
@@ -46,7 +46,7 @@ def training_job(job: TrainingJob, settings: Settings) -> Manifest:
         "podFailurePolicy": pod_failures(),
         "suspend": job.spec.suspend,
         "template": {
-            "metadata": {"labels": labels(job, names.TRAINER)},
+            "metadata": _pod_metadata(job, settings),
             "spec": training_pod(job, settings),
         },
     }
@@ -54,3 +54,10 @@ def training_job(job: TrainingJob, settings: Settings) -> Manifest:
         spec["activeDeadlineSeconds"] = job.spec.active_deadline_seconds
     head = child(job, "batch/v1", "Job", names.train_name(job), names.TRAINER)
     return {**head, "spec": spec}
+
+
+def _pod_metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    """Return the pods' labels, and annotations where Prometheus goes by them."""
+    notes = scrape_annotations(settings, names.METRICS_PORT)
+    found: dict[str, Any] = {"labels": labels(job, names.TRAINER)}
+    return {**found, "annotations": notes} if notes else found

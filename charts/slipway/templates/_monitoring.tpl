@@ -1,0 +1,28 @@
+{{/* The namespaces whose training and serving pods are scraped, as in a PodMonitor. */}}
+{{- define "slipway.monitoredNamespaces" -}}
+{{- if .Values.watchNamespaces -}}
+matchNames:
+  {{- toYaml .Values.watchNamespaces | nindent 2 }}
+{{- else -}}
+any: true
+{{- end -}}
+{{- end -}}
+
+{{/* The labels that all series of a serving pod get, besides its namespace and name. */}}
+{{- define "slipway.servingRelabelings" -}}
+- sourceLabels: [__meta_kubernetes_pod_label_slipway_dev_model_deployment]
+  targetLabel: deployment
+- sourceLabels: [__meta_kubernetes_pod_label_slipway_dev_revision]
+  targetLabel: revision
+- sourceLabels: [__meta_kubernetes_pod_label_slipway_dev_model]
+  targetLabel: model
+{{- end -}}
+
+{{/* Whether pods carry prometheus.io annotations: "true" or "false". */}}
+{{- define "slipway.scrapeAnnotations" -}}
+{{- if eq .Values.metrics.scrapeAnnotations "auto" -}}
+{{- not (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1/PodMonitor") -}}
+{{- else -}}
+{{- eq .Values.metrics.scrapeAnnotations "always" -}}
+{{- end -}}
+{{- end -}}
