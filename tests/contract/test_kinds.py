@@ -53,6 +53,7 @@ def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 def _with(base: dict[str, Any], **spec: Any) -> dict[str, Any]:
     changed = copy.deepcopy(base)
     changed["spec"].update(spec)
+    changed["spec"] = {name: value for name, value in changed["spec"].items() if value is not None}
     return changed
 
 
@@ -69,6 +70,21 @@ def test_a_short_training_job_is_accepted_and_its_defaults_are_filled_in(
     spec = (kubectl.get("tj", "job") or {})["spec"]
     assert (spec["nodes"], spec["processesPerNode"], spec["backoffLimit"]) == (1, "auto", 0)
     assert spec["suspend"] is False
+
+
+def test_a_module_or_a_command_needs_no_source(kubectl: Kubectl, job: dict[str, Any]) -> None:
+    for program in ({"module": "torch.utils.collect_env"}, {"command": ["true"]}):
+        kubectl.run("delete", "tj", "--all")
+        kubectl.apply(_with(job, source=None, entrypoint=None, **program))
+
+
+def test_an_overlay_keeps_every_field_of_a_pod_that_it_has(
+    kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    proxy = {"name": "proxy", "image": "proxy:1", "ports": [{"containerPort": 80}]}
+    spec = {"initContainers": [proxy], "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]}}
+    kubectl.apply(_with(job, podTemplate={"spec": spec}))
+    assert (kubectl.get("tj", "job") or {})["spec"]["podTemplate"]["spec"] == spec
 
 
 def test_a_short_model_deployment_is_accepted_and_its_defaults_are_filled_in(
@@ -93,7 +109,96 @@ def test_applying_the_same_object_again_keeps_its_generation(
     assert before["resourceVersion"] == after["resourceVersion"]
 
 
+def _overlay(**pod: Any) -> dict[str, Any]:
+    return {"podTemplate": {"spec": pod}}
+
+
 JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "a script and a module": (
+        {"module": "train"},
+        "write exactly one of entrypoint (a script under the source), module (for python -m) and",
+    ),
+    "nothing to run": ({"entrypoint": None}, "write exactly one of entrypoint"),
+    "a script from nowhere": ({"source": None}, "write source, where the entrypoint comes from"),
+    "a module that is a file": (
+        {"entrypoint": None, "module": "train.py/x"},
+        "write a Python module's dotted name without .py, such as package.train",
+    ),
+    "an empty command": ({"entrypoint": None, "command": []}, "should have at least 1 items"),
+    "a framework that there is not": ({"framework": "mpi"}, '"torchrun", "plain"'),
+    "a variable of TensorFlow's": (
+        {"env": [{"name": "TF_CONFIG", "value": "{}"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "a variable of a role": (
+        {"env": [{"name": "ROLE_NAME", "value": "x"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "shared memory that is no quantity": ({"sharedMemory": "big"}, "spec.sharedMemory"),
+    "a toleration of a value for any": (
+        {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+        "remove value, or write operator: Equal",
+    ),
+    "a toleration of nothing": (
+        {"tolerations": [{"effect": "NoSchedule"}]},
+        "write key, or operator: Exists to tolerate every taint",
+    ),
+    "a spread that differs by nothing": (
+        {"topologySpread": [{"topologyKey": "zone", "maxSkew": 0}]},
+        "greater than or equal to 1",
+    ),
+    "a topology that is no label": (
+        {"exclusiveTopologyKey": "a rack"},
+        "write a label's key, such as topology.kubernetes.io/zone",
+    ),
+    "a job that is spread over its one domain": (
+        {"exclusiveTopologyKey": "rack", "topologySpread": [{"topologyKey": "rack"}]},
+        "remove the topologySpread whose topologyKey is exclusiveTopologyKey",
+    ),
+    "a claim of nothing": (
+        {"resourceClaims": [{"name": "gpu"}]},
+        "write exactly one of resourceClaimName",
+    ),
+    "an overlay with a restart policy": (
+        _overlay(restartPolicy="Always"),
+        "remove podTemplate.spec.restartPolicy: the Job decides on new pods",
+    ),
+    "an overlay that lets the script look into the agent": (
+        _overlay(shareProcessNamespace=True),
+        "remove podTemplate.spec.shareProcessNamespace: the script could read the store's",
+    ),
+    "an overlay with a deadline": (
+        _overlay(activeDeadlineSeconds=5),
+        "write spec.activeDeadlineSeconds instead of podTemplate.spec.activeDeadlineSeconds",
+    ),
+    "an overlay with another image": (
+        _overlay(containers=[{"name": "trainer", "image": "mine:1"}]),
+        "write spec.image instead of an image of the container trainer in podTemplate",
+    ),
+    "an overlay with another command": (
+        _overlay(containers=[{"name": "trainer", "command": ["sh"]}]),
+        "write spec.command instead of a command of the container trainer",
+    ),
+    "an overlay with variables": (
+        _overlay(containers=[{"name": "trainer", "env": [{"name": "RANK", "value": "0"}]}]),
+        "write spec.env instead of variables of the container trainer in podTemplate",
+    ),
+    "an overlay over the agent": (
+        _overlay(initContainers=[{"name": "agent", "env": []}]),
+        "choose other names for podTemplate's initContainers",
+    ),
+    "an overlay with a container named as ours": (
+        _overlay(containers=[{"name": "input-data", "image": "a"}]),
+        "choose other names for podTemplate's containers",
+    ),
+    "an overlay over a volume of ours": (
+        _overlay(volumes=[{"name": "output", "emptyDir": {}}]),
+        "choose other names for podTemplate's volumes",
+    ),
+    "an overlay with a label of ours": (
+        {"podTemplate": {"metadata": {"labels": {"slipway.dev/component": "x"}}}},
+        "choose other labels: slipway.dev/*",
+    ),
     "a source of two kinds": (
         {"source": {"configMap": {"name": "a"}, "image": {"path": "/a"}}},
         "write exactly one of source.configMap",

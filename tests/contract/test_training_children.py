@@ -16,12 +16,29 @@ pytestmark = pytest.mark.contract
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "training-children"
+CLASSES: list[dict[str, Any]] = [
+    {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "high"},
+        "value": 1000,
+    },
+    {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor"},
+        "handler": "runsc",
+    },
+]
+"""The classes that the golden jobs name: the API server looks for them."""
 GOLDEN = sorted((ROOT / "tests/unit/training/golden").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
-    return restricted_namespace(control_plane, NAMESPACE)
+    kubectl = restricted_namespace(control_plane, NAMESPACE)
+    kubectl.apply(CLASSES)
+    return kubectl
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from slipway_runtime import launch
+from slipway_runtime import launch, run_settings
 
 if __name__ == "__main__":
-    settings = launch.Settings.from_environment(os.environ)
+    settings = run_settings.Settings.from_environment(os.environ)
     supervisor = launch.Supervisor()
     sys.exit(launch.run(settings, supervisor, sys.argv[2:], Path(sys.argv[1])))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime import launch
+from slipway_runtime import commands, launch
 from slipway_runtime.agent import ControlServer
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
+from slipway_runtime.run_settings import LaunchError, Settings
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import stop
 
@@ -248,23 +249,25 @@ def test_a_missing_variable_is_named(pod: Pod) -> None:
 
 
 def test_a_name_that_never_resolves_is_a_failed_rendezvous() -> None:
-    with pytest.raises(launch.LaunchError, match=r"no-such-host\.invalid did not resolve") as told:
+    with pytest.raises(LaunchError, match=r"no-such-host\.invalid did not resolve") as told:
         launch.wait_for_name("no-such-host.invalid", 0.1)
     assert told.value.reason == "RendezvousFailed"
 
 
 @pytest.mark.parametrize(("index", "host"), [("0", "true"), ("1", "false")])
 def test_only_the_first_pod_hosts_the_rendezvous(pod: Pod, index: str, host: str) -> None:
-    settings = launch.Settings.from_environment({**pod.env, "JOB_COMPLETION_INDEX": index})
-    command = launch.torchrun_command(settings, pod.logs, ["--epochs", "3"])
+    settings = Settings.from_environment({**pod.env, "JOB_COMPLETION_INDEX": index})
+    command = commands.torchrun_command(settings, pod.logs, ["--epochs", "3"])
     assert any(f"is_host={host}," in part for part in command)
     assert command[-3:] == [str(pod.source / "train.py"), "--epochs", "3"]
     assert "--nnodes=2" in command
 
 
-def test_the_script_finds_the_helper_after_what_the_user_put_on_the_path() -> None:
-    env = launch.script_environment({"PYTHONPATH": "/mine", "SLIPWAY_X": "1"})
-    assert env["PYTHONPATH"] == f"/mine{os.pathsep}{launch.LIBRARY}"
+def test_the_script_finds_the_helper_after_what_the_user_put_on_the_path(pod: Pod) -> None:
+    env = commands.environment(
+        Settings.from_environment(pod.env), {"PYTHONPATH": "/mine", "SLIPWAY_X": "1"}
+    )
+    assert env["PYTHONPATH"] == f"/mine{os.pathsep}{commands.LIBRARY}"
     assert env["SLIPWAY_X"] == "1"
 
 
@@ -273,3 +276,43 @@ def test_an_interrupt_is_handled_like_sigterm(pod: Pod) -> None:
     wait_for((pod.run_dir / "up").exists, 20, "the training runs")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 143
+
+
+def plain(pod: Pod, *command: str, **env: str) -> int:
+    """Launch a plain command as a container does, on the pod with index 1."""
+    del pod.env["SLIPWAY_ENTRYPOINT"]
+    return pod.launch("--", *command, SLIPWAY_FRAMEWORK="plain", **env)
+
+
+def test_a_plain_command_runs_in_the_source_and_says_when_it_is_done(
+    pod: Pod, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert plain(pod, "sh", "-c", "ls; echo $TF_CONFIG") == 0
+    said = capfd.readouterr().out
+    assert said.startswith("train.py\n")
+    assert '"task": {"type": "worker", "index": 1}' in said
+    assert pod.word == {"reason": "Completed", "exitCode": 0}
+
+
+def test_a_plain_command_that_fails_is_told_with_its_code_and_last_lines(pod: Pod) -> None:
+    assert plain(pod, "sh", "-c", "echo reading; echo no such column >&2; exit 3") == 3
+    word = pod.word
+    assert (word["reason"], word["exitCode"], word["rank"]) == ("ScriptFailed", 3, 1)
+    assert word["message"] == "The command 'sh' of pod 1 exited with code 3."
+    assert word["logTail"] == "reading\nno such column"
+
+
+def test_a_plain_command_that_a_signal_killed_is_told_with_the_signals_name(pod: Pod) -> None:
+    assert plain(pod, "sh", "-c", "kill -SEGV $$") == 139
+    assert (pod.word["signal"], pod.word["exitCode"]) == ("SIGSEGV", 139)
+
+
+def test_a_process_that_outlives_a_plain_command_does_not_keep_the_pod(pod: Pod) -> None:
+    assert plain(pod, "sh", "-c", "sleep 300 & echo $!") == 0
+    assert pod.word["reason"] == "Completed"
+
+
+def test_a_command_that_is_not_there_is_named(pod: Pod) -> None:
+    assert plain(pod, "no-such-program") == 1
+    assert pod.word["reason"] == "CommandNotFound"
+    assert "spec.command" in pod.word["message"]

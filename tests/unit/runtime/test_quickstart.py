@@ -33,8 +33,8 @@ def test_the_objects_refer_to_each_other_and_to_files_that_are_there() -> None:
     job = manifest("trainingjob.yaml")
     job["metadata"].update(metadata)
     training = TrainingJob.model_validate(job).spec
-    assert training.source.config_map is not None
-    assert training.source.config_map.name == manifest("source-configmap.yaml")["metadata"]["name"]
+    assert training.source_config_map is not None
+    assert training.source_config_map.name == manifest("source-configmap.yaml")["metadata"]["name"]
     sources = manifest("source-configmap.yaml")["data"]
     assert training.package is not None
     assert {training.entrypoint, training.package.handler, training.package.model_file} <= set(

@@ -26,6 +26,7 @@ from slipway_runtime.termination import Stopped, say, stop_on_signal
 SHARED_MODULES = (
     "__init__",
     "agreement",
+    "commands",
     "control",
     "gpu",
     "helper",
@@ -34,6 +35,8 @@ SHARED_MODULES = (
     "pace",
     "progress",
     "stopping",
+    "plain",
+    "run_settings",
     "termination",
     "torchrun",
 )

@@ -2,14 +2,14 @@
 
 It runs in the user's own image under any Python from 3.9 on, with nothing but the standard
 library: the sidecar puts it, and the modules that it needs, into the pod. It waits for the
-rendezvous' name, runs torchrun, asks the sidecar to store the output, and writes the termination
-message. Its arguments, after an optional ``--``, are the training script's. Everything else is
-told by environment variables: see `Settings`.
+rendezvous' name, runs torchrun or a plain command, asks the sidecar to store the output, and
+writes the termination message. Its arguments, after an optional ``--``, are the training script's,
+or the command. Everything else is told by environment variables: see
+`slipway_runtime.run_settings`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import signal
@@ -19,78 +19,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from slipway_runtime import commands
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.log_trimmer import LogTrimmer
+from slipway_runtime.run_settings import LaunchError, Settings
 from slipway_runtime.termination import (
     EX_SIGTERM,
     Stopped,
-    list_files,
     read_json,
     read_tail,
     say,
     signal_name,
     write_message,
 )
-
-LIBRARY = Path(__file__).resolve().parents[1]
-"""The folder that holds the package this file belongs to."""
-
-
-class LaunchError(Exception):
-    """The run cannot go on; ``reason`` is the constant for the termination message."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the operator tells this container, one field for each SLIPWAY_ variable."""
-
-    entrypoint: str
-    source_dir: Path
-    run_dir: Path
-    nodes: int
-    processes_per_node: str
-    index: int
-    rendezvous_endpoint: str
-    rendezvous_id: str
-    local_address: str
-    rendezvous_seconds: int
-
-    @classmethod
-    def from_environment(cls, env: Mapping[str, str]) -> Settings:
-        """Read the settings; raises LaunchError naming the variable that is missing or wrong."""
-        try:
-            return cls(
-                entrypoint=env["SLIPWAY_ENTRYPOINT"],
-                source_dir=Path(env["SLIPWAY_SOURCE_DIR"]),
-                run_dir=Path(env["SLIPWAY_RUN_DIR"]),
-                nodes=int(env["SLIPWAY_NODES"]),
-                processes_per_node=env["SLIPWAY_PROCESSES_PER_NODE"],
-                index=int(env.get("JOB_COMPLETION_INDEX", "0")),
-                rendezvous_endpoint=env["SLIPWAY_RDZV_ENDPOINT"],
-                rendezvous_id=env["SLIPWAY_RDZV_ID"],
-                local_address=env["SLIPWAY_LOCAL_ADDR"],
-                rendezvous_seconds=int(env.get("SLIPWAY_RDZV_TIMEOUT_SECONDS", "900")),
-            )
-        except KeyError as error:
-            raise LaunchError("InvalidSettings", f"The variable {error} is not set.") from error
-        except ValueError as error:
-            raise LaunchError(
-                "InvalidSettings", f"A SLIPWAY_ variable is wrong: {error}"
-            ) from error
-
-    @property
-    def script(self) -> Path:
-        """The entrypoint's path; an absolute one stands for itself."""
-        return self.source_dir / self.entrypoint
 
 
 class Supervisor:
@@ -106,9 +51,12 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
 
-    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
-        """Run a command to its end; returns its exit code, negative where a signal ended it."""
-        self._child = subprocess.Popen(list(command), env=dict(env))
+    def run(self, command: Sequence[str], env: Mapping[str, str], folder: Path | None) -> int:
+        """Run a command to its end, in a folder or here.
+
+        Returns its exit code, negative where a signal ended it.
+        """
+        self._child = subprocess.Popen(list(command), env=dict(env), cwd=folder)
         try:
             return self._child.wait()
         finally:
@@ -119,22 +67,6 @@ class Supervisor:
         if self._child is None:
             raise Stopped
         self._child.terminate()
-
-
-def check_script(settings: Settings) -> None:
-    """Raise LaunchError where the entrypoint or torch is missing, in a sentence that helps."""
-    if not settings.script.is_file():
-        raise LaunchError(
-            "EntrypointNotFound",
-            f"The entrypoint {settings.entrypoint!r} is not in {settings.source_dir}; "
-            f"the files there: {list_files(settings.source_dir)}.",
-        )
-    if importlib.util.find_spec("torch") is None:
-        raise LaunchError(
-            "TorchNotFound",
-            f"The image has no torch for {sys.executable}: set spec.image to one whose python3 "
-            "has PyTorch, or leave it out.",
-        )
 
 
 def wait_for_name(host: str, seconds: float) -> None:
@@ -154,44 +86,6 @@ def wait_for_name(host: str, seconds: float) -> None:
                 ) from error
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
-
-
-def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:
-    """Return the command that trains on this pod: torchrun with a c10d rendezvous at index 0.
-
-    Ranks follow the order of the addresses, and ``NAME-0`` sorts first, so index 0 has rank 0. Both
-    timeouts are long, since the pods of one job may start minutes apart.
-    """
-    timeout = settings.rendezvous_seconds
-    host = "true" if settings.index == 0 else "false"
-    return [
-        sys.executable,
-        "-m",
-        "slipway_runtime.torchrun",
-        str(log_dir / "failure.json"),
-        f"--nnodes={settings.nodes}",
-        f"--nproc-per-node={settings.processes_per_node}",
-        "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={settings.rendezvous_endpoint}",
-        f"--rdzv-id={settings.rendezvous_id}",
-        f"--rdzv-conf=is_host={host},join_timeout={timeout},read_timeout={timeout}",
-        f"--local-addr={settings.local_address}",
-        "--max-restarts=0",
-        "--tee=3",
-        f"--log-dir={log_dir}",
-        str(settings.script),
-        *args,
-    ]
-
-
-def script_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for torchrun and the script: ours, and the helper on the path.
-
-    ``USER`` is for libraries that want the user's name: the image may not know the pod's user.
-    """
-    path = os.pathsep.join(filter(None, (env.get("PYTHONPATH"), str(LIBRARY))))
-    ours = {"USER": "slipway", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
-    return {**ours, **env, "PYTHONPATH": path}
 
 
 def oom_kills() -> int:
@@ -232,7 +126,8 @@ def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) ->
     code, rank = int(failure["exitCode"]), failure["rank"]
     name = signal_name(code)
     how = f"was killed by {name}" if name else f"exited with code {code}"
-    reason, message = "ScriptFailed", f"Rank {rank} of the training script {how}."
+    what = failure.get("what") or f"Rank {rank} of the training script"
+    reason, message = "ScriptFailed", f"{what} {how}."
     if out_of_memory and name == "SIGKILL":
         reason = "OutOfMemory"
         message = (
@@ -280,8 +175,10 @@ def train(
 ) -> dict[str, Any]:
     """Run the training command and, on index 0, the upload; returns the termination message."""
     before = oom_kills()
+    env = commands.environment(settings, os.environ)
+    folder = None if settings.entrypoint else settings.source_dir
     with LogTrimmer(log_dir):
-        code = supervisor.run(command, script_environment(os.environ))
+        code = supervisor.run(command, env, folder)
     if code != 0 and supervisor.stopped:
         return stopped_message()
     if code != 0:
@@ -317,20 +214,20 @@ def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_
         return finish(settings, stopped_message())
 
 
-def prepare(env: Mapping[str, str]) -> Settings:
+def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
     """Check what the run needs and wait for the first pod's name; raises LaunchError."""
     settings = Settings.from_environment(env)
-    check_script(settings)
-    host = settings.rendezvous_endpoint.rsplit(":", 1)[0]
-    wait_for_name(host, settings.rendezvous_seconds)
+    commands.check(settings, args)
+    wait_for_name(settings.first_host, settings.rendezvous_seconds)
     return settings
 
 
 def main(argv: Sequence[str]) -> int:
     """Do everything that the trainer container is for; returns its exit code."""
     supervisor = Supervisor()
+    args = argv[1:] if argv[:1] == ["--"] else argv
     try:
-        settings = prepare(os.environ)
+        settings = prepare(os.environ, args)
     except LaunchError as error:
         return last_word({"reason": error.reason, "exitCode": 1, "message": str(error)})
     except Stopped:
@@ -338,8 +235,7 @@ def main(argv: Sequence[str]) -> int:
     logs = settings.run_dir / "logs"
     logs.mkdir(exist_ok=True)
     log_dir = Path(tempfile.mkdtemp(prefix="run-", dir=logs))
-    args = argv[1:] if argv[:1] == ["--"] else argv
-    return run(settings, supervisor, torchrun_command(settings, log_dir, args), log_dir)
+    return run(settings, supervisor, commands.command(settings, log_dir, args), log_dir)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
-from slipway.api.base import API_VERSION
+from slipway.api.base import API_VERSION, rules
 from slipway.api.common import ObjectMeta, OwnerLike
 from slipway.api.training_data import TrainingData
-from slipway.api.training_launch import TrainingLaunch
+from slipway.api.training_launch import LAUNCH_RULES, TrainingLaunch
 from slipway.api.training_life import TrainingLife
 from slipway.api.training_package import Package
+from slipway.api.training_scheduling import SCHEDULING_RULES, TrainingScheduling
 from slipway.api.training_status import TrainingJobStatus
 
 MUTABLE = frozenset(
@@ -16,7 +17,13 @@ MUTABLE = frozenset(
 """Spec fields that may change after creation; all others are what the job *is*."""
 
 
-class TrainingJobSpec(TrainingData, TrainingLife, TrainingLaunch):
+class TrainingJobSpec(
+    TrainingData,
+    TrainingLife,
+    TrainingScheduling,
+    TrainingLaunch,
+    json_schema_extra=rules(*LAUNCH_RULES, *SCHEDULING_RULES),
+):
     """What is wanted of a training run."""
 
     package: Package | None = Field(

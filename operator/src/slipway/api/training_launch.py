@@ -4,36 +4,37 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from slipway.api.base import ApiModel, FilePath, Image, rules
+from slipway.api.base import ApiModel, FilePath, Image, Quantity, rules, text
 from slipway.api.common import EnvList, ResourceRequirements
-from slipway.api.training_source import Source
+from slipway.api.training_pod_template import PodTemplate
+from slipway.api.training_source import ConfigMapSource, ImageSource, Source
 
 OWNED_ENV = (
-    "MASTER_ADDR",
-    "MASTER_PORT",
     "RANK",
     "LOCAL_RANK",
     "GROUP_RANK",
-    "ROLE_RANK",
+    "NODE_RANK",
     "WORLD_SIZE",
     "LOCAL_WORLD_SIZE",
     "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE",
+    "TF_CONFIG",
     "JOB_COMPLETION_INDEX",
 )
-"""Variables that torchrun or Kubernetes sets and a user must not."""
+"""Variables that torchrun, the launcher or Kubernetes sets and a user must not."""
+OWNED_PREFIXES = ("PET_", "MASTER_", "ROLE_", "TORCHELASTIC_", "SLIPWAY_")
+"""Beginnings of more such variables' names."""
 
 _NAMES = ", ".join(f"'{name}'" for name in OWNED_ENV)
+_PREFIXES = " && ".join(f"!e.name.startsWith('{prefix}')" for prefix in OWNED_PREFIXES)
 
 TrainingEnv = Annotated[
     EnvList,
     Field(
         json_schema_extra=rules(
             (
-                f"self.all(e, !(e.name in [{_NAMES}]) && !e.name.startsWith('PET_') "
-                "&& !e.name.startsWith('TORCHELASTIC_') && !e.name.startsWith('SLIPWAY_'))",
+                f"self.all(e, !(e.name in [{_NAMES}]) && {_PREFIXES})",
                 "remove the variables that torchrun and the operator set themselves: PET_*, "
-                "TORCHELASTIC_*, SLIPWAY_*, MASTER_*, RANK, WORLD_SIZE and the like",
+                "TORCHELASTIC_*, SLIPWAY_*, MASTER_*, RANK, WORLD_SIZE, TF_CONFIG and the like",
             )
         )
     ),
@@ -56,17 +57,60 @@ ProcessesPerNode = Annotated[
 ]
 
 
+ModuleName = Annotated[
+    str,
+    text(
+        "^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$",
+        "write a Python module's dotted name without .py, such as package.train",
+        longest=255,
+    ),
+]
+
+Argument = Annotated[str, Field(max_length=4096)]
+
+LAUNCH_RULES = (
+    (
+        "[has(self.entrypoint), has(self.module), has(self.command)].filter(x, x).size() == 1",
+        "write exactly one of entrypoint (a script under the source), module (for python -m) and "
+        "command (anything else, without torchrun)",
+    ),
+    (
+        "has(self.source) || has(self.command) || has(self.module)",
+        "write source, where the entrypoint comes from; only module and command can do without",
+    ),
+)
+"""Rules that hold between the fields of `TrainingLaunch`."""
+
+
 class TrainingLaunch(ApiModel):
     """What to run, and where."""
 
     image: Image | None = Field(
-        default=None, description="Image with torch; the release's trainer image by default."
+        default=None,
+        description="Image with Python 3.9 or later, and with torch where torchrun is used; the "
+        "release's trainer image by default.",
     )
-    source: Source
-    """Where the script comes from."""
-    entrypoint: FilePath = Field(description="The script that torchrun starts, under the source.")
-    args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)] = Field(
-        default_factory=list, description="Arguments of the script."
+    framework: Literal["torchrun", "plain"] = Field(
+        default="torchrun",
+        description="torchrun starts the entrypoint or module in each process and lets them find "
+        "each other; plain starts it once in each pod, with TF_CONFIG as TensorFlow reads it.",
+    )
+    source: Source | None = None
+    """Where the script comes from; module and command may lie in the image instead."""
+    entrypoint: FilePath | None = Field(
+        default=None, description="The Python script that is run, under the source."
+    )
+    module: ModuleName | None = Field(
+        default=None,
+        description="The Python module that is run as by python -m, in the source or installed.",
+    )
+    command: Annotated[list[Argument], Field(min_length=1, max_length=128)] | None = Field(
+        default=None,
+        description="A command that is run once in each pod, in the source's folder, instead of "
+        "torchrun; torchrun's PET_* variables are set for it.",
+    )
+    args: Annotated[list[Argument], Field(max_length=128)] = Field(
+        default_factory=list, description="Arguments of the script, module or command."
     )
     env: TrainingEnv = Field(default_factory=list, description="Variables of the script.")
     nodes: Annotated[int, Field(ge=1, le=1024)] = Field(
@@ -78,3 +122,22 @@ class TrainingLaunch(ApiModel):
     resources: ResourceRequirements = Field(
         default_factory=ResourceRequirements, description="Resources of each pod."
     )
+    shared_memory: Quantity | None = Field(
+        default=None,
+        description="Size of /dev/shm, such as 8Gi; what is in it counts as the container's "
+        "memory. The memory limit bounds it where absent.",
+    )
+    pod_template: PodTemplate | None = Field(
+        default=None,
+        description="What else the training pods should have: merged into them strategically.",
+    )
+
+    @property
+    def source_config_map(self) -> ConfigMapSource | None:
+        """The ConfigMap that the source is in; None where it is elsewhere."""
+        return self.source.config_map if self.source else None
+
+    @property
+    def source_image(self) -> ImageSource | None:
+        """The source's place in the image; None where it is elsewhere."""
+        return self.source.image if self.source else None

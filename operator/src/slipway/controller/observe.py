@@ -78,7 +78,7 @@ class Observer:
     async def training(self, job: TrainingJob, raw: Manifest) -> Observation:
         """Return the snapshot of a TrainingJob."""
         children = self._cache.children(raw)
-        source, keys = job.spec.source.config_map, None
+        source, keys = job.spec.source_config_map, None
         asked = source is not None and _may_need_source(children)
         if source is not None and asked:
             keys = await self._config_maps.keys(job.metadata.namespace, source.name)

@@ -1,12 +1,15 @@
 """The first stage: nothing is there yet, or somebody deleted the Job before its end."""
 
-from slipway.api import TrainingJob, is_true
+from datetime import datetime
+
+from slipway.api import TrainingJob, is_true, timestamp
 from slipway.plan import Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secret
 from slipway.training import names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
+from slipway.training.overlay import OverlayError
 from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step
@@ -17,7 +20,7 @@ MAX_KEYS = 20
 """Most keys of a ConfigMap that a message names."""
 
 
-def create(snapshot: TrainingSnapshot, settings: Settings) -> Step:
+def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Step:
     """Create the children, unless the job is suspended or something that they need is missing.
 
     Once they are there, what they needed to start does not matter any more. The status says
@@ -33,7 +36,18 @@ def create(snapshot: TrainingSnapshot, settings: Settings) -> Step:
         created = Finding(reasons.CREATED, False, missing.reason, missing.message)
         findings = (created, *suspension.over(job.status))
         return Step(findings=findings, requeue_after=WAIT_SECONDS)
-    return Step(apply=_children(job, settings), events=_recreated(job))
+    try:
+        return Step(apply=_children(job, settings), events=_recreated(job))
+    except OverlayError as error:
+        return _refuse(job, Failure(reasons.INVALID_POD_TEMPLATE, str(error)), now)
+
+
+def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Step:
+    """End a job that can never be created, since what is wrong cannot change."""
+    created = Finding(reasons.CREATED, False, cause.reason, cause.message)
+    failed = Finding(reasons.FAILED, True, cause.reason, cause.message)
+    over = suspension.over(job.status)
+    return Step(findings=(created, *over, failed), completion_time=timestamp(now))
 
 
 def missing_prerequisite(snapshot: TrainingSnapshot) -> Failure | None:
@@ -43,13 +57,13 @@ def missing_prerequisite(snapshot: TrainingSnapshot) -> Failure | None:
 
 def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
     spec, keys = snapshot.job.spec, snapshot.source_keys
-    if spec.source.config_map is None:
+    if spec.source_config_map is None:
         return None
-    name = spec.source.config_map.name
+    name = spec.source_config_map.name
     if keys is None:
         message = f"There is no ConfigMap {name} in the job's namespace: create it with the script."
         return Failure(reasons.SOURCE_NOT_FOUND, message)
-    if spec.entrypoint in keys:
+    if spec.entrypoint is None or spec.entrypoint in keys:
         return None
     shown = sorted(keys)[:MAX_KEYS] + ["..."] * (len(keys) > MAX_KEYS)
     message = (

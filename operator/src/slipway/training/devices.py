@@ -13,12 +13,21 @@ def gpus(spec: TrainingJobSpec) -> int:
 
 
 def backend(spec: TrainingJobSpec) -> str:
-    """Return torch.distributed's backend: NCCL among GPUs, else Gloo."""
-    return "nccl" if gpus(spec) else "gloo"
+    """Return torch.distributed's backend: NCCL among GPUs, else Gloo.
+
+    Empty where only torch can tell, in the pod: claimed devices may be anything.
+    """
+    if gpus(spec):
+        return "nccl"
+    return "" if spec.resource_claims else "gloo"
 
 
-def processes_per_node(spec: TrainingJobSpec) -> int:
-    """Return how many processes each pod runs: what the user says, else one a GPU, at least one."""
+def processes_per_node(spec: TrainingJobSpec) -> str:
+    """Return how many processes each pod runs: what the user says, else one a GPU, at least one.
+
+    ``auto`` where only torch can tell, in the pod: claimed devices have no count in the spec.
+    """
     if spec.processes_per_node != "auto":
-        return spec.processes_per_node
-    return max(1, gpus(spec))
+        return str(spec.processes_per_node)
+    unknown = spec.resource_claims and not gpus(spec)
+    return "auto" if unknown else str(max(1, gpus(spec)))

@@ -38,8 +38,10 @@ def identity(job: TrainingJob) -> dict[str, str]:
 
 
 def source_dir(job: TrainingJob) -> str:
-    """Return where the training container finds the source."""
-    image = job.spec.source.image
+    """Return where the training container finds the source; empty where there is none."""
+    if job.spec.source is None:
+        return ""
+    image = job.spec.source_image
     return image.path if image else names.SOURCE_DIR
 
 
@@ -57,18 +59,30 @@ def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:
 def _launch(job: TrainingJob) -> dict[str, str]:
     stop = job.spec.stop
     return {
-        "SLIPWAY_ENTRYPOINT": job.spec.entrypoint,
-        "SLIPWAY_SOURCE_DIR": source_dir(job),
+        **_program(job),
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
         "SLIPWAY_NODES": str(job.spec.nodes),
-        "SLIPWAY_PROCESSES_PER_NODE": str(devices.processes_per_node(job.spec)),
+        "SLIPWAY_PROCESSES_PER_NODE": devices.processes_per_node(job.spec),
         "SLIPWAY_RDZV_ENDPOINT": f"{names.node_address(job, '0')}:{names.RENDEZVOUS_PORT}",
         "SLIPWAY_RDZV_ID": job.metadata.uid,
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
         **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),
     }
+
+
+def _program(job: TrainingJob) -> dict[str, str]:
+    """Return what to run and where it lies; a command comes as the container's arguments."""
+    plain = job.spec.framework == "plain"
+    told = {
+        "SLIPWAY_FRAMEWORK": job.spec.framework if plain else "",
+        "SLIPWAY_NODE_ADDRESS": names.node_address(job, "{index}") if plain else "",
+        "SLIPWAY_ENTRYPOINT": job.spec.entrypoint or "",
+        "SLIPWAY_MODULE": job.spec.module or "",
+        "SLIPWAY_SOURCE_DIR": source_dir(job),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def agent_env(job: TrainingJob, output_uri: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ _KNOWN = frozenset(
         reasons.RENDEZVOUS_FAILED,
         reasons.LAUNCHER_FAILED,
         reasons.TORCH_NOT_FOUND,
+        reasons.COMMAND_NOT_FOUND,
         reasons.ENTRYPOINT_NOT_FOUND,
         reasons.OUTPUT_UPLOAD_FAILED,
     }

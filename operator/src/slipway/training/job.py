@@ -3,11 +3,11 @@
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.manifests import child, labels, scrape_annotations
+from slipway.manifests import child
 from slipway.plan import Manifest
 from slipway.settings import Settings
 from slipway.training import names
-from slipway.training.pod import training_pod
+from slipway.training.pod import template
 
 
 def pod_failures(*first: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def training_job(job: TrainingJob, settings: Settings) -> Manifest:
     """Return the Indexed Job. Its template cannot change later; see `slipway.training.changes`.
 
     A replacement waits until the pod before it is gone (podReplacementPolicy), so that an index'
-    DNS name never means two pods.
+    DNS name never means two pods. Raises OverlayError for a spec.podTemplate that breaks the pod.
     """
     spec = {
         "completionMode": "Indexed",
@@ -45,19 +45,9 @@ def training_job(job: TrainingJob, settings: Settings) -> Manifest:
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": pod_failures(),
         "suspend": job.spec.suspend,
-        "template": {
-            "metadata": _pod_metadata(job, settings),
-            "spec": training_pod(job, settings),
-        },
+        "template": template(job, settings),
     }
     if job.spec.active_deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = job.spec.active_deadline_seconds
     head = child(job, "batch/v1", "Job", names.train_name(job), names.TRAINER)
     return {**head, "spec": spec}
-
-
-def _pod_metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
-    """Return the pods' labels, and annotations where Prometheus goes by them."""
-    notes = scrape_annotations(settings, names.METRICS_PORT)
-    found: dict[str, Any] = {"labels": labels(job, names.TRAINER)}
-    return {**found, "annotations": notes} if notes else found

@@ -86,7 +86,7 @@ def _pod(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dic
 
 def _copies_source(job: TrainingJob) -> bool:
     """Tell whether the source is in an image that is not the packager's own."""
-    return job.spec.source.image is not None and job.spec.image is not None
+    return job.spec.source_image is not None and job.spec.image is not None
 
 
 def _source_copy(job: TrainingJob) -> dict[str, Any]:
@@ -144,13 +144,18 @@ def _literal(value: dict[str, Any]) -> str:
 
 def _lineage(job: TrainingJob, image: str) -> dict[str, Any]:
     """Return what is recorded of the training; no variables, as these may hold secrets."""
+    program = {
+        "source": job.spec.source.to_wire() if job.spec.source else None,
+        "entrypoint": job.spec.entrypoint,
+        "module": job.spec.module,
+        "command": job.spec.command,
+    }
     return {
         "namespace": job.metadata.namespace,
         "name": job.metadata.name,
         "uid": job.metadata.uid,
         "image": image,
-        "source": job.spec.source.to_wire(),
-        "entrypoint": job.spec.entrypoint,
         "args": job.spec.args,
         "nodes": job.spec.nodes,
+        **{name: value for name, value in program.items() if value},
     }

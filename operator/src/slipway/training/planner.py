@@ -40,7 +40,7 @@ def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: dat
     if job.status.output:
         return package(snapshot, found, job.status.output, settings, now)
     if training is None:
-        return create(snapshot, settings)
+        return create(snapshot, settings, now)
     if training.complete:
         return _complete(snapshot, found, training, settings, now)
     if training.failed:

@@ -1,18 +1,45 @@
-"""The pod that trains: the user's container, the agent beside it, and their volumes."""
+"""The pod that trains: the user's container, the agent beside it, their volumes, the overlay."""
 
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.manifests import container_security, empty_dir, mount, pod_security
+from slipway.manifests import (
+    container_security,
+    empty_dir,
+    labels,
+    mount,
+    pod_security,
+    scrape_annotations,
+)
 from slipway.settings import Settings
-from slipway.training import names
+from slipway.training import names, scheduling
 from slipway.training.agent import agent, own_image
 from slipway.training.environment import trainer_env
+from slipway.training.overlay import merge_metadata, merge_pod
 from slipway.training.source import source_mounts, source_volumes
 
 
-def training_pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
-    """Return the pod template's spec."""
+def template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    """Return the pod template, the user's overlay merged in; raises OverlayError for a bad one."""
+    metadata, spec = _metadata(job, settings), _pod(job, settings)
+    overlay = job.spec.pod_template
+    if overlay is None:
+        return {"metadata": metadata, "spec": spec}
+    more = overlay.metadata.to_wire() if overlay.metadata else {}
+    return {
+        "metadata": merge_metadata(metadata, more),
+        "spec": merge_pod(spec, overlay.spec),
+    }
+
+
+def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    """Return the pods' labels, and annotations where Prometheus goes by them."""
+    notes = scrape_annotations(settings, names.METRICS_PORT)
+    found: dict[str, Any] = {"labels": {**labels(job, names.TRAINER), **scheduling.labels(job)}}
+    return {**found, "annotations": notes} if notes else found
+
+
+def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     pod = {
         **pod_security(),
         "restartPolicy": "Never",
@@ -21,10 +48,17 @@ def training_pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "volumes": [
             *source_volumes(job),
             *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
-            {"name": "shm", "emptyDir": {"medium": "Memory"}},
+            _shared_memory(job),
         ],
+        **scheduling.fields(job),
     }
     return pod if job.spec.nodes == 1 else {**pod, "subdomain": names.train_name(job)}
+
+
+def _shared_memory(job: TrainingJob) -> dict[str, Any]:
+    """Return the volume of /dev/shm: the memory limit bounds it, not the runtime's 64 MiB."""
+    size = {} if job.spec.shared_memory is None else {"sizeLimit": job.spec.shared_memory}
+    return {"name": "shm", "emptyDir": {"medium": "Memory", **size}}
 
 
 def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
@@ -33,9 +67,9 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "name": names.TRAINER,
         **image,
         "command": ["python3", f"{names.RUN_DIR}/launch.py"],
-        "args": ["--", *job.spec.args],
+        "args": ["--", *(job.spec.command or ()), *job.spec.args],
         "env": trainer_env(job),
-        "resources": job.spec.resources.to_wire(),
+        "resources": scheduling.resources(job),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [

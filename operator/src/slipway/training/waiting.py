@@ -32,7 +32,7 @@ def missing_source(snapshot: TrainingSnapshot, pods: Iterable[PodView]) -> Failu
 
     The kubelet says so in events alone: such a pod's own status only says that it starts.
     """
-    source = snapshot.job.spec.source.config_map
+    source = snapshot.job.spec.source_config_map
     waiting = next((pod for pod in pods if _starts(pod)), None)
     if source is None or waiting is None or not snapshot.source_gone:
         return None

@@ -1,0 +1,187 @@
+"""What a trainer container runs: torchrun with the script or module, or a plain command.
+
+Where torchrun is left out, the command gets the variables by which programs of its kind find each
+other: torchrun's own and ``env://``'s for PyTorch, ``TF_CONFIG`` for TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from slipway_runtime.run_settings import LaunchError, Settings
+from slipway_runtime.termination import list_files
+
+LIBRARY = Path(__file__).resolve().parents[1]
+"""The folder that holds the package this file belongs to."""
+MASTER_PORT = 29500
+"""Port of torch.distributed's ``env://`` store, torch's default; the rendezvous has its own."""
+TENSORFLOW_PORT = 2222
+"""Port of TensorFlow's workers, as Kubeflow's TFJob has it."""
+COUNT_DEVICES = "import torch; print(torch.cuda.device_count())"
+
+
+def check(settings: Settings, args: Sequence[str]) -> None:
+    """Raise LaunchError where what should run is missing, in a sentence that helps."""
+    if settings.is_command:
+        _check_command(args)
+    elif settings.module:
+        _check_module(settings)
+    elif not settings.script.is_file():
+        _say_missing(settings, f"The entrypoint {settings.entrypoint!r} is not in")
+    if settings.uses_torchrun and importlib.util.find_spec("torch") is None:
+        raise LaunchError(
+            "TorchNotFound",
+            f"The image has no torch for {sys.executable}: set spec.image to one whose python3 "
+            "has PyTorch, or leave it out.",
+        )
+
+
+def _check_command(args: Sequence[str]) -> None:
+    if not args or shutil.which(args[0]) is None:
+        name = args[0] if args else ""
+        raise LaunchError(
+            "CommandNotFound",
+            f"The command {name!r} is not in the image: write one that is on its PATH, or its "
+            "absolute path, in spec.command.",
+        )
+
+
+def _check_module(settings: Settings) -> None:
+    """Look for the module as python will: in the source, then among what is installed."""
+    parts = settings.module.split(".")
+    if settings.source_dir:
+        base = settings.source_dir.joinpath(*parts)
+        if base.with_name(f"{base.name}.py").is_file() or base.is_dir():
+            return
+    try:
+        found = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        _say_missing(settings, f"The module {settings.module} is not installed, nor in")
+
+
+def _say_missing(settings: Settings, what: str) -> None:
+    folder = settings.source_dir
+    where = f"{folder}; the files there: {list_files(folder)}." if folder else "any source."
+    raise LaunchError("EntrypointNotFound", f"{what} {where}")
+
+
+def command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:
+    """Return the command line that trains on this pod."""
+    if settings.uses_torchrun:
+        return torchrun_command(settings, log_dir, args)
+    watched = [sys.executable, "-m", "slipway_runtime.plain", str(log_dir), str(settings.index)]
+    if settings.is_command:
+        return [*watched, *args]
+    return [*watched, sys.executable, *_program(settings), *args]
+
+
+def _program(settings: Settings) -> list[str]:
+    """Return the program as python's and torchrun's command lines both take it."""
+    return ["-m", settings.module] if settings.module else [str(settings.script)]
+
+
+def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:
+    """Return torchrun's command line, with a c10d rendezvous at index 0.
+
+    Ranks follow the order of the addresses, and ``NAME-0`` sorts first, so index 0 has rank 0.
+    """
+    return [
+        sys.executable,
+        "-m",
+        "slipway_runtime.torchrun",
+        str(log_dir / "failure.json"),
+        f"--nnodes={settings.nodes}",
+        f"--nproc-per-node={processes_per_node(settings)}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={settings.rendezvous_endpoint}",
+        f"--rdzv-id={settings.rendezvous_id}",
+        f"--rdzv-conf={rendezvous_options(settings)}",
+        f"--local-addr={settings.local_address}",
+        "--max-restarts=0",
+        "--tee=3",
+        f"--log-dir={log_dir}",
+        *_program(settings),
+        *args,
+    ]
+
+
+def rendezvous_options(settings: Settings) -> str:
+    """Return torchrun's rendezvous options.
+
+    Both timeouts are long, since the pods of one job may start minutes apart: a worker that is
+    there before index 0 waits for it.
+    """
+    timeout = settings.rendezvous_seconds
+    host = "true" if settings.index == 0 else "false"
+    return f"is_host={host},join_timeout={timeout},read_timeout={timeout}"
+
+
+def processes_per_node(settings: Settings) -> int:
+    """Return the number of processes; for ``auto``, one a GPU that torch sees, at least one.
+
+    The operator says ``auto`` where it cannot tell: claimed devices have no count in the spec.
+    """
+    if settings.processes_per_node != "auto":
+        return int(settings.processes_per_node)
+    argv = [sys.executable, "-c", COUNT_DEVICES]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+    return max(1, int(told)) if told.isdecimal() else 1
+
+
+def environment(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of what runs: the container's, the helper's path, and its peers.
+
+    ``USER`` is for libraries that want the user's name: the image may not know the pod's user.
+    """
+    ours = {"USER": "slipway", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
+    source = settings.source_dir if settings.module else None
+    path = (env.get("PYTHONPATH"), source and str(source), str(LIBRARY))
+    merged = {**ours, **env, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
+    if settings.framework == "plain":
+        return {**merged, "TF_CONFIG": tensorflow_config(settings)}
+    return merged if settings.uses_torchrun else {**merged, **torch_variables(settings)}
+
+
+def tensorflow_config(settings: Settings) -> str:
+    """Return ``TF_CONFIG``: all pods are workers, the one with index 0 is their chief by rule.
+
+    Source: https://www.tensorflow.org/guide/distributed_training#TF_CONFIG
+    """
+    hosts = [settings.node_address.format(index=index) for index in range(settings.nodes)]
+    workers = [f"{host}:{TENSORFLOW_PORT}" for host in hosts]
+    task = {"type": "worker", "index": settings.index}
+    return json.dumps({"cluster": {"worker": workers}, "task": task})
+
+
+def torch_variables(settings: Settings) -> dict[str, str]:
+    """Return what lets ``torchrun SCRIPT`` in a command join the group without an option.
+
+    torchrun takes each option from ``PET_`` and its name. Where each pod has one process, a script
+    that is started without torchrun finds ``env://`` filled in, too.
+    Source: https://docs.pytorch.org/docs/stable/elastic/run.html
+    """
+    processes = processes_per_node(settings)
+    variables = {
+        "PET_NNODES": str(settings.nodes),
+        "PET_NPROC_PER_NODE": str(processes),
+        "PET_RDZV_BACKEND": "c10d",
+        "PET_RDZV_ENDPOINT": settings.rendezvous_endpoint,
+        "PET_RDZV_ID": settings.rendezvous_id,
+        "PET_RDZV_CONF": rendezvous_options(settings),
+        "PET_LOCAL_ADDR": settings.local_address,
+        "PET_NODE_RANK": str(settings.index),
+        "NODE_RANK": str(settings.index),
+        "MASTER_ADDR": settings.first_host,
+        "MASTER_PORT": str(MASTER_PORT),
+    }
+    single = {"RANK": str(settings.index), "WORLD_SIZE": str(settings.nodes), "LOCAL_RANK": "0"}
+    return {**variables, **single} if processes == 1 else variables

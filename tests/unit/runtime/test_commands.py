@@ -1,0 +1,111 @@
+"""What a trainer container runs, and the variables by which it finds its peers."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_runtime import commands
+from slipway_runtime.run_settings import LaunchError, Settings
+
+
+def settings(folder: Path, **env: str) -> Settings:
+    told = {
+        "SLIPWAY_SOURCE_DIR": str(folder),
+        "SLIPWAY_RUN_DIR": str(folder),
+        "SLIPWAY_NODES": "2",
+        "SLIPWAY_PROCESSES_PER_NODE": "1",
+        "SLIPWAY_RDZV_ENDPOINT": "job-train-0.job-train.ns.svc:29400",
+        "SLIPWAY_RDZV_ID": "uid",
+        "SLIPWAY_LOCAL_ADDR": "job-train-1.job-train.ns.svc",
+        "SLIPWAY_NODE_ADDRESS": "job-train-{index}.job-train.ns.svc",
+        "JOB_COMPLETION_INDEX": "1",
+    }
+    return Settings.from_environment({**told, **env})
+
+
+def test_a_module_is_run_by_torchrun_with_the_source_on_the_path(tmp_path: Path) -> None:
+    told = settings(tmp_path, SLIPWAY_MODULE="net.train")
+    assert commands.command(told, tmp_path, ["--lr", "1"])[-4:] == ["-m", "net.train", "--lr", "1"]
+    path = commands.environment(told, {"PYTHONPATH": "/mine"})["PYTHONPATH"].split(":")
+    assert path == ["/mine", str(tmp_path), str(commands.LIBRARY)]
+
+
+def test_a_plain_script_is_run_by_python_alone(tmp_path: Path) -> None:
+    told = settings(tmp_path, SLIPWAY_ENTRYPOINT="fit.py", SLIPWAY_FRAMEWORK="plain")
+    command = commands.command(told, tmp_path, ["x"])
+    assert command[-3:] == [sys.executable, str(tmp_path / "fit.py"), "x"]
+    assert "slipway_runtime.torchrun" not in command
+
+
+def test_tensorflow_finds_all_workers_and_its_own_place(tmp_path: Path) -> None:
+    told = settings(tmp_path, SLIPWAY_FRAMEWORK="plain")
+    assert json.loads(commands.environment(told, {})["TF_CONFIG"]) == {
+        "cluster": {
+            "worker": ["job-train-0.job-train.ns.svc:2222", "job-train-1.job-train.ns.svc:2222"]
+        },
+        "task": {"type": "worker", "index": 1},
+    }
+
+
+def test_a_command_gets_the_variables_of_torchrun_and_of_env(tmp_path: Path) -> None:
+    env = commands.environment(settings(tmp_path), {})
+    assert env["PET_RDZV_ENDPOINT"] == "job-train-0.job-train.ns.svc:29400"
+    assert (env["PET_NNODES"], env["PET_NPROC_PER_NODE"], env["PET_RDZV_ID"]) == ("2", "1", "uid")
+    assert env["MASTER_ADDR"] == "job-train-0.job-train.ns.svc"
+    assert (env["RANK"], env["WORLD_SIZE"]) == ("1", "2")
+    assert "TF_CONFIG" not in env
+
+
+def test_a_command_with_several_processes_a_pod_gets_no_rank(tmp_path: Path) -> None:
+    env = commands.environment(settings(tmp_path, SLIPWAY_PROCESSES_PER_NODE="4"), {})
+    assert "RANK" not in env
+    assert env["PET_NPROC_PER_NODE"] == "4"
+
+
+def test_without_a_word_from_torch_one_process_runs(tmp_path: Path) -> None:
+    told = settings(tmp_path, SLIPWAY_PROCESSES_PER_NODE="auto")
+    assert commands.processes_per_node(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("env", "args", "reason", "message"),
+    [
+        ({}, ["no-such-program"], "CommandNotFound", "'no-such-program' is not in the image"),
+        (
+            {"SLIPWAY_MODULE": "no_such.module"},
+            [],
+            "EntrypointNotFound",
+            "The module no_such.module is not installed, nor in .*; the files there: other.py",
+        ),
+        (
+            {"SLIPWAY_ENTRYPOINT": "train.py", "SLIPWAY_FRAMEWORK": "plain"},
+            [],
+            "EntrypointNotFound",
+            "The entrypoint 'train.py' is not in .*; the files there: other.py",
+        ),
+    ],
+)
+def test_what_is_missing_is_told(
+    tmp_path: Path, env: dict[str, str], args: list[str], reason: str, message: str
+) -> None:
+    (tmp_path / "other.py").touch()
+    with pytest.raises(LaunchError, match=message) as told:
+        commands.check(settings(tmp_path, **env), args)
+    assert told.value.reason == reason
+
+
+@pytest.mark.parametrize("name", ["net.py", "net/train.py"])
+def test_a_module_in_the_source_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    module = name.removesuffix(".py").replace("/", ".")
+    commands.check(settings(tmp_path, SLIPWAY_MODULE=module, SLIPWAY_FRAMEWORK="plain"), [])
+
+
+def test_an_installed_module_need_not_be_in_the_source(tmp_path: Path) -> None:
+    told: dict[str, Any] = {"SLIPWAY_MODULE": "json.tool", "SLIPWAY_FRAMEWORK": "plain"}
+    commands.check(settings(tmp_path, **told), [])

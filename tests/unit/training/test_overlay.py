@@ -1,0 +1,121 @@
+"""The pod template: what it adds to the training pods, and what it may not touch."""
+
+from typing import Any
+
+import pytest
+
+from slipway.training import reasons
+from slipway.training.overlay import OverlayError, merge_pod
+from tests.unit.training.simulation import Cluster, spec
+
+
+def base() -> dict[str, Any]:
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001},
+        "initContainers": [{"name": "agent"}],
+        "containers": [
+            {
+                "name": "trainer",
+                "command": ["python3", "launch.py"],
+                "env": [{"name": "A", "value": "1"}],
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    }
+
+
+def test_volumes_and_mounts_are_added_to_those_that_are_there() -> None:
+    data = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    mounted = {"name": "data", "mountPath": "/data"}
+    overlay = {
+        "volumes": [data],
+        "containers": [{"name": "trainer", "volumeMounts": [mounted]}],
+    }
+    merged = merge_pod(base(), overlay)
+    assert merged["volumes"] == [*base()["volumes"], data]
+    (trainer,) = merged["containers"]
+    assert trainer["volumeMounts"] == [*base()["containers"][0]["volumeMounts"], mounted]
+    assert trainer["command"] == ["python3", "launch.py"]
+
+
+def test_lists_without_names_are_extended() -> None:
+    more = {"key": "spot", "operator": "Exists"}
+    merged = merge_pod(base(), {"tolerations": [more]})
+    assert merged["tolerations"] == [*base()["tolerations"], more]
+
+
+def test_an_added_container_has_no_privileges_unless_it_asks_for_them() -> None:
+    sidecar = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
+    merged = merge_pod(base(), {"initContainers": [sidecar]})
+    assert [one["name"] for one in merged["initContainers"]] == ["agent", "proxy"]
+    added = merged["initContainers"][1]["securityContext"]
+    assert added == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert "securityContext" not in merged["initContainers"][0]
+
+
+def test_defaults_that_are_the_users_business_can_be_changed() -> None:
+    overlay = {
+        "automountServiceAccountToken": True,
+        "securityContext": {"runAsUser": 5},
+        "serviceAccountName": "trainer",
+    }
+    merged = merge_pod(base(), overlay)
+    assert merged["automountServiceAccountToken"] is True
+    assert merged["securityContext"] == {"runAsNonRoot": True, "runAsUser": 5}
+    assert merged["serviceAccountName"] == "trainer"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"restartPolicy": "OnFailure"}, "podTemplate.spec.restartPolicy cannot be 'OnFailure'"),
+        (
+            {"securityContext": {"runAsNonRoot": False}},
+            "podTemplate.spec.securityContext.runAsNonRoot cannot be False",
+        ),
+        (
+            {"containers": [{"name": "trainer", "command": ["sh"]}]},
+            r"podTemplate.spec.containers\[trainer\].command cannot be \['sh'\]",
+        ),
+        (
+            {"containers": [{"name": "trainer", "env": [{"name": "A", "value": "2"}]}]},
+            r"containers\[trainer\].env\[A\].value cannot be '2': the operator needs '1'",
+        ),
+        ({"initContainers": [{"name": "agent"}]}, "the operator's own container agent"),
+        ({"containers": [{"name": "input-x"}]}, "the operator's own container input-x"),
+        ({"initContainers": [{"name": "trainer"}]}, "the operator's own container trainer"),
+        ({"volumes": [{"name": "tmp", "emptyDir": None}]}, r"volumes\[tmp\].emptyDir cannot be"),
+        ({"volumes": [{"emptyDir": {}}]}, "An item of podTemplate.spec.volumes has no name"),
+        ({"volumes": {"name": "a"}}, "podTemplate.spec.volumes cannot be"),
+        ({"containers": ["a"]}, "podTemplate.spec.containers is not a list of objects"),
+        ({"$patch": "replace"}, r"podTemplate.spec.\$patch is a directive: remove it"),
+    ],
+)
+def test_an_overlay_is_refused_that(overlay: dict[str, Any], message: str) -> None:
+    with pytest.raises(OverlayError, match=message):
+        merge_pod(base(), overlay)
+
+
+def test_a_job_with_a_broken_overlay_fails_with_its_message_and_gets_no_children() -> None:
+    overlay = {"spec": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}}
+    cluster = Cluster(spec(podTemplate=overlay))
+    cluster.settle()
+    assert cluster.status["phase"] == "Failed"
+    failed = next(one for one in cluster.status["conditions"] if one["type"] == reasons.FAILED)
+    assert failed["reason"] == reasons.INVALID_POD_TEMPLATE
+    assert "securityContext.seccompProfile.type cannot be 'Unconfined'" in failed["message"]
+    assert not [ref for ref in cluster.objects if ref.kind == "Job"]
+
+
+def test_labels_and_annotations_join_the_operators_own() -> None:
+    metadata = {"labels": {"team": "vision"}, "annotations": {"note": "x"}}
+    cluster = Cluster(spec(podTemplate={"metadata": metadata}))
+    job = next(one for one in cluster.plan().apply if one["kind"] == "Job")
+    found = job["spec"]["template"]["metadata"]
+    assert found["annotations"] == {"note": "x"}
+    assert found["labels"]["team"] == "vision"
+    assert found["labels"]["slipway.dev/training-job"] == "quick"
