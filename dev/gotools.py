@@ -88,6 +88,7 @@ MODULES = (
         (f"github.com/prometheus/common/version.Version={PROMETHEUS_VERSION.removeprefix('v')}",),
         ("remove_all_sd", "enable_kubernetes_sd"),
     ),
+    Module("vegeta", {"vegeta": "github.com/tsenart/vegeta/v12"}),
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
 )
 CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")

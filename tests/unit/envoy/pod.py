@@ -49,6 +49,8 @@ class TorchServe:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     status: int = 200
     longest: int = 0
+    delay: float = 0.0
+    page: str = "QueueTime 1.0\n"
 
     async def describe(self, _: web.Request) -> web.Response:
         workers = [{"id": str(9000 + i), "status": s} for i, s in enumerate(self.states)]
@@ -59,12 +61,13 @@ class TorchServe:
         return web.json_response({"status": "Healthy"})
 
     async def scrape(self, _: web.Request) -> web.Response:
-        return web.Response(text="QueueTime 1.0\n")
+        return web.Response(text=self.page)
 
     async def predict(self, request: web.Request) -> web.Response:
         self.paths.append(request.path_qs)
         body = await request.read()
         self.longest = max(self.longest, len(body))
+        await asyncio.sleep(self.delay)
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}

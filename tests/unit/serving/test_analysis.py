@@ -159,6 +159,7 @@ def test_one_bad_metric_of_several_is_enough() -> None:
     ("own", "expected"),
     [
         ({"gauges": {"Score": 0.25}}, "0.25"),
+        ({"totals": {"Score_total": 30.0}}, "0.3"),
         ({"totals": {"Score": 30.0}}, "0.3"),
         ({"totals": {"Score_sum": 30.0, "Score_count": 60.0}}, "0.5"),
     ],

@@ -1,6 +1,7 @@
 """Everything that knows Envoy: the bootstrap and the route file of a server pod. Pure."""
 
 from slipway.envoy.bootstrap import bootstrap
+from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER
 from slipway.envoy.config import (
     ADMIN_ADDRESS,
     MAX_REQUEST_BYTES,
@@ -14,7 +15,10 @@ from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 __all__ = [
     "ADMIN_ADDRESS",
     "ALONE",
+    "FORWARDED",
+    "INFERENCE",
     "MAX_REQUEST_BYTES",
+    "OTHER",
     "ROUTE_CONFIG",
     "Condition",
     "Match",

@@ -93,8 +93,9 @@ def _own(model: ModelMetric, traffic: RevisionTraffic) -> float | None:
     observed = traffic.totals.get(f"{model.name}_count")
     if observed:
         return traffic.totals.get(f"{model.name}_sum", 0.0) / observed
-    if observed is None and model.name in traffic.totals and traffic.requests:
-        return traffic.totals[model.name] / traffic.requests
+    total = traffic.totals.get(model.name, traffic.totals.get(f"{model.name}_total"))
+    if observed is None and total is not None and traffic.requests:
+        return total / traffic.requests
     return None
 
 

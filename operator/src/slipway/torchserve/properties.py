@@ -90,6 +90,7 @@ def _work(config: ServerConfig) -> dict[str, str]:
         "max_request_size": str(MAX_REQUEST_BYTES),
         "max_response_size": str(MAX_REQUEST_BYTES),
         "metrics_mode": "prometheus",
+        "model_metrics_auto_detect": "true",
         "model_store": config.model_store,
         "netty_client_threads": str(min(config.workers, 8)),
         "number_of_netty_threads": "4",

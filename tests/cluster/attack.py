@@ -1,0 +1,140 @@
+"""Load at an exact rate by vegeta, and the account of each answer."""
+
+import base64
+import json
+import math
+import re
+import signal
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dev import gotools
+
+_MOST_BODY = 256
+"""How many bytes of each answer are kept."""
+
+
+@dataclass
+class Answers:
+    """How requests ended.
+
+    ``endings`` are HTTP status codes as text or, without an answer, what went wrong; ``bodies``
+    are the good answers' texts; ``times`` their times in seconds, in the order of sending.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    bodies: Counter[str] = field(default_factory=Counter)
+    times: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """The number of requests."""
+        return self.endings.total()
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What ended otherwise than with 200."""
+        return {ending: count for ending, count in self.endings.items() if ending != "200"}
+
+    @property
+    def throughput(self) -> float:
+        """Good answers a second."""
+        return self.endings["200"] / self.seconds if self.seconds else 0.0
+
+    def quantile(self, share: float) -> float:
+        """Return the time in seconds in which a share of the good answers came (nearest rank)."""
+        ordered = sorted(self.times)
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked: a URL, with POST and a JSON body.
+
+    ``network`` is a process of this machine whose network the load is sent from (root only).
+    """
+
+    url: str
+    body: Any
+    headers: tuple[str, ...] = ()
+    network: int | None = None
+
+    def command(self, folder: Path, *options: str) -> list[str]:
+        """Return the command line that attacks it; results go to ``results`` in the folder."""
+        (folder / "body").write_text(json.dumps(self.body))
+        (folder / "targets").write_text(f"POST {self.url}\n")
+        headers = ("content-type: application/json", *self.headers)
+        inside = ["nsenter", f"--target={self.network}", "--net"] if self.network else []
+        return [
+            *inside,
+            str(gotools.path("vegeta")),
+            "attack",
+            f"-targets={folder / 'targets'}",
+            f"-body={folder / 'body'}",
+            f"-output={folder / 'results'}",
+            f"-max-body={_MOST_BODY}",
+            "-timeout=60s",
+            *(f"-header={header}" for header in headers),
+            *options,
+        ]
+
+
+def attack(target: Target, rate: float, seconds: float, *options: str) -> Answers:
+    """Send requests at a steady rate (an open loop; 0: as fast as answers come) for some time."""
+    gotools.ensure(["vegeta"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pace = (f"-rate={round(rate)}/1s", f"-duration={seconds:g}s")
+        subprocess.run(target.command(folder, *pace, *options), check=True)
+        return _read(folder / "results")
+
+
+@contextmanager
+def attacking(target: Target, rate: float) -> Iterator[Answers]:
+    """Send requests at a steady rate until the block ends; then the account is complete."""
+    gotools.ensure(["vegeta"])
+    answers = Answers()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pace = (f"-rate={round(rate)}/1s", "-duration=0")
+        process = subprocess.Popen(target.command(folder, *pace))
+        try:
+            yield answers
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=120)
+        answers.__dict__.update(_read(folder / "results").__dict__)
+
+
+def _read(results: Path) -> Answers:
+    argv = [str(gotools.path("vegeta")), "encode", "--to=json", str(results)]
+    answers, begin, end = Answers(), math.inf, 0.0
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            one = json.loads(line)
+            _note(answers, one)
+            moment = _epoch(one["timestamp"])
+            begin, end = min(begin, moment), max(end, moment + one["latency"] / 1e9)
+    answers.seconds = max(0.0, end - begin)
+    return answers
+
+
+def _note(answers: Answers, one: Any) -> None:
+    answers.endings[str(one["code"]) if one["code"] else one["error"]] += 1
+    if one["code"] == 200:
+        answers.bodies[base64.b64decode(one["body"] or "").decode()] += 1
+        answers.times.append(one["latency"] / 1e9)
+
+
+def _epoch(timestamp: str) -> float:
+    """Return a time of vegeta's in seconds since 1970; the nanoseconds are cut to microseconds."""
+    text = re.sub(r"([.][0-9]{1,6})[0-9]*", r"\1", timestamp)
+    return datetime.fromisoformat(text).timestamp()

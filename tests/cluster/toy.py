@@ -1,0 +1,85 @@
+"""A small model whose behaviour its variables choose, put into the store without any training.
+
+``ANSWER`` is what it says (``blue``), ``ERROR_EVERY`` n has each n-th request fail, ``DELAY`` is
+how long an answer takes in seconds. It tells TorchServe a measure of its own, ``Score``, which is
+the value of ``SCORE`` (1).
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+from tests.cluster.support import Space, model_deployment
+from tests.harness import Cluster, Object
+
+HANDLER = """
+import os
+import time
+
+
+class Handler:
+    def initialize(self, context):
+        self.answer = os.environ.get("ANSWER", "blue")
+        self.every = int(os.environ.get("ERROR_EVERY", "0"))
+        self.delay = float(os.environ.get("DELAY", "0"))
+        self.score = float(os.environ.get("SCORE", "1"))
+        self.asked = 0
+
+    def handle(self, data, context):
+        self.asked += 1
+        time.sleep(self.delay)
+        context.metrics.add_metric("Score", self.score, unit="ms")
+        if self.every and self.asked % self.every == 0:
+            raise RuntimeError("this one fails")
+        return [self.answer] * len(data)
+"""
+MANIFEST = {
+    "createdOn": "01/01/1980 00:00:00",
+    "runtime": "python",
+    "model": {
+        "modelName": "toy",
+        "modelVersion": "1.0",
+        "serializedFile": "model.pt",
+        "handler": "handler.py",
+    },
+    "archiverVersion": "0.12.0",
+}
+FILES = {
+    "MAR-INF/MANIFEST.json": json.dumps(MANIFEST),
+    "handler.py": HANDLER,
+    "model.pt": "nothing",
+}
+
+
+def archive() -> bytes:
+    """Return the .mar, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, text in FILES.items():
+            opened.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    return buffer.getvalue()
+
+
+def put(cluster: Cluster) -> Object:
+    """Store the archive; returns the model as a ModelDeployment names it."""
+    content = archive()
+    digest = hashlib.sha256(content).hexdigest()
+    path = f"slipway/models/tests/{digest[:16]}/toy.mar"
+    with cluster.store() as store:
+        store.pipe_file(path, content)
+    return {"uri": f"s3://{path}", "sha256": digest, "name": "toy"}
+
+
+def deployment(name: str, model: Object, rollout: Any = None, **variables: str) -> Object:
+    """Return a ModelDeployment of the toy with these variables."""
+    found = model_deployment(name, model, **({"rollout": rollout} if rollout else {}))
+    pairs = [{"name": key, "value": value} for key, value in sorted(variables.items())]
+    found["spec"]["server"]["env"] = pairs
+    return found
+
+
+def apply(space: Space, name: str, model: Object, rollout: Any = None, **variables: str) -> None:
+    """Apply a ModelDeployment of the toy."""
+    space.apply(deployment(name, model, rollout, **variables))
