@@ -241,6 +241,19 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "write exactly one of configMapKeyRef, secretKeyRef and fieldRef",
     ),
+    "checkpoints at two intervals": (
+        {"checkpoint": {"intervalSteps": 10, "intervalSeconds": 60}},
+        "write either checkpoint.intervalSteps or checkpoint.intervalSeconds, not both",
+    ),
+    "a Secret for no place": (
+        {"checkpoint": {"secretName": "keys"}},
+        "checkpoint.secretName opens the place of checkpoint.uri: write that too",
+    ),
+    "checkpoints at a place that cannot be written": (
+        {"checkpoint": {"uri": "https://example.com/a"}},
+        "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net",
+    ),
+    "no checkpoint to keep": ({"checkpoint": {"keep": 0}}, "greater than or equal to 1"),
     "no criterion to stop by": ({"stop": {}}, "write at least one of stop.lossBelow"),
     "a metric without patience": (
         {"stop": {"maxEpochs": 3, "metric": "accuracy"}},

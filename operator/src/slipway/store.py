@@ -18,6 +18,12 @@ def output_uri(store: StoreSettings, job: TrainingJob) -> str:
     return _place(store, "outputs", job)
 
 
+def checkpoint_uri(store: StoreSettings, job: TrainingJob) -> str:
+    """Return where a job's checkpoints go: the folder that it names, or one of its own."""
+    named = job.spec.checkpoint.uri if job.spec.checkpoint else None
+    return named or _place(store, "checkpoints", job)
+
+
 def package_uri(store: StoreSettings, job: TrainingJob) -> str:
     """Return where a job's .mar archive goes."""
     version = job.spec.package.model_version if job.spec.package else "1.0"

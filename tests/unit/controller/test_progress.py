@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from slipway.api.training_status import CheckpointProgress
 from slipway.controller import progress as module
 from slipway.controller.progress import ProgressReader, first_pod, parse_progress
 from slipway.plan import Children, Manifest, ObjectRef
@@ -22,6 +23,10 @@ slipway_training_steps_per_second 2.5
 slipway_training_samples_per_second 1234.5678
 slipway_training_eta_seconds 180.7
 slipway_training_stop{reason="Patience"} 1
+slipway_training_last_checkpoint_step 100
+slipway_training_last_checkpoint_timestamp_seconds 1767312000.5
+slipway_training_checkpoint_duration_seconds 2.5
+slipway_training_checkpoint_size_bytes 1e6
 slipway_store_up 1
 """
 
@@ -54,6 +59,9 @@ def test_a_page_is_read_into_progress() -> None:
     assert found.metrics["loss"] == "0.123457"
     assert found.last_report_time == "2026-01-02T00:00:00Z"
     assert (found.eta_seconds, found.stop_reason) == (180, "Patience")
+    assert found.checkpoint == CheckpointProgress(
+        step=100, time="2026-01-02T00:00:00Z", duration_seconds=2, size_bytes=1_000_000
+    )
     assert (found.steps_per_second, found.samples_per_second) == ("2.5", "1234.57")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime import progress
-from slipway_runtime.agent import SHARED_MODULES
+from slipway_runtime.agent import SHARED_MODULES, keeper_environment
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import S3Server, free_port, stop
@@ -69,7 +69,8 @@ def test_the_launcher_that_it_hands_out_runs_alone(agent: Agent, tmp_path: Path)
 
 
 def test_what_it_hands_out_needs_the_standard_library_only(agent: Agent) -> None:
-    names = [f"slipway_runtime.{name}" for name in SHARED_MODULES if name != "__init__"]
+    dotted = (name.replace("/__init__", "").replace("/", ".") for name in SHARED_MODULES)
+    names = [f"slipway_runtime.{name}" for name in dotted if name != "__init__"]
     script = "import sys; sys.path.insert(0, sys.argv[1]); import " + ", ".join(names)
     command = [sys.executable, "-I", "-S", "-c", script, str(agent.folder / "lib")]
     subprocess.run(command, check=True)
@@ -166,3 +167,30 @@ def test_without_a_store_the_upload_is_done_at_once(short_dir: Path, output: Pat
     assert request_upload(short_dir / SOCKET_NAME) is None
     assert agent.metrics() == {}
     assert stop(agent.process) == 0
+
+
+def test_the_keeper_of_checkpoints_lives_as_long_as_the_sidecar(
+    s3: S3Server, short_dir: Path, output: Path
+) -> None:
+    folders = {"SLIPWAY_CHECKPOINT_DIR": output, "SLIPWAY_RESTORE_DIR": short_dir / "in"}
+    (short_dir / "in").mkdir()
+    env = {**{name: str(path) for name, path in folders.items()}, "SLIPWAY_JOB_UID": "ab12"}
+    uri = "s3://slipway/checkpoints/ns/net/uid"
+    agent = Agent(short_dir, output, SLIPWAY_OUTPUT_URI=URI, SLIPWAY_CHECKPOINT_URI=uri, **env)
+    wait_for((short_dir / "checkpoint.sock").exists, 30, "the keeper answers")
+    ledger = {"step": 7, "time": 1.8e9, "seconds": 2.5, "sizeBytes": 10}
+    (short_dir / "in" / "ledger.json").write_text(json.dumps({"committed": ledger}))
+    found = agent.metrics()
+    assert found["slipway_training_last_checkpoint_step"] == 7
+    assert found["slipway_training_checkpoint_duration_seconds"] == 2.5
+    assert stop(agent.process) == 0
+
+
+def test_the_checkpoints_own_secret_takes_the_place_of_the_stores() -> None:
+    store = {"AWS_ACCESS_KEY_ID": "a", "AWS_ENDPOINT_URL": "http://store", "PATH": "/bin"}
+    assert keeper_environment(store) == store
+    own = {**store, "SLIPWAY_CHECKPOINT_ENV_AWS_ACCESS_KEY_ID": "b"}
+    found = keeper_environment(own)
+    assert found["AWS_ACCESS_KEY_ID"] == "b"
+    assert "AWS_ENDPOINT_URL" not in found
+    assert found["PATH"] == "/bin"

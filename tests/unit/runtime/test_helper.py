@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import slipway_runtime as slipway
-from slipway_runtime import agreement, helper, progress
+from slipway_runtime import helper, progress
 
 
 class Tensor:
@@ -113,7 +113,6 @@ def test_reports_in_a_row_tell_the_pace(run_dir: Path) -> None:
 def test_a_script_is_told_to_stop_and_the_report_says_why(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement, "any_of", lambda *flags: list(flags))
     assert slipway.should_stop() is False
     monkeypatch.setenv("SLIPWAY_STOP", '{"lossBelow": 0.5}')
     monkeypatch.setattr(helper, "_reporter", None)
@@ -127,7 +126,6 @@ def test_a_script_is_told_to_stop_and_the_report_says_why(
 def test_the_last_report_tells_that_the_time_is_over(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement, "any_of", lambda *flags: list(flags))
     monkeypatch.setenv("SLIPWAY_STOP", '{"wallTimeSeconds": 100}')
     slipway.report(1)
     helper.reporter().stopper.restore({"elapsed": 100})

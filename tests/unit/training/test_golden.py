@@ -67,6 +67,18 @@ SPECS: dict[str, dict[str, Any]] = {
             },
         },
     ),
+    "checkpoints": spec(
+        nodes=2,
+        checkpoint={
+            "uri": "s3://bucket/checkpoints/net",
+            "secretName": "bucket-keys",
+            "intervalSteps": 100,
+            "keep": 2,
+            "resume": False,
+            "gracePeriodSeconds": 60,
+        },
+        stop={"lossBelow": 0.1, "patience": 3},
+    ),
     "package": spec(
         package={
             **PACKAGE,

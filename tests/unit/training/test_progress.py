@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway.api.training_status import Progress
+from slipway.api.training_status import CheckpointProgress, Progress
 from slipway.training.progress import from_report
 from tests.unit.training.simulation import Cluster, spec, trained
 
@@ -102,3 +102,25 @@ def test_pace_and_time_left_are_read_where_they_are_numbers() -> None:
     assert (found.eta_seconds, found.stop_reason) == (12, "WallTime")
     broken = {"stepsPerSecond": "x", "samplesPerSecond": -1, "etaSeconds": float("inf")}
     assert from_report({"step": 1, **broken, "stopReason": ["a"]}) == from_report({"step": 1})
+
+
+def test_a_restarted_job_still_tells_of_its_newest_checkpoint() -> None:
+    cluster = running()
+    saved = CheckpointProgress(step=20, time="2026-01-02T00:00:00Z")
+    cluster.progress = Progress(step=25, checkpoint=saved)
+    cluster.settle()
+    cluster.progress = Progress(step=21)
+    cluster.settle()
+    assert cluster.status["progress"]["checkpoint"]["step"] == 20
+
+
+def test_the_last_words_checkpoint_is_read_where_it_is_one() -> None:
+    said = {"step": 20, "time": 1767312000.5, "seconds": 3.9, "sizeBytes": 5, "uri": "s3://a"}
+    found = from_report({"step": 1, "checkpoint": said})
+    assert found is not None
+    assert found.checkpoint == CheckpointProgress(
+        step=20, time="2026-01-02T00:00:00Z", duration_seconds=3, size_bytes=5
+    )
+    broken: Any
+    for broken in (None, [], {"step": -1}, {"time": 1}):
+        assert from_report({"step": 1, "checkpoint": broken}) == from_report({"step": 1})

@@ -3,8 +3,9 @@
 Importing it costs nothing: neither torch nor the store's libraries are loaded.
 """
 
+from slipway_runtime import checkpoint
 from slipway_runtime.helper import World, init, report, should_stop
 
 __version__ = "0.1.0"
 
-__all__ = ["World", "init", "report", "should_stop"]
+__all__ = ["World", "checkpoint", "init", "report", "should_stop"]

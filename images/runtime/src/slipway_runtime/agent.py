@@ -5,7 +5,8 @@ the training runs, so it keeps small: standard library only, and the store's lib
 process that lives as long as the upload.
 
 Variables: ``SLIPWAY_RUN_DIR``, ``SLIPWAY_OUTPUT_DIR``, ``SLIPWAY_OUTPUT_URI`` (empty: nothing is
-stored), ``SLIPWAY_METRICS_PORT`` (9400).
+stored), ``SLIPWAY_METRICS_PORT`` (9400), ``SLIPWAY_CHECKPOINT_URI`` and what
+`slipway_runtime.checkpoint_agent` reads (absent: no checkpoints are kept).
 """
 
 import json
@@ -14,7 +15,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,15 @@ SHARED_MODULES = (
     "__init__",
     "agreement",
     "commands",
+    "checkpoint/__init__",
+    "checkpoint/content",
+    "checkpoint/files",
+    "checkpoint/restoring",
+    "checkpoint/saving",
+    "checkpoint/settings",
     "control",
     "gpu",
+    "grace",
     "helper",
     "launch",
     "log_trimmer",
@@ -41,6 +49,9 @@ SHARED_MODULES = (
     "torchrun",
 )
 """The modules that run in the user's image: standard library only, Python 3.9."""
+
+SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
+"""What the variables of the Secret that opens the checkpoints' folder begin with."""
 
 LAUNCHER = '''\
 """Start the launcher that lies beside this file."""
@@ -61,6 +72,7 @@ def hand_out(run_dir: Path) -> None:
     package = run_dir / "lib" / "slipway_runtime"
     package.mkdir(parents=True, exist_ok=True)
     here = Path(__file__).parent
+    (package / "checkpoint").mkdir(exist_ok=True)
     for name in SHARED_MODULES:
         _replace(package / f"{name}.py", (here / f"{name}.py").read_text(encoding="utf-8"))
     _replace(run_dir / "launch.py", LAUNCHER)
@@ -110,6 +122,51 @@ class Uploads:
             code = child.wait()
             why = f"The process that stores the output ended with {code}: see the sidecar's log."
             yield {"event": "failed", "message": why}
+
+
+class Keeper:
+    """The process that keeps checkpoints, started again where it dies; nothing without a URI."""
+
+    def __init__(self, uri: str) -> None:
+        self._wanted = bool(uri)
+        self._child: subprocess.Popen[bytes] | None = None
+        if self._wanted:
+            self._start()
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def finish(self) -> None:
+        """Let it store what the script has announced, and wait for its end."""
+        self._wanted = False
+        if self._child is not None:
+            self._child.terminate()
+            self._child.wait()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
+        self._child = subprocess.Popen(command, env=keeper_environment(os.environ))
+
+    def _watch(self) -> None:
+        while self._wanted and self._child is not None:
+            code = self._child.wait()
+            if self._wanted:
+                say(f"the process that keeps checkpoints ended with {code}; it is started again")
+                threading.Event().wait(1.0)
+                self._start()
+
+
+def keeper_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for the keeper: those of the checkpoints' own Secret over the store's.
+
+    They come with `SECRET_PREFIX`, since two Secrets have the same names in them. Where there are
+    any, none of the store's are left: half of each would open nothing.
+    """
+    own = {
+        name.removeprefix(SECRET_PREFIX): value
+        for name, value in env.items()
+        if name.startswith(SECRET_PREFIX)
+    }
+    rest = {name: value for name, value in env.items() if not (own and name.startswith("AWS_"))}
+    return {**rest, **own}
 
 
 class ControlServer(socketserver.ThreadingUnixStreamServer):
@@ -183,13 +240,15 @@ def main() -> int:
     stop_on_signal()
     run_dir = Path(os.environ["SLIPWAY_RUN_DIR"])
     uri = os.environ.get("SLIPWAY_OUTPUT_URI", "")
+    restore_dir = os.environ.get("SLIPWAY_RESTORE_DIR")
     uploads = Uploads(Path(os.environ["SLIPWAY_OUTPUT_DIR"]), uri)
     store_up = metrics.StoreProbe(uri, os.environ)
+    keeper = Keeper(os.environ.get("SLIPWAY_CHECKPOINT_URI", ""))
     servers: list[socketserver.BaseServer] = []
     try:
         servers.append(ControlServer(run_dir / SOCKET_NAME, uploads))
         port = int(os.environ.get("SLIPWAY_METRICS_PORT", "9400"))
-        servers.append(MetricsServer(port, lambda: metrics.render(run_dir, store_up)))
+        servers.append(MetricsServer(port, lambda: metrics.render(run_dir, store_up, restore_dir)))
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
         hand_out(run_dir)
@@ -197,6 +256,7 @@ def main() -> int:
         threading.Event().wait()
     except Stopped:
         uploads.stop()
+        keeper.finish()
     return 0
 
 

@@ -6,6 +6,7 @@ nor mixes with the script's collectives. They are made when first needed, on all
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,8 @@ _groups: dict[str, tuple[Any, Any]] = {}
 
 def alone() -> bool:
     """Tell whether no process group is set up, so that this process decides for itself."""
-    import torch.distributed as dist
-
-    return not (dist.is_available() and dist.is_initialized())
+    dist: Any = sys.modules.get("torch.distributed")
+    return dist is None or not (dist.is_available() and dist.is_initialized())
 
 
 def group(purpose: str) -> Any:

@@ -23,7 +23,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from slipway_runtime import commands
+from slipway_runtime import commands, grace
+from slipway_runtime.checkpoint.files import read_ledger
+from slipway_runtime.checkpoint.saving import STOPPED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.log_trimmer import LogTrimmer
 from slipway_runtime.run_settings import LaunchError, Settings
@@ -66,7 +68,7 @@ class Supervisor:
         self.stopped = True
         if self._child is None:
             raise Stopped
-        self._child.terminate()
+        grace.stop(self._child)
 
 
 def wait_for_name(host: str, seconds: float) -> None:
@@ -124,6 +126,8 @@ def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict
 def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) -> dict[str, Any]:
     """Return the termination message for the first rank that failed."""
     code, rank = int(failure["exitCode"]), failure["rank"]
+    if code == STOPPED:
+        return {**stopped_message(), "message": "The group stopped as one of its pods had to."}
     name = signal_name(code)
     how = f"was killed by {name}" if name else f"exited with code {code}"
     what = failure.get("what") or f"Rank {rank} of the training script"
@@ -143,6 +147,15 @@ def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) ->
         "time": failure.get("time"),
         "logTail": tail,
     }
+
+
+def checkpoint_failure() -> dict[str, Any] | None:
+    """Return the termination message of a run whose checkpoints were lost; None for any other."""
+    folder = os.environ.get("SLIPWAY_RESTORE_DIR")
+    failure = read_ledger(Path(folder)).failure if folder else None
+    if not failure:
+        return None
+    return {"reason": "CheckpointFailed", "exitCode": 1, "message": failure}
 
 
 def positive(exit_code: int) -> int:
@@ -182,7 +195,7 @@ def train(
     if code != 0 and supervisor.stopped:
         return stopped_message()
     if code != 0:
-        return describe_failure(code, log_dir, oom_kills() > before)
+        return checkpoint_failure() or describe_failure(code, log_dir, oom_kills() > before)
     message: dict[str, Any] = {"reason": "Completed", "exitCode": 0}
     if settings.index == 0:
         message["output"] = request_upload(settings.run_dir / SOCKET_NAME)
@@ -192,8 +205,17 @@ def train(
 def finish(settings: Settings, message: dict[str, Any]) -> int:
     """Write the termination message, with the progress on index 0; returns the exit code."""
     if settings.index == 0:
-        message["progress"] = read_json(settings.run_dir / "progress.json")
+        message["progress"] = last_progress(settings.run_dir)
     return last_word(message)
+
+
+def last_progress(run_dir: Path) -> Any:
+    """Return the script's last report, and in it the newest checkpoint; None for none."""
+    report = read_json(run_dir / "progress.json")
+    folder = os.environ.get("SLIPWAY_RESTORE_DIR")
+    if isinstance(report, dict) and folder:
+        report["checkpoint"] = read_ledger(Path(folder)).committed
+    return report
 
 
 def last_word(message: Mapping[str, Any]) -> int:

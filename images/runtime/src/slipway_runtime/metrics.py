@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slipway_runtime import progress
+from slipway_runtime.checkpoint.files import read_ledger
 
 GAUGES = (
     ("step", "slipway_training_step", "Step that the script last reported."),
@@ -86,12 +87,34 @@ def store_address(uri: str, env: Mapping[str, str]) -> tuple[str, int] | None:
     return endpoint.hostname or "", endpoint.port or (443 if endpoint.scheme == "https" else 80)
 
 
-def render(run_dir: Path, store_up: StoreProbe) -> str:
-    """Return the metrics as text; those of the script are absent before its first report."""
+CHECKPOINT_GAUGES = (
+    ("step", "slipway_training_last_checkpoint_step", "Step of the newest valid checkpoint."),
+    (
+        "time",
+        "slipway_training_last_checkpoint_timestamp_seconds",
+        "When the newest checkpoint became valid, in seconds since 1970.",
+    ),
+    (
+        "seconds",
+        "slipway_training_checkpoint_duration_seconds",
+        "Time from the begin of the newest checkpoint's save until it was valid in the store.",
+    ),
+    ("sizeBytes", "slipway_training_checkpoint_size_bytes", "Size of the newest checkpoint."),
+)
+"""What the ledger says of the newest checkpoint."""
+
+
+def render(run_dir: Path, store_up: StoreProbe, restore_dir: str | None = None) -> str:
+    """Return the metrics as text; those of the script are absent before its first report.
+
+    ``restore_dir`` is where the keeper of checkpoints has its ledger; None for none.
+    """
     lines = list(store_lines(store_up()))
     report = progress.read(run_dir)
     if report is not None:
         lines += report_lines(report)
+    if restore_dir:
+        lines += gauges(CHECKPOINT_GAUGES, read_ledger(Path(restore_dir)).committed or {})
     return "".join(f"{line}\n" for line in lines)
 
 

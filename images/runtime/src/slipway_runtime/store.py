@@ -41,6 +41,10 @@ _UNKNOWN_KEY = "XAdminUserNotFound"
 """versitygw's code, with status 404, for an access key that it does not know."""
 
 
+_FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageFull"})
+"""Codes of S3 servers whose disk or quota is full."""
+
+
 class StoreError(Exception):
     """A request to the store failed for good."""
 
@@ -63,6 +67,12 @@ class BucketNotFoundError(StoreError):
     """The bucket does not exist."""
 
     reason = "BucketNotFound"
+
+
+class StoreFullError(StoreError):
+    """The store, or the share of it that is ours, is full."""
+
+    reason = "StoreFull"
 
 
 class ObjectNotFoundError(StoreError):
@@ -96,6 +106,24 @@ def get_bytes(uri: str) -> bytes:
     """Return what lies at a URI."""
     with _translated(uri):
         return bytes(_filesystem(uri).cat_file(uri))
+
+
+def folders(uri: str) -> list[str]:
+    """Return the names of the folders right under a URI, sorted; none where nothing is there."""
+    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+        found = _filesystem(uri).ls(uri, detail=True)
+        names = (entry["name"] for entry in found if entry["type"] == "directory")
+        return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in names)
+    return []
+
+
+def sizes(uri: str) -> dict[str, int]:
+    """Return the files beneath a URI, by their paths under it, with their sizes in bytes."""
+    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+        root = uri.split("://", 1)[-1].rstrip("/") + "/"
+        found = _filesystem(uri).find(uri, detail=True)
+        return {name.removeprefix(root): int(entry["size"]) for name, entry in found.items()}
+    return {}
 
 
 def delete(uri: str) -> None:
@@ -194,6 +222,8 @@ def _translate(uri: str, error: Exception) -> StoreError:
         return ObjectNotFoundError(f"There is nothing at {uri}.")
     if isinstance(error, botocore.exceptions.NoCredentialsError):
         return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
+    if code in _FULL or status == 507:
+        return StoreFullError(f"The store of {uri} is full: make room in it, or keep fewer things.")
     if isinstance(error, _UNAVAILABLE) or status == 429 or status >= 500:
         return StoreUnavailableError(f"The store of {uri} cannot be reached: {_brief(error)}")
     if isinstance(error, PermissionError) or status in (401, 403) or code == _UNKNOWN_KEY:

@@ -82,6 +82,7 @@ KINDS = (
             Column("Loss", "string", ".status.progress.metrics.loss"),
             Column("Nodes", "integer", ".spec.nodes"),
             Column("Step", "integer", ".status.progress.step", 1),
+            Column("Checkpoint", "integer", ".status.progress.checkpoint.step", 1),
             Column("ETA", "integer", ".status.progress.etaSeconds", 1),
             Column("Model", "string", ".status.package.uri", 1),
             Column("SHA256", "string", ".status.package.sha256", 1),

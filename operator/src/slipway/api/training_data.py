@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, rules
+from slipway.api.base import ApiModel, DnsName, rules, text
 
 
 class StopCriteria(
@@ -50,8 +50,72 @@ class StopCriteria(
     )
 
 
+class Checkpoint(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "!(has(self.intervalSteps) && has(self.intervalSeconds))",
+            "write either checkpoint.intervalSteps or checkpoint.intervalSeconds, not both",
+        ),
+        (
+            "!has(self.secretName) || has(self.uri)",
+            "checkpoint.secretName opens the place of checkpoint.uri: write that too, or leave "
+            "both out to use the release's store",
+        ),
+    ),
+):
+    """How checkpoints are kept, of a script that saves them with the helper library."""
+
+    uri: (
+        Annotated[
+            str,
+            text(
+                "^s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*$",
+                "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net",
+                longest=512,
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Folder where they lie; the release's store by default. Jobs that name the "
+        "same folder resume from each other.",
+    )
+    secret_name: DnsName | None = Field(
+        default=None,
+        description="Secret with the AWS_ variables that open the folder; the store's by default.",
+    )
+    interval_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
+        default=None,
+        description="Time between two saves, in seconds; 600 where no interval is written.",
+    )
+    interval_steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        default=None, description="Steps between two saves, instead of a time."
+    )
+    keep: Annotated[int, Field(ge=1, le=1000)] = 3
+    """How many of this job's newest checkpoints are kept."""
+    resume: bool = Field(
+        default=True,
+        description="Whether to begin from the newest checkpoint in the folder, whoever made it; "
+        "a restarted job always goes on from its own.",
+    )
+    grace_period_seconds: Annotated[int, Field(ge=15, le=86_400)] = Field(
+        default=120, description="How long a pod that must stop may save and store, in seconds."
+    )
+    store_timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = Field(
+        default=900,
+        description="How long the store may be away before the job fails for its checkpoints, in "
+        "seconds.",
+    )
+
+
 class TrainingData(ApiModel):
-    """What the script may be told beside its arguments."""
+    """What the script keeps while it goes on, and when it may end."""
+
+    checkpoint: Checkpoint | None = Field(
+        default=None,
+        description="Checkpoints of a script that saves them; none are kept where absent.",
+    )
 
     stop: StopCriteria | None = Field(
         default=None, description="When the script's should_stop() says yes before the last step."

@@ -30,6 +30,20 @@ class Nodes(ApiModel):
     """Pods that failed, over all tries."""
 
 
+class CheckpointProgress(ApiModel):
+    """The newest checkpoint that a restart goes on from."""
+
+    step: Annotated[int, Field(ge=0)]
+    """Step after which it was saved."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When all of it was in the store."""
+    duration_seconds: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Time from the begin of its save to then, in seconds."
+    )
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Its size, in bytes."""
+
+
 class Progress(ApiModel):
     """What the script last reported."""
 
@@ -54,6 +68,8 @@ class Progress(ApiModel):
     stop_reason: StopReason | None = Field(
         default=None, description="The criterion of spec.stop that holds."
     )
+    checkpoint: CheckpointProgress | None = None
+    """The newest checkpoint."""
     last_report_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
     """When the script last reported."""
 

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from slipway.api.conditions import timestamp
 from slipway.api.training_status import Progress
 from slipway.plan import Children, Manifest
-from slipway.training.progress import decimal, rate, seconds, stop_reason, with_percent
+from slipway.training.progress import checkpoint, decimal, rate, seconds, stop_reason, with_percent
 from slipway.training.view import INDEX
 
 _LOG = logging.getLogger(__name__)
@@ -71,6 +71,14 @@ def _progress(step: int, gauges: Mapping[str, float]) -> Progress:
         total_steps=total,
         epoch=_count(gauges.get("slipway_training_epoch")),
         eta_seconds=seconds(gauges.get("slipway_training_eta_seconds")),
+        checkpoint=checkpoint(
+            {
+                "step": _count(gauges.get("slipway_training_last_checkpoint_step")),
+                "time": gauges.get("slipway_training_last_checkpoint_timestamp_seconds"),
+                "seconds": gauges.get("slipway_training_checkpoint_duration_seconds"),
+                "sizeBytes": _count(gauges.get("slipway_training_checkpoint_size_bytes")),
+            }
+        ),
         steps_per_second=rate(gauges.get("slipway_training_steps_per_second")),
         samples_per_second=rate(gauges.get("slipway_training_samples_per_second")),
         last_report_time=timestamp(datetime.fromtimestamp(moment, UTC)) if moment else None,

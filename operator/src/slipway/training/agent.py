@@ -5,8 +5,8 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.manifests import container_security, mount
 from slipway.settings import Settings
-from slipway.store import output_uri, store_env
-from slipway.training import names
+from slipway.store import store_env
+from slipway.training import checkpoints, names
 from slipway.training.environment import agent_env
 
 READY_FILE = f"{names.RUN_DIR}/ready"
@@ -31,20 +31,28 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         **own_image(settings),
         "restartPolicy": "Always",
         "command": ["python3", "-m", "slipway_runtime.agent"],
-        "env": agent_env(job, output_uri(settings.store, job)),
-        "envFrom": store_env(settings.store),
+        "env": agent_env(job, settings),
+        "envFrom": [*store_env(settings.store), *checkpoints.agent_secrets(job)],
         "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {
             "exec": {"command": ["cat", READY_FILE]},
             "periodSeconds": 1,
             "failureThreshold": 120,
         },
-        "resources": AGENT_RESOURCES,
+        "resources": _resources(job),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR, read_only=True),
+            *checkpoints.agent_mounts(job),
             mount("agent-tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }
+
+
+def _resources(job: TrainingJob) -> dict[str, Any]:
+    if job.spec.checkpoint is None:
+        return AGENT_RESOURCES
+    requests = {**AGENT_RESOURCES["requests"], "memory": checkpoints.MEMORY}
+    return {**AGENT_RESOURCES, "requests": requests}

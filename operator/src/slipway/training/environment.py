@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.training import devices, names
+from slipway.settings import Settings
+from slipway.store import output_uri
+from slipway.training import checkpoints, devices, names
 from slipway.training.view import INDEX
 
 SCRATCH = {"HOME": "/tmp", "TMPDIR": "/tmp"}  # noqa: S108 - an emptyDir of the pod
@@ -69,6 +71,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
         **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),
+        **checkpoints.trainer_variables(job),
     }
 
 
@@ -85,14 +88,15 @@ def _program(job: TrainingJob) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def agent_env(job: TrainingJob, output_uri: str) -> list[dict[str, Any]]:
+def agent_env(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the sidecar's variables; the store's credentials come from its Secret."""
     variables = {
         **SCRATCH,
         **identity(job),
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
-        "SLIPWAY_OUTPUT_URI": output_uri,
+        "SLIPWAY_OUTPUT_URI": output_uri(settings.store, job),
         "SLIPWAY_METRICS_PORT": str(names.METRICS_PORT),
+        **checkpoints.agent_variables(job, settings),
     }
     return [completion_index(), *pairs(variables)]

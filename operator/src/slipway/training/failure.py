@@ -23,6 +23,7 @@ _KNOWN = frozenset(
         reasons.COMMAND_NOT_FOUND,
         reasons.ENTRYPOINT_NOT_FOUND,
         reasons.OUTPUT_UPLOAD_FAILED,
+        reasons.CHECKPOINT_FAILED,
     }
 )
 _PEER_LOST = re.compile(

@@ -15,6 +15,10 @@ INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 SOURCE_DIR = "/slipway/source"
 OUTPUT_DIR = "/slipway/output"
 RUN_DIR = "/slipway/run"
+SAVE_DIR = "/slipway/checkpoint/save"
+"""Where the script writes checkpoints, and the agent reads them."""
+RESTORE_DIR = "/slipway/checkpoint/restore"
+"""Where the agent puts what is restored; the script cannot write there."""
 
 RENDEZVOUS_PORT = 29400
 """Port of the c10d rendezvous, torchrun's default."""

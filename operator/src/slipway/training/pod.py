@@ -12,7 +12,7 @@ from slipway.manifests import (
     scrape_annotations,
 )
 from slipway.settings import Settings
-from slipway.training import names, scheduling
+from slipway.training import checkpoints, names, scheduling
 from slipway.training.agent import agent, own_image
 from slipway.training.environment import trainer_env
 from slipway.training.overlay import merge_metadata, merge_pod
@@ -42,6 +42,7 @@ def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     pod = {
         **pod_security(),
+        **checkpoints.pod_fields(job),
         "restartPolicy": "Never",
         "initContainers": [agent(job, settings)],
         "containers": [_trainer(job, settings)],
@@ -49,6 +50,8 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             *source_volumes(job),
             *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
             _shared_memory(job),
+            *checkpoints.volumes(job),
+            {"name": "shm", "emptyDir": {"medium": "Memory"}},
         ],
         **scheduling.fields(job),
     }
@@ -76,6 +79,7 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             *source_mounts(job),
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR),
+            *checkpoints.trainer_mounts(job),
             mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
             mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
         ],

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from slipway.api import timestamp
-from slipway.api.training_status import Progress, StopReason
+from slipway.api.training_status import CheckpointProgress, Progress, StopReason
 
 MAX_METRICS = 32
 MAX_METRIC_NAME = 64
@@ -31,7 +31,8 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
 
     The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
     "metrics": {name: float}, "time": unix seconds, "stepsPerSecond", "samplesPerSecond",
-    "etaSeconds": float|null, "stopReason": str|null}``, and a metric that is not finite is the text
+    "etaSeconds": float|null, "stopReason": str|null, "checkpoint": {"step", "time", "seconds",
+    "sizeBytes"}|null}``, and a metric that is not finite is the text
     ``nan``, ``inf`` or ``-inf``; what has another shape is left out.
     """
     step = _count(report.get("step"))
@@ -46,9 +47,30 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
         samples_per_second=rate(report.get("samplesPerSecond")),
         metrics=_metrics(report.get("metrics")),
         stop_reason=stop_reason(report.get("stopReason")),
+        checkpoint=checkpoint(report.get("checkpoint")),
         last_report_time=_moment(report.get("time")),
     )
     return with_percent(found)
+
+
+def checkpoint(said: Any) -> CheckpointProgress | None:
+    """Return what is said of the newest checkpoint, as in the sidecar's ledger; None for none."""
+    step = _count(said.get("step")) if isinstance(said, dict) else None
+    if step is None:
+        return None
+    return CheckpointProgress(
+        step=step,
+        time=_moment(said.get("time")),
+        duration_seconds=seconds(said.get("seconds")),
+        size_bytes=_count(said.get("sizeBytes")),
+    )
+
+
+def with_known_checkpoint(progress: Progress, before: Progress | None) -> Progress:
+    """Return the progress with the newest checkpoint that is known, if it tells of none itself."""
+    if progress.checkpoint or before is None:
+        return progress
+    return progress.model_copy(update={"checkpoint": before.checkpoint})
 
 
 def seconds(value: Any) -> int | None:

@@ -8,7 +8,7 @@ condition, the progress, an output. Until then they stay as they were.
 from slipway.api import Conditions, TrainingJob
 from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
 from slipway.training.phase import phase_of
-from slipway.training.progress import with_percent
+from slipway.training.progress import with_known_checkpoint, with_percent
 from slipway.training.running import failures
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Step
@@ -57,7 +57,7 @@ def _progress(snapshot: TrainingSnapshot, step: Step) -> Progress | None:
     """Return the last word on the progress: the end's, what was just read, or what was known."""
     before = snapshot.job.status
     if step.progress:
-        return step.progress
+        return with_known_checkpoint(step.progress, before.progress)
     if snapshot.progress and step.output is None:
-        return with_percent(snapshot.progress)
+        return with_known_checkpoint(with_percent(snapshot.progress), before.progress)
     return before.progress

@@ -1,0 +1,119 @@
+"""Restoring: the newest valid checkpoint, of whose files each node fetches what its ranks read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from slipway_runtime import agreement, helper
+from slipway_runtime.checkpoint import content
+from slipway_runtime.checkpoint.settings import CheckpointError, Settings
+from slipway_runtime.control import BrokenConversationError, converse
+from slipway_runtime.termination import say
+
+PATIENCE_SECONDS = 60.0
+"""How long the sidecar may be silent: it may have been restarted."""
+
+
+def ask(settings: Settings, request: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Any:
+    """Ask the sidecar, and return the last answer's ``result``.
+
+    It may take its time, while the store is away for instance, as long as it says so. Raises
+    CheckpointError where it says no, or nothing.
+    """
+    heard = time.monotonic()
+    while time.monotonic() - heard < patience:
+        try:
+            for answer in converse(settings.socket, request):
+                heard = time.monotonic()
+                if answer["event"] == "done":
+                    return answer.get("result")
+                if answer["event"] == "failed":
+                    raise CheckpointError(str(answer["message"]))
+                say(str(answer["message"]))
+        except (BrokenConversationError, ValueError, KeyError) as error:
+            say(f"the sidecar broke off ({error}); it is asked again")
+        except OSError as error:
+            say(f"the sidecar is not there yet ({error})")
+        time.sleep(0.5)
+    raise CheckpointError("The pod's sidecar does not answer for checkpoints: see its log.")
+
+
+def newest(settings: Settings) -> Any:
+    """Return the newest checkpoint, ``{"name", "step", "kind", "state", "files"}``, or None.
+
+    All ranks get the one that rank 0's sidecar names.
+    """
+    found: Any = None
+    if settings.rank == 0:
+        try:
+            found = {"checkpoint": ask(settings, {"command": "newest"})}
+        except CheckpointError as error:
+            found = {"error": str(error)}
+    found = agreement.from_main(found)
+    if "error" in found:
+        raise CheckpointError(found["error"])
+    return found["checkpoint"]
+
+
+def fetch(settings: Settings, name: str, paths: Iterable[str] | None) -> Path:
+    """Have files of a checkpoint brought to this node (None: all), and return their folder."""
+    wanted = None if paths is None else sorted(paths)
+    ask(settings, {"command": "fetch", "name": name, "files": wanted})
+    return settings.restore_dir / name
+
+
+def release(settings: Settings, name: str) -> None:
+    """Let the sidecars take the fetched files away, once all ranks are done with them."""
+    agreement.any_of(False)
+    if settings.leader:
+        ask(settings, {"command": "release", "name": name})
+
+
+def load(state: MutableMapping[str, Any], settings: Settings, found: Mapping[str, Any]) -> None:
+    """Put a checkpoint into a state, whatever the number of processes that wrote it."""
+    import torch.distributed.checkpoint as dcp
+
+    reader = _reader(settings, str(found["name"]))
+    whole = content.gather(state)
+    key = content.random_key(settings.rank, settings.size)
+    known = reader.read_metadata().state_dict_metadata
+    if key in known:
+        import torch
+
+        whole[key] = torch.empty(known[key].size, dtype=torch.uint8)
+    options: dict[str, Any] = (
+        {"no_dist": True}
+        if agreement.alone()
+        else {"process_group": agreement.group("checkpoints")}
+    )
+    dcp.load(whole, storage_reader=reader, **options)
+    content.apply(state, whole)
+    if key in known:
+        content.set_random_state(whole[key])
+
+
+def resume_stopper(found: Mapping[str, Any]) -> None:
+    """Let ``spec.stop`` count on from where the checkpoint was."""
+    state = (found.get("state") or {}).get("stop")
+    if isinstance(state, dict):
+        helper.reporter().stopper.restore(state)
+
+
+def _reader(settings: Settings, name: str) -> Any:
+    """Return a reader that fetches the files of a plan before it reads them."""
+    import torch.distributed.checkpoint as dcp
+
+    class FetchingReader(dcp.FileSystemReader):  # type: ignore[misc]
+        """Torch's reader of folders, on a folder that is filled by need."""
+
+        def read_data(self, plan: Any, planner: Any) -> Any:
+            """Fetch what this rank reads, then read it."""
+            paths = {self.storage_data[item.storage_index].relative_path for item in plan.items}
+            if paths:
+                fetch(settings, name, paths)
+            return super().read_data(plan, planner)
+
+    return FetchingReader(fetch(settings, name, [".metadata"]))

@@ -1,0 +1,199 @@
+"""Where a job's checkpoints lie in the store, when one is valid, and how many are kept.
+
+    URI/step-000000000100-1a2b3c4d-5e6f7081/node-0/...     what the node of rank 0 wrote
+                                            node-1/...     what the next one wrote
+                                            _node-0.json   written when all of that node's are there
+                                            _manifest.json written last: the checkpoint is valid
+
+Nothing without a manifest is ever resumed from. It is the first that goes when a checkpoint is
+deleted.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from slipway_runtime import manifest, store
+from slipway_runtime.checkpoint.files import ANNOUNCEMENT, Announcement, Name
+from slipway_runtime.manifest import OutputError
+from slipway_runtime.termination import say
+
+T = TypeVar("T")
+
+REFUSED_SECONDS = 60.0
+"""How long a store that is full or says no is asked again."""
+PAUSE_SECONDS = 0.5
+
+
+class LostError(Exception):
+    """A checkpoint cannot be stored or read; the text is one sentence that says why."""
+
+
+class Archive:
+    """The checkpoints under one URI.
+
+    ``owner`` marks those of this job; only its own are ever deleted, and with ``own_only`` only its
+    own are resumed from. A store that does not answer is asked again for ``patience`` seconds.
+    """
+
+    def __init__(self, uri: str, owner: str, *, keep: int, own_only: bool, patience: float) -> None:
+        self.uri = uri.rstrip("/")
+        self._owner = owner
+        self._keep = keep
+        self._own_only = own_only
+        self._patience = patience
+
+    def newest(self, tell: Callable[[str], None] = say) -> dict[str, Any] | None:
+        """Return the manifest of the newest valid checkpoint whose files are there; else None.
+
+        Order is by step, and by time among those of one step. Raises StoreError.
+        """
+        names = self._names(self._own_only, tell)
+        for step in sorted({name.step for name in names}, reverse=True):
+            same = [self._manifest(name, tell) for name in names if name.step == step]
+            valid = [one for one in same if one and self._is_whole(one, tell)]
+            if valid:
+                return max(valid, key=lambda one: float(one["time"]))
+        return None
+
+    def put(self, folder: Path, said: Announcement) -> list[dict[str, Any]]:
+        """Store one node's part of a save, and then its mark; return the entries of its files."""
+        place = f"{self.uri}/{said.name}"
+        found = [file for file in manifest.scan(folder) if file.path != ANNOUNCEMENT]
+        entries = [self._put_file(folder, file, f"node-{said.node}", place) for file in found]
+        mark = json.dumps({"files": entries}).encode()
+        self._persist(lambda: store.put_bytes(mark, f"{place}/_node-{said.node}.json"))
+        return entries
+
+    def commit(self, said: Announcement, goes_on: Callable[[], bool]) -> dict[str, Any] | None:
+        """Make a checkpoint valid once all nodes have stored theirs; return its manifest.
+
+        None where it is given up: ``goes_on`` is asked now and then.
+        """
+        place = f"{self.uri}/{said.name}"
+        parts: dict[int, list[dict[str, Any]]] = {}
+        while True:
+            for node in set(range(said.nodes)) - set(parts):
+                mark = self._get(f"{place}/_node-{node}.json")
+                if mark:
+                    parts[node] = mark["files"]
+            if len(parts) == said.nodes:
+                break
+            if not goes_on():
+                return None
+            time.sleep(PAUSE_SECONDS)
+        whole = _manifest_of(said, [entry for node in sorted(parts) for entry in parts[node]])
+        self._persist(lambda: store.put_bytes(json.dumps(whole).encode(), _mark(place)))
+        return whole
+
+    def prune(self, newest: str) -> None:
+        """Delete what of this job's is beyond the number to keep, and what was never completed.
+
+        The newest is kept in any case, and so is what has a later step than it. A store that does
+        not answer keeps its own until the next time.
+        """
+        names = [name for name in self._names(own_only=True) if str(name)[:17] <= newest[:17]]
+        valid = [name for name in names if store.sizes(_mark(f"{self.uri}/{name}"))]
+        valid.sort(key=lambda name: (name.step, str(name) == newest))
+        kept = valid[-self._keep :]
+        for name in names:
+            if name not in kept and str(name) != newest:
+                self._delete(str(name))
+
+    def fetch(self, found: dict[str, Any], paths: Iterable[str] | None, target: Path) -> None:
+        """Bring files of a checkpoint into a folder, each checked before it gets its name."""
+        wanted = local_files(found)
+        for path in sorted(wanted) if paths is None else paths:
+            entry = wanted.get(path)
+            if entry is None:
+                raise LostError(f"The checkpoint {found['name']} has no file {path}.")
+            self._fetch_one(f"{self.uri}/{found['name']}/{entry['path']}", entry, target / path)
+
+    def _put_file(
+        self, folder: Path, file: manifest.OutputFile, node: str, place: str
+    ) -> dict[str, Any]:
+        local, path = folder / file.path, f"{node}/{file.path}"
+        self._persist(lambda: store.put_file(local, f"{place}/{path}"))
+        if manifest.digest(local) != file.sha256:
+            raise OutputError(f"The file {file.path} changed while it was stored.")
+        return {"path": path, "sizeBytes": file.size, "sha256": file.sha256}
+
+    def _fetch_one(self, uri: str, entry: dict[str, Any], path: Path) -> None:
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".part-{path.name}")
+        self._persist(lambda: store.get_file(uri, partial))
+        if manifest.digest(partial) != entry["sha256"]:
+            partial.unlink()
+            raise LostError(f"{uri} is not what was stored there: its SHA-256 differs.")
+        partial.replace(path)
+
+    def _names(self, own_only: bool, tell: Callable[[str], None] = say) -> list[Name]:
+        found = self._persist(lambda: store.folders(self.uri), tell)
+        names = [name for text in found if (name := Name.parse(text))]
+        return [name for name in names if not own_only or name.owner == self._owner]
+
+    def _manifest(self, name: Name, tell: Callable[[str], None]) -> dict[str, Any] | None:
+        return self._get(_mark(f"{self.uri}/{name}"), tell)
+
+    def _get(self, uri: str, tell: Callable[[str], None] = say) -> dict[str, Any] | None:
+        return self._persist(lambda: _read(uri), tell)
+
+    def _is_whole(self, found: dict[str, Any], tell: Callable[[str], None]) -> bool:
+        place = f"{self.uri}/{found['name']}"
+        there = self._persist(lambda: store.sizes(place), tell)
+        gone = [one["path"] for one in found["files"] if there.get(one["path"]) != one["sizeBytes"]]
+        if gone:
+            say(f"{place} is passed over: {manifest_names(gone)} is gone or has another size")
+        return not gone
+
+    def _delete(self, name: str) -> None:
+        """Delete a checkpoint, its manifest first, so that no half of one is ever valid."""
+        place = f"{self.uri}/{name}"
+        store.delete(_mark(place))
+        for path in store.sizes(place):
+            store.delete(f"{place}/{path}")
+
+    def _persist(self, action: Callable[[], T], tell: Callable[[str], None] = say) -> T:
+        return store.retry(action, give_up=self._give_up, tell=tell)
+
+    def _give_up(self, error: store.StoreError, waited: float) -> bool:
+        away = isinstance(error, store.StoreUnavailableError)
+        if isinstance(error, store.ObjectNotFoundError):
+            return True
+        return waited > (self._patience if away else min(REFUSED_SECONDS, self._patience))
+
+
+def local_files(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a manifest's files by their paths without the node; of namesakes the first node's."""
+    named: dict[str, dict[str, Any]] = {}
+    for entry in found["files"]:
+        named.setdefault(entry["path"].partition("/")[2], entry)
+    return named
+
+
+def manifest_names(paths: list[str]) -> str:
+    """Return the first of some paths, and how many more there are."""
+    return paths[0] + (f" (and {len(paths) - 1} more)" if len(paths) > 1 else "")
+
+
+def _manifest_of(said: Announcement, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    kept = {key: value for key, value in asdict(said).items() if key not in ("node", "main")}
+    return {**kept, "time": time.time(), "files": entries}
+
+
+def _mark(place: str) -> str:
+    return f"{place}/_manifest.json"
+
+
+def _read(uri: str) -> dict[str, Any] | None:
+    """Return what a JSON object in the store holds; None where it is not there, or broken."""
+    try:
+        found = json.loads(store.get_bytes(uri))
+    except (store.ObjectNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,97 @@
+"""What a job with checkpoints has more in its pods: two volumes, variables, and time to stop.
+
+The script writes its saves where the agent can only read, and the agent what is restored where the
+script can only read: neither can lead the other to a file of its own.
+"""
+
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.api.training_data import Checkpoint
+from slipway.manifests import empty_dir, mount
+from slipway.settings import Settings
+from slipway.store import checkpoint_uri
+from slipway.training import names
+
+DEFAULT_INTERVAL_SECONDS = 600
+"""Time between two saves where the spec has no interval."""
+SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
+"""What the variables of the checkpoints' own Secret begin with in the agent, beside the store's."""
+SAVE, RESTORE = "slipway-save", "slipway-restore"
+"""Names of the two volumes."""
+MEMORY = "192Mi"
+"""What the agent asks for with checkpoints: the store's libraries stay in its memory."""
+
+
+def volumes(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return the volumes between script and agent; none without checkpoints."""
+    return [empty_dir(name) for name in (SAVE, RESTORE)] if job.spec.checkpoint else []
+
+
+def trainer_mounts(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return the training container's mounts."""
+    if job.spec.checkpoint is None:
+        return []
+    return [mount(SAVE, names.SAVE_DIR), mount(RESTORE, names.RESTORE_DIR, read_only=True)]
+
+
+def agent_mounts(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return the agent's mounts."""
+    if job.spec.checkpoint is None:
+        return []
+    return [mount(SAVE, names.SAVE_DIR, read_only=True), mount(RESTORE, names.RESTORE_DIR)]
+
+
+def trainer_variables(job: TrainingJob) -> dict[str, str]:
+    """Return what the helper library and the launcher are told."""
+    wanted = job.spec.checkpoint
+    if wanted is None:
+        return {}
+    return {
+        **_places(job),
+        **_interval(wanted),
+        "SLIPWAY_GRACE_SECONDS": str(wanted.grace_period_seconds),
+    }
+
+
+def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
+    """Return what the agent is told; the Secret's variables come beside these."""
+    wanted = job.spec.checkpoint
+    if wanted is None:
+        return {}
+    return {
+        **_places(job),
+        "SLIPWAY_CHECKPOINT_URI": checkpoint_uri(settings.store, job),
+        "SLIPWAY_CHECKPOINT_KEEP": str(wanted.keep),
+        "SLIPWAY_CHECKPOINT_RESUME": "any" if wanted.resume else "own",
+        "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(wanted.store_timeout_seconds),
+    }
+
+
+def agent_secrets(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return the ``envFrom`` of the Secret that opens the folder, where it has one of its own."""
+    wanted = job.spec.checkpoint
+    if wanted is None or wanted.secret_name is None:
+        return []
+    return [{"prefix": SECRET_PREFIX, "secretRef": {"name": wanted.secret_name}}]
+
+
+def pod_fields(job: TrainingJob) -> dict[str, Any]:
+    """Return the pod's time to stop; Kubernetes' default without checkpoints."""
+    wanted = job.spec.checkpoint
+    return {"terminationGracePeriodSeconds": wanted.grace_period_seconds} if wanted else {}
+
+
+def _places(job: TrainingJob) -> dict[str, str]:
+    return {
+        "SLIPWAY_CHECKPOINT_DIR": names.SAVE_DIR,
+        "SLIPWAY_RESTORE_DIR": names.RESTORE_DIR,
+        "SLIPWAY_JOB_UID": job.metadata.uid,
+    }
+
+
+def _interval(wanted: Checkpoint) -> dict[str, str]:
+    if wanted.interval_steps is not None:
+        return {"SLIPWAY_CHECKPOINT_INTERVAL_STEPS": str(wanted.interval_steps)}
+    seconds = wanted.interval_seconds or DEFAULT_INTERVAL_SECONDS
+    return {"SLIPWAY_CHECKPOINT_INTERVAL_SECONDS": str(seconds)}
