@@ -26,3 +26,14 @@ any: true
 {{- eq .Values.metrics.scrapeAnnotations "always" -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The text of a file of rules with the objectives and the address of the runbooks that are set. */}}
+{{- define "slipway.rules" -}}
+{{- $rules := .root.Values.metrics.rules }}
+{{- $wanted := $rules.objectives }}
+{{- .text
+  | replace "vector(0.001)" (printf "vector(%v)" (subf 1 (float64 $wanted.availability)))
+  | replace "vector(0.01)" (printf "vector(%v)" (subf 1 (float64 $wanted.latencyRatio)))
+  | replace `le="1000"` (printf `le="%v"` $wanted.latencyMilliseconds)
+  | replace "https://slipway.dev/docs/runbooks" $rules.runbookBaseUrl }}
+{{- end -}}

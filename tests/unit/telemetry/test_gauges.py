@@ -77,6 +77,32 @@ def test_all_traffic_is_the_stable_revisions_while_nothing_is_tried() -> None:
     assert value(metrics, "slipway_rollout_weight_ratio", **labels) == 1
 
 
+def test_weights_are_shown_by_revision_and_role() -> None:
+    rollout = {
+        "phase": "Progressing",
+        "stableRevision": "old",
+        "stableWeight": 80,
+        "candidate": {"revision": "new", "weight": 20, "step": 1, "steps": 5},
+    }
+    metrics = served(deployment(rollout=rollout))
+    of, name = {"namespace": "ml", "deployment": "model"}, "slipway_rollout_weight_ratio"
+    assert value(metrics, name, **of, revision="old", role="stable") == 0.8
+    assert value(metrics, name, **of, revision="new", role="candidate") == 0.2
+    assert value(metrics, "slipway_rollout_step", **of) == 1
+    phase = value(
+        metrics, "slipway_rollout_phase", **of, strategy="RollingUpdate", phase="Progressing"
+    )
+    assert phase == 1
+
+
+def test_a_shadow_is_told_from_a_candidate_that_answers_users() -> None:
+    candidate = {"revision": "new", "weight": 50, "mirror": True}
+    metrics = served(deployment(rollout={"stableRevision": "old", "candidate": candidate}))
+    of, name = {"namespace": "ml", "deployment": "model"}, "slipway_rollout_weight_ratio"
+    assert value(metrics, name, **of, revision="new", role="shadow") == 0.5
+    assert value(metrics, name, **of, revision="old", role="stable") == 1
+
+
 def test_a_replica_that_stands_by_shows_nothing_of_the_cluster() -> None:
     metrics = served(job(phase="Running"), leading=False)
     assert of_job(metrics, "phase", phase="Running") is None

@@ -9,6 +9,8 @@ from typing import Any
 from slipway.envoy.config import ADMIN_ADDRESS, ProxyConfig, address, seconds, typed
 
 INFERENCE = "torchserve"
+LIVENESS = "torchserve_liveness"
+"""The same port as `INFERENCE`: probes are not to be counted among the users' requests."""
 READINESS = "torchserve_readiness"
 METRICS = "torchserve_metrics"
 ADMIN = "envoy_admin"
@@ -32,6 +34,7 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
         inference_cluster(config),
         other_cluster(),
         readiness_cluster(config),
+        _loopback(LIVENESS, config.inference_port),
         _loopback(METRICS, config.metrics_port),
         _loopback(ADMIN, config.admin_port),
     ]

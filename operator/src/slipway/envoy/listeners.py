@@ -6,7 +6,7 @@ documentation; hardening after its "Configuring Envoy as an edge proxy".
 
 from typing import Any
 
-from slipway.envoy.clusters import ADMIN, INFERENCE, METRICS, READINESS
+from slipway.envoy.clusters import ADMIN, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import ROUTE_CONFIG, ProxyConfig, address, seconds, typed
 from slipway.envoy.routes import answer
 
@@ -47,7 +47,7 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
     """
     routes = [
         answer("live", {"path": LIVE_PATH}, 200, "live"),
-        _forward("torchserve-live", TORCHSERVE_LIVE_PATH, INFERENCE, "/ping"),
+        _forward("torchserve-live", TORCHSERVE_LIVE_PATH, LIVENESS, "/ping"),
         _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus"),
         _forward("torchserve-metrics", TORCHSERVE_METRICS_PATH, METRICS, "/metrics"),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),

@@ -137,14 +137,25 @@ def _rollout(deployment: Manifest) -> dict[str, Any]:
     return status_of(deployment).get("rollout") or {}
 
 
+def _candidate(deployment: Manifest) -> dict[str, Any]:
+    return _rollout(deployment).get("candidate") or {}
+
+
 def _weights(deployment: Manifest) -> Values:
-    status, rollout = status_of(deployment), _rollout(deployment)
-    candidate, stable = rollout.get("candidate"), rollout.get("stable") or status.get("revision")
-    weight = number(rollout.get("weight")) or 0.0
-    if candidate and candidate != stable:
-        yield (candidate, "candidate"), weight / 100
+    rollout, candidate = _rollout(deployment), _candidate(deployment)
+    stable = rollout.get("stableRevision") or status_of(deployment).get("revision")
     if stable:
-        yield (stable, "stable"), 1 - (weight / 100 if candidate else 0.0)
+        yield (stable, "stable"), (number(rollout.get("stableWeight", 100)) or 0.0) / 100
+    if candidate:
+        role = "shadow" if candidate.get("mirror") else "candidate"
+        yield (candidate["revision"], role), (number(candidate.get("weight")) or 0.0) / 100
+
+
+def _step(field: str) -> Callable[[Manifest], Values]:
+    def read(deployment: Manifest) -> Values:
+        return _one(number(_candidate(deployment).get(field)))
+
+    return read
 
 
 def _phase(deployment: Manifest) -> Values:
@@ -168,8 +179,8 @@ SERVING: tuple[ObjectGauge, ...] = (
     ),
     ObjectGauge(
         "slipway_rollout_weight_ratio",
-        "Share of the users' requests that a revision gets, 0 to 1, with its role: stable or "
-        "candidate.",
+        "Share of the users' requests that a revision gets, 0 to 1, with its role: stable, "
+        "candidate, or shadow, which gets copies and answers nobody.",
         ("revision", "role"),
         _weights,
     ),
@@ -179,6 +190,13 @@ SERVING: tuple[ObjectGauge, ...] = (
         ("strategy", "phase"),
         _phase,
     ),
+    ObjectGauge(
+        "slipway_rollout_step",
+        "Index of the step that the deployment's rollout is at, from 0.",
+        (),
+        _step("step"),
+    ),
+    ObjectGauge("slipway_rollout_steps", "Number of the rollout's steps.", (), _step("steps")),
 )
 
 
