@@ -68,7 +68,8 @@ def test_a_short_training_job_is_accepted_and_its_defaults_are_filled_in(
 ) -> None:
     kubectl.apply(job)
     spec = (kubectl.get("tj", "job") or {})["spec"]
-    assert (spec["nodes"], spec["processesPerNode"], spec["backoffLimit"]) == (1, "auto", 0)
+    assert (spec["nodes"], spec["processesPerNode"], spec["gang"]) == (1, "auto", "None")
+    assert spec["cleanPodPolicy"] == "Running"
     assert spec["suspend"] is False
 
 
@@ -378,6 +379,10 @@ def test_what_a_training_job_is_cannot_change(
         ("backoffLimit", 3),
         ("activeDeadlineSeconds", 60),
         ("ttlSecondsAfterFinished", 60),
+        ("queueDeadlineSeconds", 60),
+        ("progressDeadlineSeconds", 60),
+        ("cleanPodPolicy", "All"),
+        ("restart", {"maxRestarts": 5}),
     ],
 )
 def test_how_long_a_training_job_may_go_on_can_change(

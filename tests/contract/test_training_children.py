@@ -70,20 +70,30 @@ def test_every_pod_is_let_into_a_restricted_namespace(kubectl: Kubectl, path: Pa
 
 
 def test_a_live_job_takes_the_changes_that_a_spec_may_make(kubectl: Kubectl) -> None:
-    cluster = Cluster(spec(nodes=2, activeDeadlineSeconds=60))
+    elastic = {"minNodes": 1, "maxNodes": 3, "maxRestarts": 1}
+    cluster = Cluster(spec(nodes=2, activeDeadlineSeconds=60, elastic=elastic))
     job = next(one for one in cluster.plan().apply if one["kind"] == "Job")
     job["metadata"]["namespace"] = NAMESPACE
     kubectl.apply(job)
     cluster.settle()
-    cluster.change(suspend=True, backoffLimit=3, activeDeadlineSeconds=None)
+    cluster.change(suspend=True)
+    assert patched(kubectl, cluster)["suspend"] is True
+    cluster.reconcile()
+    cluster.settle()
+    cluster.change(suspend=False, backoffLimit=3, activeDeadlineSeconds=None, nodes=3)
+    live = patched(kubectl, cluster)
+    assert (live["suspend"], live["backoffLimit"]) == (False, 9)
+    assert (live["completions"], live["parallelism"]) == (3, 3)
+    assert "activeDeadlineSeconds" not in live
+
+
+def patched(kubectl: Kubectl, cluster: Cluster) -> dict[str, Any]:
+    """Send the patch that is planned to the API server, and return the Job's spec after it."""
     (patch,) = cluster.plan().patch
     body = yaml.safe_dump(dict(patch.body))
     kubectl.run("patch", "job", patch.ref.name, "--type=merge", f"--patch={body}")
-    live = kubectl.get("job", patch.ref.name)
-    assert live is not None
-    assert live["spec"]["suspend"] is True
-    assert live["spec"]["backoffLimit"] == 6
-    assert "activeDeadlineSeconds" not in live["spec"]
+    spec: dict[str, Any] = (kubectl.get("job", patch.ref.name) or {})["spec"]
+    return spec
 
 
 def lives() -> list[Cluster]:

@@ -72,6 +72,11 @@ def _plane(state: Path) -> ControlPlane:
         etcd_peer_port=etcd_peer_port,
         services="10.113.0.0/16",
         api_service="10.113.0.1",
+        # Kubernetes' own Workload, which gangs may be written as, is off by default.
+        extra=(
+            "--feature-gates=GenericWorkload=true",
+            "--runtime-config=scheduling.k8s.io/v1alpha1=true",
+        ),
     )
 
 

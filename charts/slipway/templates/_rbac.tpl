@@ -33,10 +33,17 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
-# Pods' states and termination messages.
+# Pods' states and termination messages. The pods of a lost node are deleted, since nobody else does.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, delete]
+# Gangs, where the cluster has one of these kinds.
+- apiGroups: [scheduling.x-k8s.io, scheduling.volcano.sh]
+  resources: [podgroups]
+  verbs: [get, create, patch]
+- apiGroups: [scheduling.k8s.io]
+  resources: [workloads]
+  verbs: [get, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

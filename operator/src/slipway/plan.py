@@ -34,10 +34,16 @@ class ObjectRef:
 
 @dataclass(frozen=True)
 class Delete:
-    """Delete one object, in the background, if it still has this ``uid``."""
+    """Delete one object if it still has this ``uid``.
+
+    ``foreground``: it stays until all that it owns is gone. ``grace_seconds`` replaces a pod's own
+    grace period; 0 takes the pod away without the word of its kubelet.
+    """
 
     ref: ObjectRef
     uid: str
+    foreground: bool = False
+    grace_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Children:
-    """The observed children of one object, as the operator's watches know them."""
+    """The observed children of one object, as the operator's watches know them.
+
+    ``gone`` are pods of its children that were deleted meanwhile, as they were last seen.
+    """
 
     items: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
+    gone: tuple[Manifest, ...] = ()
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest | None:
         """Return the child, or None where there is none."""

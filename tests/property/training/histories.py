@@ -21,15 +21,35 @@ from tests.unit.training.simulation import (
 
 Act = Callable[[Cluster], None]
 
-SPECS = st.builds(
+COMMON = {
+    "package": st.sampled_from([None, PACKAGE]),
+    "activeDeadlineSeconds": st.sampled_from([None, 50, 500]),
+    "queueDeadlineSeconds": st.sampled_from([None, None, 60]),
+    "progressDeadlineSeconds": st.sampled_from([None, None, 60]),
+    "ttlSecondsAfterFinished": st.sampled_from([None, 0, 30]),
+    "cleanPodPolicy": st.sampled_from(["None", "Running", "All"]),
+    "gang": st.sampled_from(["None", "None", "Volcano"]),
+    "suspend": st.sampled_from([False, False, False, True]),
+}
+RULE = {"onExitCodes": {"operator": "In", "values": [1]}, "action": "RestartAndIgnoreMaxRestarts"}
+GROUPS = st.builds(
     spec,
     nodes=st.integers(1, 3),
-    backoffLimit=st.integers(0, 2),
-    package=st.sampled_from([None, PACKAGE]),
-    activeDeadlineSeconds=st.sampled_from([None, 50, 500]),
-    ttlSecondsAfterFinished=st.sampled_from([None, 0, 30]),
-    suspend=st.sampled_from([False, False, False, True]),
+    restart=st.fixed_dictionaries(
+        {"policy": st.sampled_from(["Group", "Pod"]), "maxRestarts": st.integers(0, 2)},
+        optional={"rules": st.just([RULE])},
+    ),
+    queueName=st.sampled_from([None, None, "team"]),
+    **COMMON,
 )
+NEVER = st.builds(spec, nodes=st.integers(1, 3), restart=st.just({"policy": "Never"}), **COMMON)
+ELASTIC = st.builds(
+    spec, nodes=st.integers(1, 3), elastic=st.just({"minNodes": 1, "maxNodes": 3}), **COMMON
+)
+SPECS = st.one_of(GROUPS, GROUPS, NEVER, ELASTIC)
+
+CLUSTERS = st.builds(Cluster, SPECS, lingering=st.booleans())
+"""Clusters where a job was just created; where they linger, pods take their time to end."""
 
 WORDS = st.sampled_from(
     [
@@ -74,10 +94,6 @@ def finish_all(role: str) -> Act:
     return lambda cluster: cluster.finish_all(role, word)
 
 
-def nothing(cluster: Cluster) -> None:
-    """Nothing happens."""
-
-
 def start_all(cluster: Cluster) -> None:
     """All training pods start."""
     cluster.start()
@@ -111,9 +127,53 @@ def delete_child(choice: int) -> Act:
     return run
 
 
+def take(role: str, choice: int, disrupted: bool) -> Act:
+    """One pod is deleted, by a user or by the cluster, and has time to end."""
+
+    def run(cluster: Cluster, pod: dict[str, Any]) -> None:
+        if disrupted:
+            cluster.disrupt(pod)
+        else:
+            cluster.take(pod)
+
+    return _on_pod(role, choice, run)
+
+
+def leave(cluster: Cluster) -> None:
+    """All pods that were told to go end."""
+    cluster.leave()
+
+
+def hold(admitted: bool) -> Act:
+    """A queue admits the job, or takes its place back."""
+
+    def run(cluster: Cluster) -> None:
+        job = cluster.job()
+        if job and cluster.spec.get("queueName"):
+            job["spec"]["suspend"] = not admitted
+
+    return run
+
+
 def change(fields: dict[str, Any]) -> Act:
     """A user changes a field of the spec."""
     return lambda cluster: cluster.change(**fields)
+
+
+def raise_restarts(count: int) -> Act:
+    """A user allows more or fewer restarts."""
+
+    def run(cluster: Cluster) -> None:
+        restart = cluster.spec.get("restart", {})
+        if restart.get("policy") != "Never":
+            cluster.change(restart={**restart, "maxRestarts": count})
+
+    return run
+
+
+def scale(count: int) -> Act:
+    """A user scales an elastic job."""
+    return lambda cluster: cluster.change(nodes=count) if cluster.spec.get("elastic") else None
 
 
 def surroundings(keys: frozenset[str] | None, reachable: bool, step: int | None) -> Act:
@@ -164,7 +224,6 @@ _LONE_ACTS: st.SearchStrategy[Act] = st.one_of(
         change,
         st.one_of(
             st.builds(lambda value: {"suspend": value}, st.booleans()),
-            st.builds(lambda value: {"backoffLimit": value}, st.integers(0, 3)),
             st.builds(
                 lambda value: {"activeDeadlineSeconds": value}, st.sampled_from([None, 20, 900])
             ),
@@ -176,7 +235,12 @@ _LONE_ACTS: st.SearchStrategy[Act] = st.one_of(
         st.booleans(),
         st.sampled_from([None, 1, 2]),
     ),
-    st.builds(pass_time, st.sampled_from([1, 11, 100])),
+    st.builds(pass_time, st.sampled_from([1, 3, 11, 100])),
+    st.builds(take, ROLES, st.integers(0, 5), st.booleans()),
+    st.just(leave),
+    st.builds(hold, st.booleans()),
+    st.builds(raise_restarts, st.integers(0, 3)),
+    st.builds(scale, st.integers(1, 3)),
 )
 
 
@@ -195,7 +259,9 @@ def until(stage: int) -> Act:
     """The job lives undisturbed: until it is created, runs, has trained, or has its archive."""
 
     def run(cluster: Cluster) -> None:
-        for act in (nothing, start_all, finish_all("train"), finish_all("package"))[:stage]:
+        for act in (hold(admitted=True), start_all, finish_all("train"), finish_all("package"))[
+            :stage
+        ]:
             seen_by(act, (control, reconcile) * 3)(cluster)
 
     return run
@@ -223,4 +289,5 @@ def copy_of(cluster: Cluster) -> Cluster:
         writes=list(cluster.writes),
         statuses=list(cluster.statuses),
         events=list(cluster.events),
+        gone=list(cluster.gone),
     )

@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from slipway.api import is_true
 from slipway.api.training_status import TrainingJobStatus
 from slipway.training.phase import phase_of
-from tests.property.training.histories import HISTORIES, SPECS, Act, copy_of, reconcile
+from slipway.training.view import ATTEMPT
+from tests.property.training.histories import (
+    CLUSTERS,
+    HISTORIES,
+    Act,
+    copy_of,
+    hold,
+    leave,
+    reconcile,
+)
 from tests.unit.training.simulation import Cluster, packaged, trained
 
 END = ("Succeeded", "Failed")
@@ -30,19 +39,22 @@ def check_status(cluster: Cluster) -> None:
     assert all(condition.message for condition in conditions)
     assert all(len(condition.message) <= 8192 for condition in conditions)
     true = {condition.type for condition in conditions if condition.status == "True"}
-    assert len(true & {"Succeeded", "Failed", "Running", "Suspended"}) <= 1
+    assert len(true & {"Succeeded", "Failed", "Running", "Suspended", "Queued"}) <= 1
+    assert len(true & {"Succeeded", "Failed", "Running", "Restarting"}) <= 1
+    assert status.phase in true or status.phase in ("Pending", "Packaging")
+    assert status.restarts <= status.attempt
     assert (status.completion_time is not None) == (status.phase in END)
     if status.phase == "Succeeded":
         assert status.output
         assert is_true(conditions, "Packaged") == bool(status.package)
 
 
-@given(SPECS, HISTORIES)
-@settings(max_examples=150, deadline=None)
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
-    spec: dict[str, object], history: list[Act]
+    cluster: Cluster, history: list[Act]
 ) -> None:
-    cluster = live(Cluster(spec), history)
+    live(cluster, history)
     for _ in range(3):
         reconcile(cluster)
     before = copy_of(cluster)
@@ -52,36 +64,36 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     assert cluster.events == before.events or not cluster.status
 
 
-@given(SPECS, HISTORIES)
-@settings(max_examples=150, deadline=None)
-def test_the_status_never_contradicts_itself(spec: dict[str, object], history: list[Act]) -> None:
-    cluster = Cluster(spec)
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
+def test_the_status_never_contradicts_itself(cluster: Cluster, history: list[Act]) -> None:
     for act in history:
         if not cluster.deleted:
             act(cluster)
             check_status(cluster)
 
 
-@given(SPECS, HISTORIES)
-@settings(max_examples=150, deadline=None)
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
 def test_there_is_never_more_than_one_job_of_each_role(
-    spec: dict[str, object], history: list[Act]
+    cluster: Cluster, history: list[Act]
 ) -> None:
-    cluster = Cluster(spec)
     for act in history:
         if not cluster.deleted:
             act(cluster)
         jobs = [ref.name for ref in cluster.objects if ref.kind == "Job"]
         assert set(jobs) <= {"quick-train", "quick-package"}
         assert sum(manifest["kind"] == "Job" for manifest in cluster.plan().apply) <= 1
+        attempts = {pod["metadata"]["labels"][ATTEMPT] for pod in cluster.pods()}
+        assert len(attempts) <= 1, "pods of two attempts never meet"
 
 
-@given(SPECS, HISTORIES, HISTORIES)
-@settings(max_examples=150, deadline=None)
+@given(CLUSTERS, HISTORIES, HISTORIES)
+@settings(max_examples=100, deadline=None)
 def test_a_finished_job_never_gets_children_and_never_changes_its_mind(
-    spec: dict[str, object], history: list[Act], later: list[Act]
+    cluster: Cluster, history: list[Act], later: list[Act]
 ) -> None:
-    cluster = live(Cluster(spec), history)
+    live(cluster, history)
     if cluster.deleted or cluster.status.get("phase") not in END:
         return
     end = {key: value for key, value in cluster.status.items() if key != "observedGeneration"}
@@ -90,7 +102,7 @@ def test_a_finished_job_never_gets_children_and_never_changes_its_mind(
             return
         made = cluster.plan()
         assert (made.apply, made.patch) == ((), ())
-        assert [gone for gone in made.delete if gone.ref.kind != "TrainingJob"] == []
+        assert {gone.ref.kind for gone in made.delete} <= {"TrainingJob", "Job"}
         act(cluster)
         status = {
             key: value for key, value in cluster.status.items() if key != "observedGeneration"
@@ -98,26 +110,29 @@ def test_a_finished_job_never_gets_children_and_never_changes_its_mind(
         assert status == end
 
 
-@given(SPECS, HISTORIES)
-@settings(max_examples=150, deadline=None)
-def test_a_suspended_job_creates_no_job(spec: dict[str, object], history: list[Act]) -> None:
-    cluster = live(Cluster(spec), history)
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
+def test_a_suspended_job_creates_no_job(cluster: Cluster, history: list[Act]) -> None:
+    live(cluster, history)
     cluster.change(suspend=True)
     assert "Job" not in [manifest["kind"] for manifest in cluster.plan().apply]
 
 
-@given(SPECS, HISTORIES)
-@settings(max_examples=150, deadline=None)
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
 def test_every_job_comes_to_its_end_when_nothing_disturbs_it_any_more(
-    spec: dict[str, object], history: list[Act]
+    cluster: Cluster, history: list[Act]
 ) -> None:
-    cluster = live(Cluster(spec), history)
+    live(cluster, history)
     cluster.source_keys = frozenset({"train.py"})
     cluster.store = type(cluster.store)()
     cluster.change(suspend=False, activeDeadlineSeconds=None, ttlSecondsAfterFinished=None)
-    for _ in range(8):
+    for _ in range(12):
         if cluster.deleted:
             return
+        cluster.settle()
+        hold(admitted=True)(cluster)
+        leave(cluster)
         cluster.settle()
         cluster.wait(11)
         for role in ("train", "package"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway.kube.errors import Conflict, KubeError, NotFound
 from slipway.kube.resources import Resource
-from slipway.plan import Manifest, ObjectRef
+from slipway.plan import Delete, Manifest, ObjectRef
 
 
 class FakeClient:
@@ -61,7 +61,8 @@ class FakeClient:
             raise NotFound("There is no such object.", 404)
         return copy.deepcopy(self.put(merge(self.objects[ref], body)))
 
-    async def delete(self, ref: ObjectRef, uid: str) -> Manifest:
+    async def delete(self, delete: Delete) -> Manifest:
+        ref, uid = delete.ref, delete.uid
         self.writes.append(("delete", ref.kind, ref.name))
         self._fail("delete")
         if ref not in self.objects:

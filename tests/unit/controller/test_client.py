@@ -13,7 +13,7 @@ from slipway.kube.client import Client
 from slipway.kube.connection import Connection
 from slipway.kube.errors import Conflict, Unavailable
 from slipway.kube.resources import resource_of
-from slipway.plan import ObjectRef
+from slipway.plan import Delete, ObjectRef
 from tests.unit.controller.fakes import training_job
 
 REF = ObjectRef("v1", "Service", "default", "web")
@@ -135,7 +135,7 @@ async def test_a_delete_is_bound_to_the_uid_and_runs_in_the_background(
     api: ApiServer, client: Client
 ) -> None:
     api.answers = [says(200)]
-    await client.delete(REF, "uid-1")
+    await client.delete(Delete(REF, "uid-1"))
     assert '"propagationPolicy": "Background"' in api.bodies[0]
     assert '"uid": "uid-1"' in api.bodies[0]
 

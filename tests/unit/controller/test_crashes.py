@@ -58,6 +58,10 @@ async def reachable() -> StoreState:
     return StoreState()
 
 
+async def served(_api_version: str, _kind: str) -> bool:
+    return True
+
+
 def start(api: FakeClient) -> Reconciler:
     """Return the loop of a process that has just started and listed all there is."""
     client, cache = cast(Client, api), Cache()
@@ -65,7 +69,7 @@ def start(api: FakeClient) -> Reconciler:
         if obj["kind"] not in ("Secret", "ConfigMap"):
             cache.feed(obj)
     keys = ConfigMapKeys(cast(Any, api))
-    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0)
+    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0, served)
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
         cache,

@@ -17,6 +17,10 @@ async def reachable() -> StoreState:
     return StoreState()
 
 
+async def served(_api_version: str, _kind: str) -> bool:
+    return True
+
+
 async def snapshot(phase: str, client: FakeClient) -> TrainingSnapshot:
     """Observe a job that has one pod in a phase."""
     job = {**training_job(), "spec": SOURCE}
@@ -32,7 +36,7 @@ async def snapshot(phase: str, client: FakeClient) -> TrainingSnapshot:
     cache.feed(batch)
     cache.feed(pod)
     reader = ProgressReader(10.0)
-    observer = Observer(cache, ConfigMapKeys(client), reachable, reader, 10.0)
+    observer = Observer(cache, ConfigMapKeys(client), reachable, reader, 10.0, served)
     found = await observer.training(TrainingJob.model_validate(job), job)
     assert isinstance(found.snapshot, TrainingSnapshot)
     return found.snapshot

@@ -12,11 +12,12 @@ from typing import Any
 
 from slipway.api import TrainingJob, timestamp
 from slipway.api.training_status import Progress
-from slipway.plan import Children, Manifest, ObjectRef, Plan, StoreState
+from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, StoreState
 from slipway.settings import Settings, StoreSettings
 from slipway.training.planner import plan
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import INDEX
+from tests.unit.training import job_controller
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SETTINGS = Settings(
@@ -87,6 +88,9 @@ class Cluster:
     deleted: bool = False
     serial: int = 0
     secret: Manifest | None = None
+    lingering: bool = False
+    gone: list[Manifest] = field(default_factory=list)
+    gang_served: bool = True
 
     # what the operator does
 
@@ -96,10 +100,11 @@ class Cluster:
         meta = job.metadata.model_copy(update={"generation": self.generation})
         return TrainingSnapshot(
             job=job.model_copy(update={"metadata": meta}),
-            children=Children(copy.deepcopy(self.objects)),
+            children=Children(copy.deepcopy(self.objects), tuple(copy.deepcopy(self.gone))),
             source_keys=self.source_keys,
             source_gone=self.source_gone,
             store=self.store,
+            gang_served=self.gang_served,
             progress=self.progress,
         )
 
@@ -117,7 +122,7 @@ class Cluster:
             _merge(self.objects[patch.ref], patch.body)
         for gone in made.delete:
             self._write("delete", gone.ref.kind)
-            self._delete_if(gone.ref, gone.uid)
+            self._delete_if(gone)
         if made.status is not None and made.status != self.status:
             self._write("status", "TrainingJob")
             self.status = copy.deepcopy(made.status)
@@ -157,19 +162,27 @@ class Cluster:
                 return
         self._write("apply", ref.kind)
         made = copy.deepcopy(manifest)
-        made["metadata"] |= {"uid": self._uid(), "creationTimestamp": timestamp(self.now)}
+        made["metadata"] |= {"uid": self.new_uid(), "creationTimestamp": timestamp(self.now)}
         self.objects[ref] = made
 
-    def _uid(self) -> str:
+    def new_uid(self) -> str:
+        """Return a UID that no object had before."""
         self.serial += 1
         return f"uid-child-{self.serial}"
 
-    def _delete_if(self, ref: ObjectRef, uid: str) -> None:
+    def _delete_if(self, gone: Delete) -> None:
+        ref = gone.ref
         if ref.kind == "TrainingJob":
             self.deleted = True
             self.objects.clear()
-        elif ref in self.objects and self.objects[ref]["metadata"]["uid"] == uid:
-            self.delete(ref)
+        elif ref in self.objects and self.objects[ref]["metadata"]["uid"] == gone.uid:
+            if ref.kind == "Pod":
+                assert gone.grace_seconds == 0
+                self.forget(self.objects[ref])
+            elif gone.foreground and self.lingering:
+                self.objects[ref]["metadata"].setdefault("deletionTimestamp", timestamp(self.now))
+            else:
+                self.delete(ref)
 
     # what users and nodes do
 
@@ -181,9 +194,37 @@ class Cluster:
     def delete(self, ref: ObjectRef) -> None:
         """Delete a child and what it owns."""
         uid = self.objects.pop(ref)["metadata"]["uid"]
-        owned = [r for r, o in self.objects.items() if _owner(o) == uid]
+        owned = [r for r, o in self.objects.items() if job_controller.owner(o) == uid]
         for one in owned:
             del self.objects[one]
+
+    def take(self, pod: Manifest, grace: int = 30) -> None:
+        """Delete one pod as a user does: it has time to end, and its object lingers."""
+        meta = pod["metadata"]
+        meta.setdefault("deletionTimestamp", timestamp(self.now + timedelta(seconds=grace)))
+        meta.setdefault("deletionGracePeriodSeconds", grace)
+
+    def disrupt(self, pod: Manifest, reason: str = "EvictionByEvictionAPI") -> None:
+        """Take one pod away as the cluster does."""
+        moment = timestamp(self.now)
+        found = {"type": "DisruptionTarget", "status": "True", "reason": reason}
+        pod["status"]["conditions"] = [{**found, "message": "why", "lastTransitionTime": moment}]
+        self.take(pod)
+
+    def forget(self, pod: Manifest) -> None:
+        """Let a deleted pod's object go."""
+        del self.objects[ObjectRef.of(pod)]
+        self.gone.append(pod)
+
+    def leave(self, lost: int | None = None) -> None:
+        """Let all deleted pods end, stopped by SIGTERM, but for one index, whose node is lost."""
+        for pod in [one for one in self.objects.values() if one["kind"] == "Pod"]:
+            if job_controller.index_of(pod) == lost:
+                continue
+            if pod["metadata"].get("deletionTimestamp") and not job_controller.ended(pod):
+                kept = pod["status"].get("conditions")
+                self.finish(pod, 143, {"reason": "Stopped", "exitCode": 143})
+                pod["status"] |= {"conditions": kept} if kept else {}
 
     def job(self, role: str = "train") -> Manifest | None:
         """Return one of the two Jobs."""
@@ -191,14 +232,18 @@ class Cluster:
 
     def pods(self, role: str = "train") -> list[Manifest]:
         """Return a Job's pods that have not ended, in the order of their indexes."""
-        live = [pod for pod in self.all_pods(role) if not _ended(pod)]
+        live = [pod for pod in self.all_pods(role) if not job_controller.ended(pod)]
         return sorted(live, key=lambda pod: str(pod["metadata"]["labels"].get(INDEX)))
 
     def all_pods(self, role: str = "train") -> list[Manifest]:
         """Return a Job's pods, ended ones included."""
         job = self.job(role)
         uid = job["metadata"]["uid"] if job else None
-        return [o for o in self.objects.values() if o["kind"] == "Pod" and _owner(o) == uid]
+        return [
+            o
+            for o in self.objects.values()
+            if o["kind"] == "Pod" and job_controller.owner(o) == uid
+        ]
 
     def start(self, role: str = "train") -> None:
         """Let all pods of a Job run, as far as they have not ended."""
@@ -236,76 +281,9 @@ class Cluster:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
-    # what the Job controller does
-
     def control(self) -> None:
-        """Bring every Job one round further."""
-        for role in ("train", "package"):
-            job = self.job(role)
-            if job is not None and not _finished(job):
-                self._control(job, role)
-
-    def _control(self, job: Manifest, role: str) -> None:
-        spec, status = job["spec"], job.setdefault("status", {})
-        pods = self.all_pods(role)
-        good = [pod for pod in pods if pod["status"].get("phase") == "Succeeded"]
-        bad = [pod for pod in pods if pod["status"].get("phase") == "Failed" and _counts(pod, spec)]
-        status |= {"succeeded": len(good), "failed": len(bad)}
-        indexes = sorted(int(pod["metadata"]["labels"].get(INDEX, 0)) for pod in good)
-        if spec.get("completionMode") == "Indexed":
-            status["completedIndexes"] = ",".join(map(str, indexes))
-        deadline = spec.get("activeDeadlineSeconds")
-        if len(good) >= spec["completions"]:
-            self._end(job, role, "Complete", "CompletionsReached")
-        elif len(bad) > spec["backoffLimit"]:
-            self._end(job, role, "Failed", "BackoffLimitExceeded")
-        elif spec.get("suspend"):
-            self._suspend(job, role)
-        elif deadline and self._age(status) >= deadline:
-            self._end(job, role, "Failed", "DeadlineExceeded")
-        else:
-            self._fill(job, role, set(indexes))
-
-    def _age(self, status: dict[str, Any]) -> float:
-        started = status.get("startTime")
-        return (self.now - datetime.fromisoformat(started)).total_seconds() if started else 0.0
-
-    def _fill(self, job: Manifest, role: str, done: set[int]) -> None:
-        status = job["status"]
-        status.setdefault("startTime", timestamp(self.now))
-        if any(one["type"] == "Suspended" for one in status.get("conditions", ())):
-            status["conditions"] = [_condition("Suspended", "False", "JobResumed", self.now)]
-        here = {int(pod["metadata"]["labels"].get(INDEX, 0)) for pod in self.pods(role)}
-        for index in sorted(set(range(job["spec"]["completions"])) - done - here):
-            self._create_pod(job, index)
-
-    def _create_pod(self, job: Manifest, index: int) -> None:
-        template, name = job["spec"]["template"], job["metadata"]["name"]
-        uid = self._uid()
-        meta = {
-            "name": f"{name}-{index}-{uid}",
-            "namespace": "default",
-            "uid": uid,
-            "creationTimestamp": timestamp(self.now + timedelta(microseconds=self.serial)),
-            "labels": {**template["metadata"]["labels"], INDEX: str(index)},
-            "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
-        }
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
-        pod["status"] = {"phase": "Pending"}
-        self.objects[ObjectRef.of(pod)] = pod
-
-    def _suspend(self, job: Manifest, role: str) -> None:
-        for pod in self.pods(role):
-            del self.objects[ObjectRef.of(pod)]
-        job["status"].pop("startTime", None)
-        job["status"]["conditions"] = [_condition("Suspended", "True", "JobSuspended", self.now)]
-
-    def _end(self, job: Manifest, role: str, type_: str, reason: str) -> None:
-        for pod in self.pods(role):
-            del self.objects[ObjectRef.of(pod)]
-        if type_ == "Complete":
-            job["status"]["completionTime"] = timestamp(self.now)
-        job["status"]["conditions"] = [_condition(type_, "True", reason, self.now)]
+        """Let the Job controller and the garbage collector bring every Job one round further."""
+        job_controller.control(self)
 
 
 def condition(cluster: Cluster, type_: str) -> dict[str, str]:
@@ -326,48 +304,6 @@ def waiting(container: str, reason: str, message: str = "", **fields: Any) -> di
     state = {"waiting": {"reason": reason, "message": message}}
     status = {"name": container, "image": "registry.example/train:1", "state": state, **fields}
     return {"phase": "Pending", "containerStatuses": [status]}
-
-
-def _condition(type_: str, status: str, reason: str, now: datetime) -> dict[str, Any]:
-    moment = timestamp(now)
-    message = f"The Job says {reason}"
-    return {
-        "type": type_,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": moment,
-    }
-
-
-def _owner(manifest: Manifest) -> str | None:
-    owners: list[dict[str, str]] = manifest["metadata"].get("ownerReferences") or [{}]
-    return owners[0].get("uid")
-
-
-def _ended(pod: Manifest) -> bool:
-    return pod["status"].get("phase") in ("Succeeded", "Failed")
-
-
-def _finished(job: Manifest) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(
-        one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions
-    )
-
-
-def _counts(pod: Manifest, spec: dict[str, Any]) -> bool:
-    """Tell whether a failed pod counts as a try: by the two rules that the planner writes."""
-    status = pod["status"]
-    if any(one["type"] == "DisruptionTarget" for one in status.get("conditions", ())):
-        return False
-    ignored = {
-        code
-        for rule in spec["podFailurePolicy"]["rules"]
-        for code in rule.get("onExitCodes", {}).get("values", ())
-    }
-    ended = [one["state"].get("terminated", {}) for one in status.get("containerStatuses", ())]
-    return not any(one.get("exitCode") in ignored for one in ended)
 
 
 def _merge(target: dict[str, Any], patch: Any) -> None:

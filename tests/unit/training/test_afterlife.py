@@ -74,3 +74,23 @@ def test_a_finished_job_without_a_completion_time_counts_from_its_last_condition
     del cluster.status["completionTime"]
     cluster.wait(59)
     assert cluster.reconcile().requeue_after == 1
+
+
+@pytest.mark.parametrize(("policy", "stay"), [("None", True), ("Running", True), ("All", False)])
+def test_what_has_ended_stays_unless_all_is_to_be_cleaned_up(policy: str, stay: bool) -> None:
+    cluster = succeeded(cleanPodPolicy=policy)
+    assert [bool(cluster.job(role)) for role in ("train", "package")] == [stay, stay]
+
+
+@pytest.mark.parametrize(("policy", "pods"), [("None", 2), ("Running", 0), ("All", 0)])
+def test_pods_that_still_run_at_the_end_are_stopped_unless_all_is_to_stay(
+    policy: str, pods: int
+) -> None:
+    cluster = Cluster(spec(nodes=2, progressDeadlineSeconds=60, cleanPodPolicy=policy))
+    cluster.settle()
+    cluster.start()
+    cluster.settle()
+    cluster.wait(60)
+    cluster.settle()
+    assert cluster.status["phase"] == "Failed"
+    assert len(cluster.pods()) == pods

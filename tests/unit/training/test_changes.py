@@ -30,7 +30,7 @@ def test_a_changed_deadline_reaches_the_live_job(
 
 
 def test_a_changed_back_off_limit_reaches_the_live_job_in_pods() -> None:
-    cluster = Cluster(spec(nodes=3))
+    cluster = Cluster(spec(nodes=3, restart={"policy": "Pod"}))
     cluster.settle()
     cluster.change(backoffLimit=2)
     assert patches(cluster) == [{"spec": {"backoffLimit": 6}}]

@@ -10,7 +10,7 @@ from tests.unit.training.simulation import Cluster, condition, spec, waiting
 
 
 def running(**fields: Any) -> Cluster:
-    cluster = Cluster(spec(**fields))
+    cluster = Cluster(spec(**{"restart": {"policy": "Never"}, **fields}))
     cluster.settle()
     cluster.start()
     cluster.settle()

@@ -26,6 +26,19 @@ SPECS: dict[str, dict[str, Any]] = {
         backoffLimit=2,
         activeDeadlineSeconds=600,
     ),
+    "elastic": spec(nodes=2, elastic={"minNodes": 1, "maxNodes": 3}),
+    "one-by-one": spec(
+        nodes=2,
+        restart={
+            "policy": "Pod",
+            "maxRestarts": 2,
+            "rules": [
+                {"onExitCodes": {"operator": "In", "values": [42, 3]}, "action": "Fail"},
+                {"onDisruption": True, "action": "Restart"},
+            ],
+        },
+    ),
+    "queued-gang": spec(nodes=2, queueName="team", gang="Workload"),
     "gpu-in-user-image": spec(
         nodes=2,
         image="registry.example/team/train:7",

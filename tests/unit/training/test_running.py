@@ -25,7 +25,7 @@ def running(**fields: Any) -> Cluster:
 
 def test_a_job_whose_pods_wait_is_pending() -> None:
     cluster = created(nodes=2)
-    assert cluster.status["phase"] == "Pending"
+    assert cluster.status["phase"] == "Queued"
     assert condition(cluster, "Running")["reason"] == "WaitingForPods"
 
 
@@ -34,7 +34,7 @@ def test_a_group_runs_when_its_last_pod_has_started() -> None:
     first, second = cluster.pods()
     first["status"] = {"phase": "Running", "containerStatuses": [_state("trainer", "running")]}
     cluster.settle()
-    assert cluster.status["phase"] == "Pending"
+    assert cluster.status["phase"] == "Queued"
     second["status"] = first["status"]
     cluster.settle()
     assert cluster.status["phase"] == "Running"
@@ -127,7 +127,7 @@ def test_what_keeps_a_container_from_starting_is_told(kind: str, text: str, reas
     found = condition(cluster, "Running")
     assert (found["status"], found["reason"]) == ("False", reason)
     assert pod["metadata"]["name"] in found["message"]
-    assert cluster.status["phase"] == "Pending"
+    assert cluster.status["phase"] == "Queued"
     assert ("Warning", reason) in [(kind, why) for kind, why, _ in cluster.events]
     assert cluster.plan().requeue_after
 
@@ -191,8 +191,8 @@ def test_a_problem_that_passes_is_forgotten() -> None:
     assert cluster.status["phase"] == "Running"
 
 
-def test_a_failed_pod_within_the_back_off_limit_means_restarting() -> None:
-    cluster = running(nodes=2, backoffLimit=1)
+def test_a_pod_that_is_replaced_alone_means_restarting() -> None:
+    cluster = running(nodes=2, restart={"policy": "Pod", "maxRestarts": 1})
     cluster.finish(cluster.pods()[0], 1, {"reason": "ScriptFailed", "message": "Rank 0 died."})
     cluster.settle()
     found = condition(cluster, "Running")
@@ -202,14 +202,15 @@ def test_a_failed_pod_within_the_back_off_limit_means_restarting() -> None:
     cluster.settle()
     assert cluster.status["phase"] == "Running"
     assert cluster.status["nodes"]["failed"] == 1
+    assert cluster.status["attempt"] == 0
 
 
-def test_a_group_may_lose_every_pod_once_in_each_try() -> None:
-    cluster = running(nodes=2, backoffLimit=1)
+def test_where_pods_are_replaced_alone_a_try_may_cost_every_pod_once() -> None:
+    cluster = running(nodes=2, restart={"policy": "Pod", "maxRestarts": 1})
     for pod in cluster.pods():
         cluster.finish(pod, 1)
     cluster.settle()
-    assert cluster.status["phase"] == "Pending"
+    assert condition(cluster, "Running")["status"] == "False"
     cluster.start()
     cluster.settle()
     cluster.finish(cluster.pods()[0], 1)
@@ -217,16 +218,13 @@ def test_a_group_may_lose_every_pod_once_in_each_try() -> None:
     assert cluster.status["phase"] == "Failed"
 
 
-def test_a_disruption_is_no_try() -> None:
-    cluster = running()
-    disrupted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+def test_where_pods_are_replaced_alone_a_disruption_is_no_try() -> None:
+    cluster = running(restart={"policy": "Pod"})
     cluster.finish(cluster.pods()[0], 143)
-    cluster.all_pods()[0]["status"]["conditions"] = [disrupted]
+    cluster.disrupt(cluster.all_pods()[0])
     cluster.settle()
-    found = condition(cluster, "Running")
-    assert found["reason"] == "Restarting"
-    assert "EvictionByEvictionAPI" in found["message"]
     assert len(cluster.pods()) == 1
+    assert cluster.status["attempt"] == 0
 
 
 def test_a_job_without_tries_left_is_not_said_to_be_tried_again() -> None:
@@ -245,7 +243,7 @@ def test_pods_of_an_earlier_job_of_the_same_name_do_not_count() -> None:
     cluster.objects[ObjectRef.of(old)] = old
     cluster.finish(old, 0, trained())
     cluster.settle()
-    assert cluster.status["phase"] == "Pending"
+    assert cluster.status["phase"] == "Queued"
     assert "output" not in cluster.status
 
 

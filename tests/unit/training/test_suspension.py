@@ -30,7 +30,7 @@ def test_a_job_suspended_from_the_start_begins_when_it_is_resumed() -> None:
     cluster.settle()
     cluster.change(suspend=False)
     cluster.settle()
-    assert cluster.status["phase"] == "Pending"
+    assert cluster.status["phase"] == "Queued"
     assert condition(cluster, "Suspended")["status"] == "False"
     assert reasons(cluster) == ["Suspended", "Created", "Resumed"]
 

@@ -42,7 +42,7 @@ def test_a_life_from_creation_to_archive_costs_eight_writes() -> None:
         *["status TrainingJob"] * 4,
     ]
     phases = [status["phase"] for status in cluster.statuses]
-    assert phases == ["Pending", "Running", "Packaging", "Succeeded"]
+    assert phases == ["Queued", "Running", "Packaging", "Succeeded"]
 
 
 def test_a_larger_group_costs_no_more() -> None:

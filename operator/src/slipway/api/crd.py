@@ -11,7 +11,8 @@ import yaml
 
 from slipway.api.base import GROUP, MAX_NAME, VERSION, ApiModel
 from slipway.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.training_job import MUTABLE, TrainingJobSpec
+from slipway.api.training_job import TrainingJobSpec
+from slipway.api.training_life import MUTABLE
 from slipway.api.training_status import TrainingJobStatus
 
 Schema = dict[str, Any]
@@ -84,10 +85,16 @@ KINDS = (
             Column("Step", "integer", ".status.progress.step", 1),
             Column("Checkpoint", "integer", ".status.progress.checkpoint.step", 1),
             Column("ETA", "integer", ".status.progress.etaSeconds", 1),
+            Column("Restarts", "integer", ".status.attempt", 1),
             Column("Model", "string", ".status.package.uri", 1),
             Column("SHA256", "string", ".status.package.sha256", 1),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
+        scale={
+            "specReplicasPath": ".spec.nodes",
+            "statusReplicasPath": ".status.nodes.active",
+            "labelSelectorPath": ".status.selector",
+        },
         mutable=MUTABLE,
     ),
     Kind(

@@ -6,15 +6,11 @@ from slipway.api.base import API_VERSION, rules
 from slipway.api.common import ObjectMeta, OwnerLike
 from slipway.api.training_data import TrainingData
 from slipway.api.training_launch import LAUNCH_RULES, TrainingLaunch
+from slipway.api.training_life import RULES as LIFE_RULES
 from slipway.api.training_life import TrainingLife
 from slipway.api.training_package import Package
 from slipway.api.training_scheduling import SCHEDULING_RULES, TrainingScheduling
 from slipway.api.training_status import TrainingJobStatus
-
-MUTABLE = frozenset(
-    {"suspend", "active_deadline_seconds", "ttl_seconds_after_finished", "backoff_limit"}
-)
-"""Spec fields that may change after creation; all others are what the job *is*."""
 
 
 class TrainingJobSpec(
@@ -22,13 +18,23 @@ class TrainingJobSpec(
     TrainingLife,
     TrainingScheduling,
     TrainingLaunch,
-    json_schema_extra=rules(*LAUNCH_RULES, *SCHEDULING_RULES),
+    json_schema_extra=rules(*LAUNCH_RULES, *SCHEDULING_RULES, *LIFE_RULES),
 ):
     """What is wanted of a training run."""
 
     package: Package | None = Field(
         default=None, description="The archive made on success; none is made where absent."
     )
+
+    @property
+    def most_nodes(self) -> int:
+        """The most pods that the job may ever have at a time."""
+        return self.elastic.max_nodes if self.elastic else self.nodes
+
+    @property
+    def fewest_nodes(self) -> int:
+        """The fewest pods that can train."""
+        return self.elastic.min_nodes if self.elastic else self.nodes
 
 
 class TrainingJob(OwnerLike):

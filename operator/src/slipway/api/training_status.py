@@ -6,13 +6,23 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256
 from slipway.api.common import ConditionList
+from slipway.api.training_attempts import FailureStatus, RunTime
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
 Decimal = Annotated[str, Field(max_length=32)]
 """A number as decimal text: the API has no floating point in what the operator writes."""
 
-TrainingPhase = Literal["Pending", "Running", "Suspended", "Packaging", "Succeeded", "Failed"]
+TrainingPhase = Literal[
+    "Pending",
+    "Queued",
+    "Running",
+    "Restarting",
+    "Suspended",
+    "Packaging",
+    "Succeeded",
+    "Failed",
+]
 
 
 class Nodes(ApiModel):
@@ -123,3 +133,13 @@ class TrainingJobStatus(ApiModel):
     """The stored output."""
     package: PackageStatus | None = None
     """The stored archive."""
+    attempt: Annotated[int, Field(ge=0)] = 0
+    """Which start of the group this is: 0, and one more for each restart."""
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Restarts that count against restart.maxRestarts."""
+    run_time: RunTime = Field(default_factory=RunTime)
+    """The clock of the running time."""
+    failure: FailureStatus | None = None
+    """The last failure, be it followed by a restart or the end."""
+    selector: Annotated[str, Field(max_length=255)] | None = None
+    """Label selector of an elastic job's pods, for the scale subresource."""

@@ -29,6 +29,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, connect
+from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.events import EventRecorder
 from slipway.kube.lease import LeaseLock, lead
@@ -164,7 +165,12 @@ class Operator:
         probe = StoreProbe(settings.store, in_cluster=connection.in_cluster)
         interval = settings.progress_interval_seconds
         observer = Observer(
-            self._cache, ConfigMapKeys(client), probe.state, self._progress, interval
+            self._cache,
+            ConfigMapKeys(client),
+            probe.state,
+            self._progress,
+            interval,
+            Discovery(client).serves,
         )
         reconciler = Reconciler(
             self._make_kinds(observer),

@@ -13,6 +13,7 @@ from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot
+from slipway.training import gang
 from slipway.training.snapshot import TrainingSnapshot
 
 _FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
@@ -68,8 +69,10 @@ class Observer:
         store: Callable[[], Awaitable[StoreState]],
         progress: ProgressReader,
         interval: float,
+        serves: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self._cache = cache
+        self._serves = serves
         self._config_maps = config_maps
         self._store = store
         self._progress = progress
@@ -89,9 +92,17 @@ class Observer:
             source_keys=keys,
             source_gone=asked and keys is None,
             store=await self._store(),
+            gang_served=await self._gang_is_served(job, children),
             progress=await self._progress.read(pod) if pod else None,
         )
         return Observation(snapshot, self._interval if pod else None)
+
+    async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
+        """Tell whether the kind of a job's gang is there; it matters while there is no Job."""
+        kind = gang.KINDS.get(job.spec.gang)
+        if kind is None or children.of_kind("Job"):
+            return True
+        return await self._serves(kind.api_version, kind.kind)
 
     async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
         """Return the snapshot of a ModelDeployment."""

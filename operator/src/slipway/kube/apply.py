@@ -109,10 +109,11 @@ class Writer:
     async def delete(self, delete: Delete) -> bool:
         """Delete an object; one that is gone, going, or another one by now is fine."""
         live = self._cache.get(delete.ref)
-        if live is not None and live["metadata"].get("deletionTimestamp"):
+        going = live is not None and live["metadata"].get("deletionTimestamp")
+        if going and delete.grace_seconds is None:
             return False
         try:
-            answer = await self._client.delete(delete.ref, delete.uid)
+            answer = await self._client.delete(delete)
         except Conflict:
             return False
         except NotFound:

@@ -10,10 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.kube.resources import GANGS
 from slipway.manifests import OWNER_LABELS
 from slipway.plan import Children, Manifest, ObjectRef
 
 _TOMBSTONES = 4096
+_GONE_PODS = 512
+"""How many deleted pods are remembered as they were last seen."""
+_UNWATCHED = frozenset(resource.kind for resource in GANGS)
 _HEAVY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -68,6 +72,7 @@ class Cache:
         self._by_kind: dict[str, dict[ObjectRef, None]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: OrderedDict[str, float] = OrderedDict()
+        self._gone_pods: OrderedDict[str, Manifest] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -101,7 +106,23 @@ class Cache:
         if known is None or known["metadata"].get("uid", "") != uid:
             return False
         self._forget(ref, known)
+        if ref.kind == "Pod":
+            self._remember(uid, known)
+        if ref.kind in OWNER_LABELS:
+            self._drop_unwatched(OwnerKey(ref.kind, ref.namespace, ref.name))
         return True
+
+    def _drop_unwatched(self, owner: OwnerKey) -> None:
+        """Drop an owner's children of kinds that no watch covers, since they go with it."""
+        for child in tuple(self._by_owner.get(owner, ())):
+            if child.kind in _UNWATCHED:
+                self._forget(child, self._objects[child])
+
+    def _remember(self, uid: str, pod: Manifest) -> None:
+        """Keep what was last seen of a pod: a failure is told apart from those that died of it."""
+        self._gone_pods[uid] = {key: pod[key] for key in pod if key != "spec"}
+        while len(self._gone_pods) > _GONE_PODS:
+            self._gone_pods.popitem(last=False)
 
     def _forget(self, ref: ObjectRef, known: Manifest) -> None:
         del self._objects[ref]
@@ -135,7 +156,8 @@ class Cache:
         }
         parents = {family[ref]["metadata"]["uid"] for ref in direct}
         mine = {r: o for r, o in family.items() if r in direct or _is_grandchild(o, owner, parents)}
-        return Children(mine)
+        gone = (pod for pod in self._gone_pods.values() if owner_of(pod) == key)
+        return Children(mine, tuple(p for p in gone if controller_of(p).get("uid") in parents))
 
 
 def _is_grandchild(pod: Manifest, owner: Manifest, parents: set[str]) -> bool:

@@ -14,7 +14,7 @@ from slipway.kube.connection import Connection
 from slipway.kube.errors import NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
 from slipway.manifests import MANAGER
-from slipway.plan import Manifest, ObjectRef
+from slipway.plan import Delete, Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
@@ -104,12 +104,16 @@ class Client:
             field_manager=MANAGER,
         )
 
-    async def delete(self, ref: ObjectRef, uid: str) -> Manifest:
-        """Delete an object in the background, if it still has this uid.
+    async def delete(self, delete: Delete) -> Manifest:
+        """Delete an object, if it still has the uid that is meant.
 
         The answer is the object where something still holds it, and else a ``Status``.
         """
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        policy = "Foreground" if delete.foreground else "Background"
+        options: Manifest = {"propagationPolicy": policy, "preconditions": {"uid": delete.uid}}
+        if delete.grace_seconds is not None:
+            options["gracePeriodSeconds"] = delete.grace_seconds
+        ref = delete.ref
         path = resource_of(ref).path(ref.namespace, ref.name)
         return await self.request("delete", path, body=options)
 

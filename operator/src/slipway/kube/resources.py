@@ -54,11 +54,18 @@ CHILDREN = (
 )
 """The kinds that the operator makes and watches by ``CHILD_SELECTOR``."""
 
+GANGS = (
+    Resource("scheduling.x-k8s.io/v1alpha1", "PodGroup", "podgroups"),
+    Resource("scheduling.volcano.sh/v1beta1", "PodGroup", "podgroups"),
+    Resource("scheduling.k8s.io/v1alpha1", "Workload", "workloads"),
+)
+"""The kinds of gang schedulers, where a cluster has them; the operator makes them unwatched."""
+
 WATCHED = OWN + CHILDREN
 CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER}"
 """Label selector of the watches on children: only what the operator made."""
 
-_BY_KIND = {(r.api_version, r.kind): r for r in (*WATCHED, SECRETS, LEASES, EVENTS)}
+_BY_KIND = {(r.api_version, r.kind): r for r in (*WATCHED, *GANGS, SECRETS, LEASES, EVENTS)}
 
 
 def resource_of(ref: ObjectRef) -> Resource:

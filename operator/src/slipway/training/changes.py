@@ -1,19 +1,30 @@
-"""What may change on a live Job: suspension, deadline and back-off; all else is fixed at birth."""
+"""What may change on a live Job: suspension, deadline, tries, size; all else is fixed at birth."""
 
 from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.plan import Patch
-from slipway.training.job import backoff_limit
+from slipway.training import clock, elastic
+from slipway.training.attempts import backoff_limit
 from slipway.training.view import JobView
 
 
 def training_changes(job: TrainingJob, live: JobView) -> tuple[Patch, ...]:
-    """Return the patch that brings the training Job to the spec; none where it is there."""
+    """Return the patch that brings the training Job to the spec; none where it is there.
+
+    A Job that is resumed gets what is left of its deadline with it, once all pods of the stretch
+    before are gone, so that two generations of a group never meet. What a queue holds back is the
+    queue's to release.
+    """
+    if job.spec.suspend and job.spec.queue_name is None:
+        return _patch(live, {"suspend": True})
+    if live.spec.get("suspend") and (job.spec.queue_name or not live.idle):
+        return ()
     wanted = {
-        "suspend": job.spec.suspend,
+        **elastic.size(job),
+        "suspend": False,
         "backoffLimit": backoff_limit(job),
-        "activeDeadlineSeconds": job.spec.active_deadline_seconds,
+        "activeDeadlineSeconds": clock.seconds_left(job),
     }
     return _patch(live, wanted)
 

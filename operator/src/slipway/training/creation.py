@@ -6,7 +6,7 @@ from slipway.api import TrainingJob, is_true, timestamp
 from slipway.plan import Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secret
-from slipway.training import names, reasons, suspension
+from slipway.training import gang, group, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
 from slipway.training.overlay import OverlayError
@@ -36,6 +36,9 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Ste
         created = Finding(reasons.CREATED, False, missing.reason, missing.message)
         findings = (created, *suspension.over(job.status))
         return Step(findings=findings, requeue_after=WAIT_SECONDS)
+    wait = group.delay_left(job, now)
+    if wait > 0:
+        return Step(requeue_after=wait)
     try:
         return Step(apply=_children(job, settings), events=_recreated(job))
     except OverlayError as error:
@@ -52,7 +55,8 @@ def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Step:
 
 def missing_prerequisite(snapshot: TrainingSnapshot) -> Failure | None:
     """Return what the children need and is not there; None where they can be created."""
-    return _missing_source(snapshot) or _missing_store(snapshot)
+    gang_missing = None if snapshot.gang_served else gang.missing_kind(snapshot.job)
+    return _missing_source(snapshot) or gang_missing or _missing_store(snapshot)
 
 
 def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
@@ -87,13 +91,14 @@ def _children(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
 
 def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
     """Return what the training Job needs beside it for as long as it runs."""
-    service = headless_service(job)
     secret = store_secret(settings.store, job.metadata.namespace)
-    return (secret, service) if service else (secret,)
+    optional = (headless_service(job), gang.gang_object(job))
+    return (secret, *(one for one in optional if one))
 
 
 def _recreated(job: TrainingJob) -> tuple[Event, ...]:
-    if not is_true(job.status.conditions, reasons.CREATED):
+    conditions = job.status.conditions
+    if not is_true(conditions, reasons.CREATED) or is_true(conditions, reasons.RESTARTING):
         return ()
     message = f"The Job {names.train_name(job)} was deleted before its end; it is created again."
     return (Event("Warning", "Recreated", message),)

@@ -8,12 +8,12 @@ from slipway.api import TrainingJob, find, parse_time, timestamp
 from slipway.api.training_status import OutputStatus, Progress
 from slipway.settings import Settings
 from slipway.store import output_uri
-from slipway.training import names, reasons, suspension
+from slipway.training import clock, group, names, reasons, suspension
+from slipway.training.conditions import created, not_running
 from slipway.training.failure import Failure, first_failure
 from slipway.training.messages import LastWord, last_word
 from slipway.training.progress import from_report
-from slipway.training.running import created
-from slipway.training.step import Finding, Step
+from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, PodView
 
 LATE = timedelta(seconds=10)
@@ -70,34 +70,54 @@ def trained_image(live: JobView | None, job: TrainingJob, settings: Settings) ->
     return str(container.get("image") or job.spec.image or settings.trainer_image)
 
 
-def fail(job: TrainingJob, live: JobView, now: datetime) -> Step:
-    """End the job because its training failed, or wait a moment for the pods' word on it."""
+def after_failure(job: TrainingJob, live: JobView, now: datetime) -> Step:
+    """Start the group again or end the job, since its Job has failed.
+
+    Waits a moment for the pods' word on it. Where Kubernetes replaces pods one by one, its Job
+    fails when there are no tries left.
+    """
     failure = _failure(job, live)
     if failure is None and may_come(live, now):
         return Step(requeue_after=LOOK_AGAIN_SECONDS)
     cause = failure or _unexplained(live)
+    if cause.reason == reasons.DEADLINE_EXCEEDED or job.spec.restart_policy == "Pod":
+        return end(job, live, cause, now)
+    return group.restart(job, live, cause, now) or end(job, live, cause, now)
+
+
+def end(job: TrainingJob, live: JobView | None, cause: Failure, now: datetime) -> Step:
+    """End the job for a failure; ``live`` is its training Job, which may not have ended."""
     run_failed = "The training has failed; the condition Failed says why."
     return Step(
         findings=(
-            created(),
-            Finding(reasons.RUNNING, False, reasons.RUN_FAILED, run_failed),
+            created() if live else kept(job.status, reasons.CREATED, _never_created()),
+            not_running(reasons.RUN_FAILED, run_failed),
             *suspension.over(job.status),
             Finding(reasons.FAILED, True, cause.reason, cause.message),
         ),
-        progress=final_progress(live),
-        completion_time=timestamp(ended_at(live) or now),
+        progress=final_progress(live) if live else None,
+        failure=group.record_of(cause, group.attempt_of(job, live), now),
+        completion_time=timestamp((ended_at(live) if live else None) or now),
     )
 
 
+def _never_created() -> Finding:
+    return Finding(reasons.CREATED, False, reasons.RUN_FAILED, "The job ended before its start.")
+
+
 def _failure(job: TrainingJob, live: JobView) -> Failure | None:
-    if live.condition("Failed").get("reason") == "DeadlineExceeded":
-        return Failure(reasons.DEADLINE_EXCEEDED, _deadline_message(job, live))
-    return first_failure(live.pods)
+    failed = live.condition("Failed")
+    if failed.get("reason") == "DeadlineExceeded":
+        return Failure(reasons.DEADLINE_EXCEEDED, _deadline_message(job))
+    found = first_failure((*live.pods, *live.gone))
+    disrupted = failed.get("reason") == "PodFailurePolicy" and job.spec.restart_policy != "Pod"
+    if disrupted and not (found and found.disruption):
+        return Failure(reasons.POD_LOST, f"A pod was lost: {failed.get('message') or 'no word'}")
+    return found
 
 
-def _deadline_message(job: TrainingJob, live: JobView) -> str:
-    seconds = live.spec.get("activeDeadlineSeconds")
-    message = f"The training ran longer than spec.activeDeadlineSeconds, {seconds} s."
+def _deadline_message(job: TrainingJob) -> str:
+    message = clock.exceeded(job).message
     before = find(job.status.conditions, reasons.RUNNING)
     if before and before.reason in reasons.PROBLEMS:
         message += f" What was wrong until then: {before.message}"

@@ -6,7 +6,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.settings import Settings
 from slipway.store import output_uri
-from slipway.training import checkpoints, devices, names
+from slipway.training import checkpoints, devices, elastic, names
 from slipway.training.view import INDEX
 
 SCRATCH = {"HOME": "/tmp", "TMPDIR": "/tmp"}  # noqa: S108 - an emptyDir of the pod
@@ -64,10 +64,11 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         **_program(job),
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
-        "SLIPWAY_NODES": str(job.spec.nodes),
+        **elastic.launch(job),
         "SLIPWAY_PROCESSES_PER_NODE": devices.processes_per_node(job.spec),
         "SLIPWAY_RDZV_ENDPOINT": f"{names.node_address(job, '0')}:{names.RENDEZVOUS_PORT}",
-        "SLIPWAY_RDZV_ID": job.metadata.uid,
+        "SLIPWAY_RDZV_ID": f"{job.metadata.uid}-{job.status.attempt}",
+        "SLIPWAY_ATTEMPT": str(job.status.attempt),
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
         **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),

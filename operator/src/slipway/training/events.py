@@ -20,13 +20,22 @@ _GOOD = {
 
 
 def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
-    """Return the Events for the conditions that have another status or reason than before."""
-    turned = [one for one in conditions.to_list() if conditions.turned(one.type)]
+    """Return the Events for the conditions that have another status or reason than before.
+
+    What a group waits for is told by the conditions that it waits for, and its restart by the step
+    that decides on it.
+    """
+    current = conditions.to_list()
+    turned = [one for one in current if conditions.turned(one.type)]
+    if is_true(current, reasons.RESTARTING):
+        turned = [one for one in turned if one.reason != reasons.RESTARTING]
     made = (_event(condition, previous) for condition in turned)
     return tuple(event for event in made if event)
 
 
 def _event(condition: Condition, previous: Sequence[Condition]) -> Event | None:
+    if condition.type in (reasons.QUEUED, reasons.RESTARTING):
+        return None
     note = condition.message.encode()[:MAX_NOTE].decode(errors="ignore")
     if condition.type == reasons.FAILED:
         return Event("Warning", "Failed", note)

@@ -1,17 +1,24 @@
 """Why a group failed: the pod that failed first, told apart from those that died of it."""
 
+import math
 import re
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-from slipway.api import parse_time
+from slipway.api import parse_time, timestamp
+from slipway.api.training_attempts import FailureStatus
 from slipway.training import names, reasons
 from slipway.training.messages import LastWord, last_word
 from slipway.training.view import ContainerView, PodView
 
 STOPPED_CODE = 143
 """Exit code of a program that SIGTERM ended: 128 + 15."""
+
+MAX_TAIL = 4096
+"""Longest end of a log that the status keeps, in characters."""
 
 _KNOWN = frozenset(
     {
@@ -36,30 +43,79 @@ _PEER_LOST = re.compile(
 
 @dataclass(frozen=True)
 class Failure:
-    """Why something failed: a reason of `slipway.training.reasons` and sentences for people."""
+    """Why something failed: a reason of `slipway.training.reasons` and sentences for people.
+
+    ``record`` is the same for programs, where a pod says why.
+    """
 
     reason: str
     message: str
+    record: FailureStatus | None = None
+
+    @property
+    def disruption(self) -> bool:
+        """Whether the cluster took a pod away, rather than that the program failed."""
+        return self.reason == reasons.POD_LOST
 
 
 def first_failure(pods: Iterable[PodView]) -> Failure | None:
     """Return the failure that came first in the last try; None where no failed pod says why.
 
-    Of each index only the newest failed pod counts. Pods that were told to stop, or that lost
-    their partner, come after those that failed on their own.
+    Of each index only the newest pod counts that failed or was taken away. Pods that were stopped
+    because of another's failure, or that lost their partner, come after those that failed on their
+    own. A pod that was taken away before any other failed is what the others died of.
     """
-    newest = {pod.index: pod for pod in sorted(pods, key=lambda one: one.created) if pod.failed}
-    first = min(newest.values(), key=_order, default=None)
-    return describe(first) if first else None
+    every = tuple(pods)
+    ended = [pod for pod in every if pod.failed or (pod.taken_at is not None and not pod.succeeded)]
+    newest = {pod.index: pod for pod in sorted(ended, key=lambda one: one.created)}
+    if not any(pod.failed for pod in newest.values()):
+        return None
+    limit = _taken_before(list(newest.values()), any(pod.succeeded for pod in every))
+    first = min(newest.values(), key=lambda pod: _order(pod, limit))
+    return _with_followers(describe(first), len(newest) - 1)
 
 
-def _order(pod: PodView) -> tuple[bool, float, int]:
+def _taken_before(pods: list[PodView], some_succeeded: bool) -> float:
+    """Return before which moment a pod must have been taken away to be what the others died of.
+
+    The API server keeps whole seconds of it, and a Job's survivors are deleted right after the
+    first failure. Within that second it is a cause if all others only lost a partner, and no pod
+    may have left the group by ending well.
+    """
+    crashed = [pod for pod in pods if _crashed(pod)]
+    if not crashed:
+        return math.inf
+    first = math.floor(min(map(_failed_at, crashed)))
+    partners = all(_lost_peer(pod) for pod in crashed) and not some_succeeded
+    return first + 1 if partners else first
+
+
+def _with_followers(failure: Failure, count: int) -> Failure:
+    record = failure.record
+    noted = record.model_copy(update={"followers": count}) if record else None
+    told = f" {count} other pod(s) ended because of it." if count else ""
+    head, newline, tail = failure.message.partition("\n")
+    return Failure(failure.reason, f"{head}{told}{newline}{tail}", noted)
+
+
+def _crashed(pod: PodView) -> bool:
+    """Tell whether a pod failed without having been told to go."""
     word = _word(pod)
-    if word is None:
-        lost_at = pod.condition("DisruptionTarget").get("lastTransitionTime")
-        return pod.deleting and not pod.disrupted, _seconds(lost_at), pod.index
-    followed = pod.deleting or _stopped(word) or _lost_peer(word)
-    return followed and not pod.disrupted, word.time or _seconds(word.finished_at), pod.index
+    return pod.failed and pod.taken_at is None and not (word and _stopped(word))
+
+
+def _order(pod: PodView, limit: float) -> tuple[bool, float, int]:
+    """Return where a pod stands among those that failed: causes first, then by time."""
+    taken = pod.taken_at
+    if taken is not None:
+        return not (pod.disrupted or taken < limit), taken, pod.index
+    followed = not _crashed(pod) or _lost_peer(pod)
+    return followed, _failed_at(pod), pod.index
+
+
+def _failed_at(pod: PodView) -> float:
+    word = _word(pod)
+    return (word.time or _seconds(word.finished_at)) if word else 0.0
 
 
 def _seconds(text: str | None) -> float:
@@ -71,7 +127,10 @@ def _stopped(word: LastWord) -> bool:
     return word.exit_code == STOPPED_CODE or word.string("reason") == "Stopped"
 
 
-def _lost_peer(word: LastWord) -> bool:
+def _lost_peer(pod: PodView) -> bool:
+    word = _word(pod)
+    if word is None:
+        return False
     failed_to_meet = word.string("reason") == reasons.RENDEZVOUS_FAILED
     return failed_to_meet or bool(_PEER_LOST.search(word.log_tail))
 
@@ -81,9 +140,40 @@ def describe(pod: PodView) -> Failure:
     ended, word = _culprit(pod), _word(pod)
     if pod.disrupted or pod.status.get("reason") or ended is None or word is None:
         return _lost(pod)
-    reason, sentence = _reason(word), _sentence(ended, word)
+    reason, sentence = _reason(pod, word), _sentence(ended, word)
     tail = f"\nLast lines of its log:\n{word.log_tail}" if word.log_tail else ""
-    return Failure(reason, f"{_who(pod)} failed: {sentence}{tail}")
+    record = FailureStatus(
+        **_place(pod, reason),
+        container=ended.name,
+        exit_code=word.exit_code,
+        signal=_signal(word),
+        time=_moment(word),
+        log_tail=word.log_tail[-MAX_TAIL:],
+    )
+    return Failure(reason, f"{_who(pod)} failed: {sentence}{tail}", record)
+
+
+def _place(pod: PodView, reason: str) -> dict[str, Any]:
+    lost = reason == reasons.POD_LOST
+    where = {"pod": pod.name, "index": pod.index, "node": pod.node}
+    return {"reason": reason, "disruption": lost, **where}
+
+
+def _signal(word: LastWord) -> str | None:
+    """Return the signal that ended the program: by its launcher's word, or by its exit code."""
+    said = word.string("signal")
+    if said:
+        return said[:32]
+    try:
+        return signal.Signals(word.exit_code - 128).name
+    except ValueError:
+        return None
+
+
+def _moment(word: LastWord) -> str | None:
+    if word.time:
+        return timestamp(datetime.fromtimestamp(word.time, UTC))
+    return word.finished_at or None
 
 
 def _culprit(pod: PodView) -> ContainerView | None:
@@ -101,13 +191,20 @@ def _lost(pod: PodView) -> Failure:
     disruption = pod.condition("DisruptionTarget")
     why = pod.status.get("message") or disruption.get("message") or "no container says why"
     how = pod.status.get("reason") or disruption.get("reason") or "no exit code"
-    return Failure(reasons.POD_LOST, f"{_who(pod)} was lost ({how}): {_ended(str(why))}")
+    taken = pod.taken_at
+    record = FailureStatus(
+        **_place(pod, reasons.POD_LOST),
+        exit_code=pod.main.exit_code,
+        time=timestamp(datetime.fromtimestamp(taken, UTC)) if taken else None,
+    )
+    message = f"{_who(pod)} was lost ({how}): {_ended(str(why))}"
+    return Failure(reasons.POD_LOST, message, record)
 
 
-def _reason(word: LastWord) -> str:
+def _reason(pod: PodView, word: LastWord) -> str:
     if word.killed_for_memory:
         return reasons.OUT_OF_MEMORY
-    if _stopped(word):
+    if _stopped(word) or pod.deleting:
         return reasons.POD_LOST
     said = word.string("reason")
     return said if said in _KNOWN else reasons.SCRIPT_FAILED

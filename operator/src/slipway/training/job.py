@@ -6,48 +6,49 @@ from slipway.api import TrainingJob
 from slipway.manifests import child
 from slipway.plan import Manifest
 from slipway.settings import Settings
-from slipway.training import names
+from slipway.training import clock, elastic, gang, names
+from slipway.training.attempts import failure_fields
 from slipway.training.pod import template
+from slipway.training.view import ATTEMPT
 
-
-def pod_failures(*first: dict[str, Any]) -> dict[str, Any]:
-    """Return a podFailurePolicy: the given rules, then that disruptions do not count as tries.
-
-    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
-    """
-    disrupted = {
-        "action": "Ignore",
-        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-    }
-    return {"rules": [*first, disrupted]}
-
-
-def backoff_limit(job: TrainingJob) -> int:
-    """Return the Job's backoffLimit, in failed pods, for the user's, in failed tries of the group.
-
-    When one pod fails, its peers lose their partner and fail as well: each failed try of the group
-    may fail every pod once.
-    """
-    return job.spec.backoff_limit * job.spec.nodes
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""The label by which Kueue knows the LocalQueue of a Job."""
 
 
 def training_job(job: TrainingJob, settings: Settings) -> Manifest:
     """Return the Indexed Job. Its template cannot change later; see `slipway.training.changes`.
 
-    A replacement waits until the pod before it is gone (podReplacementPolicy), so that an index'
-    DNS name never means two pods. Raises OverlayError for a spec.podTemplate that breaks the pod.
+    Raises OverlayError for a spec.podTemplate that breaks the pod.
     """
-    spec = {
+    spec: dict[str, Any] = {
         "completionMode": "Indexed",
-        "completions": job.spec.nodes,
-        "parallelism": job.spec.nodes,
-        "backoffLimit": backoff_limit(job),
-        "podReplacementPolicy": "Failed",
-        "podFailurePolicy": pod_failures(),
-        "suspend": job.spec.suspend,
-        "template": template(job, settings),
+        **elastic.size(job),
+        **elastic.success(job),
+        **failure_fields(job),
+        "suspend": job.spec.suspend or job.spec.queue_name is not None,
+        "template": _template(job, settings),
     }
-    if job.spec.active_deadline_seconds is not None:
-        spec["activeDeadlineSeconds"] = job.spec.active_deadline_seconds
+    deadline = clock.seconds_left(job)
+    if deadline is not None:
+        spec["activeDeadlineSeconds"] = deadline
     head = child(job, "batch/v1", "Job", names.train_name(job), names.TRAINER)
+    head["metadata"]["labels"] |= {**_attempt(job), **_queue(job)}
     return {**head, "spec": spec}
+
+
+def _template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    made = template(job, settings)
+    made["metadata"]["labels"] |= _attempt(job)
+    return gang.bind(job, made)
+
+
+def _attempt(job: TrainingJob) -> dict[str, str]:
+    return {ATTEMPT: str(job.status.attempt)}
+
+
+def _queue(job: TrainingJob) -> dict[str, str]:
+    """Return Kueue's label; Kueue releases the Job, which is made suspended.
+
+    Source: https://kueue.sigs.k8s.io/docs/tasks/run/jobs/
+    """
+    return {QUEUE: job.spec.queue_name} if job.spec.queue_name else {}

@@ -38,7 +38,7 @@ def package_name(job: TrainingJob) -> str:
 
 def node_address(job: TrainingJob, index: str) -> str:
     """Return the stable DNS name of the pod with an index; localhost where there is one pod."""
-    if job.spec.nodes == 1:
+    if job.spec.most_nodes == 1:
         return "localhost"
     service = train_name(job)
     return f"{service}-{index}.{service}.{job.metadata.namespace}.svc"

@@ -13,11 +13,11 @@ from slipway.settings import Settings
 from slipway.store import store_secret
 from slipway.training import reasons, suspension
 from slipway.training.changes import packaging_changes
+from slipway.training.conditions import created
 from slipway.training.ending import LOOK_AGAIN_SECONDS, ended_at, first_pod, may_come, trained_image
 from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.messages import LastWord, last_word
 from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
-from slipway.training.running import created
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
@@ -74,7 +74,7 @@ def _create(
 
 def _follow(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> Step:
     job = snapshot.job
-    suspended = suspension.of(live, job.status)
+    suspended = suspension.of(live, job)
     secret = store_secret(settings.store, job.metadata.namespace)
     state = _state(snapshot, live)
     return Step(

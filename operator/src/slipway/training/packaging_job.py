@@ -18,8 +18,8 @@ from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_env
 from slipway.training import names
 from slipway.training.agent import own_image
+from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
-from slipway.training.job import pod_failures
 from slipway.training.source import source_mounts, source_volumes
 
 STORE_UNAVAILABLE_CODE = 75
@@ -62,7 +62,7 @@ def packaging_job(
             "parallelism": 1,
             "backoffLimit": BACKOFF_LIMIT,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": pod_failures(unavailable),
+            "podFailurePolicy": {"rules": [unavailable, disrupted("Ignore")]},
             "suspend": False,
             "template": {
                 "metadata": {"labels": labels(job, names.PACKAGER)},

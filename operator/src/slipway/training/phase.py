@@ -17,7 +17,12 @@ def phase_of(conditions: Sequence[Condition]) -> TrainingPhase:
         return "Suspended"
     if find(conditions, reasons.PACKAGED):
         return "Packaging"
-    return "Running" if is_true(conditions, reasons.RUNNING) else "Pending"
+    if is_true(conditions, reasons.RESTARTING):
+        return "Restarting"
+    if is_true(conditions, reasons.RUNNING):
+        return "Running"
+    created = is_true(conditions, reasons.CREATED)
+    return "Queued" if created and is_true(conditions, reasons.QUEUED) else "Pending"
 
 
 def is_finished(conditions: Sequence[Condition]) -> bool:

@@ -2,36 +2,47 @@
 
 A job's life has stages, and where it stands follows from what is observed and from its status, in
 this order: it has ended (the status says Succeeded or Failed); its training is done (the status
-has an output) and it is packaged; its training Job has ended, lives, or is not there.
+has an output) and it is packaged; its training Job has ended well, is one of an earlier attempt,
+has failed, lives, or is not there.
 """
 
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api import Conditions
+from slipway.api import Conditions, TrainingJob
+from slipway.api.training_life import MANAGER_NAME
 from slipway.plan import Plan
 from slipway.settings import Settings
+from slipway.training import clock, group, queueing, reasons, suspension
 from slipway.training.afterlife import after_the_end
 from slipway.training.creation import create
-from slipway.training.ending import LOOK_AGAIN_SECONDS, fail, final_progress, output_of
+from slipway.training.ending import (
+    LOOK_AGAIN_SECONDS,
+    after_failure,
+    end,
+    final_progress,
+    output_of,
+)
 from slipway.training.events import events
+from slipway.training.failure import Failure
 from slipway.training.packaging import package
 from slipway.training.phase import is_finished
+from slipway.training.restarting import restarting
 from slipway.training.running import run
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.status import compose
-from slipway.training.step import Step
+from slipway.training.step import Finding, Step
 from slipway.training.view import JobView, Look, look
 
 
 def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     """Return what should be done for a TrainingJob now; ``now`` has a time zone."""
     job = snapshot.job
-    if job.metadata.deletion_timestamp:
+    if job.metadata.deletion_timestamp or job.spec.managed_by not in (None, MANAGER_NAME):
         return Plan()
-    if is_finished(job.status.conditions):
-        return after_the_end(job, now)
     found = look(job, snapshot.children)
+    if is_finished(job.status.conditions):
+        return after_the_end(job, found, now)
     return _carry_out(snapshot, _stage(snapshot, found, settings, now), found.training, now)
 
 
@@ -39,13 +50,51 @@ def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: dat
     job, training = snapshot.job, found.training
     if job.status.output:
         return package(snapshot, found, job.status.output, settings, now)
-    if training is None:
-        return create(snapshot, settings, now)
-    if training.complete:
+    if training and training.complete:
         return _complete(snapshot, found, training, settings, now)
-    if training.failed:
-        return fail(job, training, now)
-    return run(snapshot, training, settings)
+    if training and training.attempt < job.status.attempt:
+        return group.replace_job(job, training, now)
+    if training and training.failed:
+        return after_failure(job, training, now)
+    return _unfinished(snapshot, training, settings, now)
+
+
+def _unfinished(
+    snapshot: TrainingSnapshot, training: JobView | None, settings: Settings, now: datetime
+) -> Step:
+    """Follow a job whose training has not ended, within its deadlines."""
+    job = snapshot.job
+    idle = training is None or training.suspended
+    if idle and clock.used_up(job) and not job.spec.suspend:
+        return end(job, training, clock.exceeded(job), now)
+    if training is None:
+        return _in_time(job, None, create(snapshot, settings, now), now)
+    if job.spec.suspend and job.spec.queue_name:
+        return suspension.leave_queue(job, training, group.stuck(training, now))
+    found = group.trouble(snapshot, training, now)
+    if isinstance(found, Failure):
+        restarted = group.restart(job, training, found, now)
+        return restarted or end(job, training, found, now)
+    step = _in_time(job, training, run(snapshot, training, settings, now), now)
+    return replace(step, requeue_after=_sooner(step.requeue_after, found))
+
+
+def _in_time(job: TrainingJob, training: JobView | None, step: Step, now: datetime) -> Step:
+    """Return the step, or the job's end where it would wait longer than it may."""
+    left = queueing.time_left(job, now)
+    if left is None:
+        return step
+    conditions = {found.type: found for found in step.findings}
+    waits = queueing.queued(job, conditions) or queueing.before(job)
+    if not waits.status:
+        return step
+    if left <= 0:
+        return end(job, training, queueing.overdue(job, waits), now)
+    return replace(step, requeue_after=_sooner(step.requeue_after, left))
+
+
+def _sooner(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _complete(
@@ -63,9 +112,9 @@ def _carry_out(
 ) -> Plan:
     job = snapshot.job
     conditions = Conditions(job.status.conditions, now, job.metadata.generation)
-    for found in step.findings:
+    for found in _with_summaries(job, step):
         conditions.set(found.type, found.status, found.reason, found.message)
-    status = compose(snapshot, step, training, conditions).to_wire() if step.findings else None
+    status = compose(snapshot, step, training, conditions, now).to_wire() if step.findings else None
     turned = events(job.status.conditions, conditions)
     return Plan(
         apply=step.apply,
@@ -75,3 +124,13 @@ def _carry_out(
         events=(*step.events, *turned),
         requeue_after=step.requeue_after,
     )
+
+
+def _with_summaries(job: TrainingJob, step: Step) -> tuple[Finding, ...]:
+    """Return a step's conditions, with Restarting and Queued, which follow from the others."""
+    found = {one.type: one for one in step.findings}
+    for type_, derive in ((reasons.RESTARTING, restarting), (reasons.QUEUED, queueing.queued)):
+        derived = None if type_ in found else derive(job, found)
+        if derived is not None:
+            found[type_] = derived
+    return tuple(found.values())

@@ -55,7 +55,7 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         ],
         **scheduling.fields(job),
     }
-    return pod if job.spec.nodes == 1 else {**pod, "subdomain": names.train_name(job)}
+    return pod if job.spec.most_nodes == 1 else {**pod, "subdomain": names.train_name(job)}
 
 
 def _shared_memory(job: TrainingJob) -> dict[str, Any]:

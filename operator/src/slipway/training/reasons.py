@@ -5,8 +5,15 @@ Reasons are constants for programs to compare; the conditions' messages are for 
 
 CREATED = "Created"
 """True once the job's children are there."""
+QUEUED = "Queued"
+"""True while the job waits to run: for what it needs, in its queue, for nodes, for its pods to
+start. Its reason is what it waits for."""
 RUNNING = "Running"
 """True while all pods of the group have started and none has failed."""
+RESTARTING = "Restarting"
+"""True from the decision to restart the whole group until all its pods run again; its reason is
+why. Absent before the first restart. As a reason: a pod has failed or was lost, and the group, or
+under ``restart.policy`` Pod the pod, starts again."""
 SUSPENDED = "Suspended"
 """True while ``spec.suspend`` is in effect, so that no pod runs."""
 PACKAGED = "Packaged"
@@ -34,8 +41,12 @@ WAITING_FOR_PODS = "WaitingForPods"
 """Not all pods have started yet, and nothing is known to be wrong."""
 ALL_PODS_RUNNING = "AllPodsRunning"
 """All pods of the group have started."""
-RESTARTING = "Restarting"
-"""A pod has failed and ``spec.backoffLimit`` allows another try."""
+WAITING_FOR_ADMISSION = "WaitingForAdmission"
+"""The queue ``spec.queueName`` has not admitted the job yet, or has taken its place back."""
+GANG_KIND_NOT_FOUND = "GangKindNotFound"
+"""The cluster lacks the kind that ``spec.gang`` needs; looked for again."""
+RESTARTED = "Restarted"
+"""The group was restarted, and runs."""
 RECREATING = "Recreating"
 """The Job was deleted by somebody else; a new one follows when it is gone."""
 COMPLETED = "Completed"
@@ -78,6 +89,10 @@ POD_LOST = "PodLost"
 """A pod was evicted, or lost with its node, or told to stop by somebody else."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """The training ran longer than ``spec.activeDeadlineSeconds``."""
+QUEUE_DEADLINE_EXCEEDED = "QueueDeadlineExceeded"
+"""The job waited longer than ``spec.queueDeadlineSeconds`` for its pods to run."""
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+"""The script ran for ``spec.progressDeadlineSeconds`` without reporting progress."""
 JOB_FAILED = "JobFailed"
 """The Job failed and no pod is left to say why."""
 
@@ -98,6 +113,7 @@ PROBLEMS = frozenset(
         IMAGE_PULL_FAILED,
         CONTAINER_CANNOT_START,
         UNSCHEDULABLE,
+        GANG_KIND_NOT_FOUND,
         RESTARTING,
         PACKAGING_FAILED,
     }

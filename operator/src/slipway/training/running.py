@@ -1,10 +1,13 @@
 """The stage between creation and end: the training Job lives, and its pods start, run or retry."""
 
+from datetime import datetime
+
 from slipway.api import TrainingJob
 from slipway.plan import PROBLEM_SECONDS, StoreState
 from slipway.settings import Settings
-from slipway.training import reasons, suspension
+from slipway.training import group, reasons, suspension
 from slipway.training.changes import training_changes
+from slipway.training.conditions import created, not_running
 from slipway.training.creation import support
 from slipway.training.failure import first_failure
 from slipway.training.snapshot import TrainingSnapshot
@@ -13,42 +16,48 @@ from slipway.training.view import JobView
 from slipway.training.waiting import first_problem, missing_source
 
 
-def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> Step:
+def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: datetime) -> Step:
     """Follow a live training Job; keep its Service, its Secret and its mutable fields in place."""
     job, running = snapshot.job, _running(snapshot, live)
+    ends = live.failing or bool(live.spec.get("suspend"))
     return Step(
-        findings=(created(), running, *suspension.of(live, job.status)),
+        findings=(created(), running, *suspension.of(live, job)),
         apply=() if live.deleting else support(job, settings),
         patch=training_changes(job, live),
-        requeue_after=_look_again(running, settings),
+        delete=group.stuck(live, now) if ends or live.deleting else (),
+        requeue_after=_look_again(running, live, settings),
     )
 
 
-def _look_again(running: Finding, settings: Settings) -> float | None:
+def _look_again(running: Finding, live: JobView, settings: Settings) -> float | None:
     """Return when progress is read next, or what keeps the pods from starting may be mended."""
     if running.status is True:
         return settings.progress_interval_seconds
-    return PROBLEM_SECONDS if running.reason in reasons.PROBLEMS else None
-
-
-def created() -> Finding:
-    """Return the condition of a job whose children are there, or were."""
-    return Finding(reasons.CREATED, True, reasons.CHILDREN_CREATED, "The job's children are there.")
+    leaving = any(pod.deleting for pod in live.pods)
+    return PROBLEM_SECONDS if leaving or running.reason in reasons.PROBLEMS else None
 
 
 def _running(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     """Return the condition Running; where the Job is just turning, what was said last."""
     job = snapshot.job
     if live.deleting:
-        return _not(reasons.RECREATING, "The Job was deleted; a new one follows when it is gone.")
+        recreating = "The Job was deleted; a new one follows when it is gone."
+        return not_running(reasons.RECREATING, recreating)
+    if suspension.waits_in_queue(live, job):
+        waits = f"Waits until the queue {job.spec.queue_name} admits the job."
+        return not_running(reasons.WAITING_FOR_ADMISSION, waits)
     if live.suspended:
-        return _not(reasons.SUSPENDED_BY_SPEC, "The pods are stopped.")
-    waiting = _not(reasons.WAITING_FOR_PODS, f"Waiting for {job.spec.nodes} pod(s) to start.")
+        return not_running(reasons.SUSPENDED_BY_SPEC, "The pods are stopped.")
+    waiting = not_running(reasons.WAITING_FOR_PODS, _waits_for(job))
     if live.spec.get("suspend") or live.condition("FailureTarget"):
         return kept(job.status, reasons.RUNNING, waiting)
-    if _started(live) >= frozenset(range(job.spec.nodes)):
+    if len(_started(job, live)) >= job.spec.fewest_nodes:
         return _all_started(snapshot.store)
     return _problem(snapshot, live) or _retry(job, live) or waiting
+
+
+def _waits_for(job: TrainingJob) -> str:
+    return f"Waiting for {job.spec.fewest_nodes} pod(s) to start."
 
 
 def _all_started(store: StoreState) -> Finding:
@@ -62,19 +71,23 @@ def _all_started(store: StoreState) -> Finding:
     return Finding(reasons.RUNNING, True, reasons.STORE_UNAVAILABLE, message)
 
 
-def _not(reason: str, message: str) -> Finding:
-    return Finding(reasons.RUNNING, False, reason, message)
+def _started(job: TrainingJob, live: JobView) -> frozenset[int]:
+    """Return the indexes whose pod runs the script or has ended well.
 
-
-def _started(live: JobView) -> frozenset[int]:
-    """Return the indexes whose pod runs the script or has ended well."""
-    alive = (pod for pod in live.pods if pod.succeeded or (pod.main.running and not pod.deleting))
+    A pod that is going counts where its group starts anew for it: that is told as a restart.
+    """
+    alone = job.spec.restart_policy == "Pod"
+    alive = (
+        pod
+        for pod in live.pods
+        if pod.succeeded or (pod.main.running and not (alone and pod.deleting))
+    )
     return live.completed_indexes | {pod.index for pod in alive}
 
 
 def _problem(snapshot: TrainingSnapshot, live: JobView) -> Finding | None:
     problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
-    return _not(problem.reason, problem.message) if problem else None
+    return not_running(problem.reason, problem.message) if problem else None
 
 
 def _retry(job: TrainingJob, live: JobView) -> Finding | None:
@@ -85,7 +98,7 @@ def _retry(job: TrainingJob, live: JobView) -> Finding | None:
     failure = first_failure(live.pods)
     if failure is None:
         return None
-    retrying = _not(reasons.RESTARTING, f"The group is tried again. {failure.message}")
+    retrying = not_running(reasons.RESTARTING, f"A pod is replaced. {failure.message}")
     if failures(live) > int(live.spec.get("backoffLimit", 0)):
         return kept(job.status, reasons.RUNNING, retrying)
     return retrying

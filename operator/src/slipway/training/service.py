@@ -11,7 +11,7 @@ def headless_service(job: TrainingJob) -> Manifest | None:
 
     Addresses are published before the pods are ready: they meet in order to become so.
     """
-    if job.spec.nodes == 1:
+    if job.spec.most_nodes == 1:
         return None
     return {
         **child(job, "v1", "Service", names.train_name(job), names.TRAINER),

@@ -14,7 +14,8 @@ class TrainingSnapshot:
     ``children`` are the Service, Jobs and Pods with the job's label and UID as (pods: indirect)
     owner. ``source_keys`` are the keys of the source's ConfigMap; None where there is no such
     ConfigMap, or it was not looked for. ``source_gone``: it was looked for, and is not there.
-    ``progress`` is what index 0's pod last reported.
+    ``gang_served``: the cluster has the kind that ``spec.gang`` needs. ``progress`` is what index
+    0's pod last reported.
     """
 
     job: TrainingJob
@@ -22,4 +23,5 @@ class TrainingSnapshot:
     source_keys: frozenset[str] | None = None
     source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
+    gang_served: bool = True
     progress: Progress | None = None

@@ -2,11 +2,15 @@
 
 The write budget of a job's life counts: numbers that flicker while pods come and go (``nodes``,
 and ``startTime``) are brought up to date only together with something that matters by itself: a
-condition, the progress, an output. Until then they stay as they were.
+condition, the progress, an output. Until then they stay as they were, as does the clock of the
+running time, whose stretches begin and end together with conditions.
 """
+
+from datetime import datetime
 
 from slipway.api import Conditions, TrainingJob
 from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
+from slipway.training import clock, elastic, group
 from slipway.training.phase import phase_of
 from slipway.training.progress import with_known_checkpoint, with_percent
 from slipway.training.running import failures
@@ -16,7 +20,11 @@ from slipway.training.view import JobView
 
 
 def compose(
-    snapshot: TrainingSnapshot, step: Step, live: JobView | None, conditions: Conditions
+    snapshot: TrainingSnapshot,
+    step: Step,
+    live: JobView | None,
+    conditions: Conditions,
+    now: datetime,
 ) -> TrainingJobStatus:
     """Return the status that a stage's step and the training Job add up to."""
     job, before = snapshot.job, snapshot.job.status
@@ -31,11 +39,20 @@ def compose(
         progress=_progress(snapshot, step),
         output=step.output or before.output,
         package=step.package or before.package,
+        attempt=step.attempt.number if step.attempt else group.attempt_of(job, live),
+        restarts=step.attempt.restarts if step.attempt else before.restarts,
+        run_time=before.run_time,
+        failure=step.failure or before.failure,
+        selector=elastic.selector(job),
     )
     if quiet == before:
         return quiet
-    started = before.start_time or (live.status.get("startTime") if live else None)
-    return quiet.model_copy(update={"start_time": started, "nodes": nodes(job, live)})
+    update = {
+        "start_time": before.start_time or (live.status.get("startTime") if live else None),
+        "nodes": nodes(job, live),
+        "run_time": clock.advance(before.run_time, live, now),
+    }
+    return quiet.model_copy(update=update)
 
 
 def nodes(job: TrainingJob, live: JobView | None) -> Nodes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.api import find
+from slipway.api.training_attempts import FailureStatus
 from slipway.api.training_status import OutputStatus, PackageStatus, Progress, TrainingJobStatus
 from slipway.plan import Delete, Event, Manifest, Patch
 
@@ -18,12 +19,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """Which attempt the job is at: its number, and how many restarts count so far."""
+
+    number: int
+    restarts: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One stage's word. No ``findings`` means: too early to tell, leave the status alone.
 
-    ``output``, ``package``, ``progress`` and ``completion_time`` are None where this stage has
-    nothing newer than the status. ``events`` are those that no condition's turn implies.
-    ``requeue_after`` is in seconds.
+    ``output``, ``package``, ``progress``, ``completion_time``, ``attempt`` and ``failure`` are None
+    where this stage has nothing newer than the status. ``events`` are those that no condition's
+    turn implies. ``requeue_after`` is in seconds.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -35,6 +44,8 @@ class Step:
     package: PackageStatus | None = None
     progress: Progress | None = None
     completion_time: str | None = None
+    attempt: Attempt | None = None
+    failure: FailureStatus | None = None
     requeue_after: float | None = None
 
 

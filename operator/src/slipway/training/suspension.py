@@ -1,9 +1,11 @@
 """The condition Suspended: true while suspension is in effect, not merely asked for."""
 
-from slipway.api import find
+from slipway.api import TrainingJob, find
 from slipway.api.training_status import TrainingJobStatus
+from slipway.plan import PROBLEM_SECONDS, Delete
 from slipway.training import reasons
-from slipway.training.step import Finding
+from slipway.training.conditions import created, not_running
+from slipway.training.step import Finding, Step
 from slipway.training.view import JobView
 
 
@@ -20,6 +22,24 @@ def over(status: TrainingJobStatus) -> tuple[Finding, ...]:
     return (Finding(reasons.SUSPENDED, False, reasons.RESUMED, "The job is not suspended."),)
 
 
-def of(live: JobView, status: TrainingJobStatus) -> tuple[Finding, ...]:
-    """Return the condition that follows from a live Job."""
-    return (in_effect(),) if live.suspended else over(status)
+def of(live: JobView, job: TrainingJob) -> tuple[Finding, ...]:
+    """Return the condition that follows from a live Job; a queue's holding it back is none."""
+    held = live.suspended and not waits_in_queue(live, job)
+    return (in_effect(),) if held else over(job.status)
+
+
+def leave_queue(job: TrainingJob, live: JobView, stuck: tuple[Delete, ...]) -> Step:
+    """Suspend a job that a queue admits: its Job goes, and with it its place; see `creation`.
+
+    A Job that its queue has admitted would be started again by the queue were it only suspended.
+    """
+    gone = () if live.deleting else (Delete(live.ref, live.uid, foreground=True),)
+    stopping = "The pods are stopped, and the job's place in its queue is given back."
+    findings = (created(), not_running(reasons.SUSPENDED_BY_SPEC, stopping), *over(job.status))
+    return Step(findings=findings, delete=(*gone, *stuck), requeue_after=PROBLEM_SECONDS)
+
+
+def waits_in_queue(live: JobView, job: TrainingJob) -> bool:
+    """Tell whether it is the queue, and not the spec, that holds a Job back."""
+    wanted = job.spec.queue_name is not None and not job.spec.suspend
+    return wanted and bool(live.spec.get("suspend"))

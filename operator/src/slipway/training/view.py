@@ -1,16 +1,20 @@
 """Typed looks at the children that Kubernetes fills in: Jobs, Pods and their containers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.api import TrainingJob
+from slipway.api import TrainingJob, parse_time
 from slipway.manifests import COMPONENT
 from slipway.plan import Children, Manifest, ObjectRef
 from slipway.training import names
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 """Label and annotation with a pod's index in its Indexed Job."""
+
+
+ATTEMPT = "slipway.dev/attempt"
+"""Label with the number of the attempt that a Job and its pods belong to."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,40 @@ class PodView:
         return bool(self.manifest["metadata"].get("deletionTimestamp"))
 
     @property
+    def taken_at(self) -> float | None:
+        """When somebody took the pod away, in seconds since 1970; None where nobody has.
+
+        A deletionTimestamp is the end of the grace period that begins with the deletion.
+        """
+        meta, disruption = self.manifest["metadata"], self.condition("DisruptionTarget")
+        due = parse_time(meta.get("deletionTimestamp"))
+        if due is not None:
+            return due.timestamp() - int(meta.get("deletionGracePeriodSeconds") or 0)
+        moment = parse_time(disruption.get("lastTransitionTime")) if self.disrupted else None
+        return moment.timestamp() if moment else None
+
+    @property
+    def due(self) -> float | None:
+        """When a deleted pod's grace period ends, in seconds since 1970."""
+        due = parse_time(self.manifest["metadata"].get("deletionTimestamp"))
+        return due.timestamp() if due else None
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The pod's identity."""
+        return ObjectRef.of(self.manifest)
+
+    @property
+    def uid(self) -> str:
+        """The pod's UID."""
+        return str(self.manifest["metadata"].get("uid") or "")
+
+    @property
+    def node(self) -> str:
+        """The node that the pod was placed on; empty before."""
+        return str((self.manifest.get("spec") or {}).get("nodeName") or "")
+
+    @property
     def status(self) -> Mapping[str, Any]:
         """The pod's status as it is."""
         return self.manifest.get("status") or {}
@@ -131,10 +169,14 @@ class PodView:
 
 @dataclass(frozen=True)
 class JobView:
-    """One child Job and its pods, those of an earlier Job of the same name left out."""
+    """One child Job and its pods, those of an earlier Job of the same name left out.
+
+    ``gone`` are pods as they were last seen that were deleted meanwhile.
+    """
 
     manifest: Manifest
     pods: tuple[PodView, ...]
+    gone: tuple[PodView, ...] = ()
 
     @property
     def ref(self) -> ObjectRef:
@@ -177,6 +219,22 @@ class JobView:
     def failed(self) -> bool:
         """Whether the Job has ended, and not well."""
         return bool(self.condition("Failed"))
+
+    @property
+    def failing(self) -> bool:
+        """Whether the Job has failed, or will have when its pods are gone."""
+        return self.failed or bool(self.condition("FailureTarget"))
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the group the Job is."""
+        text = (self.manifest["metadata"].get("labels") or {}).get(ATTEMPT) or "0"
+        return int(text) if text.isdecimal() else 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no pod of the Job is left that has not ended."""
+        return all(pod.ended for pod in self.pods)
 
     @property
     def finished(self) -> bool:
@@ -224,14 +282,13 @@ def _job(job: TrainingJob, children: Children, name: str, component: str) -> Job
     manifest = children.get("batch/v1", "Job", job.metadata.namespace, name)
     if manifest is None:
         return None
-    pods = (
-        PodView(pod, component)
-        for pod in children.of_kind("Pod")
-        if _belongs(pod, manifest["metadata"]["uid"], component)
-    )
-    return JobView(
-        manifest, tuple(sorted(pods, key=lambda pod: (pod.index, pod.created, pod.name)))
-    )
+    uid = manifest["metadata"]["uid"]
+
+    def views(pods: Iterable[Manifest]) -> tuple[PodView, ...]:
+        mine = (PodView(pod, component) for pod in pods if _belongs(pod, uid, component))
+        return tuple(sorted(mine, key=lambda pod: (pod.index, pod.created, pod.name)))
+
+    return JobView(manifest, views(children.of_kind("Pod")), views(children.gone))
 
 
 def _belongs(pod: Manifest, uid: str, component: str) -> bool:

@@ -1,0 +1,180 @@
+"""Whole-group restart: when a failure or a lost pod starts all pods anew, and when it is the end.
+
+A restart has two steps, so that a crash of the operator between them loses nothing: first the
+status says which attempt is wanted, then a Job of an earlier attempt is deleted, and the one of the
+wanted attempt is created when it and its pods are gone. There are never two Jobs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from slipway.api import TrainingJob, parse_time, timestamp
+from slipway.api.training_attempts import FailureStatus
+from slipway.api.training_life import RestartRule
+from slipway.plan import Delete, Event
+from slipway.training import hang, reasons, suspension
+from slipway.training.conditions import created, not_running
+from slipway.training.failure import Failure, describe
+from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.step import Attempt, Finding, Step
+from slipway.training.view import JobView, PodView
+
+SETTLE_SECONDS = 2.0
+"""For so long a pod must be known to go before its group is restarted for it: a Job controller
+that ends a Job deletes its pods a moment before it says so."""
+STUCK_SECONDS = 60.0
+"""So long after the end of its grace period a pod's node is taken for lost, and the pod is taken
+away without the word of its kubelet."""
+FIRST_DELAY, LONGEST_DELAY = 10.0, 300.0
+"""Waits before the second and a late restart in a row, in seconds; the first waits for nothing."""
+HEALTHY_SECONDS = 600.0
+"""An attempt that ran for so long is no sign that the next one would fail at once."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the group starts again, and whether that counts."""
+
+    restart: bool
+    counts: bool = False
+
+
+def verdict(job: TrainingJob, failure: Failure) -> Verdict:
+    """Return what follows from a failure: the first rule that matches, else the policy."""
+    if job.spec.restart_policy == "Never":
+        return Verdict(restart=False)
+    rule = next((rule for rule in job.spec.restart_rules if _matches(rule, failure)), None)
+    default = "RestartAndIgnoreMaxRestarts" if failure.disruption else "Restart"
+    action = rule.action if rule else default
+    if action == "Restart":
+        return Verdict(job.status.restarts < job.spec.max_restarts, counts=True)
+    return Verdict(action != "Fail")
+
+
+def _matches(rule: RestartRule, failure: Failure) -> bool:
+    if rule.on_disruption:
+        return failure.disruption
+    if rule.on_reasons is not None:
+        return failure.reason in rule.on_reasons
+    codes, code = rule.on_exit_codes, failure.record.exit_code if failure.record else None
+    if codes is None or code is None or failure.disruption:
+        return False
+    return (code in codes.values) == (codes.operator == "In")
+
+
+def attempt_of(job: TrainingJob, live: JobView | None) -> int:
+    """Return the attempt that is wanted; a status that was lost takes it from the Job."""
+    return max(job.status.attempt, live.attempt if live else 0)
+
+
+def restart(job: TrainingJob, live: JobView, failure: Failure, now: datetime) -> Step | None:
+    """Ask for the next attempt; None where the verdict is that the job fails."""
+    decided = verdict(job, failure)
+    if not decided.restart:
+        return None
+    number = attempt_of(job, live) + 1
+    count = job.status.restarts + decided.counts
+    limit = job.spec.max_restarts
+    which = f"Restart {count} of {limit}" if decided.counts else "A restart that does not count"
+    message = f"{which}. {failure.message}"
+    return Step(
+        findings=(
+            created(),
+            not_running(reasons.RESTARTING, f"The group starts again. {failure.message}"),
+            *suspension.over(job.status),
+            Finding(reasons.RESTARTING, True, failure.reason, message),
+        ),
+        events=(Event("Warning", "Restarting", message),),
+        attempt=Attempt(number, count),
+        failure=record_of(failure, number - 1, now),
+        requeue_after=0.0,
+    )
+
+
+def record_of(failure: Failure, attempt: int, now: datetime) -> FailureStatus:
+    """Return what the status remembers of a failure."""
+    found = failure.record or FailureStatus(reason=failure.reason, disruption=failure.disruption)
+    update = {"reason": failure.reason, "attempt": attempt, "time": found.time or timestamp(now)}
+    return found.model_copy(update=update)
+
+
+def replace_job(job: TrainingJob, live: JobView, now: datetime) -> Step:
+    """Delete the Job of an earlier attempt and wait until it and its pods are gone."""
+    gone = () if live.deleting else (Delete(live.ref, live.uid, foreground=True),)
+    said = (created(), not_running(reasons.RESTARTING, "The group's pods end, to start again."))
+    return Step(
+        findings=(*said, *suspension.over(job.status)),
+        delete=(*gone, *stuck(live, now)),
+        requeue_after=STUCK_SECONDS / 2,
+    )
+
+
+def stuck(live: JobView, now: datetime) -> tuple[Delete, ...]:
+    """Return the deletion of pods that should long be gone: their node is lost."""
+    overdue = (pod for pod in live.pods if _is_overdue(pod, now))
+    return tuple(Delete(pod.ref, pod.uid, grace_seconds=0) for pod in overdue)
+
+
+def _is_overdue(pod: PodView, now: datetime) -> bool:
+    return pod.due is not None and now.timestamp() > pod.due + STUCK_SECONDS
+
+
+def delay_left(job: TrainingJob, now: datetime) -> float:
+    """Return how many seconds a restart still waits, after a failure that repeats itself."""
+    failure, clock = job.status.failure, job.status.run_time
+    failed = parse_time(failure.time) if failure else None
+    if failed is None or job.status.restarts < 2 or clock.used_seconds > HEALTHY_SECONDS:
+        return 0.0
+    wait = min(FIRST_DELAY * 2.0 ** min(job.status.restarts - 2, 16), LONGEST_DELAY)
+    return wait - (now - failed).total_seconds()
+
+
+def lost_pod(job: TrainingJob, live: JobView, now: datetime) -> Failure | float | None:
+    """Return the loss that a live Job's group cannot go on with.
+
+    A number says in how many seconds to look again; None that nothing is lost.
+    """
+    if live.failing or live.deleting or live.spec.get("suspend"):
+        return None
+    lost = [pod for pod in live.pods if pod.taken_at is not None and not pod.succeeded]
+    lost = [pod for pod in lost if _breaks(job, live, pod, now)]
+    if not lost or any(pod.failed and pod.taken_at is None for pod in live.pods):
+        return None
+    first = min(lost, key=lambda pod: pod.taken_at or 0.0)
+    known = now.timestamp() - (first.taken_at or 0.0)
+    return SETTLE_SECONDS if known < SETTLE_SECONDS else _taken(first)
+
+
+def _taken(pod: PodView) -> Failure:
+    """Return the loss of a pod, whether or not it has ended yet."""
+    found = describe(pod)
+    if found.disruption:
+        return found
+    return Failure(reasons.POD_LOST, found.message, found.record)
+
+
+def _breaks(job: TrainingJob, live: JobView, pod: PodView, now: datetime) -> bool:
+    """Tell whether a group cannot do without a pod that is going.
+
+    Where pods are replaced one by one, it can: unless the others have done their part already, the
+    pod holds the rendezvous of an elastic group, or its node is lost, so that Kubernetes waits for
+    it for ever. Then it is restarted, too.
+    """
+    if pod.index >= job.spec.nodes or (job.spec.queue_name and not pod.disrupted):
+        return False
+    if job.spec.restart_policy != "Pod":
+        return True
+    meets = job.spec.framework == "torchrun" and job.spec.command is None
+    done = meets and job.spec.most_nodes > 1 and bool(live.completed_indexes)
+    return done or _is_overdue(pod, now) or (job.spec.elastic is not None and pod.index == 0)
+
+
+def trouble(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> Failure | float | None:
+    """Return what a live Job's group must be ended for, or in how many seconds to look again."""
+    if live.failing or live.deleting or live.spec.get("suspend"):
+        return None
+    left = hang.seconds_left(snapshot, live, now)
+    if left is not None and left <= 0:
+        return hang.hangs(snapshot)
+    lost = lost_pod(snapshot.job, live, now)
+    return left if lost is None else lost
