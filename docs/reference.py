@@ -48,6 +48,8 @@ def kind_of(schema: dict[str, Any]) -> str:
     """Return a field's type and bounds in words."""
     if schema.get("x-kubernetes-int-or-string"):
         return "integer or string"
+    if "type" not in schema:
+        return "any JSON value"
     name = str(schema["type"])
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])

@@ -32,6 +32,8 @@ class Management:
     def __init__(self) -> None:
         self.states: list[str] | None = []
         self.posts: list[str] = []
+        self.asked: list[Any] = []
+        self.answer: tuple[int, str] = (200, "[1.0]")
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,9 +48,15 @@ class Management:
 
             def do_POST(self) -> None:
                 api.posts.append(self.path)
-                self.send_response(200)
-                self.send_header("content-length", "0")
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                predicts = self.path.startswith("/predictions/")
+                if predicts:
+                    api.asked.append(json.loads(body))
+                code, text = api.answer if predicts else (200, "")
+                self.send_response(code)
+                self.send_header("content-length", str(len(text.encode())))
                 self.end_headers()
+                self.wfile.write(text.encode())
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
@@ -75,6 +83,7 @@ def watch(folder: Path, management: Management | None, **settings: str) -> tuple
         **os.environ,
         "SLIPWAY_MODEL": "iris",
         "SLIPWAY_MANAGEMENT": f"http://127.0.0.1:{port}",
+        "SLIPWAY_INFERENCE": f"http://127.0.0.1:{port}",
         "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{port}",
         "SLIPWAY_TERMINATION_LOG": str(word),
         "LOG_LOCATION": str(folder),
@@ -146,6 +155,57 @@ def test_a_start_takes_back_what_the_hook_told_envoy_when_the_container_was_stop
     management.states = ["READY"]
     assert watch(tmp_path, management) == (0, None)
     assert management.posts == ["/healthcheck/ok"]
+
+
+SMOKE = {"request": [[5.1]], "expected": [1.0005], "tolerance": 0.001}
+
+
+def smoke(folder: Path, management: Management, **test: Any) -> tuple[int, Any]:
+    """Return how a start with a smoke test ended, and the termination message if there is one."""
+    path = folder / "smoke.json"
+    path.write_text(json.dumps(test or SMOKE))
+    management.states = ["READY"]
+    return watch(folder, management, SLIPWAY_SMOKE_TEST=str(path))
+
+
+def test_a_pod_is_held_back_until_its_smoke_test_has_passed(
+    tmp_path: Path, management: Management
+) -> None:
+    assert smoke(tmp_path, management) == (0, None)
+    assert management.posts == ["/healthcheck/fail", "/predictions/iris", "/healthcheck/ok"]
+    assert management.asked == [[[5.1]]]
+
+
+def test_a_wrong_answer_to_the_smoke_test_ends_the_server_and_never_lets_requests_in(
+    tmp_path: Path, management: Management
+) -> None:
+    management.answer = (200, "[1.1]")
+    code, word = smoke(tmp_path, management)
+    assert code == -signal.SIGTERM
+    assert word["reason"] == "SmokeTestFailed"
+    assert word["message"] == (
+        "The smoke test's answer is not the expected one: at [0] it is 1.1 instead of 1.0005 "
+        "(± 0.001)."
+    )
+    assert "/healthcheck/ok" not in management.posts
+
+
+def test_a_smoke_test_without_an_expected_answer_wants_any(
+    tmp_path: Path, management: Management
+) -> None:
+    assert smoke(tmp_path, management, request=[1]) == (0, None)
+    management.answer = (503, "the handler failed")
+    _, word = smoke(tmp_path, management, request=[1])
+    assert word["reason"] == "SmokeTestFailed"
+    assert "answered with 503: the handler failed" in word["message"]
+
+
+def test_a_smoke_test_that_envoy_does_not_wait_for_is_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "smoke.json"
+    path.write_text(json.dumps(SMOKE))
+    code, word = watch(tmp_path, None, SLIPWAY_SMOKE_TEST=str(path))
+    assert code == -signal.SIGTERM
+    assert "Envoy cannot be told" in word["message"]
 
 
 def test_a_container_that_is_started_again_is_not_judged_by_its_old_log(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "rollout": {
             "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1},
             "progressDeadlineSeconds": 1800,
+            "smoke": {"request": [[5.1, 3.5]], "expected": [0.25], "tolerance": "0.001"},
         },
         "expose": {"service": {"type": "LoadBalancer", "port": 8080}},
         "podDisruptionBudget": {"maxUnavailable": "20%"},

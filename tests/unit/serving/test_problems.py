@@ -26,6 +26,9 @@ WATCHER = json.dumps(
         "logTail": "ValueError: no vocabulary",
     }
 )
+SMOKE = json.dumps(
+    {"reason": "SmokeTestFailed", "message": "The smoke test's answer is not the expected one."}
+)
 NO_SECRET = waiting("CreateContainerConfigError", 'secret "slipway-store" not found')
 NO_KEY = waiting("CreateContainerConfigError", "couldn't find key token in Secret demo/keys")
 NO_MAP = waiting("CreateContainerConfigError", 'configmap "settings" not found')
@@ -70,6 +73,11 @@ ABOUT_THE_MODEL: list[Case] = [
         main_status("torchserve", lastState=terminated(1, LOG), **CRASHING),
         reasons.MODEL_LOAD_FAILED,
         "exit code 1; the log ended with:\nloading\nModuleNotFoundError: No module named 'handler'",
+    ),
+    (
+        main_status("torchserve", lastState=terminated(143, SMOKE), **CRASHING),
+        reasons.SMOKE_TEST_FAILED,
+        "The smoke test's answer is not the expected one.",
     ),
     (
         main_status("torchserve", lastState=terminated(143, WATCHER), **CRASHING),

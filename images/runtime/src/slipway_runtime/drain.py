@@ -53,7 +53,7 @@ def drain(settings: Settings) -> float:
     still open after the longest wait.
     """
     start = time.monotonic()
-    call(settings, "/healthcheck/fail", b"")
+    hold(settings)
     quiet, longest = 0, max(settings.longest, settings.shortest)
     while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
         if time.monotonic() - start >= longest:
@@ -62,6 +62,11 @@ def drain(settings: Settings) -> float:
         time.sleep(POLL_SECONDS)
         quiet = quiet + 1 if open_connections(settings) == 0 else 0
     return time.monotonic() - start
+
+
+def hold(settings: Settings) -> None:
+    """Have Envoy say that the pod is not ready; raises OSError where it does not listen."""
+    call(settings, "/healthcheck/fail", b"")
 
 
 def resume(settings: Settings) -> None:

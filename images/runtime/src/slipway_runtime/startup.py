@@ -6,12 +6,16 @@ runs this program beside TorchServe. It ends once all workers are READY. Where t
 often, or not come up in time, it writes the termination message, whose reason is ModelLoadFailed
 and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
 TorchServe. Before anything else it takes back the drain that the preStop hook began, in case that
-the container was stopped and not the pod.
+the container was stopped and not the pod. With a smoke test it does the contrary: Envoy says that
+the pod is not ready until the model has passed. A model that fails ends TorchServe, with the reason
+SmokeTestFailed.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_STARTUP_SECONDS`` (longest time to come up, 600), ``SLIPWAY_MANAGEMENT``
-(http://127.0.0.1:8081), ``LOG_LOCATION`` (the folder of ``model.log``), and
-``SLIPWAY_ENVOY_ADMIN`` (see `slipway_runtime.drain`).
+(http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080), ``LOG_LOCATION`` (the folder
+of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of `slipway_runtime.smoke`; none by default),
+``SLIPWAY_RESPONSE_SECONDS`` (longest time for its answer, 120), and ``SLIPWAY_ENVOY_ADMIN`` (see
+`slipway_runtime.drain`).
 """
 
 import json
@@ -27,6 +31,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from slipway_runtime import drain
+from slipway_runtime.smoke import SmokeTest, SmokeTestError
 from slipway_runtime.termination import clean_tail, say, write_message
 
 POLL_SECONDS = 0.5
@@ -44,13 +49,16 @@ REFUSAL = "Error while registering model"
 
 @dataclass(frozen=True)
 class Settings:
-    """What to wait for; ``longest`` is in seconds."""
+    """What to wait for; ``longest`` and ``answer`` are in seconds."""
 
     model: str
     workers: int
     longest: float
     management: str
     log: Path
+    inference: str
+    smoke_test: Path | None
+    answer: float
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -61,15 +69,19 @@ class Settings:
             longest=float(env.get("SLIPWAY_STARTUP_SECONDS", "600")),
             management=env.get("SLIPWAY_MANAGEMENT", "http://127.0.0.1:8081"),
             log=Path(env.get("LOG_LOCATION", "/tmp"), "model.log"),  # noqa: S108 - the image's
+            inference=env.get("SLIPWAY_INFERENCE", "http://127.0.0.1:8080"),
+            smoke_test=Path(env["SLIPWAY_SMOKE_TEST"]) if "SLIPWAY_SMOKE_TEST" in env else None,
+            answer=float(env.get("SLIPWAY_RESPONSE_SECONDS", "120")),
         )
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the workers did not come up: one sentence, and the log that tells more."""
+    """Why the pod must not serve: one sentence, and the log that tells more."""
 
     message: str
     log: str
+    reason: str = "ModelLoadFailed"
 
 
 def wait(settings: Settings, parent: int) -> Failure | None:
@@ -140,27 +152,59 @@ def most_telling(attempts: list[str]) -> str:
     return next((log for log in reversed(attempts) if TRACEBACK in log), attempts[-1])
 
 
-def take_back_drain() -> None:
+def take_back_drain(settings: drain.Settings) -> None:
     """Let the pod be ready again; without Envoy there is nothing to take back."""
     try:
-        drain.resume(drain.Settings.from_environment(os.environ))
-    except (OSError, ValueError) as error:
+        drain.resume(settings)
+    except OSError as error:
         say(f"Envoy was not told of the start: {error}")
 
 
-def main() -> int:
-    """Watch, and end the parent where the model cannot be loaded; returns the exit code."""
-    parent = os.getppid()
-    take_back_drain()
+def pass_smoke_test(settings: Settings, path: Path) -> Failure | None:
+    """Return None where the model answers the stored request as it should, or why not."""
+    url = f"{settings.inference}/predictions/{settings.model}"
     try:
-        failure = wait(Settings.from_environment(os.environ), parent)
+        SmokeTest.read(path).run(url, settings.answer)
+    except SmokeTestError as error:
+        return Failure(str(error), read_log(settings.log), "SmokeTestFailed")
+    except (OSError, ValueError, KeyError) as error:
+        text = f"The smoke test cannot be read: {error!r}."
+        return Failure(text, "", "SmokeTestFailed")
+    return None
+
+
+def watch(settings: Settings, envoy: drain.Settings, parent: int) -> Failure | None:
+    """See the start through; return why the pod must not serve, or None.
+
+    Raises OSError where Envoy cannot be kept from letting requests in before the smoke test.
+    """
+    if settings.smoke_test is None:
+        take_back_drain(envoy)
+        return wait(settings, parent)
+    drain.hold(envoy)
+    failure = wait(settings, parent)
+    if failure is None and os.getppid() == parent:
+        failure = pass_smoke_test(settings, settings.smoke_test)
+    if failure is None and os.getppid() == parent:
+        drain.resume(envoy)
+    return failure
+
+
+def main() -> int:
+    """Watch, and end the parent where the model cannot serve; returns the exit code."""
+    parent = os.getppid()
+    try:
+        settings = Settings.from_environment(os.environ)
+        failure = watch(settings, drain.Settings.from_environment(os.environ), parent)
     except (KeyError, ValueError) as error:
         say(f"the start is not watched: {error!r}")
         return 1
+    except OSError as error:
+        failure = Failure(f"Envoy cannot be told to wait for the smoke test: {error}.", "")
     if failure is None or os.getppid() != parent:
         return 0
     say(failure.message)
-    word = {"reason": "ModelLoadFailed", "message": failure.message}
+    word = {"reason": failure.reason, "message": failure.message}
     write_message({**word, "logTail": clean_tail(failure.log)})
     os.kill(parent, signal.SIGTERM)
     return 0

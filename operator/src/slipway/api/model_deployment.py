@@ -17,6 +17,7 @@ from slipway.api.base import (
     text,
 )
 from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
+from slipway.api.smoke import SmokeTest
 
 ArchiveUri = Annotated[
     str,
@@ -165,6 +166,8 @@ class Rollout(ApiModel):
     """How a new revision takes over."""
     rolling_update: RollingUpdate = Field(default_factory=RollingUpdate)
     """How fast the pods are replaced."""
+    smoke: SmokeTest | None = None
+    """A request that each new pod must answer rightly before it takes any user's."""
     progress_deadline_seconds: Annotated[int, Field(ge=30, le=86_400)] = Field(
         default=900, description="Time without progress after which a rollout counts as failed."
     )

@@ -3,11 +3,13 @@
 Envoy's texts are remembered, for writing YAML is by far the slowest part of a plan.
 """
 
+import json
 from functools import lru_cache
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
 from slipway.api.model_deployment import ModelStatus
+from slipway.api.smoke import SmokeTest
 from slipway.serving import names
 
 
@@ -49,10 +51,19 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
 
 def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
     """Return the files that do not change in a pod's life, by name."""
+    smoke = deployment.spec.rollout.smoke
     return {
         names.ENVOY_FILE: _bootstrap_text(proxy(deployment, model)),
         names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
+        **({names.SMOKE_FILE: _smoke_text(smoke)} if smoke else {}),
     }
+
+
+def _smoke_text(smoke: SmokeTest) -> str:
+    """Return the file of `slipway_runtime.smoke`."""
+    found = {"request": smoke.request, "tolerance": float(smoke.tolerance or 0)}
+    whole = found if smoke.expected is None else {**found, "expected": smoke.expected}
+    return json.dumps(whole, sort_keys=True)
 
 
 def route_files(config: envoy.ProxyConfig, split: envoy.Split = envoy.ALONE) -> dict[str, str]:

@@ -117,8 +117,16 @@ def torchserve(
             mount("models", names.MODELS_DIR, read_only=True),
             mount("logs", names.LOGS_DIR),
             mount("tmp", names.TMP_DIR),
+            *_smoke_mounts(deployment),
         ],
     }
+
+
+def _smoke_mounts(deployment: ModelDeployment) -> list[dict[str, Any]]:
+    """Return the mount of the smoke test's file, where there is a test."""
+    if deployment.spec.rollout.smoke is None:
+        return []
+    return [mount("config", names.CONFIG_DIR, read_only=True)]
 
 
 def resources(given: ResourceRequirements) -> dict[str, Any]:
@@ -147,6 +155,9 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
         "SLIPWAY_STARTUP_SECONDS": str(wanted.startup_timeout_seconds),
         "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
     }
+    if deployment.spec.rollout.smoke is not None:
+        own["SLIPWAY_SMOKE_TEST"] = f"{names.CONFIG_DIR}/{names.SMOKE_FILE}"
+        own["SLIPWAY_RESPONSE_SECONDS"] = str(wanted.response_timeout_seconds)
     user = [variable.to_wire() for variable in wanted.env]
     taken = {variable["name"] for variable in user}
     return _pairs({name: value for name, value in own.items() if name not in taken}) + user

@@ -23,6 +23,7 @@ TMP_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod
 ENVOY_FILE = "envoy.yaml"
 PROPERTIES_FILE = "config.properties"
 ROUTES_FILE = "routes.yaml"
+SMOKE_FILE = "smoke.json"
 
 
 def config_map(deployment: ModelDeployment, revision: str) -> str:

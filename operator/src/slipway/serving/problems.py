@@ -127,7 +127,9 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
             "lower spec.server.workers."
         )
         return Problem(reasons.OUT_OF_MEMORY, text)
-    return Problem(reasons.MODEL_LOAD_FAILED, _how_it_ended(deployment, end))
+    smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
+    reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
+    return Problem(reason, _how_it_ended(deployment, end))
 
 
 def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:

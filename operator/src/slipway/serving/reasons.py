@@ -43,6 +43,8 @@ CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
 """A ConfigMap that a container needs, or a key in it, is not there; the kubelet looks again."""
 MODEL_LOAD_FAILED = "ModelLoadFailed"
 """TorchServe ended, or was ended since its workers did not come up; it is started again."""
+SMOKE_TEST_FAILED = "SmokeTestFailed"
+"""The model did not answer the smoke test's request as it should; it takes no user's request."""
 OUT_OF_MEMORY = "OutOfMemory"
 """TorchServe used more memory than its limit; it is started again."""
 
@@ -86,6 +88,7 @@ ABOUT_THE_MODEL = frozenset(
         SECRET_NOT_FOUND,
         CONFIG_MAP_NOT_FOUND,
         MODEL_LOAD_FAILED,
+        SMOKE_TEST_FAILED,
         OUT_OF_MEMORY,
     }
 )
