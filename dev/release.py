@@ -17,6 +17,14 @@ from dev.steps import step
 NAME = "slipway"
 NAMESPACE = "slipway-system"
 CHART = paths.REPOSITORY / "charts" / "slipway"
+RESTRICTED_NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {
+        "name": NAMESPACE,
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    },
+}
 VALUES = paths.REPOSITORY / "dev" / "values.yaml"
 
 
@@ -59,6 +67,7 @@ def install_locally() -> None:
         images = product.ensure()
         node.load(image.reference for image in images.values())
         with step(f"Installing the chart into namespace {NAMESPACE}"):
+            Kubectl(layout.KUBECONFIG)("apply", "-f", "-", stdin=json.dumps(RESTRICTED_NAMESPACE))
             Release(layout.KUBECONFIG, local_values(images)).install()
 
 

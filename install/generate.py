@@ -78,7 +78,7 @@ def _template(*options: str) -> str:
     command = [
         *(str(gotools.path("helm")), "template", "slipway", str(CHART)),
         *("--namespace", NAMESPACE, "--kube-version", gotools.KUBERNETES_VERSION),
-        *options,
+        *("--no-hooks", *options),
     ]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

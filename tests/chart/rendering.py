@@ -38,7 +38,8 @@ class Release:
         return {found["metadata"]["name"] for found in self.of(kind)}
 
     def pods(self) -> Iterator[Object]:
-        """Yield every pod template."""
+        """Yield every pod and pod template."""
+        yield from self.of("Pod")
         for found in self.objects:
             if template := found.get("spec", {}).get("template"):
                 yield template

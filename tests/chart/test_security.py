@@ -53,7 +53,7 @@ def test_every_container_is_as_restricted_as_can_be(values: dict[str, Any]) -> N
 
 
 @every_value_set
-def test_every_pod_runs_as_no_root_and_only_the_operator_has_a_token(
+def test_every_pod_runs_as_no_root_and_only_operator_and_test_have_a_token(
     values: dict[str, Any],
 ) -> None:
     for pod in render(values).pods():
@@ -61,7 +61,7 @@ def test_every_pod_runs_as_no_root_and_only_the_operator_has_a_token(
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] == 10001
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert spec["automountServiceAccountToken"] is (component == "operator")
+        assert spec["automountServiceAccountToken"] is (component in ("operator", "test"))
         assert spec["enableServiceLinks"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
         assert all("hostPath" not in volume for volume in spec["volumes"])
@@ -71,7 +71,11 @@ def test_a_list_of_namespaces_gives_roles_there_and_no_right_beyond() -> None:
     release = render({"watchNamespaces": ["team-a", "team-b"]}, apis=[POD_MONITOR])
     assert not release.of("ClusterRoleBinding")
     assert release.names("ClusterRole") == {"slipway-view", "slipway-edit"}
-    roles = {role["metadata"]["namespace"]: role["rules"] for role in release.of("Role")}
+    roles = {
+        role["metadata"]["namespace"]: role["rules"]
+        for role in release.of("Role")
+        if role["metadata"]["name"] != "slipway-test"
+    }
     assert roles.keys() == {"team-a", "team-b", "slipway-system"}
     (whole_cluster,) = (
         role for role in render().of("ClusterRole") if role["metadata"]["name"] == "slipway"

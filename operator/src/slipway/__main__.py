@@ -1,4 +1,4 @@
-"""The command line: ``slipway run``, ``slipway crds`` and ``slipway fill-store-secret``."""
+"""The command line: ``slipway run``, ``crds``, ``fill-store-secret`` and ``self-test``."""
 
 import argparse
 import asyncio
@@ -39,6 +39,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Put random credentials into a Secret of SLIPWAY_NAMESPACE that has none.",
     )
     fill.add_argument("name", help="name of the Secret, which must exist")
+    test = commands.add_parser(
+        "self-test",
+        help="train and serve a tiny model, ask it, and remove all of it",
+        description="Train and serve a tiny model as a user would; `helm test` runs this.",
+    )
+    test.add_argument("namespace", help="namespace to do it in, which the operator must serve")
+    test.add_argument("--name", default="slipway-test", help="how the objects' names begin")
+    test.add_argument("--timeout", type=float, default=600, help="how long it may take, in seconds")
     return parser
 
 
@@ -86,6 +94,12 @@ def _fill_store_secret(name: str) -> int:
     return _with_settings(fill)
 
 
+def _self_test(namespace: str, name: str, timeout: float) -> int:
+    from slipway.selftest.run import run
+
+    return _with_settings(lambda _: run(namespace, name, timeout))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = _parser().parse_args(argv)
@@ -93,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_crds()
     if arguments.command == "fill-store-secret":
         return _fill_store_secret(arguments.name)
+    if arguments.command == "self-test":
+        return _self_test(arguments.namespace, arguments.name, arguments.timeout)
     return _run(arguments.kubeconfig)
 
 
