@@ -27,7 +27,7 @@ def test_secrets_are_read_and_changed_by_name_only(values: dict[str, Any]) -> No
         assert rule["resources"] == ["secrets"]
         if rule["verbs"] != ["create"]:
             assert len(rule["resourceNames"]) == 1
-            assert set(rule["verbs"]) <= {"get", "patch", "update"}
+            assert set(rule["verbs"]) <= {"get", "patch", "update", "delete"}
 
 
 @every_value_set

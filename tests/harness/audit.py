@@ -22,8 +22,11 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it asked for a change, be it granted or refused."""
-        return self.verb in WRITES
+        """Whether it asked for a change, be it granted or refused.
+
+        Who one is is asked by a create that stores nothing.
+        """
+        return self.verb in WRITES and self.resource != "selfsubjectreviews"
 
 
 class AuditLog:

@@ -47,12 +47,12 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
-# The credentials of the store, and no other Secret. A create cannot be bound to a name.
+# The credentials of the store, and no other Secret; they go with a namespace's last object. A create cannot be bound to a name.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ .Values.store.namespaceSecretName | quote }}]
-  verbs: [get, patch]
+  verbs: [get, patch, delete]
 {{- end -}}

@@ -70,6 +70,20 @@ def test_a_models_first_rollout_costs_at_most_fourteen_writes_and_no_refusal(
     assert settle(operator, audit) == 0
 
 
+@pytest.mark.usefixtures("operator")
+def test_the_stores_credentials_are_in_a_namespace_as_long_as_it_has_jobs(
+    kubectl: Kubectl, audit: AuditLog
+) -> None:
+    kubectl.create([play.source(), play.training_job(), play.training_job("second")])
+    for name in ("job-train", "second-train"):
+        play.wait_object(kubectl, "job", name)
+    assert kubectl.get("secret", "slipway-store")
+    kubectl.delete("trainingjob", "job")
+    kubectl.delete("trainingjob", "second")
+    wait_for(lambda: not kubectl.get("secret", "slipway-store"), 30, "the Secret is gone")
+    assert refused(audit) == []
+
+
 def test_a_finished_job_gets_its_children_not_back_and_costs_nothing_more(
     operator: OperatorProcess, kubectl: Kubectl, audit: AuditLog
 ) -> None:

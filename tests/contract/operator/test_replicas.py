@@ -48,6 +48,9 @@ def test_of_two_replicas_one_acts_and_the_other_takes_over(
     play.wait_object(kubectl, "job", "second-train")
     assert standby.terminate() == 0
     assert holder(control_plane) == ""
+    lease = control_plane.kubectl.get("lease", "slipway-operator", NAMESPACE) or {}
+    (owner,) = lease["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("ServiceAccount", "slipway")
 
 
 def test_a_leader_that_dies_is_followed_once_its_lease_is_over(start_operator: Start) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from slipway.kube import lease
 from slipway.kube.client import Client
+from slipway.kube.errors import KubeError, Unavailable
 from slipway.plan import Manifest
 
 
@@ -20,12 +21,14 @@ class HangingClient:
     async def create(self, *_: object) -> Manifest:
         return {"metadata": {"name": "l", "namespace": "n"}, "spec": {"holderIdentity": "me"}}
 
-    async def request(self, *_: object) -> Manifest:
+    async def request(self, method: str, *_: object, **__: object) -> Manifest:
+        if method == "post":
+            return {"status": {"userInfo": {"username": "somebody"}}}
         await asyncio.Event().wait()
         raise AssertionError
 
     async def replace(self, *_: object) -> Manifest:
-        return await self.request()
+        return await self.request("put")
 
 
 async def within_its_time(answer: Any) -> Any:
@@ -42,3 +45,56 @@ async def test_a_request_that_hangs_ends_with_the_lease_that_it_should_renew(
     assert not there
     assert await lock.create("l", "n", Record())
     assert not await within_its_time(lock.update("l", "n", Record()))
+
+
+class ReviewingClient:
+    """Says who the client is, and keeps the Lease that is written."""
+
+    def __init__(self, user: Manifest | KubeError) -> None:
+        self._user = user
+        self.lease: Manifest = {}
+        self.reviews = 0
+
+    async def request(self, *_: object, **__: object) -> Manifest:
+        self.reviews += 1
+        if isinstance(self._user, KubeError):
+            raise self._user
+        return {"status": {"userInfo": self._user}}
+
+    async def create(self, _resource: object, _namespace: str, body: Manifest) -> Manifest:
+        self.lease = body
+        return body
+
+    async def replace(self, _resource: object, body: Manifest) -> Manifest:
+        self.lease = body
+        return body
+
+
+ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "name": "ship", "uid": "7"}
+
+
+async def test_the_lease_belongs_to_the_operators_service_account_and_goes_with_it() -> None:
+    client = ReviewingClient({"username": "system:serviceaccount:n:ship", "uid": "7"})
+    lock = lease.LeaseLock(cast(Client, client), "n", "me")
+    assert await lock.create("l", "n", Record())
+    assert client.lease["metadata"]["ownerReferences"] == [ACCOUNT]
+    assert await lock.update("l", "n", Record())
+    assert client.lease["metadata"]["ownerReferences"] == [ACCOUNT]
+    assert client.reviews == 1
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"username": "admin", "uid": "7"},
+        {"username": "system:serviceaccount:other:ship", "uid": "7"},
+        {"username": "system:serviceaccount:n:ship"},
+        Unavailable("The API server does not answer."),
+    ],
+    ids=["a person", "another namespace's", "no uid", "no answer"],
+)
+async def test_a_lease_without_such_an_account_has_no_owner(user: Manifest | KubeError) -> None:
+    client = ReviewingClient(user)
+    lock = lease.LeaseLock(cast(Client, client), "n", "me")
+    assert await lock.create("l", "n", Record())
+    assert client.lease["metadata"]["ownerReferences"] == []

@@ -15,7 +15,8 @@ from slipway.kube.client import Client
 from slipway.kube.errors import Conflict, Forbidden, Rejected, Unavailable
 from slipway.kube.events import EventRecorder
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
-from slipway.settings import Settings
+from slipway.settings import Settings, StoreSettings
+from slipway.store import store_secret
 from slipway.telemetry.metrics import Metrics
 from tests.unit.controller.fakes import FakeClient, child, training_job
 
@@ -202,6 +203,22 @@ async def test_an_object_that_goes_or_is_gone_is_left_alone(meta: Manifest | Non
         )
     assert await world.reconcile() == Outcome("gone")
     assert world.api.writes == []
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_the_stores_credentials_leave_a_namespace_with_its_last_object(others: int) -> None:
+    world = World()
+    secret = world.api.put(store_secret(StoreSettings(), "default"))
+    for number in range(others):
+        world.cache.feed(world.api.put(training_job(f"other-{number}")))
+    world.cache.feed(world.api.put(_elsewhere(training_job("away"))))
+    world.cache.remove(world.ref, world.job["metadata"]["uid"])
+    assert await world.reconcile() == Outcome("gone")
+    assert (ObjectRef.of(secret) in world.api.objects) is bool(others)
+
+
+def _elsewhere(obj: Manifest) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": "elsewhere", "uid": "elsewhere"}}
 
 
 async def test_an_object_that_the_plan_deletes_gets_no_status() -> None:

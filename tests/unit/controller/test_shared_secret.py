@@ -40,3 +40,24 @@ async def test_one_that_the_namespace_brought_itself_is_left_alone() -> None:
     client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
     assert not await Writer(cast(Client, client), Cache()).apply(SECRET, owner("a"))
     assert client.writes == []
+
+
+REF = ObjectRef.of(SECRET)
+
+
+async def test_it_is_dropped_where_nobody_uses_it_any_more() -> None:
+    client = FakeClient()
+    writer = Writer(cast(Client, client), Cache())
+    await writer.apply(SECRET, owner("a"))
+    assert not await writer.drop_shared(REF, lambda: False)
+    assert REF in client.objects
+    assert await writer.drop_shared(REF, lambda: True)
+    assert REF not in client.objects
+    assert not await writer.drop_shared(REF, lambda: True)
+
+
+async def test_one_that_the_namespace_brought_itself_is_never_dropped() -> None:
+    client = FakeClient()
+    client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
+    assert not await Writer(cast(Client, client), Cache()).drop_shared(REF, lambda: True)
+    assert client.writes == []

@@ -80,6 +80,8 @@ class Reconciler:
         Raises ``KubeError`` where the API server failed in a way that passes by itself.
         """
         obj = self._cache.get(ref)
+        if obj is None:
+            await self._leave(ref.namespace)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return Outcome("gone")
         kind = self._kinds[ref.kind]
@@ -91,6 +93,17 @@ class Reconciler:
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings, self._clock())
         return await self._carry_out(obj, plan, observation.revisit)
+
+    async def _leave(self, namespace: str) -> None:
+        """Take the store's credentials out of a namespace whose last object is gone."""
+
+        def unused() -> bool:
+            kinds = self._kinds
+            return not any(obj for kind in kinds for obj in self._cache.of_kind(kind, namespace))
+
+        if unused():
+            ref = ObjectRef("v1", "Secret", namespace, self._settings.store.secret_name)
+            self._count("Secret", "delete", await self._writer.drop_shared(ref, unused))
 
     async def _carry_out(self, obj: Manifest, plan: Plan, revisit: float | None) -> Outcome:
         wrote, trouble = await self._act(obj, plan)

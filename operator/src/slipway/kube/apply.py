@@ -1,7 +1,7 @@
 """Carrying out what a plan asks for, with no more writes than it takes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from slipway.kube.cache import Cache, controller_of
@@ -81,6 +81,20 @@ class Writer:
         wrote = await self._write_shared(ObjectRef.of(manifest), with_data(manifest))
         self._shared[uid] = (digest, time.monotonic() + _SHARED_SECONDS)
         return wrote
+
+    async def drop_shared(self, ref: ObjectRef, unused: Callable[[], bool]) -> bool:
+        """Delete a shared Secret that the operator made, if it is still ``unused``.
+
+        One that a namespace brought itself is left alone, and so is one that a new object came for
+        meanwhile.
+        """
+        live = await self._client.get(ref)
+        if live is None or not unused():
+            return False
+        meta = live["metadata"]
+        if (meta.get("labels") or {}).get(MANAGED_BY) != MANAGER:
+            return False
+        return await self.delete(Delete(ref, meta["uid"]))
 
     def _forget_shared(self) -> None:
         now = time.monotonic()

@@ -29,6 +29,23 @@ def _micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+async def own_account(client: Client, namespace: str) -> list[Manifest]:
+    """Return a reference to the client's own service account, if it is one of ``namespace``.
+
+    Asking who one is needs no right.
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
+    """
+    head = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    review = await client.request("post", path, body=head)
+    user = review["status"]["userInfo"]
+    prefix = f"system:serviceaccount:{namespace}:"
+    name = user.get("username", "").removeprefix(prefix)
+    if not user.get("username", "").startswith(prefix) or not user.get("uid"):
+        return []
+    return [{"apiVersion": "v1", "kind": "ServiceAccount", "name": name, "uid": user["uid"]}]
+
+
 class LeaseLock(BaseLock):  # type: ignore[misc]
     """A lock that keeps its record in a Lease, read and written as plain JSON.
 
@@ -40,6 +57,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         self._client = client
         self._lease: Manifest = {}
         self._held_until = 0.0
+        self._owners: list[Manifest] | None = None
 
     def _patience(self) -> float:
         """Return for how many seconds a request may go on: no longer than the Lease is held.
@@ -89,14 +107,30 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
         """Create the Lease; tell whether that worked."""
         self._lease = {}
-        meta = {"name": name, "namespace": namespace}
+        meta = await self._owned({"name": name, "namespace": namespace})
         body = self._manifest(meta, self._spec(election_record))
         return await self._write(self._client.create(LEASES, namespace, body))
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
         """Replace the Lease unless it changed since it was read; tell whether that worked."""
-        body = self._manifest(self._lease["metadata"], self._spec(updated_record))
+        meta = await self._owned(self._lease["metadata"])
+        body = self._manifest(meta, self._spec(updated_record))
         return await self._write(self._client.replace(LEASES, body))
+
+    async def _owned(self, meta: Mapping[str, Any]) -> Manifest:
+        """Return a Lease's metadata with the operator's service account as its owner.
+
+        So the Lease goes when the release does. Outside a pod there is no such account.
+        """
+        if self._owners is None:
+            try:
+                async with asyncio.timeout(self._patience()):
+                    self._owners = await own_account(self._client, self.namespace)
+            except (KubeError, TimeoutError) as error:
+                _LOG.warning("The Lease gets no owner: %s", str(error) or "no answer in time")
+        owners = [*(meta.get("ownerReferences") or ()), *(self._owners or ())]
+        unique = {owner["uid"]: owner for owner in owners}
+        return {**meta, "ownerReferences": list(unique.values())}
 
     @staticmethod
     def _manifest(meta: Mapping[str, Any], spec: Manifest) -> Manifest:
