@@ -96,7 +96,12 @@ def _training_series() -> Iterator[tuple[str, str, str, str]]:
     gpu = dict.fromkeys((field for field, *_ in runtime_metrics.GPU_GAUGES), 1)
     more = {"metrics": {"loss": 1.0}, "gpu": gpu, "stopReason": "Patience"}
     report = {**dict.fromkeys(names, 1), **more}
-    lines = [*runtime_metrics.store_lines(up=True), *runtime_metrics.report_lines(report)]
+    saved = dict.fromkeys((field for field, *_ in runtime_metrics.CHECKPOINT_GAUGES), 1)
+    lines = [
+        *runtime_metrics.store_lines(up=True),
+        *runtime_metrics.report_lines(report),
+        *runtime_metrics.checkpoint_lines(saved, failing=False),
+    ]
     types = {line.split(" ")[2]: line.split(" ")[3] for line in lines if line.startswith("# TYPE")}
     for line in lines:
         if line.startswith("# HELP "):

@@ -2,6 +2,7 @@
 
 - charts/slipway/files/crds/: the CRDs of crds/, as the chart carries them
 - charts/slipway/README.md: its table of values, from values.yaml and its comments
+- charts/slipway/dashboards/: Grafana dashboards, from install/dashboards
 - install/slipway.yaml: the whole release as one manifest for ``kubectl apply -f``
 - install/prometheus.yaml: what a Prometheus without its operator is to scrape
 """
@@ -14,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import gotools
-from install import scrape, values_table
+from install import dashboards, scrape, values_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "slipway"
 CHART_CRDS = CHART / "files" / "crds"
+CHART_DASHBOARDS = CHART / "dashboards"
 CHART_README = CHART / "README.md"
 MANIFEST = ROOT / "install" / "slipway.yaml"
 PROMETHEUS = ROOT / "install" / "prometheus.yaml"
@@ -85,7 +87,8 @@ def _template(*options: str) -> str:
 
 def stale(wanted: dict[Path, str]) -> list[Path]:
     """Return the generated files that are missing, different or no longer wanted."""
-    extra = [path for path in sorted(CHART_CRDS.glob("*")) if path not in wanted]
+    found = [*sorted(CHART_CRDS.glob("*")), *sorted(CHART_DASHBOARDS.glob("*"))]
+    extra = [path for path in found if path not in wanted]
     return extra + [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
 
 
@@ -100,7 +103,8 @@ def write(wanted: dict[Path, str]) -> None:
 
 
 def _from_sources() -> dict[Path, str]:
-    return {**crd_copies(), CHART_README: readme()}
+    made = {CHART_DASHBOARDS / name: text for name, text in dashboards.files().items()}
+    return {**crd_copies(), **made, CHART_README: readme()}
 
 
 def _from_chart() -> dict[Path, str]:

@@ -2,7 +2,7 @@
 
 from slipway.plan import Manifest
 from slipway.telemetry.metrics import Metrics
-from tests.unit.telemetry.objects import condition, job, value
+from tests.unit.telemetry.objects import at, condition, job, value
 
 
 def written(before: Manifest, after: Manifest) -> Metrics:
@@ -36,6 +36,18 @@ def test_time_spent_suspended_is_no_waiting() -> None:
     awake = job(condition("Running", True, "13:00:05"), condition("Suspended", False, "13:00:00"))
     metrics = written(asleep, awake)
     assert value(metrics, "slipway_training_queue_wait_seconds_sum", namespace="ml") == 5
+
+
+def test_what_is_lost_to_a_restart_is_what_came_after_the_last_checkpoint() -> None:
+    saved = {"checkpoint": {"step": 40, "time": at("12:09:00")}}
+    clock = {"since": at("12:00:40")}
+    failure = {"time": at("12:10:40"), "reason": "PodLost"}
+    lost = condition("Running", False, "12:10:45")
+    for progress, seconds in ((saved, 100), ({}, 600)):
+        before = job(RUNNING, attempt=0, runTime=clock, progress=progress)
+        metrics = written(before, job(lost, attempt=1, failure=failure))
+        assert value(metrics, "slipway_training_restarts_total", namespace="ml") == 1
+        assert value(metrics, "slipway_training_lost_seconds_total", namespace="ml") == seconds
 
 
 def test_a_run_is_measured_by_how_it_ended() -> None:

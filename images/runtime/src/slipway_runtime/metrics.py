@@ -114,8 +114,18 @@ def render(run_dir: Path, store_up: StoreProbe, restore_dir: str | None = None) 
     if report is not None:
         lines += report_lines(report)
     if restore_dir:
-        lines += gauges(CHECKPOINT_GAUGES, read_ledger(Path(restore_dir)).committed or {})
+        ledger = read_ledger(Path(restore_dir))
+        lines += checkpoint_lines(ledger.committed or {}, failing=ledger.failure is not None)
     return "".join(f"{line}\n" for line in lines)
+
+
+def checkpoint_lines(newest: Mapping[str, Any], *, failing: bool) -> Iterator[str]:
+    """Yield as text what is known of the newest checkpoint, and whether the last save failed."""
+    yield from gauges(CHECKPOINT_GAUGES, newest)
+    name = "slipway_training_checkpoint_failing"
+    yield f"# HELP {name} Whether the last save could not be stored."
+    yield f"# TYPE {name} gauge"
+    yield f"{name} {int(failing)}"
 
 
 def store_lines(up: bool | None) -> Iterator[str]:

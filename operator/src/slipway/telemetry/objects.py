@@ -63,7 +63,8 @@ def _last_report(job: Manifest) -> Values:
 
 
 def _last_checkpoint(job: Manifest) -> Values:
-    return _one(moment((status_of(job).get("checkpoint") or {}).get("lastTime")))
+    checkpoint = (status_of(job).get("progress") or {}).get("checkpoint") or {}
+    return _one(moment(checkpoint.get("time")))
 
 
 TRAINING: tuple[ObjectGauge, ...] = (

@@ -85,7 +85,7 @@ class TrainingMetrics:
         new = restarts(after) - restarts(old)
         if new > 0:
             self._restarts.labels(namespace).inc(new)
-            self._lost.labels(namespace).inc(max(0.0, lost_seconds(after) - lost_seconds(old)))
+            self._lost.labels(namespace).inc(lost_seconds(old, after))
 
     def _count_packaging(self, old: Status, after: Status, namespace: str) -> None:
         packaged = reading.condition(after, "Packaged")
@@ -109,13 +109,18 @@ class TrainingMetrics:
 
 
 def restarts(status: Status) -> int:
-    """Return how often a job's whole group was restarted."""
-    return int(reading.number(status.get("restarts")) or 0)
+    """Return how often a job's whole group was restarted, for whatever reason."""
+    return int(reading.number(status.get("attempt")) or 0)
 
 
-def lost_seconds(status: Status) -> float:
-    """Return how much running time of a job was lost to restarts, in seconds."""
-    return reading.number(status.get("lostSeconds")) or 0.0
+def lost_seconds(old: Status, after: Status) -> float:
+    """Return the running time after the last checkpoint of an attempt that has failed."""
+    run, checkpoint = old.get("runTime") or {}, (old.get("progress") or {}).get("checkpoint") or {}
+    begun = reading.moment(run.get("since")) or turned(old, "Running", "True")
+    failed = reading.moment((after.get("failure") or {}).get("time"))
+    saved = reading.moment(checkpoint.get("time"))
+    end = failed or turned(after, "Running", "False")
+    return elapsed(reading.latest(begun, saved), end) or 0.0 if begun else 0.0
 
 
 def _has_run(status: Mapping[str, Any]) -> bool:
