@@ -19,7 +19,7 @@ CLUSTER = {
 }
 IMAGES = {"buildah": "buildah", "skopeo": "skopeo", "mmdebstrap": "mmdebstrap"}
 PYTHON = {"python3-venv": ""}
-TESTS = {"openssl": "openssl"}
+TESTS = {"git": "git", "openssl": "openssl"}
 
 
 def ensure(wanted: dict[str, str]) -> None:

@@ -114,7 +114,61 @@ def _overlay(**pod: Any) -> dict[str, Any]:
     return {"podTemplate": {"spec": pod}}
 
 
+def _git(**git: Any) -> dict[str, Any]:
+    return {"source": {"git": {"url": "https://git.example/net.git", **git}}}
+
+
+def _input(**one: Any) -> dict[str, Any]:
+    return {"inputs": [{"name": "data", "uri": "s3://bucket/data/", **one}]}
+
+
 JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "a source from git and from an archive": (
+        {"source": {"git": {"url": "https://a/b"}, "archive": {"uri": "s3://a/b.tar"}}},
+        "write exactly one of source.configMap (files in a ConfigMap), source.git (a repository)",
+    ),
+    "a repository by ssh": (
+        _git(url="ssh://git.example/net"),
+        "write a repository's URL that begins with https://, http:// or git://",
+    ),
+    "a repository with its password": (
+        _git(url="https://me:secret@git.example/net"),
+        "its credentials in source.git.credentialsSecretName",
+    ),
+    "a ref that is an option": (_git(ref="--all"), "write a branch, a tag, or the whole hash"),
+    "a folder outside the repository": (_git(path="../x"), "write a relative path without '.'"),
+    "an archive from nowhere": (
+        {"source": {"archive": {"uri": "/code.tar"}}},
+        "write a URI that begins with s3://, gs://, az://, hf://, http:// or https://",
+    ),
+    "an archive's digest cut short": (
+        {"source": {"archive": {"uri": "s3://a/b.tar", "sha256": "abc"}}},
+        "write the 64 lower-case hexadecimal digits",
+    ),
+    "an input of another scheme": (
+        _input(uri="ftp://a/b"),
+        "write a URI that begins with s3://, gs://, az://, hf://, http://, https:// or pvc://CLAIM",
+    ),
+    "an input with a name that no folder of its own has": (
+        _input(name="../data"),
+        "write a name of at most 40 lower-case letters, digits and '-'",
+    ),
+    "two inputs of one name": (
+        {"inputs": [{"name": "a", "uri": "s3://a/b"}, {"name": "a", "uri": "s3://a/c"}]},
+        "Duplicate value",
+    ),
+    "an input's digest in capitals": (
+        _input(sha256="A" * 64),
+        "write the 64 lower-case hexadecimal digits",
+    ),
+    "a claim with credentials": (
+        _input(uri="pvc://claim/x", credentialsSecretName="a"),
+        "remove credentialsSecretName: a claim needs none",
+    ),
+    "a path that leads out of its claim": (
+        _input(uri="pvc://claim/../x"),
+        "write a path in the claim without '..' parts",
+    ),
     "a script and a module": (
         {"module": "train"},
         "write exactly one of entrypoint (a script under the source), module (for python -m) and",

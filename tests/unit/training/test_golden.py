@@ -92,6 +92,32 @@ SPECS: dict[str, dict[str, Any]] = {
         },
         stop={"lossBelow": 0.1, "patience": 3},
     ),
+    "git-and-inputs": spec(
+        source={
+            "git": {
+                "url": "https://git.example/team/net.git",
+                "ref": "v1",
+                "path": "training",
+                "credentialsSecretName": "git",
+            }
+        },
+        entrypoint=None,
+        module="net.train",
+        inputs=[
+            {"name": "rows", "uri": "s3://slipway/rows.csv", "sha256": "ab" * 32},
+            {"name": "images", "uri": "gs://bucket/images/", "credentialsSecretName": "google"},
+            {"name": "model", "uri": "hf://team/net@main/"},
+            {"name": "shared", "uri": "pvc://data/train/set"},
+            {"name": "checked", "uri": "pvc://data/rows.csv", "sha256": "cd" * 32},
+        ],
+        package={"serializedFile": "model.pt", "handler": "handler.py"},
+        podTemplate={"spec": {"imagePullSecrets": [{"name": "registry"}]}},
+    ),
+    "archive": spec(
+        source={"archive": {"uri": "s3://slipway/code.tar.gz", "sha256": "ab" * 32}},
+        image="registry.example/team/train:7",
+        package={"serializedFile": "model.pt", "handler": "handler.py"},
+    ),
     "package": spec(
         package={
             **PACKAGE,
@@ -156,7 +182,8 @@ def test_only_our_own_containers_get_the_stores_credentials(name: str) -> None:
         for container in containers(pod)
         if container.get("envFrom")
     }
-    assert with_secret <= {"agent", "packager"}
+    assert "trainer" not in with_secret
+    assert with_secret <= {"agent", "packager", "source", "input-rows", "input-images"}
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -170,7 +197,9 @@ def test_user_code_cannot_write_where_a_container_with_credentials_looks_for_cod
             )
             for container in containers(pod)
             if container["name"] not in ("source", "proxy")
+            and not container["name"].startswith("input-")
         }
+        assert "fetch-tmp" not in scratch.values()
         assert len(set(scratch.values())) == len(scratch)
 
 

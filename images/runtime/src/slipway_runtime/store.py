@@ -1,4 +1,4 @@
-"""The artifact store, through fsspec: S3 by the usual AWS_* variables, and HTTP(S) to read from.
+"""The artifact store, through fsspec: S3 by the usual AWS_* variables; more schemes to read from.
 
 Every failure is one of a small tree of exceptions whose ``reason`` is a constant for conditions and
 whose text is one sentence that says what to do.
@@ -18,6 +18,7 @@ import botocore.exceptions
 import fsspec
 from fsspec.exceptions import FSTimeoutError
 
+from slipway_runtime import clouds
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -126,6 +127,34 @@ def sizes(uri: str) -> dict[str, int]:
     return {}
 
 
+def file_size(uri: str) -> int | None:
+    """Return the size in bytes of the file at a URI; None where that is a folder."""
+    with _translated(uri):
+        found = _filesystem(uri).info(uri)
+    return int(found["size"]) if found["type"] == "file" else None
+
+
+def told_size(uri: str) -> int | None:
+    """Return the size in bytes that an HTTP server tells; None where it does not."""
+    with _translated(uri):
+        size = _filesystem(uri).info(uri).get("size")
+    return None if size is None else int(size)
+
+
+def tree(uri: str) -> dict[str, tuple[str, int]]:
+    """Return the files under a folder's URI: by path under it, their URI and size in bytes."""
+    scheme = urlsplit(uri).scheme
+    with _translated(uri):
+        files = _filesystem(uri)
+        root = str(files._strip_protocol(uri)).rstrip("/")
+        found = files.find(root, detail=True)
+    return {
+        path[len(root) + 1 :]: (f"{scheme}://{path}", int(about.get("size") or 0))
+        for path, about in found.items()
+        if about.get("type") == "file" and not path.endswith("/")
+    }
+
+
 def delete(uri: str) -> None:
     """Take away what lies at a URI; nothing there is no error."""
     with contextlib.suppress(ObjectNotFoundError), _translated(uri):
@@ -176,9 +205,13 @@ def _filesystem(uri: str) -> Any:
         return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **_s3_options())
     if scheme in ("http", "https"):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        return fsspec.filesystem(scheme, client_kwargs={"timeout": timeout, "trust_env": True})
+        client = {"timeout": timeout, "trust_env": True, **clouds.http_credentials(os.environ)}
+        return fsspec.filesystem(scheme, client_kwargs=client)
+    if scheme in clouds.SCHEMES:
+        return clouds.filesystem(scheme, os.environ)
     raise StoreError(
-        f"{uri} cannot be read: write a URI that begins with s3://, http:// or https://."
+        f"{uri} cannot be read: write a URI that begins with s3://, gs://, az://, hf://, http:// "
+        "or https://."
     )
 
 
@@ -203,12 +236,12 @@ def _translated(uri: str) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
-        if _is_local(error):
+        if is_local(error):
             raise
         raise _translate(uri, error) from error
 
 
-def _is_local(error: Exception) -> bool:
+def is_local(error: BaseException) -> bool:
     """Tell whether an error is this machine's disk's, which is no matter of the store."""
     local = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
     return isinstance(error, OSError) and error.__cause__ is None and error.errno in local
@@ -224,11 +257,15 @@ def _translate(uri: str, error: Exception) -> StoreError:
         return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
     if code in _FULL or status == 507:
         return StoreFullError(f"The store of {uri} is full: make room in it, or keep fewer things.")
-    if isinstance(error, _UNAVAILABLE) or status == 429 or status >= 500:
-        return StoreUnavailableError(f"The store of {uri} cannot be reached: {_brief(error)}")
+    if isinstance(error, _UNAVAILABLE) or clouds.is_unreachable(error) or _asks_for_time(status):
+        return StoreUnavailableError(f"The store of {uri} cannot be reached: {brief(error)}")
     if isinstance(error, PermissionError) or status in (401, 403) or code == _UNKNOWN_KEY:
-        return AccessDeniedError(f"The store denies access to {uri}: {_brief(error)}")
-    return StoreError(f"{uri} cannot be used: {_brief(error)}")
+        return AccessDeniedError(f"The store denies access to {uri}: {brief(error)}")
+    return StoreError(f"{uri} cannot be used: {brief(error)}")
+
+
+def _asks_for_time(status: int) -> bool:
+    return status == 429 or status >= 500
 
 
 def _answer(error: Exception) -> tuple[str, int]:
@@ -236,6 +273,8 @@ def _answer(error: Exception) -> tuple[str, int]:
     for link in (error, error.__cause__):
         if isinstance(link, aiohttp.ClientResponseError):
             return "", link.status
+        if link is not None and (status := clouds.status(link)):
+            return "", status
         response = getattr(link, "response", None)
         if isinstance(response, dict):
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -243,6 +282,7 @@ def _answer(error: Exception) -> tuple[str, int]:
     return "", 0
 
 
-def _brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
+    """Return what an error says, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:300].rstrip(".") + "."

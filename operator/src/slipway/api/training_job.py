@@ -5,6 +5,7 @@ from pydantic import Field
 from slipway.api.base import API_VERSION, rules
 from slipway.api.common import ObjectMeta, OwnerLike
 from slipway.api.training_data import TrainingData
+from slipway.api.training_inputs import TrainingInputs
 from slipway.api.training_launch import LAUNCH_RULES, TrainingLaunch
 from slipway.api.training_life import RULES as LIFE_RULES
 from slipway.api.training_life import TrainingLife
@@ -14,6 +15,7 @@ from slipway.api.training_status import TrainingJobStatus
 
 
 class TrainingJobSpec(
+    TrainingInputs,
     TrainingData,
     TrainingLife,
     TrainingScheduling,

@@ -7,7 +7,13 @@ from pydantic import Field, WithJsonSchema
 from slipway.api.base import ApiModel, FilePath, Image, Quantity, rules, text
 from slipway.api.common import EnvList, ResourceRequirements
 from slipway.api.training_pod_template import PodTemplate
-from slipway.api.training_source import ConfigMapSource, ImageSource, Source
+from slipway.api.training_source import (
+    ArchiveSource,
+    ConfigMapSource,
+    GitSource,
+    ImageSource,
+    Source,
+)
 
 OWNED_ENV = (
     "RANK",
@@ -136,6 +142,11 @@ class TrainingLaunch(ApiModel):
     def source_config_map(self) -> ConfigMapSource | None:
         """The ConfigMap that the source is in; None where it is elsewhere."""
         return self.source.config_map if self.source else None
+
+    @property
+    def fetched_source(self) -> GitSource | ArchiveSource | None:
+        """The source that an init container brings; None where it is mounted or in the image."""
+        return (self.source.git or self.source.archive) if self.source else None
 
     @property
     def source_image(self) -> ImageSource | None:

@@ -248,7 +248,7 @@ _POLICY = "(has({0}.restart) && has({0}.restart.policy) ? {0}.restart.policy : '
 RULES = (
     (
         "self.nodes == oldSelf.nodes || has(self.elastic)",
-        "nodes cannot change after creation unless the job is elastic: set elastic.minNodes and "
+        "nodes cannot change after creation unless the job is elastic: write elastic.minNodes and "
         "elastic.maxNodes in a new object with another name",
     ),
     (

@@ -8,7 +8,7 @@ from slipway.api.base import ApiModel, rules
 
 OWN_CONTAINERS = ("agent", "source", "trainer")
 """Names of the operator's containers in a training pod; more begin with ``input-``."""
-OWN_VOLUMES = ("source", "inputs", "run", "output", "tmp", "agent-tmp", "shm")
+OWN_VOLUMES = ("source", "run", "output", "tmp", "agent-tmp", "fetch-tmp", "shm")
 """Names of the operator's volumes; more begin with ``input-`` or ``slipway-``."""
 
 _TEXT = {"type": "string", "maxLength": 4096}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, rules, text
+from slipway.api.base import ApiModel, DnsName, FilePath, Sha256, rules, text
 
 
 class ConfigMapSource(ApiModel):
@@ -25,13 +25,78 @@ class ImageSource(ApiModel):
     ] = Field(description="Absolute path of the folder with the entrypoint.")
 
 
+GitUrl = Annotated[
+    str,
+    text(
+        "^(https?|git)://[^ @]+$",
+        "write a repository's URL that begins with https://, http:// or git://, its credentials in "
+        "source.git.credentialsSecretName",
+        longest=1024,
+    ),
+]
+
+FetchedUri = Annotated[
+    str,
+    text(
+        "^(s3|gs|az|hf|https?)://[^ ]+$",
+        "write a URI that begins with s3://, gs://, az://, hf://, http:// or https://",
+        longest=1024,
+    ),
+]
+
+GitRef = Annotated[
+    str,
+    text(
+        "^[A-Za-z0-9_][A-Za-z0-9._/+-]*$",
+        "write a branch, a tag, or the whole hash of a commit",
+        longest=255,
+    ),
+]
+
+
+class GitSource(ApiModel):
+    """Source files that are in a git repository; each pod gets those of one commit."""
+
+    url: GitUrl
+    """URL of the repository."""
+    ref: GitRef | None = Field(
+        default=None,
+        description="Branch, tag or commit; the server's default branch where absent. Only a tag "
+        "or a commit is the same for every pod and every try.",
+    )
+    path: FilePath | None = Field(
+        default=None, description="Folder in the repository that is the source."
+    )
+    credentials_secret_name: DnsName | None = Field(
+        default=None, description="Secret with username and password (a token, say)."
+    )
+
+
+class ArchiveSource(ApiModel):
+    """Source files that are in a tar or zip archive."""
+
+    uri: FetchedUri
+    """Where the archive lies."""
+    sha256: Sha256 | None = Field(
+        default=None, description="The archive's digest; one with another is not unpacked."
+    )
+    path: FilePath | None = Field(
+        default=None, description="Folder in the archive that is the source."
+    )
+    credentials_secret_name: DnsName | None = Field(
+        default=None,
+        description="Secret with the variables that open the URI; the store's own for s3 without.",
+    )
+
+
 class Source(
     ApiModel,
     json_schema_extra=rules(
         (
-            "has(self.configMap) != has(self.image)",
-            "write exactly one of source.configMap (files in a ConfigMap) and source.image "
-            "(files in the image)",
+            "[has(self.configMap), has(self.git), has(self.archive), has(self.image)]"
+            ".filter(x, x).size() == 1",
+            "write exactly one of source.configMap (files in a ConfigMap), source.git (a "
+            "repository), source.archive (a tar or zip file) and source.image (files in the image)",
         )
     ),
 ):
@@ -39,5 +104,9 @@ class Source(
 
     config_map: ConfigMapSource | None = None
     """Files in a ConfigMap."""
+    git: GitSource | None = None
+    """Files of a commit in a git repository."""
+    archive: ArchiveSource | None = None
+    """Files in an archive."""
     image: ImageSource | None = None
     """Files in the image."""

@@ -129,6 +129,10 @@ class TrainingJobStatus(ApiModel):
     """Counts of the job's pods."""
     progress: Progress | None = None
     """What the script last reported."""
+    source_revision: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None,
+        description="The commit that a git source was, or the SHA-256 of an archive source.",
+    )
     output: OutputStatus | None = None
     """The stored output."""
     package: PackageStatus | None = None

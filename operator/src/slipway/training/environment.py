@@ -43,8 +43,11 @@ def source_dir(job: TrainingJob) -> str:
     """Return where the training container finds the source; empty where there is none."""
     if job.spec.source is None:
         return ""
-    image = job.spec.source_image
-    return image.path if image else names.SOURCE_DIR
+    if image := job.spec.source_image:
+        return image.path
+    fetched = job.spec.fetched_source
+    inside = fetched.path if fetched else None
+    return f"{names.SOURCE_DIR}/{inside}" if inside else names.SOURCE_DIR
 
 
 def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:
@@ -63,6 +66,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
     return {
         **_program(job),
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
+        **({"SLIPWAY_INPUTS_DIR": names.INPUTS_DIR} if job.spec.inputs else {}),
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
         **elastic.launch(job),
         "SLIPWAY_PROCESSES_PER_NODE": devices.processes_per_node(job.spec),

@@ -12,7 +12,13 @@ PACKAGER = "packager"
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """The variable with a pod's index, named as the Job controller names it."""
 
+SOURCE = "source"
+"""Name of the init container that brings the source."""
+SOURCE_SCRATCH = "fetch-tmp"
+"""Volume in which the containers that bring something have their /tmp."""
+
 SOURCE_DIR = "/slipway/source"
+INPUTS_DIR = "/slipway/inputs"
 OUTPUT_DIR = "/slipway/output"
 RUN_DIR = "/slipway/run"
 SAVE_DIR = "/slipway/checkpoint/save"

@@ -17,7 +17,13 @@ from slipway.training.conditions import created
 from slipway.training.ending import LOOK_AGAIN_SECONDS, ended_at, first_pod, may_come, trained_image
 from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.messages import LastWord, last_word
-from slipway.training.packaging_job import BACKOFF_LIMIT, STORE_UNAVAILABLE_CODE, packaging_job
+from slipway.training.packaging_job import (
+    BACKOFF_LIMIT,
+    STORE_UNAVAILABLE_CODE,
+    Trained,
+    packaging_job,
+)
+from slipway.training.revision import source_revision
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
@@ -53,7 +59,8 @@ def _next(
         return _succeed(job, f"The output is at {output.uri}.", end or now)
     if live is None:
         image = trained_image(found.training, job, settings)
-        return _create(job, wanted, output, image, settings)
+        trained = Trained(image, source_revision(job, found.training))
+        return _create(job, wanted, output, trained, settings)
     if live.complete:
         return _read(job, live, now)
     if live.failed:
@@ -62,12 +69,12 @@ def _next(
 
 
 def _create(
-    job: TrainingJob, wanted: Package, output: OutputStatus, image: str, settings: Settings
+    job: TrainingJob, wanted: Package, output: OutputStatus, trained: Trained, settings: Settings
 ) -> Step:
     if job.spec.suspend:
         return Step(findings=(_packaging("Waits until it is resumed."), suspension.in_effect()))
     secret = store_secret(settings.store, job.metadata.namespace)
-    made = packaging_job(job, wanted, settings, output.uri, image)
+    made = packaging_job(job, wanted, settings, output.uri, trained)
     findings = (_packaging("The archive is being made."), *suspension.over(job.status))
     return Step(findings=findings, apply=(secret, made))
 

@@ -1,6 +1,7 @@
 """The Job that makes the archive of a finished training: one pod, no GPU, safe to repeat."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from slipway.api import TrainingJob
@@ -20,7 +21,8 @@ from slipway.training import names
 from slipway.training.agent import own_image
 from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
-from slipway.training.source import source_mounts, source_volumes
+from slipway.training.fetching import escaped
+from slipway.training.source import source_containers, source_mounts, source_volumes
 
 STORE_UNAVAILABLE_CODE = 75
 """The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""
@@ -31,6 +33,16 @@ RESOURCES = {
     "requests": {"cpu": "100m", "memory": "256Mi"},
     "limits": {"memory": "2Gi"},
 }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training ran: its image, and of a source that was fetched the revision."""
+
+    image: str
+    revision: str | None = None
+
+
 COPY_RESOURCES = {
     "requests": {"cpu": "20m", "memory": "32Mi"},
     "limits": {"memory": "256Mi"},
@@ -41,9 +53,13 @@ COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist
 
 
 def packaging_job(
-    job: TrainingJob, package: Package, settings: Settings, output: str, image: str
+    job: TrainingJob,
+    package: Package,
+    settings: Settings,
+    output: str,
+    trained: Trained,
 ) -> Manifest:
-    """Return the packaging Job for an output's URI; ``image`` is the one that trained, for lineage.
+    """Return the packaging Job for an output's URI.
 
     An unavailable store is no failed try: the Job controller tries again, with back-off, for ever.
     """
@@ -66,22 +82,37 @@ def packaging_job(
             "suspend": False,
             "template": {
                 "metadata": {"labels": labels(job, names.PACKAGER)},
-                "spec": _pod(job, settings, _env(job, package, settings, output, image)),
+                "spec": _pod(job, settings, trained, _env(job, package, settings, output, trained)),
             },
         },
     }
 
 
-def _pod(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dict[str, Any]:
+def _pod(
+    job: TrainingJob, settings: Settings, trained: Trained, env: list[dict[str, Any]]
+) -> dict[str, Any]:
     copied = _copies_source(job)
-    source = [empty_dir("source")] if copied else source_volumes(job)
+    brought = source_containers(job, settings, trained.revision)
+    first = [_source_copy(job)] if copied else brought
     pod = {
         **pod_security(),
+        **_pull_secrets(job),
         "restartPolicy": "Never",
         "containers": [_packager(job, settings, env)],
-        "volumes": [*source, empty_dir("tmp")],
+        "volumes": [
+            *([empty_dir("source")] if copied else source_volumes(job)),
+            *([empty_dir(names.SOURCE_SCRATCH)] if brought else ()),
+            empty_dir("tmp"),
+        ],
     }
-    return {**pod, "initContainers": [_source_copy(job)]} if copied else pod
+    return {**pod, "initContainers": first} if first else pod
+
+
+def _pull_secrets(job: TrainingJob) -> dict[str, Any]:
+    """Return the credentials for the user's image, which the source may be copied out of."""
+    overlay = job.spec.pod_template
+    found = overlay.spec.get("imagePullSecrets") if overlay else None
+    return {"imagePullSecrets": found} if found else {}
 
 
 def _copies_source(job: TrainingJob) -> bool:
@@ -120,7 +151,7 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
 
 
 def _env(
-    job: TrainingJob, package: Package, settings: Settings, output: str, image: str
+    job: TrainingJob, package: Package, settings: Settings, output: str, trained: Trained
 ) -> list[dict[str, Any]]:
     wanted = {**package.to_wire(), "modelName": job.model_name}
     return pairs(
@@ -131,7 +162,7 @@ def _env(
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job),
             "SLIPWAY_PACKAGE": _literal(wanted),
-            "SLIPWAY_LINEAGE": _literal(_lineage(job, image)),
+            "SLIPWAY_LINEAGE": _literal(_lineage(job, trained)),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
         }
     )
@@ -139,22 +170,23 @@ def _env(
 
 def _literal(value: dict[str, Any]) -> str:
     """Return a value as JSON in which the kubelet expands nothing: ``$$`` stands for ``$``."""
-    return json.dumps(value, sort_keys=True).replace("$", "$$")
+    return escaped(json.dumps(value, sort_keys=True))
 
 
-def _lineage(job: TrainingJob, image: str) -> dict[str, Any]:
+def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
     """Return what is recorded of the training; no variables, as these may hold secrets."""
     program = {
         "source": job.spec.source.to_wire() if job.spec.source else None,
         "entrypoint": job.spec.entrypoint,
         "module": job.spec.module,
         "command": job.spec.command,
+        "sourceRevision": trained.revision,
     }
     return {
         "namespace": job.metadata.namespace,
         "name": job.metadata.name,
         "uid": job.metadata.uid,
-        "image": image,
+        "image": trained.image,
         "args": job.spec.args,
         "nodes": job.spec.nodes,
         **{name: value for name, value in program.items() if value},

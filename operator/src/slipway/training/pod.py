@@ -15,8 +15,9 @@ from slipway.settings import Settings
 from slipway.training import checkpoints, names, scheduling
 from slipway.training.agent import agent, own_image
 from slipway.training.environment import trainer_env
+from slipway.training.inputs import input_containers, input_mounts, input_volumes
 from slipway.training.overlay import merge_metadata, merge_pod
-from slipway.training.source import source_mounts, source_volumes
+from slipway.training.source import source_containers, source_mounts, source_volumes
 
 
 def template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
@@ -44,18 +45,24 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         **pod_security(),
         **checkpoints.pod_fields(job),
         "restartPolicy": "Never",
-        "initContainers": [agent(job, settings)],
+        "initContainers": [agent(job, settings), *_fetching(job, settings)],
         "containers": [_trainer(job, settings)],
         "volumes": [
             *source_volumes(job),
+            *input_volumes(job),
             *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
+            *([empty_dir(names.SOURCE_SCRATCH)] if _fetching(job, settings) else ()),
             _shared_memory(job),
             *checkpoints.volumes(job),
-            {"name": "shm", "emptyDir": {"medium": "Memory"}},
         ],
         **scheduling.fields(job),
     }
     return pod if job.spec.most_nodes == 1 else {**pod, "subdomain": names.train_name(job)}
+
+
+def _fetching(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
+    """Return the init containers that bring what the script needs."""
+    return [*source_containers(job, settings), *input_containers(job, settings)]
 
 
 def _shared_memory(job: TrainingJob) -> dict[str, Any]:
@@ -77,6 +84,7 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *source_mounts(job),
+            *input_mounts(job),
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR),
             *checkpoints.trainer_mounts(job),

@@ -13,7 +13,7 @@ from slipway.training.failure import first_failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView
-from slipway.training.waiting import first_problem, missing_source
+from slipway.training.waiting import first_problem, is_fetching, missing_source
 
 
 def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: datetime) -> Step:
@@ -53,7 +53,7 @@ def _running(snapshot: TrainingSnapshot, live: JobView) -> Finding:
         return kept(job.status, reasons.RUNNING, waiting)
     if len(_started(job, live)) >= job.spec.fewest_nodes:
         return _all_started(snapshot.store)
-    return _problem(snapshot, live) or _retry(job, live) or waiting
+    return _problem(snapshot, live) or _retry(job, live) or _fetching(live) or waiting
 
 
 def _waits_for(job: TrainingJob) -> str:
@@ -88,6 +88,13 @@ def _started(job: TrainingJob, live: JobView) -> frozenset[int]:
 def _problem(snapshot: TrainingSnapshot, live: JobView) -> Finding | None:
     problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
     return not_running(problem.reason, problem.message) if problem else None
+
+
+def _fetching(live: JobView) -> Finding | None:
+    if not is_fetching(live.pods):
+        return None
+    message = "The pods fetch their source or inputs; their init containers' logs say how far."
+    return not_running(reasons.FETCHING, message)
 
 
 def _retry(job: TrainingJob, live: JobView) -> Finding | None:

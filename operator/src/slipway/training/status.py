@@ -13,6 +13,7 @@ from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
 from slipway.training import clock, elastic, group
 from slipway.training.phase import phase_of
 from slipway.training.progress import with_known_checkpoint, with_percent
+from slipway.training.revision import source_revision
 from slipway.training.running import failures
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Step
@@ -37,6 +38,7 @@ def compose(
         completion_time=step.completion_time,
         nodes=before.nodes,
         progress=_progress(snapshot, step),
+        source_revision=before.source_revision,
         output=step.output or before.output,
         package=step.package or before.package,
         attempt=step.attempt.number if step.attempt else group.attempt_of(job, live),
@@ -50,6 +52,7 @@ def compose(
     update = {
         "start_time": before.start_time or (live.status.get("startTime") if live else None),
         "nodes": nodes(job, live),
+        "source_revision": source_revision(job, live),
         "run_time": clock.advance(before.run_time, live, now),
     }
     return quiet.model_copy(update=update)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from slipway.training import reasons
+from slipway.training import names, reasons
 from slipway.training.failure import Failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import ContainerView, PodView
@@ -41,6 +41,12 @@ def missing_source(snapshot: TrainingSnapshot, pods: Iterable[PodView]) -> Failu
         "create it again."
     )
     return Failure(reasons.SOURCE_NOT_FOUND, message)
+
+
+def is_fetching(pods: Iterable[PodView]) -> bool:
+    """Tell whether one of the pods fetches its source or an input just now."""
+    brought = (one for pod in pods if _starts(pod) for one in pod.containers if one.running)
+    return any(one.name == names.SOURCE or one.name.startswith("input-") for one in brought)
 
 
 def _starts(pod: PodView) -> bool:

@@ -1,0 +1,64 @@
+"""Bring a training script's source from a git repository or an archive: an init container.
+
+Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref"}}`` or ``{"archive": {"uri",
+"sha256"}}``) and ``SLIPWAY_SOURCE_DIR`` (where it goes); credentials are those of
+`slipway_runtime.clouds`, or ``username`` and ``password`` for git. The termination message says
+which ``revision`` was brought: the commit, or the archive's SHA-256.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slipway_runtime import archive, bringing, download, manifest, store
+from slipway_runtime.git_source import Repository, fetch
+
+
+def bring(source: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> str:
+    """Put a source's files into a folder, and return the revision that they are."""
+    if "git" in source:
+        return bring_commit(source["git"], folder, env)
+    return bring_archive(source["archive"], folder)
+
+
+def bring_commit(git: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> str:
+    """Put the files of a commit into a folder, and return the commit's hash."""
+    repository = Repository(git["url"], env.get("username", ""), env.get("password", ""))
+    return store.retry(
+        lambda: fetch(repository, git.get("ref") or "", folder),
+        give_up=store.unavailable_for(download.PATIENCE),
+    )
+
+
+def bring_archive(wanted: Mapping[str, Any], folder: Path) -> str:
+    """Unpack an archive into a folder, and return its digest; one with another is not unpacked."""
+    with tempfile.TemporaryDirectory() as temporary:
+        where = Path(temporary)
+        listing = download.bring(wanted["uri"], where, "source")
+        if listing.is_folder:
+            raise store.ObjectNotFoundError(f"{wanted['uri']} is a folder, not an archive.")
+        if wanted.get("sha256"):
+            download.check(where, listing, wanted["sha256"], wanted["uri"])
+        (name,) = listing.files
+        archive.unpack(where / name, folder)
+        return manifest.digest(where / name)
+
+
+def main() -> int:
+    """Bring the source; returns the exit code."""
+    source = json.loads(os.environ["SLIPWAY_SOURCE"])
+    folder = Path(os.environ["SLIPWAY_SOURCE_DIR"])
+    what = source["git"]["url"] if "git" in source else source["archive"]["uri"]
+    return bringing.run(
+        lambda: {"revision": bring(source, folder, os.environ)},
+        f"The source {what} is there",
+        "SourceNotFound",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

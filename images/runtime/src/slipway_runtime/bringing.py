@@ -1,0 +1,55 @@
+"""What the init containers that bring something have in common: their last word and exit code."""
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from slipway_runtime import archive, download, store
+from slipway_runtime.termination import Stopped, say, stop_on_signal, write_message
+
+
+def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
+    """Do the work, write the termination message, and return the exit code.
+
+    The message has the reason Fetched and what the work returns; or ``not_found``,
+    ServerUnavailable, AccessDenied, DigestMismatch, InvalidArchive, DiskFull or FetchFailed.
+    """
+    stop_on_signal()
+    try:
+        message = {"reason": "Fetched", "exitCode": 0, "message": f"{done}.", **work()}
+    except Stopped:
+        message = {"reason": "Stopped", "exitCode": 143, "message": "The pod was told to stop."}
+    except (store.StoreError, download.DigestError, archive.ArchiveError, OSError) as error:
+        message = {"reason": reason_of(error, not_found), "exitCode": 1, "message": say_why(error)}
+    write_message(message)
+    say(str(message["message"]))
+    return int(message["exitCode"])
+
+
+def reason_of(error: Exception, not_found: str) -> str:
+    """Return the constant for the reason why something was not brought."""
+    if isinstance(error, store.ObjectNotFoundError | store.BucketNotFoundError):
+        return not_found
+    if isinstance(error, store.StoreUnavailableError):
+        return "ServerUnavailable"
+    if isinstance(error, store.AccessDeniedError):
+        return "AccessDenied"
+    if isinstance(error, download.DigestError):
+        return "DigestMismatch"
+    if isinstance(error, archive.ArchiveError):
+        return "InvalidArchive"
+    return "DiskFull" if _is_full(error) else "FetchFailed"
+
+
+def say_why(error: Exception) -> str:
+    """Return the sentence for a failure."""
+    if _is_full(error):
+        return (
+            "There is no space for what is to be brought: the node's disk, or the pod's limit of "
+            "ephemeral-storage, is full."
+        )
+    return str(error)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,164 @@
+"""One commit of a git repository, brought into a folder: the files alone, without the history.
+
+Submodules and files in large-file storage are left out. Failures are those of
+`slipway_runtime.store`.
+"""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3.exceptions
+from dulwich import client, index
+from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
+from dulwich.objects import Commit, ObjectID, Tag
+from dulwich.repo import Repo
+
+from slipway_runtime import store
+from slipway_runtime.termination import join_names
+
+TIMEOUT_SECONDS = 60.0
+"""Longest silence of a server that is borne."""
+HEX_DIGITS = frozenset("0123456789abcdef")
+SHA1_LENGTH = 40
+MAX_NAMED = 10
+"""Most branches and tags that a message names."""
+
+_SERVER_ERROR = re.compile(r"unexpected http resp (5\d\d|429)", re.IGNORECASE)
+_UNREACHABLE = (OSError, urllib3.exceptions.HTTPError, HangupException)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where a repository is, and who asks for it; both may be empty for one that is public."""
+
+    url: str
+    username: str = ""
+    password: str = ""
+
+    def open(self) -> tuple[client.GitClient, bytes]:
+        """Return the client for the repository, and the repository's path on its server."""
+        pool = client.default_urllib3_manager(None, base_url=self.url, timeout=TIMEOUT_SECONDS)
+        credentials: dict[str, Any] = {}
+        if self.username or self.password:
+            credentials = {"username": self.username or "git", "password": self.password}
+        over_http = self.url.startswith("http")
+        if over_http:
+            credentials["pool_manager"] = pool
+        found, path = client.get_transport_and_path(self.url, **credentials)
+        return found, path.encode()
+
+
+def fetch(repository: Repository, ref: str, folder: Path) -> str:
+    """Put the files of a branch, tag or commit into an empty folder; returns the commit's hash.
+
+    An empty ``ref`` is the server's default branch. Raises a StoreError that says what to do.
+    """
+    try:
+        with Repo.init(str(folder)) as repo, _told(repository):
+            commit = _bring(repository, ref, repo)
+        _check_out(repo, commit, folder)
+        return commit.id.decode()
+    finally:
+        shutil.rmtree(folder / ".git", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(repository: Repository) -> Iterator[None]:
+    """Turn what git and its connections raise into the store's errors."""
+    try:
+        yield
+    except client.HTTPUnauthorized as error:
+        raise store.AccessDeniedError(
+            f"The repository {repository.url} is not open to these credentials, or needs some: "
+            "write source.git.credentialsSecretName, a Secret with username and password."
+        ) from error
+    except NotGitRepository as error:
+        raise store.ObjectNotFoundError(
+            f"There is no git repository at {repository.url}, or it is hidden from these "
+            "credentials: look at source.git.url."
+        ) from error
+    except (*_UNREACHABLE, GitProtocolError) as error:
+        if store.is_local(error):
+            raise
+        if isinstance(error, _UNREACHABLE) or _lost_connection(error):
+            raise store.StoreUnavailableError(
+                f"The repository {repository.url} cannot be reached: {store.brief(error)}"
+            ) from error
+        raise store.StoreError(
+            f"The repository {repository.url} cannot be read: {store.brief(error)}"
+        ) from error
+
+
+def _lost_connection(error: BaseException) -> bool:
+    """Tell whether dulwich speaks of a broken connection, or of a server that cannot serve now."""
+    behind = isinstance(error.__cause__ or error.__context__, urllib3.exceptions.HTTPError)
+    return behind or bool(_SERVER_ERROR.search(str(error)))
+
+
+def _bring(repository: Repository, ref: str, repo: Repo) -> Commit:
+    git, path = repository.open()
+    listed = git.get_refs(path)
+    refs = {name.decode(): sha for name, sha in listed.refs.items() if sha is not None}
+    wanted = _resolve(repository, ref, refs)
+    try:
+        _fetch_one(repository, repo, wanted, depth=1)
+    except (GitProtocolError, HangupException):
+        if wanted in refs.values():
+            raise
+        # Not every server hands out a commit that no branch ends in: then all of them are asked.
+        _fetch_all(repository, repo)
+    return _commit(repository, repo, wanted)
+
+
+def _resolve(repository: Repository, ref: str, refs: dict[str, ObjectID]) -> ObjectID:
+    for name in (ref or "HEAD", f"refs/heads/{ref}", f"refs/tags/{ref}"):
+        if name in refs:
+            return refs[name]
+    if len(ref) == SHA1_LENGTH and set(ref) <= HEX_DIGITS:
+        return ObjectID(ref.encode())
+    known = [name.split("/", 2)[2] for name in sorted(refs) if name.count("/") > 1]
+    named = join_names([name for name in known if not name.endswith("^{}")], MAX_NAMED)
+    raise store.ObjectNotFoundError(
+        f"The repository {repository.url} has no branch or tag {ref or 'HEAD'!r}; it has: "
+        f"{named}. Write one of them, or a commit's whole hash, in source.git.ref."
+    )
+
+
+def _fetch_one(repository: Repository, repo: Repo, wanted: ObjectID, depth: int) -> None:
+    git, path = repository.open()
+    git.fetch(path, repo, determine_wants=lambda refs, depth=None: [wanted], depth=depth)
+
+
+def _fetch_all(repository: Repository, repo: Repo) -> None:
+    git, path = repository.open()
+    git.fetch(path, repo)
+
+
+def _commit(repository: Repository, repo: Repo, wanted: ObjectID) -> Commit:
+    """Return the commit that a hash stands for, annotated tags followed."""
+    try:
+        found = repo[wanted]
+        while isinstance(found, Tag):
+            found = repo[found.object[1]]
+    except KeyError as error:
+        raise store.ObjectNotFoundError(
+            f"The repository {repository.url} has no commit {wanted.decode()}: look at "
+            "source.git.ref."
+        ) from error
+    if not isinstance(found, Commit):
+        raise store.ObjectNotFoundError(f"{wanted.decode()} is no commit: look at source.git.ref.")
+    return found
+
+
+def _check_out(repo: Repo, commit: Commit, folder: Path) -> None:
+    """Write a commit's files; links that lead out of the folder are left out."""
+    index.build_index_from_tree(str(folder), repo.index_path(), repo.object_store, commit.tree)
+    inside = folder.resolve()
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            path.unlink()

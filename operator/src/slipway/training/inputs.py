@@ -1,0 +1,72 @@
+"""The inputs of a training: a folder each, filled by an init container or mounted from a claim."""
+
+import json
+from typing import Any
+
+from slipway.api import TrainingJob
+from slipway.api.training_inputs import Input
+from slipway.manifests import empty_dir, mount
+from slipway.settings import Settings
+from slipway.training import names
+from slipway.training.fetching import credentials, fetching_container
+
+
+def input_volumes(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return a volume for each input: scratch space, or the claim that it lies in."""
+    return [_volume(one) for one in job.spec.inputs]
+
+
+def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
+    """Return where the script's container finds its inputs, read-only."""
+    return [_mount(one, read_only=True) for one in job.spec.inputs]
+
+
+def input_containers(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
+    """Return the init containers that fetch inputs, or check the digest of what a claim holds."""
+    return [
+        _container(one, settings) for one in job.spec.inputs if not _is_claim(one) or one.sha256
+    ]
+
+
+def _is_claim(one: Input) -> bool:
+    return one.uri.startswith("pvc:")
+
+
+def _volume(one: Input) -> dict[str, Any]:
+    if not _is_claim(one):
+        return empty_dir(_name(one))
+    claim = {"claimName": _claim_and_path(one)[0], "readOnly": True}
+    return {"name": _name(one), "persistentVolumeClaim": claim}
+
+
+def _mount(one: Input, *, read_only: bool) -> dict[str, Any]:
+    folder = f"{names.INPUTS_DIR}/{one.name}"
+    path = _claim_and_path(one)[1] if _is_claim(one) else ""
+    found = mount(_name(one), folder, read_only=read_only)
+    return {**found, "subPath": path} if path else found
+
+
+def _claim_and_path(one: Input) -> tuple[str, str]:
+    claim, _, path = one.uri.removeprefix("pvc://").partition("/")
+    return claim, path.strip("/")
+
+
+def _name(one: Input) -> str:
+    return f"input-{one.name}"
+
+
+def _container(one: Input, settings: Settings) -> dict[str, Any]:
+    wanted = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
+    env = {
+        "SLIPWAY_INPUT": json.dumps(wanted),
+        "SLIPWAY_INPUT_DIR": f"{names.INPUTS_DIR}/{one.name}",
+    }
+    return fetching_container(
+        _name(one),
+        "slipway_runtime.bring_input",
+        env,
+        [_mount(one, read_only=_is_claim(one))],
+        names.SOURCE_SCRATCH,
+        credentials(one.uri, one.credentials_secret_name, settings),
+        settings,
+    )

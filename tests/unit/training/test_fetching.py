@@ -1,0 +1,104 @@
+"""Sources and inputs that init containers bring: what is said of them, and what is kept."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway.training import reasons
+from tests.unit.training.simulation import PACKAGE, Cluster, condition, spec, trained
+
+GIT = {"git": {"url": "https://git.example/net", "ref": "main", "path": "src"}}
+COMMIT = "0123456789" * 4
+INPUT = {"name": "rows", "uri": "https://data.example/rows.csv"}
+
+
+def created(**fields: Any) -> Cluster:
+    cluster = Cluster(spec(**fields))
+    cluster.settle()
+    return cluster
+
+
+def state(name: str, **state: Any) -> dict[str, Any]:
+    return {"name": name, "state": state}
+
+
+def brought(cluster: Cluster, revision: str) -> None:
+    """Let the first pod's source be there, and its script run."""
+    word = json.dumps({"reason": "Fetched", "exitCode": 0, "revision": revision})
+    (pod, *_) = cluster.pods()
+    pod["status"] = {
+        "phase": "Running",
+        "initContainerStatuses": [state("source", terminated={"exitCode": 0, "message": word})],
+        "containerStatuses": [state("trainer", running={})],
+    }
+    cluster.settle()
+
+
+def test_pods_that_fetch_are_told_apart_from_pods_that_wait() -> None:
+    cluster = created(inputs=[INPUT])
+    (pod,) = cluster.pods()
+    pod["status"] = {
+        "phase": "Pending",
+        "initContainerStatuses": [state("input-rows", running={})],
+    }
+    cluster.settle()
+    assert condition(cluster, "Running")["reason"] == reasons.FETCHING
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        reasons.SOURCE_NOT_FOUND,
+        reasons.INPUT_NOT_FOUND,
+        reasons.ACCESS_DENIED,
+        reasons.DIGEST_MISMATCH,
+        reasons.INVALID_ARCHIVE,
+        reasons.SERVER_UNAVAILABLE,
+        reasons.DISK_FULL,
+    ],
+)
+def test_what_could_not_be_fetched_fails_the_job_with_its_own_reason(reason: str) -> None:
+    cluster = created(inputs=[INPUT])
+    (pod,) = cluster.pods()
+    word = json.dumps({"reason": reason, "exitCode": 1, "message": "It is not there."})
+    ended = {"exitCode": 1, "message": word, "finishedAt": "2026-01-01T12:00:01Z"}
+    pod["status"] = {
+        "phase": "Failed",
+        "initContainerStatuses": [state("input-rows", terminated=ended)],
+    }
+    cluster.settle()
+    failed = condition(cluster, "Failed")
+    assert (failed["status"], failed["reason"]) == ("True", reason)
+    assert "It is not there." in failed["message"]
+
+
+def test_the_commit_that_ran_is_kept_and_is_the_one_that_is_packaged() -> None:
+    cluster = created(source=GIT, package=PACKAGE)
+    brought(cluster, COMMIT)
+    assert cluster.status["sourceRevision"] == COMMIT
+    cluster.finish_all(message=trained())
+    cluster.settle()
+    made = cluster.job("package")
+    assert made is not None
+    (container,) = made["spec"]["template"]["spec"]["initContainers"]
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert json.loads(told["SLIPWAY_SOURCE"])["git"]["ref"] == COMMIT
+    (packager,) = made["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one.get("value") for one in packager["env"]}
+    assert json.loads(env["SLIPWAY_LINEAGE"])["sourceRevision"] == COMMIT
+    assert env["SLIPWAY_SOURCE_DIR"] == "/slipway/source/src"
+
+
+def test_a_revision_that_is_no_hash_is_not_believed() -> None:
+    cluster = created(source=GIT)
+    brought(cluster, "main; rm -rf")
+    assert "sourceRevision" not in cluster.status
+
+
+def test_an_input_with_a_dollar_in_its_uri_is_passed_on_as_it_is() -> None:
+    cluster = created(inputs=[{**INPUT, "uri": "https://data.example/$(HOME)"}])
+    (pod,) = cluster.pods()
+    (_, container) = pod["spec"]["initContainers"]
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert "https://data.example/$$(HOME)" in told["SLIPWAY_INPUT"]
