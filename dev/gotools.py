@@ -90,9 +90,11 @@ MODULES = (
     ),
     Module("vegeta", {"vegeta": "github.com/tsenart/vegeta/v12"}),
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
+    Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
 )
 CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
 CHART_TESTS = ("helm", "helm-unittest", "kubeconform")
+SIMULATION = (*CONTRACT_TESTS, "kube-controller-manager", "kube-scheduler", "kwok")
 ALL = tuple(program for module in MODULES for program in module.programs)
 
 

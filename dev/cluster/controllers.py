@@ -1,7 +1,8 @@
 """kube-controller-manager and kube-scheduler."""
 
+from pathlib import Path
+
 from dev import gotools
-from dev.cluster import layout
 from dev.cluster.control_plane import ControlPlane
 from dev.cluster.daemon import Daemon
 
@@ -29,29 +30,33 @@ def configure(plane: ControlPlane) -> None:
     """Write the kubeconfigs of both."""
     for name in ("kube-controller-manager", "kube-scheduler"):
         certificate = plane.authority.issue(name, f"system:{name}")
-        plane.write_kubeconfig(layout.CONFIG / f"{name}.kubeconfig", certificate)
+        plane.write_kubeconfig(_kubeconfig(plane, name), certificate)
 
 
-def controller_manager(plane: ControlPlane) -> Daemon:
+def controller_manager(plane: ControlPlane, flags: tuple[str, ...] = CONTROLLER_MANAGER) -> Daemon:
     """Return kube-controller-manager."""
     own = (
         f"--service-account-private-key-file={plane.service_account_key}",
         f"--root-ca-file={plane.authority.own.certificate}",
-        *CONTROLLER_MANAGER,
+        *flags,
     )
-    return _daemon("kube-controller-manager", own)
+    return _daemon(plane, "kube-controller-manager", own)
 
 
-def scheduler() -> Daemon:
+def scheduler(plane: ControlPlane, flags: tuple[str, ...] = SCHEDULER) -> Daemon:
     """Return kube-scheduler."""
-    return _daemon("kube-scheduler", SCHEDULER)
+    return _daemon(plane, "kube-scheduler", flags)
 
 
-def _daemon(name: str, flags: tuple[str, ...]) -> Daemon:
-    kubeconfig = layout.CONFIG / f"{name}.kubeconfig"
+def _kubeconfig(plane: ControlPlane, name: str) -> Path:
+    return plane.state / "config" / f"{name}.kubeconfig"
+
+
+def _daemon(plane: ControlPlane, name: str, flags: tuple[str, ...]) -> Daemon:
+    kubeconfig = _kubeconfig(plane, name)
     authentication = (
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
     )
-    return Daemon(name, (str(gotools.path(name)), *authentication, *flags), layout.STATE)
+    return Daemon(name, (str(gotools.path(name)), *authentication, *flags), plane.state)

@@ -11,7 +11,7 @@ def daemons(plane: ControlPlane) -> Iterator[Daemon]:
     """Yield them in the order of their start; ``plane`` has to be prepared if they are to run."""
     yield from plane.daemons()
     yield controllers.controller_manager(plane)
-    yield controllers.scheduler()
+    yield controllers.scheduler(plane)
     yield node.containerd()
     yield node.kubelet()
     yield node.kube_proxy()

@@ -15,7 +15,7 @@ from dev.shell import run, succeeds, wait_until, write
 from dev.steps import say, step
 
 COMPLETE = layout.STATE / "run" / "complete"
-_ELSEWHERE = (*gotools.CHART_TESTS, "prometheus", "promtool")
+_ELSEWHERE = (*gotools.CHART_TESTS, "kwok", "prometheus", "promtool")
 PROGRAMS = tuple(program for program in gotools.ALL if program not in _ELSEWHERE)
 
 

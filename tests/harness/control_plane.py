@@ -10,6 +10,7 @@ from pathlib import Path
 from dev import gotools, packages
 from dev.cluster import daemon
 from dev.cluster.control_plane import ControlPlane
+from dev.cluster.simulation import Simulation
 from tests.harness.audit import AuditLog
 from tests.harness.kubectl import Kubectl
 
@@ -60,6 +61,15 @@ def control_plane() -> Iterator[TestControlPlane]:
             yield TestControlPlane(plane)
         finally:
             daemon.end(daemon.all_recorded(plane.state).values(), grace=0)
+
+
+@contextmanager
+def simulated_cluster(nodes: int) -> Iterator[TestControlPlane]:
+    """Start a control plane with Kubernetes' controllers and simulated nodes for the block."""
+    gotools.ensure(gotools.SIMULATION)
+    with control_plane() as running:
+        Simulation(running.plane, nodes).start()
+        yield running
 
 
 def _plane(state: Path) -> ControlPlane:

@@ -71,6 +71,11 @@ class OperatorProcess:
             lambda: self.status("/readyz") == 200, 60, "the operator is ready", self.log.read_text
         )
 
+    def wait_until_leading(self) -> None:
+        """Wait until all kinds are listed and it is the one that acts."""
+        self.wait_until_ready()
+        wait_for(lambda: self.leads, 60, "the operator leads", self.log.read_text)
+
     def metric(self, name: str) -> float:
         """Return the sum of a metric's samples; ``name`` may go on with labels, as on the page."""
         page = self.get("/metrics")

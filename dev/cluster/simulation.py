@@ -1,0 +1,81 @@
+"""Simulated nodes: pods on them run and are ready at once, and nothing does (KWOK).
+
+What is measured on them is the control plane alone: the API server, Kubernetes' controllers and
+whatever operator watches them. Started beside a `ControlPlane` of its own, never in the local
+cluster.
+"""
+
+import json
+from dataclasses import dataclass
+
+from dev import gotools, paths
+from dev.cluster import controllers
+from dev.cluster.control_plane import ControlPlane
+from dev.cluster.daemon import Daemon
+from dev.kubectl import Kubectl
+from dev.shell import wait_until
+
+STAGES = paths.REPOSITORY / "dev" / "cluster" / "manifests" / "simulated-nodes.yaml"
+FAST = ("--kube-api-qps=500", "--kube-api-burst=1000")
+"""With the default of 20 requests a second, Kubernetes' own throttle is all that one measures."""
+_PODS = "198.18.0.1/15"
+"""Addresses for benchmarks, which no network routes (RFC 2544)."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """kube-controller-manager, kube-scheduler and KWOK for a control plane that runs."""
+
+    plane: ControlPlane
+    nodes: int
+
+    def daemons(self) -> tuple[Daemon, ...]:
+        """Return the three processes, none of which listens anywhere."""
+        flags = ("--leader-elect=false", "--secure-port=0", *FAST)
+        accounts = "--use-service-account-credentials=true"
+        return (
+            controllers.controller_manager(self.plane, (*flags, accounts)),
+            controllers.scheduler(self.plane, flags),
+            self._kwok(),
+        )
+
+    def start(self, timeout: float = 60) -> None:
+        """Start all, make the nodes, and wait until every node is ready."""
+        controllers.configure(self.plane)
+        for daemon in self.daemons():
+            daemon.start()
+        kubectl = Kubectl(self.plane.kubeconfig)
+        kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(self._node_list()))
+        wait_until(self._all_ready, timeout, "Readiness of the simulated nodes")
+
+    def _kwok(self) -> Daemon:
+        argv = (
+            str(gotools.path("kwok")),
+            f"--kubeconfig={self.plane.kubeconfig}",
+            f"--config={STAGES}",
+            f"--cidr={_PODS}",
+            "--manage-all-nodes=true",
+            "--node-lease-duration-seconds=40",
+        )
+        return Daemon("kwok", argv, self.plane.state)
+
+    def _node_list(self) -> dict[str, object]:
+        nodes = [
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {
+                    "name": f"simulated-{number}",
+                    "labels": {"kubernetes.io/hostname": f"simulated-{number}"},
+                },
+            }
+            for number in range(self.nodes)
+        ]
+        return {"apiVersion": "v1", "kind": "List", "items": nodes}
+
+    def _all_ready(self) -> bool:
+        for daemon in self.daemons():
+            daemon.check()
+        ready = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+        text = Kubectl(self.plane.kubeconfig)("get", "nodes", f"-o=jsonpath={ready}")
+        return text.split() == ["True"] * self.nodes

@@ -1,0 +1,100 @@
+"""A load generator: creates many objects at a time, and watches them as kubectl does."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from slipway.kube.connection import connect
+from slipway.kube.resources import Resource, resource_of
+from slipway.plan import Manifest, ObjectRef
+
+_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
+_SPARE = 4
+Row = dict[str, Any]
+
+
+class LoadClient:
+    """Requests of an administrator, of which ``concurrency`` are under way at a time."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: str, concurrency: int) -> None:
+        self._session = session
+        self._server = server
+        self._concurrency = concurrency
+
+    @classmethod
+    async def connect(cls, kubeconfig: Path, concurrency: int) -> "LoadClient":
+        """Return a client by a kubeconfig; close it by ``async with``."""
+        connection = await connect(kubeconfig, 1, lambda *_: None)
+        session = connection.session(concurrency + _SPARE, lambda *_: None)
+        await connection.close()
+        return cls(session, connection.server, concurrency)
+
+    async def __aenter__(self) -> "LoadClient":
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def create(self, groups: Sequence[Sequence[Manifest]]) -> None:
+        """Create the objects of each group one after the other, and groups side by side."""
+        waiting = iter(groups)
+
+        async def work() -> None:
+            for group in waiting:
+                for manifest in group:
+                    await self._create(manifest)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._concurrency):
+                tasks.create_task(work())
+
+    async def _create(self, manifest: Manifest) -> None:
+        ref = ObjectRef.of(manifest)
+        path = resource_of(ref).path(ref.namespace)
+        async with self._session.post(f"{self._server}{path}", json=manifest) as answer:
+            if answer.status >= 300:
+                raise RuntimeError(f"{ref.kind} {ref.name} was refused: {await answer.text()}")
+
+    async def wait_for(
+        self,
+        resource: Resource,
+        namespace: str,
+        holds: Callable[[Row], bool],
+        count: int,
+        started: asyncio.Event,
+    ) -> None:
+        """Wait until ``count`` rows of ``kubectl get`` hold; ``started`` is set once it watches.
+
+        A row maps the names of printer columns, in lower case, to cells.
+        """
+        found: dict[str, bool] = {}
+        columns: list[str] = []
+        watch = {"watch": "true", "includeObject": "None", "timeoutSeconds": "600"}
+        url = f"{self._server}{resource.path(namespace)}"
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self._session.get(
+            url, params=watch, headers={"Accept": _TABLE}, timeout=timeout
+        ) as answer:
+            answer.raise_for_status()
+            started.set()
+            async for line in answer.content:
+                table = json.loads(line)["object"]
+                columns = [
+                    c["name"].lower() for c in table.get("columnDefinitions") or ()
+                ] or columns
+                for row in table["rows"]:
+                    cells = dict(zip(columns, row["cells"], strict=True))
+                    found[cells["name"]] = holds(cells)
+                if sum(found.values()) >= count:
+                    return
+        raise RuntimeError(f"The watch of {resource.plural} ended.")

@@ -1,0 +1,147 @@
+"""One measurement: a new control plane, a load created on it, and the time until it is up."""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slipway.kube.resources import CHILDREN, MODEL_DEPLOYMENTS, TRAINING_JOBS, Resource
+from slipway.plan import Manifest
+from slipway.settings import Settings
+from tests.chart.rendering import render
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.harness import AuditLog, Kubectl, TestControlPlane
+from tests.harness.audit import service_account
+from tests.harness.control_plane import simulated_cluster
+from tests.scale import workloads
+from tests.scale.client import LoadClient, Row
+
+ROOT = Path(__file__).parents[2]
+USER = service_account(NAMESPACE, ACCOUNT)
+ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+CONCURRENCY = 8
+"""Requests at a time by whoever creates the objects: the same with the operator and without it."""
+TIMEOUT = 300.0
+_BY_KIND = {resource.kind: resource for resource in CHILDREN}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is created; it is up once ``holds`` is true of ``count`` rows of a resource."""
+
+    groups: Sequence[Sequence[Manifest]]
+    resource: Resource
+    holds: Callable[[Row], bool]
+    count: int
+    by_operator: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds until all ran; and of the operator: CPU seconds, peak MiB, requests by verb."""
+
+    seconds: float
+    cpu: float = 0.0
+    memory: float = 0.0
+    requests: Counter[str] = field(default_factory=Counter)
+    details: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def training_jobs(count: int) -> Load:
+    """Return TrainingJobs, which are up when their phase is Running."""
+    groups = [[workloads.training_job(number)] for number in range(count)]
+    return Load(groups, TRAINING_JOBS, lambda row: row["phase"] == "Running", count, True)
+
+
+def plain_jobs(count: int) -> Load:
+    """Return Indexed Jobs, which are up when all their pods run."""
+    groups = [[workloads.plain_job(number)] for number in range(count)]
+    pods = count * workloads.NODES
+    return Load(groups, _BY_KIND["Pod"], lambda row: row["status"] == "Running", pods, False)
+
+
+def model_deployments(count: int) -> Load:
+    """Return ModelDeployments, which are up when they are Ready."""
+    groups = [[workloads.model_deployment(number)] for number in range(count)]
+    return Load(groups, MODEL_DEPLOYMENTS, lambda row: row["ready"] == "True", count, True)
+
+
+def their_children(count: int) -> Load:
+    """Return the children of ModelDeployments, which are up when each Deployment is available."""
+    groups = [list(workloads.children(number, Settings())) for number in range(count)]
+    return Load(groups, _BY_KIND["Deployment"], lambda row: row["available"] == 1, count, False)
+
+
+@contextmanager
+def prepared(nodes: int) -> Iterator[TestControlPlane]:
+    """Start a control plane with simulated nodes, the CRDs, the chart's RBAC and a namespace."""
+    with simulated_cluster(nodes) as plane:
+        kubectl = Kubectl(plane.kubeconfig, namespace="")
+        for namespace in (NAMESPACE, workloads.NAMESPACE):
+            kubectl.run("create", "namespace", namespace)
+        kubectl.apply(ROOT / "crds")
+        kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        kubectl.apply([found for kind in ACCESS for found in render().of(kind)])
+        kubectl.apply(workloads.source())
+        yield plane
+
+
+@contextmanager
+def operator(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
+    """Start the operator as it is shipped, with the chart's rights; end it after the block."""
+    kubeconfig = plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
+    process = OperatorProcess.start(kubeconfig, log, {})
+    try:
+        process.wait_until_leading()
+        yield process
+    finally:
+        process.end()
+
+
+def measure(load: Load, folder: Path, nodes: int = 50) -> Measured:
+    """Create a load on a control plane of its own and return what it took."""
+    with prepared(nodes) as plane:
+        if not load.by_operator:
+            return Measured(asyncio.run(_until_up(load, plane)))
+        with operator(plane, folder / "operator.log") as process:
+            return observed(load, plane, process)
+
+
+def observed(load: Load, plane: TestControlPlane, process: OperatorProcess) -> Measured:
+    """Create a load beside a running operator and return what it took."""
+    audit, cpu = plane.audit(), process.cpu()
+    seconds = asyncio.run(_until_up(load, plane))
+    verbs, details = _requests(audit)
+    return Measured(seconds, process.cpu() - cpu, peak_memory(process), verbs, details)
+
+
+async def _until_up(load: Load, plane: TestControlPlane) -> float:
+    async with await LoadClient.connect(plane.kubeconfig, CONCURRENCY) as client:
+        started = asyncio.Event()
+        waiting = asyncio.create_task(
+            client.wait_for(load.resource, workloads.NAMESPACE, load.holds, load.count, started)
+        )
+        await started.wait()
+        begin = time.monotonic()
+        async with asyncio.timeout(TIMEOUT):
+            await client.create(load.groups)
+            await waiting
+        return time.monotonic() - begin
+
+
+def _requests(audit: AuditLog) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Count the operator's requests by verb, and by verb and resource; its Lease left out."""
+    made = [one for one in audit.requests(USER) if one.resource != "leases"]
+    return Counter(one.verb for one in made), Counter((one.verb, one.resource) for one in made)
+
+
+def peak_memory(process: OperatorProcess) -> float:
+    """Return the most resident memory that the operator has had, in MiB."""
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    assert found
+    return int(found.group(1)) / 1024

@@ -1,0 +1,91 @@
+"""What is created: the operator's own kinds, and what one would write without them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from slipway.api.model_deployment import ModelDeployment
+from slipway.plan import Manifest
+from slipway.serving.planner import plan
+from slipway.serving.snapshot import ServingSnapshot
+from slipway.settings import Settings
+
+NAMESPACE = "scale"
+NODES = 2
+"""Pods of one TrainingJob."""
+_SHA = "ab" * 32
+
+
+def source() -> Manifest:
+    """Return the ConfigMap that all TrainingJobs train from."""
+    meta = {"name": "source", "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"train.py": "1"}}
+
+
+def training_job(number: int) -> Manifest:
+    """Return a TrainingJob of ``NODES`` pods."""
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": f"job-{number}", "namespace": NAMESPACE},
+        "spec": {
+            "nodes": NODES,
+            "source": {"configMap": {"name": "source"}},
+            "entrypoint": "train.py",
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+            "package": {"serializedFile": "model.pt", "handler": "image_classifier"},
+        },
+    }
+
+
+def plain_job(number: int) -> Manifest:
+    """Return an Indexed Job of ``NODES`` pods as one writes it by hand: one container."""
+    container = {
+        "name": "trainer",
+        "image": "slipway-trainer:0.1.0",
+        "command": ["torchrun", "--nnodes=2", "/source/train.py"],
+        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+        "volumeMounts": [{"name": "source", "mountPath": "/source"}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"job-{number}", "namespace": NAMESPACE},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": NODES,
+            "parallelism": NODES,
+            "template": {
+                "metadata": {"labels": {"job": f"job-{number}"}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "subdomain": f"job-{number}",
+                    "containers": [container],
+                    "volumes": [{"name": "source", "configMap": {"name": "source"}}],
+                },
+            },
+        },
+    }
+
+
+def model_deployment(number: int) -> Manifest:
+    """Return a ModelDeployment of one pod with an autoscaler."""
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": f"model-{number}", "namespace": NAMESPACE},
+        "spec": {
+            "model": {"uri": "https://models.example/model.mar", "sha256": _SHA},
+            "autoscaling": {"minReplicas": 1, "maxReplicas": 3},
+        },
+    }
+
+
+def children(number: int, settings: Settings) -> Iterator[Manifest]:
+    """Yield what the operator would make of ``model_deployment(number)``, without its owner."""
+    manifest = model_deployment(number)
+    meta = {**manifest["metadata"], "uid": f"uid-{number}", "generation": 1}
+    deployment = ModelDeployment.model_validate({**manifest, "metadata": meta})
+    for child in plan(ServingSnapshot(deployment), settings, datetime.now(UTC)).apply:
+        if child["kind"] != "Secret":
+            head = {k: v for k, v in child["metadata"].items() if k != "ownerReferences"}
+            yield {**child, "metadata": head}
