@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	lint format crds manifests docs lock prune env
+	scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -29,6 +29,9 @@ test-contract: env ## Tests against a real kube-apiserver and etcd
 
 test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster
+
+scale: env ## Measure the control plane on simulated nodes, with and without the operator
+	@$(BIN)/python -m tests.scale
 
 lint: env ## Style, types, layers of imports, generated files
 	@$(BIN)/ruff check

@@ -4,7 +4,7 @@ import copy
 import itertools
 from typing import Any
 
-from slipway.kube.errors import Conflict, KubeError, NotFound
+from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from slipway.kube.resources import Resource
 from slipway.plan import Delete, Manifest, ObjectRef
 
@@ -53,6 +53,11 @@ class FakeClient:
             merged = {**live, "status": copy.deepcopy(manifest["status"])}
         merged["metadata"] = {**(live or {}).get("metadata", {}), **merged["metadata"]}
         return copy.deepcopy(self.put(merged))
+
+    async def apply_new(self, manifest: Manifest) -> Manifest:
+        if ObjectRef.of(manifest) in self.objects:
+            raise AlreadyExists("the object has been modified", 409)
+        return await self.apply(manifest)
 
     async def patch(self, ref: ObjectRef, body: Any) -> Manifest:
         self.writes.append(("patch", ref.kind, ref.name))

@@ -11,7 +11,7 @@ from kubernetes.aio.client import Configuration
 from slipway.kube import client as module
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
-from slipway.kube.errors import Conflict, Unavailable
+from slipway.kube.errors import AlreadyExists, Conflict, Rejected, Unavailable
 from slipway.kube.resources import resource_of
 from slipway.plan import Delete, ObjectRef
 from tests.unit.controller.fakes import training_job
@@ -129,6 +129,19 @@ async def test_an_apply_is_forced_and_has_one_manager(api: ApiServer, client: Cl
     assert request.path == "/apis/slipway.dev/v1alpha1/namespaces/default/trainingjobs/job/status"
     assert request.content_type == "application/apply-patch+yaml"
     assert dict(request.query) == {"fieldManager": "slipway", "force": "true"}
+
+
+async def test_applying_what_must_be_new_tells_an_object_in_the_way_from_a_refusal(
+    api: ApiServer, client: Client
+) -> None:
+    api.answers = [
+        says(409, {"message": "the object has been modified"}),
+        says(422, {"message": "spec.ports: Required"}),
+    ]
+    with pytest.raises(AlreadyExists):
+        await client.apply_new(training_job())
+    with pytest.raises(Rejected, match="Required"):
+        await client.apply_new(training_job())
 
 
 async def test_a_delete_is_bound_to_the_uid_and_runs_in_the_background(

@@ -1,11 +1,14 @@
 """Events: no repetitions, no flood, and never a reason to fail."""
 
+import asyncio
 from typing import cast
+
+import pytest
 
 from slipway.kube.client import Client
 from slipway.kube.errors import Forbidden
 from slipway.kube.events import EventRecorder
-from slipway.plan import Event
+from slipway.plan import Event, Manifest
 from tests.unit.controller.fakes import FakeClient, training_job
 
 
@@ -25,43 +28,81 @@ async def test_the_same_event_is_posted_again_only_after_ten_minutes() -> None:
     events, api, clock = recorder()
     event = Event("Warning", "StoreUnavailable", "The store does not answer.")
     for clock.now in (0.0, 1.0, 599.0, 600.0):
-        await events.record(training_job(), event)
+        events.record(training_job(), event)
+    await events.post()
     assert len(api.events) == 2
 
 
 async def test_other_messages_and_other_objects_are_news() -> None:
     events, api, _ = recorder()
-    await events.record(training_job("a"), Event("Normal", "Created", "one"))
-    await events.record(training_job("a"), Event("Normal", "Created", "two"))
-    await events.record(training_job("b"), Event("Normal", "Created", "one"))
+    events.record(training_job("a"), Event("Normal", "Created", "one"))
+    events.record(training_job("a"), Event("Normal", "Created", "two"))
+    events.record(training_job("b"), Event("Normal", "Created", "one"))
+    await events.post()
     assert len(api.events) == 3
 
 
 async def test_one_object_cannot_flood_the_cluster() -> None:
     events, api, clock = recorder()
     for number in range(100):
-        await events.record(training_job(), Event("Normal", "Progress", str(number)))
+        events.record(training_job(), Event("Normal", "Progress", str(number)))
+    await events.post()
     assert len(api.events) == 10
     clock.now = 60.0
-    await events.record(training_job(), Event("Normal", "Progress", "later"))
+    events.record(training_job(), Event("Normal", "Progress", "later"))
+    await events.post()
     assert len(api.events) == 11
 
 
 async def test_an_event_that_is_refused_is_no_failure() -> None:
     events, api, _ = recorder()
     api.failures["create"] = Forbidden("events is forbidden", 403)
-    assert not await events.record(training_job(), Event("Normal", "Created", "one"))
+    events.record(training_job(), Event("Normal", "Created", "one"))
+    events.record(training_job(), Event("Normal", "Created", "two"))
+    await events.post()
+    assert api.events == []
+    del api.failures["create"]
+    events.record(training_job(), Event("Normal", "Created", "three"))
+    await events.post()
+    assert [event["note"] for event in api.events] == ["three"]
+
+
+async def test_events_are_posted_once_nothing_else_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api, quiet, posted = FakeClient(), asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        await quiet.wait()
+
+    async def create(*_: object) -> Manifest:
+        posted.set()
+        return {}
+
+    monkeypatch.setattr(api, "create", create)
+    events = EventRecorder(cast(Client, api), quiet=wait)
+    running = asyncio.create_task(events.run())
+    events.record(training_job(), Event("Normal", "Created", "one"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not posted.is_set()
+    quiet.set()
+    await asyncio.wait_for(posted.wait(), 10)
+    running.cancel()
 
 
 async def test_long_messages_are_cut_to_what_an_event_may_hold() -> None:
     events, api, _ = recorder()
-    await events.record(training_job(), Event("Normal", "Created", "x" * 5000))
+    events.record(training_job(), Event("Normal", "Created", "x" * 5000))
+    await events.post()
     assert len(api.events[0]["note"]) == 1024
 
 
 async def test_a_long_message_is_cut_by_its_bytes_between_two_characters() -> None:
     events, api, _ = recorder()
-    await events.record(training_job(), Event("Warning", "ApplyRejected", "é" * 1000 + "x"))
+    events.record(training_job(), Event("Warning", "ApplyRejected", "é" * 1000 + "x"))
+    await events.post()
     assert api.events[0]["note"] == "é" * 512
-    await events.record(training_job(), Event("Warning", "ApplyRejected", "x" + "é" * 1000))
+    events.record(training_job(), Event("Warning", "ApplyRejected", "x" + "é" * 1000))
+    await events.post()
     assert api.events[1]["note"] == "x" + "é" * 511

@@ -1,5 +1,6 @@
 """Progress: read from the first pod's metrics, seldom, and never a reason to fail."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -105,11 +106,28 @@ async def served(page: str, status: int = 200) -> tuple[TestServer, list[int]]:
     return server, asked
 
 
+class Told:
+    """Waits for the word that an answer has come."""
+
+    def __init__(self) -> None:
+        self.come = asyncio.Event()
+
+    def __call__(self, _: Manifest) -> None:
+        self.come.set()
+
+    async def wait(self) -> None:
+        async with asyncio.timeout(10):
+            await self.come.wait()
+
+
 async def test_a_pod_is_asked_once_in_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     server, asked = await served(PAGE)
     monkeypatch.setattr(module, "PORT", server.port)
-    clock = Clock()
-    reader = ProgressReader(10.0, clock)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 10.0)
+    clock, told = Clock(), Told()
+    reader = ProgressReader(10.0, clock, told)
+    assert await reader.read(pod()) is None
+    await told.wait()
     for clock.now in (0.0, 5.0, 9.9, 10.0):
         found = await reader.read(pod())
         assert found is not None
@@ -119,13 +137,41 @@ async def test_a_pod_is_asked_once_in_the_interval(monkeypatch: pytest.MonkeyPat
     await server.close()
 
 
+async def test_a_pod_that_never_answered_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def ask(_: ProgressReader, _address: str) -> Any:
+        asked.set()
+        await answered.wait()
+        return parse_progress(PAGE)
+
+    monkeypatch.setattr(ProgressReader, "_ask", ask)
+    told = Told()
+    reader = ProgressReader(10.0, Clock(), told)
+    assert await reader.read(pod()) is None
+    await asked.wait()
+    assert await reader.read(pod()) is None
+    answered.set()
+    await told.wait()
+    found = await reader.read(pod())
+    assert found is not None
+    assert found.step == 150
+    await reader.close()
+
+
 @pytest.mark.parametrize(("page", "status"), [("not metrics {{{", 200), ("", 500), (PAGE, 404)])
 async def test_a_bad_answer_is_no_error(
     page: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server, _ = await served(page, status)
+    server, asked = await served(page, status)
     monkeypatch.setattr(module, "PORT", server.port)
-    reader = ProgressReader(10.0)
+    reader = ProgressReader(10.0, Clock())
+    async with asyncio.timeout(10):
+        while not asked:
+            assert await reader.read(pod()) is None
+            await asyncio.sleep(0)
     assert await reader.read(pod()) is None
     await reader.close()
     await server.close()
@@ -136,9 +182,11 @@ async def test_a_pod_that_does_not_answer_any_more_keeps_its_last_word(
 ) -> None:
     server, _ = await served(PAGE)
     monkeypatch.setattr(module, "PORT", server.port)
-    clock = Clock()
-    reader = ProgressReader(10.0, clock)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 10.0)
+    clock, told = Clock(), Told()
+    reader = ProgressReader(10.0, clock, told)
     await reader.read(pod())
+    await told.wait()
     await server.close()
     clock.now = 20.0
     found = await reader.read(pod())

@@ -33,6 +33,19 @@ async def test_a_key_added_while_it_is_worked_on_runs_again_afterwards_and_not_b
     assert await take(queue) == "a"
 
 
+async def test_it_is_quiet_while_no_key_is_ready_or_worked_on() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    await asyncio.wait_for(queue.quiet(), 5)
+    queue.add("a")
+    queue.add("later", 3600)
+    waiting = asyncio.create_task(queue.quiet())
+    key = await take(queue)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(key)
+    await asyncio.wait_for(waiting, 5)
+
+
 async def test_an_earlier_time_wins_over_a_later_one() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add("a", 3600)

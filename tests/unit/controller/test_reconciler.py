@@ -43,12 +43,13 @@ class World:
         self.cache.feed(self.job)
         self.plan = Plan(apply=(self.service(),), status={"conditions": [CREATED]})
         client = cast(Client, self.api)
+        self.events = EventRecorder(client, lambda: self.seconds)
         self.reconciler = Reconciler(
             {"TrainingJob": Controlled(TrainingJob, self._observe, lambda *_: self.plan)},
             self.cache,
             Writer(client, self.cache),
             StatusWriter(client, self.cache, 10.0, lambda: self.seconds),
-            EventRecorder(client, lambda: self.seconds),
+            self.events,
             Settings(),
             Metrics(),
             lambda: NOW,
@@ -63,7 +64,9 @@ class World:
         return Observation(job)
 
     async def reconcile(self) -> Outcome:
-        return await self.reconciler.reconcile(self.ref)
+        outcome = await self.reconciler.reconcile(self.ref)
+        await self.events.post()
+        return outcome
 
     def conditions(self) -> dict[str, Manifest]:
         status = self.api.objects[self.ref].get("status") or {}
@@ -166,6 +169,54 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     assert outcome.trouble is not None
     assert world.conditions()["Stalled"]["reason"] == reason
     assert world.conditions()["Stalled"]["message"] == error.message
+
+
+def child_of(world: World, kind: str, name: str, api_version: str = "v1") -> Manifest:
+    return child(world.job, kind, name, api_version)
+
+
+async def test_a_refused_child_stops_nothing_but_the_pods_that_may_need_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    job = child_of(world, "Job", "job-old", "batch/v1")
+    world.cache.feed(world.api.put({**job, "spec": {"suspend": False}}))
+    gone = world.api.put(child_of(world, "ConfigMap", "job-left"))
+    world.cache.feed(gone)
+    world.plan = Plan(
+        apply=(
+            child_of(world, "ConfigMap", "job"),
+            world.service(),
+            child_of(world, "Job", "job-new", "batch/v1"),
+        ),
+        patch=(Patch(ObjectRef.of(job), {"spec": {"suspend": True}}),),
+        delete=(Delete(ObjectRef.of(gone), gone["metadata"]["uid"]),),
+    )
+    serve = world.api.apply
+
+    async def refuse(manifest: Manifest, subresource: str = "") -> Manifest:
+        if manifest["kind"] == "ConfigMap":
+            raise Forbidden("exceeded quota", 403)
+        return await serve(manifest, subresource)
+
+    monkeypatch.setattr(world.api, "apply", refuse)
+    assert (await world.reconcile()).result == "stalled"
+    assert world.api.writes == [
+        ("apply", "Service", "job"),
+        ("patch", "Job", "job-old"),
+        ("delete", "ConfigMap", "job-left"),
+        ("apply", "TrainingJob/status", "job"),
+    ]
+    assert world.conditions()["Stalled"]["message"] == "exceeded quota"
+
+
+async def test_a_child_that_was_gone_before_it_was_deleted_is_followed_up_at_once() -> None:
+    world = World()
+    gone = child_of(world, "ConfigMap", "job-left")
+    world.cache.feed({**gone, "metadata": {**gone["metadata"], "uid": "u", "resourceVersion": "1"}})
+    world.plan = Plan(delete=(Delete(ObjectRef.of(gone), "u"),))
+    assert (await world.reconcile()).revisit is not None
+    assert (await world.reconcile()).revisit is None
 
 
 async def test_an_api_server_that_is_away_changes_nothing_and_is_left_to_the_back_off() -> None:

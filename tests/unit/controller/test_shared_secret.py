@@ -2,9 +2,12 @@
 
 from typing import cast
 
+import pytest
+
 from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
+from slipway.kube.errors import Unavailable
 from slipway.plan import Manifest, ObjectRef
 from slipway.settings import StoreSettings
 from slipway.store import store_secret
@@ -33,6 +36,20 @@ async def test_it_is_written_again_for_a_new_object_where_the_namespace_was_made
     await writer.apply(SECRET, owner("a"))
     del client.objects[ObjectRef.of(SECRET)]
     assert await writer.apply(SECRET, owner("b"))
+
+
+async def test_those_that_were_there_when_it_was_looked_at_do_not_look_again() -> None:
+    client, cache = FakeClient(), Cache()
+    writer = Writer(cast(Client, client), cache)
+    for name in "abc":
+        job = training_job(name)
+        cache.feed({**job, "metadata": {**job["metadata"], "resourceVersion": "1", "uid": name}})
+    assert await writer.apply(SECRET, owner("a"))
+    client.failures["get"] = Unavailable("not to be asked")
+    assert not await writer.apply(SECRET, owner("b"))
+    assert not await writer.apply(SECRET, owner("c"))
+    with pytest.raises(Unavailable):
+        await writer.apply(SECRET, owner("new"))
 
 
 async def test_one_that_the_namespace_brought_itself_is_left_alone() -> None:

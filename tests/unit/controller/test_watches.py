@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any, cast
 
+import pytest
+
+from slipway.controller import sweeper as module
 from slipway.controller.queue import WorkQueue
 from slipway.controller.sweeper import Sweeper
 from slipway.controller.watches import Intake
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
+from slipway.kube.errors import Unavailable
 from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
 from slipway.plan import Manifest, ObjectRef
 from tests.unit.controller.fakes import child, training_job
@@ -136,6 +140,41 @@ async def test_only_a_repeated_listing_asks_for_a_sweep() -> None:
     sweeper.listed(path)
     await asyncio.wait_for(listing.asked.wait(), 5)
     running.cancel()
+
+
+async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "backoff", lambda _: 0.0)
+    scene, asked = Scene(), asyncio.Event()
+    answers: list[Any] = [Unavailable("away"), ([], 10)]
+
+    class Failing:
+        async def metadata(self, *_: object) -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Unavailable):
+                raise answer
+            asked.set()
+            return answer
+
+    sweeper = Sweeper(cast(Client, Failing()), scene.cache, scene.intake, ())
+    scene.intake.synced.set()
+    running = asyncio.create_task(sweeper.run(3600))
+    for _ in range(2):
+        sweeper.listed(TRAINING_JOBS.path(""))
+    await asyncio.wait_for(asked.wait(), 10)
+    running.cancel()
+
+
+async def test_nobody_is_woken_before_all_collections_are_listed() -> None:
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=("/jobs", "/pods"))
+    intake.changed(None, at(training_job("a"), 1))
+    intake.listed("/jobs")
+    intake.seen("ADDED", at(child(training_job("a"), "Service", "s"), 3, uid="s"))
+    assert not intake.synced.is_set()
+    assert len(queue) + queue.waiting == 0
+    intake.listed("/pods")
+    assert intake.synced.is_set()
+    assert (await asyncio.wait_for(queue.get(), 5)).name == "a"
 
 
 async def test_a_child_that_left_the_watch_by_its_labels_is_known_again_when_they_are_back() -> (

@@ -14,7 +14,7 @@ import aiohttp
 import kopf
 
 from slipway.controller.gauges import Sources, add_gauges
-from slipway.controller.handlers import LONGEST_SILENCE, make_registry, make_settings
+from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.progress import ProgressReader
@@ -28,12 +28,13 @@ from slipway.controller.workers import Workers
 from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
-from slipway.kube.connection import Connection, connect
+from slipway.kube.connection import Connection, RequestObserver, connect
 from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.events import EventRecorder
 from slipway.kube.lease import LeaseLock, lead
-from slipway.kube.resources import OWN
+from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN
+from slipway.kube.watch import Watch
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
 from slipway.telemetry.certificates import Certificates
@@ -57,9 +58,10 @@ class Operator:
         self._metrics = Metrics()
         self._cache = Cache()
         self._queue: WorkQueue[ObjectRef] = WorkQueue(self._metrics.queue_wait.observe)
-        self._intake = Intake(self._cache, self._queue, self._metrics.object_changed)
+        children = watched_paths(settings.namespaces, CHILDREN)
+        self._intake = Intake(self._cache, self._queue, self._metrics.object_changed, children)
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
-        self._progress = ProgressReader(settings.progress_interval_seconds)
+        self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
         self._leading = asyncio.Event()
         self._stop = asyncio.Event()
         self._failed = False
@@ -92,7 +94,9 @@ class Operator:
         if not await self._kinds_are_served(client):
             return
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
-        self._start("workers", self._work(connection, client))
+        events = EventRecorder(client, quiet=self._queue.quiet)
+        self._start("workers", self._work(connection, client, events))
+        self._start("events", events.run())
         self._start("election", self._lead(client, _identity(connection)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
         self._start("certificates", self._certificates.run(servers, connection.tls))
@@ -160,7 +164,7 @@ class Operator:
                 await asyncio.wait_for(self._stop.wait(), _CRD_WAIT_SECONDS)
         return False
 
-    async def _work(self, connection: Connection, client: Client) -> None:
+    async def _work(self, connection: Connection, client: Client, events: EventRecorder) -> None:
         settings = self._settings
         probe = StoreProbe(settings.store, in_cluster=connection.in_cluster)
         interval = settings.progress_interval_seconds
@@ -177,7 +181,7 @@ class Operator:
             self._cache,
             Writer(client, self._cache),
             StatusWriter(client, self._cache, interval),
-            EventRecorder(client),
+            events,
             settings,
             self._metrics,
         )
@@ -197,27 +201,47 @@ class Operator:
         self._leading.set()
 
     async def _watch(self, connection: Connection, sweeper: Sweeper, stop: asyncio.Event) -> None:
+        """Watch our own kinds by kopf, and their children beside it."""
+        namespaces = self._settings.namespaces
+
+        def session() -> aiohttp.ClientSession:
+            watches = len(watched_paths(namespaces))
+            return connection.session(watches + _SPARE_CONNECTIONS, self._observer(sweeper))
+
+        async with session() as own, asyncio.TaskGroup() as group:
+            children = [
+                group.create_task(
+                    Watch(own, connection.server, place, CHILD_SELECTOR, WATCH_SECONDS).run(
+                        self._intake.seen, sweeper.listed
+                    )
+                )
+                for place in watched_paths(namespaces, CHILDREN).values()
+            ]
+            await kopf.operator(
+                registry=make_registry(
+                    self._intake, connection.server, session, self._take_signals
+                ),
+                settings=make_settings(),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+            )
+            for child in children:
+                child.cancel()
+
+    def _observer(self, sweeper: Sweeper) -> RequestObserver:
+        own = watched_paths(self._settings.namespaces, OWN)
+
         def observe(method: str, path: str, watch: bool, status: int) -> None:
             self._count_request(method, path, watch, status)
             self._health.attempt(path)
             if 200 <= status < 300:
                 self._health.answer(path, listing=not watch)
-                if not watch:
+                if path in own and not watch:
                     sweeper.listed(path)
 
-        def session() -> aiohttp.ClientSession:
-            watches = len(watched_paths(self._settings.namespaces))
-            return connection.session(watches + _SPARE_CONNECTIONS, observe)
-
-        namespaces = self._settings.namespaces
-        await kopf.operator(
-            registry=make_registry(self._intake, connection.server, session, self._take_signals),
-            settings=make_settings(),
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            stop_flag=stop,
-        )
+        return observe
 
 
 def _identity(connection: Connection) -> str:

@@ -14,7 +14,7 @@ import aiohttp
 import kopf
 
 from slipway.controller.watches import Intake
-from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, WATCHED
+from slipway.kube.resources import OWN
 
 WATCH_SECONDS = 120
 """The API server ends each watch after so many seconds; it is begun again at once."""
@@ -36,6 +36,40 @@ class Backoffs:
             wait = min(wait * 2, self.longest)
 
 
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing of objects, and copies nothing of them at each event."""
+
+    def build(self, **_: Any) -> Any:
+        """Return an empty essence: nobody asks for differences."""
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        """Return nothing."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Keeps no progress of handlers: those for events have none."""
+
+    def fetch(self, **_: Any) -> None:
+        """Return nothing."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Remove nothing."""
+
+    def touch(self, **_: Any) -> None:
+        """Change nothing."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """Return an essence as it is, since nothing was ever put into it."""
+        return essence
+
+
 def make_settings() -> kopf.OperatorSettings:
     """Return kopf's settings."""
     settings = kopf.OperatorSettings()
@@ -43,6 +77,8 @@ def make_settings() -> kopf.OperatorSettings:
     settings.posting.level = logging.WARNING
     settings.peering.standalone = True
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.process.ultimate_exiting_timeout = 30
     settings.queueing.exit_timeout = 0.5
     settings.queueing.idle_timeout = 1.0
@@ -53,9 +89,6 @@ def make_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()
-    for child in CHILDREN:
-        place = (child.group, child.version, child.plural)
-        settings.watching.label_selectors[place] = CHILD_SELECTOR
     return settings
 
 
@@ -86,7 +119,7 @@ def make_registry(
     async def event(event: Mapping[str, Any], **_: Any) -> None:
         intake.changed(event["type"], event["object"])
 
-    for resource in WATCHED:
+    for resource in OWN:
         place = (resource.group, resource.version, resource.plural)
         name = f"{resource.plural}.{resource.group}"
         kopf.index(*place, id=f"list-{name}", registry=registry)(index)

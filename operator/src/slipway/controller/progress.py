@@ -6,6 +6,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from slipway.training.view import INDEX
 _LOG = logging.getLogger(__name__)
 PORT = 9400
 _TIMEOUT = aiohttp.ClientTimeout(total=3, connect=1)
+_PATIENCE_SECONDS = 0.25
 _MOST_BYTES = 256 * 1024
 _MOST_METRICS = 32
 _MOST_JOBS = 4096
@@ -86,30 +88,62 @@ def _progress(step: int, gauges: Mapping[str, float]) -> Progress:
     return with_percent(progress)
 
 
+@dataclass
+class _Known:
+    """What a pod last said, when it was last asked, and the question that is under way."""
+
+    asked: float = -math.inf
+    progress: Progress | None = None
+    answers: bool = False
+    question: asyncio.Task[None] | None = None
+
+
 class ProgressReader:
     """Asks pods for their progress, each at most once in ``interval`` seconds.
 
-    A pod that does not answer is no error: what was last known of it stays.
+    A pod that does not answer is no error: what was last known of it stays. Nor does it hold up
+    anything: only a pod that answered last time is waited for, and not for long. ``tell`` is
+    called with a pod whose answer was not waited for, once it has come.
     """
 
-    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[Manifest], None] = lambda _: None,
+    ) -> None:
         self._interval = interval
         self._clock = clock
-        self._known: OrderedDict[str, tuple[float, Progress | None]] = OrderedDict()
+        self._tell = tell
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
 
     async def read(self, pod: Manifest) -> Progress | None:
         """Return what a pod last reported, asking it where that is too old."""
-        uid, now = pod["metadata"]["uid"], self._clock()
-        at, known = self._known.get(uid, (-math.inf, None))
-        if now - at < self._interval:
-            return known
-        found = await self._ask(pod["status"]["podIP"]) or known
-        self._known[uid] = (now, found)
+        known = self._entry(pod["metadata"]["uid"])
+        now = self._clock()
+        if known.question is None and now - known.asked >= self._interval:
+            known.asked = now
+            known.question = asyncio.create_task(self._renew(known, pod))
+            if known.answers:
+                await asyncio.wait((known.question,), timeout=_PATIENCE_SECONDS)
+        return known.progress
+
+    def _entry(self, uid: str) -> _Known:
+        known = self._known.setdefault(uid, _Known())
         self._known.move_to_end(uid)
         if len(self._known) > _MOST_JOBS:
             self._known.popitem(last=False)
-        return found
+        return known
+
+    async def _renew(self, known: _Known, pod: Manifest) -> None:
+        waited_for, before = known.answers, known.progress
+        found = await self._ask(pod["status"]["podIP"])
+        known.answers, known.question = found is not None, None
+        known.progress = found or before
+        late = self._clock() - known.asked >= _PATIENCE_SECONDS
+        if found != before and (late or not waited_for):
+            self._tell(pod)
 
     async def _ask(self, address: str) -> Progress | None:
         host = f"[{address}]" if ":" in address else address
@@ -131,6 +165,10 @@ class ProgressReader:
 
     async def close(self) -> None:
         """Close the connections."""
+        questions = [known.question for known in self._known.values() if known.question]
+        for question in questions:
+            question.cancel()
+        await asyncio.gather(*questions, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)

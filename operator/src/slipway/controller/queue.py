@@ -45,6 +45,8 @@ class WorkQueue(Generic[Key]):
         self._again: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -66,6 +68,10 @@ class WorkQueue(Generic[Key]):
         """For how many seconds the key that has taken longest is being worked on; 0 for none."""
         begun = min(self._active.values(), default=None)
         return asyncio.get_running_loop().time() - begun if begun is not None else 0.0
+
+    async def quiet(self) -> None:
+        """Wait until no key is ready and none is being worked on."""
+        await self._quiet.wait()
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Have a key worked on in ``after`` seconds, or earlier if that is planned already."""
@@ -95,6 +101,7 @@ class WorkQueue(Generic[Key]):
             if self._due.get(key) == when:
                 del self._due[key]
                 self._queued.add(key)
+                self._quiet.clear()
                 self._ready.append((key, when))
                 self._wake()
         if self._timer is not None:
@@ -144,3 +151,5 @@ class WorkQueue(Generic[Key]):
             self.add(key, after)
         if again is not None:
             self.add(key, again - asyncio.get_running_loop().time())
+        if not self._active and not self._ready:
+            self._quiet.set()

@@ -1,9 +1,10 @@
 """The reconcile loop of one object: observe, plan, act, then one status write, then events."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from slipway.api.common import OwnerLike
@@ -22,6 +23,10 @@ from slipway.telemetry.metrics import Metrics
 _LOG = logging.getLogger(__name__)
 _SEE_OWN_WRITES = 1.0
 """After writes to children the object is looked at again in so many seconds."""
+
+_WORKLOADS = frozenset({"Deployment", "Job"})
+Step = Callable[[], Awaitable[bool]]
+"""One request of a plan; tells whether it wrote."""
 
 Model = TypeVar("Model", bound=OwnerLike)
 
@@ -115,20 +120,30 @@ class Reconciler:
         return Outcome("wrote" if wrote else "done", when)
 
     async def _act(self, obj: Manifest, plan: Plan) -> tuple[bool, Trouble | None]:
-        """Carry out applies, patches and deletes; tell whether any was sent, and what stops it."""
-        wrote = False
-        try:
-            for manifest in plan.apply:
-                wrote |= self._count(
-                    manifest["kind"], "apply", await self._writer.apply(manifest, obj)
-                )
-            for patch in plan.patch:
-                wrote |= self._count(patch.ref.kind, "patch", await self._writer.patch(patch))
-            for delete in plan.delete:
-                wrote |= self._count(delete.ref.kind, "delete", await self._writer.delete(delete))
-        except (Rejected, NameConflict) as error:
-            return wrote, Trouble(error.reason, error.message)
-        return wrote, None
+        """Carry out applies, patches and deletes; tell whether any was sent, and what is refused.
+
+        What is refused stops nothing but the pods that may need it: those of workloads further on
+        in the plan are not made.
+        """
+        wrote, trouble = False, None
+        for kind, what, step in self._steps(obj, plan):
+            if trouble is not None and what == "apply" and kind in _WORKLOADS:
+                continue
+            try:
+                wrote |= self._count(kind, what, await step())
+            except (Rejected, NameConflict) as error:
+                trouble = trouble or Trouble(error.reason, error.message)
+        return wrote, trouble
+
+    def _steps(self, obj: Manifest, plan: Plan) -> Iterator[tuple[str, str, Step]]:
+        """Yield the kind, the verb and the request of each step, in order."""
+        writer = self._writer
+        for manifest in plan.apply:
+            yield manifest["kind"], "apply", partial(writer.apply, manifest, obj)
+        for patch in plan.patch:
+            yield patch.ref.kind, "patch", partial(writer.patch, patch)
+        for delete in plan.delete:
+            yield delete.ref.kind, "delete", partial(writer.delete, delete)
 
     def _count(self, kind: str, what: str, wrote: bool) -> bool:
         if wrote:
@@ -152,15 +167,15 @@ class Reconciler:
             if self._count(ref.kind, "status", there):
                 self._metrics.status_written(obj, status)
             pause = None
-        await self._tell(obj, plan, trouble)
+        self._tell(obj, plan, trouble)
         return pause
 
-    async def _tell(self, obj: Manifest, plan: Plan, trouble: Trouble | None) -> None:
+    def _tell(self, obj: Manifest, plan: Plan, trouble: Trouble | None) -> None:
         events = plan.events
         if trouble is not None:
             events = (Event("Warning", trouble.reason, trouble.message),)
         for event in events:
-            if await self._events.record(obj, event):
+            if self._events.record(obj, event):
                 self._metrics.writes.labels("Event", "create").inc()
 
 

@@ -7,7 +7,9 @@ then in any case, the cache is compared with a listing of metadata.
 
 import asyncio
 import logging
+from collections.abc import Iterable, Iterator
 
+from slipway.controller.queue import backoff
 from slipway.controller.watches import Intake
 from slipway.kube.cache import Cache, version_of
 from slipway.kube.client import Client
@@ -18,11 +20,13 @@ from slipway.plan import ObjectRef
 _LOG = logging.getLogger(__name__)
 
 
-def watched_paths(namespaces: tuple[str, ...]) -> dict[str, tuple[Resource, str]]:
+def watched_paths(
+    namespaces: tuple[str, ...], resources: tuple[Resource, ...] = WATCHED
+) -> dict[str, tuple[Resource, str]]:
     """Return the watched collections by URL path; no namespaces means the whole cluster."""
     return {
         resource.path(namespace): (resource, namespace)
-        for resource in WATCHED
+        for resource in resources
         for namespace in namespaces or ("",)
     }
 
@@ -40,12 +44,13 @@ class Sweeper:
         self._listed: set[str] = set()
         self._wanted: set[str] = set()
         self._requested = asyncio.Event()
+        self._failures = 0
 
     def listed(self, path: str) -> None:
         """Note that a watch listed its collection; each time but the first asks for a sweep."""
+        self._intake.listed(path)
         if path in self._listed:
-            self._wanted.add(path)
-            self._requested.set()
+            self._want((path,))
         self._listed.add(path)
 
     async def run(self, period: float) -> None:
@@ -57,14 +62,32 @@ class Sweeper:
             except TimeoutError:
                 self._wanted.update(self._paths)
             self._requested.clear()
-            while self._wanted:
-                await self._try_sweep(self._wanted.pop())
+            failed = {path for path in self._taken() if not await self._try_sweep(path)}
+            if failed:
+                asyncio.get_running_loop().call_later(self._pause(), self._want, failed)
+            else:
+                self._failures = 0
 
-    async def _try_sweep(self, path: str) -> None:
+    def _taken(self) -> Iterator[str]:
+        while self._wanted:
+            yield self._wanted.pop()
+
+    def _want(self, paths: Iterable[str]) -> None:
+        self._wanted.update(paths)
+        self._requested.set()
+
+    def _pause(self) -> float:
+        """Return how many seconds to wait before what failed is tried again."""
+        self._failures += 1
+        return backoff(self._failures)
+
+    async def _try_sweep(self, path: str) -> bool:
         try:
             await self.sweep(*self._paths[path])
         except KubeError as error:
             _LOG.warning("The watched objects at %s were not compared: %s", path, error)
+            return False
+        return True
 
     async def sweep(self, resource: Resource, namespace: str) -> int:
         """Compare one collection, and return how many objects were gone."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from slipway.controller.queue import WorkQueue
@@ -12,6 +12,8 @@ from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 _OWN_KINDS = {resource.kind: resource for resource in OWN}
+_OWN = "own"
+"""Stands for the collections that kopf lists."""
 _DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
 """Changes come in bursts; one reconcile answers those within so many seconds."""
 
@@ -20,6 +22,7 @@ class Intake:
     """Takes in what the watches see. ``synced`` is set once all kinds are listed in full.
 
     ``tell`` is called with the version before and the new version of what changed, if any.
+    ``unlisted`` are the paths of the collections that ``listed`` will be told of.
     """
 
     def __init__(
@@ -27,10 +30,12 @@ class Intake:
         cache: Cache,
         queue: WorkQueue[ObjectRef],
         tell: Callable[[Manifest | None, Manifest | None], None] = lambda *_: None,
+        unlisted: Iterable[str] = (),
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._tell = tell
+        self._unlisted = {*unlisted, _OWN}
         self.synced = asyncio.Event()
 
     def learn(self, obj: Mapping[str, Any]) -> None:
@@ -39,10 +44,22 @@ class Intake:
             self._cache.feed(obj)
 
     def changed(self, change: str | None, obj: Mapping[str, Any]) -> None:
-        """Take in a watch's event; the first one tells that the first listings are complete."""
-        if not self.synced.is_set():
+        """Take in an event of kopf's; the first tells that our own kinds are listed in full."""
+        self.listed(_OWN)
+        self.seen(change, obj)
+
+    def listed(self, path: str) -> None:
+        """Note that a collection is listed in full."""
+        self._unlisted.discard(path)
+        if not self._unlisted and not self.synced.is_set():
             self.synced.set()
             self.wake_all()
+
+    def seen(self, change: str | None, obj: Mapping[str, Any]) -> None:
+        """Take in a change; while the first listings are not complete, it wakes nobody."""
+        if not self.synced.is_set() and change != "DELETED":
+            self._cache.feed(obj)
+            return
         ref = ObjectRef.of(obj)
         if change == "DELETED":
             news = self._cache.remove(ref, obj["metadata"].get("uid", ""), version_of(obj))

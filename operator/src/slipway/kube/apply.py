@@ -1,18 +1,15 @@
 """Carrying out what a plan asks for, with no more writes than it takes."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from slipway.kube.cache import Cache, controller_of
 from slipway.kube.client import Client
 from slipway.kube.compare import APPLIED_HASH, contains, manifest_hash, with_data, with_hash
-from slipway.kube.errors import Conflict, NameConflict, NotFound, Unavailable
+from slipway.kube.errors import AlreadyExists, Conflict, NameConflict, NotFound, Unavailable
+from slipway.kube.shared import SharedMemory
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
-
-_SHARED_SECONDS = 20.0
-"""How long an object's shared Secret that was found as it should be is not looked at again."""
 
 
 def _hash_of(obj: Mapping[str, Any]) -> str | None:
@@ -51,36 +48,44 @@ class Writer:
     def __init__(self, client: Client, cache: Cache) -> None:
         self._client = client
         self._cache = cache
-        self._shared: dict[str, tuple[str, float]] = {}
+        self._shared = SharedMemory(cache)
 
     async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
-        """Apply one manifest: a Secret is shared by its namespace, all else is a child."""
+        """Apply one manifest: a Secret is shared by its namespace, all else is a child.
+
+        Raises ``NameConflict`` where the name is taken by an object that is no child of the owner.
+        """
         if manifest["kind"] == "Secret":
             return await self._apply_shared(manifest, owner)
         ref, desired = ObjectRef.of(manifest), with_hash(manifest)
-        live = self._cache.get(ref) or await self._client.get(ref)
-        if live is not None:
-            check_controller(live, owner)
-            if is_applied(live, desired) or live["metadata"].get("deletionTimestamp"):
-                self._cache.feed(live)
-                return False
+        live = self._cache.get(ref)
+        if live is None:
+            try:
+                self._cache.feed(await self._client.apply_new(desired))
+            except AlreadyExists:
+                live = await self._client.get(ref)
+                if live is None:
+                    raise
+            else:
+                return True
+        return await self._apply_over(live, desired, owner)
+
+    async def _apply_over(self, live: Manifest, desired: Manifest, owner: Manifest) -> bool:
+        check_controller(live, owner)
+        if is_applied(live, desired) or live["metadata"].get("deletionTimestamp"):
+            self._cache.feed(live)
+            return False
         self._cache.feed(await self._client.apply(desired))
         return True
 
     async def _apply_shared(self, manifest: Manifest, owner: Manifest) -> bool:
-        """Apply a Secret unless the namespace has one of its own under that name.
-
-        What is remembered is the owner's alone: a new object, be it in a namespace that was deleted
-        and made anew, is never told that the Secret is there because it was for another.
-        """
-        uid, digest = owner["metadata"]["uid"], manifest_hash(manifest)
-        known, until = self._shared.get(uid, ("", 0.0))
-        if known == digest and time.monotonic() < until:
-            return False
-        self._forget_shared()
-        wrote = await self._write_shared(ObjectRef.of(manifest), with_data(manifest))
-        self._shared[uid] = (digest, time.monotonic() + _SHARED_SECONDS)
-        return wrote
+        """Apply a Secret unless the namespace has one of its own under that name."""
+        ref, digest = ObjectRef.of(manifest), manifest_hash(manifest)
+        async with self._shared.lock(ref):
+            if self._shared.knows(ref, digest, owner):
+                return False
+            with self._shared.learning(ref, digest, owner):
+                return await self._write_shared(ref, with_data(manifest))
 
     async def drop_shared(self, ref: ObjectRef, unused: Callable[[], bool]) -> bool:
         """Delete a shared Secret that the operator made, if it is still ``unused``.
@@ -94,11 +99,8 @@ class Writer:
         meta = live["metadata"]
         if (meta.get("labels") or {}).get(MANAGED_BY) != MANAGER:
             return False
+        self._shared.forget(ref)
         return await self.delete(Delete(ref, meta["uid"]))
-
-    def _forget_shared(self) -> None:
-        now = time.monotonic()
-        self._shared = {uid: seen for uid, seen in self._shared.items() if now < seen[1]}
 
     async def _write_shared(self, ref: ObjectRef, desired: Manifest) -> bool:
         live = await self._client.get(ref)
@@ -121,7 +123,10 @@ class Writer:
         return True
 
     async def delete(self, delete: Delete) -> bool:
-        """Delete an object; one that is gone, going, or another one by now is fine."""
+        """Delete an object; one that is gone, going, or another one by now is fine.
+
+        One that was known and is gone counts as deleted.
+        """
         live = self._cache.get(delete.ref)
         going = live is not None and live["metadata"].get("deletionTimestamp")
         if going and delete.grace_seconds is None:
@@ -131,8 +136,8 @@ class Writer:
         except Conflict:
             return False
         except NotFound:
-            self._cache.remove(delete.ref, delete.uid)
-            return False
+            # The watch's word of it will be no news any more: what follows from it must not wait.
+            return self._cache.remove(delete.ref, delete.uid)
         if answer.get("kind") == delete.ref.kind:
             self._cache.feed(answer)
         else:

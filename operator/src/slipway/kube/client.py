@@ -1,17 +1,16 @@
 """Requests to the API server with plain JSON bodies, time-outs and retries."""
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.dynamic import DynamicClient
 
 from slipway.kube.connection import Connection
-from slipway.kube.errors import NotFound, Unavailable, from_status
+from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
 from slipway.manifests import MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef
@@ -21,6 +20,9 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 _RETRY_WAITS = (0.2, 1.0)
 """Waits in seconds before a request is tried again; after that the caller's own back-off rules."""
 _LONGEST_WAIT = 5.0
+_JSON = "application/json"
+_NO_OBJECTS_VERSION = "1"
+_MANAGER = {"fieldManager": MANAGER}
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 
@@ -29,38 +31,54 @@ class Client:
     """The API server's verbs that the operator uses; every one of them may be repeated safely."""
 
     def __init__(self, connection: Connection) -> None:
-        self._dynamic: Any = DynamicClient(connection.api)
+        self._connection = connection
 
-    async def _once(self, method: str, path: str, **parameters: Any) -> Manifest:
+    async def _once(self, method: str, path: str, body: Any, **options: Any) -> Manifest:
+        """Send one request; the options are aiohttp's.
+
+        The library's own client would parse, copy and check each body once more on the way.
+        """
+        if body is not None:
+            options["data"] = json.dumps(body).encode()
+        connection = self._connection
         try:
-            response = await self._dynamic.request(
-                method, path, serialize=False, _request_timeout=_TIMEOUT, **parameters
-            )
-            async with response:
-                found: Manifest = await response.json(content_type=None)
+            async with connection.own.request(
+                method.upper(), f"{connection.server}{path}", timeout=_TIMEOUT, **options
+            ) as response:
+                answer = await response.read()
+                if response.status >= 300:
+                    raise from_status(response.status, answer, response.headers)
+                found: Manifest = json.loads(answer)
                 return found
-        except ApiException as error:
-            raise from_status(int(error.status or 0), error.body, error.headers) from error
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             text = str(error) or type(error).__name__
             raise Unavailable(f"The API server did not answer: {text}") from error
 
-    async def request(self, method: str, path: str, **parameters: Any) -> Manifest:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Manifest:
         """Send one request and return the answer's JSON.
 
         Raises a ``KubeError``. A server that is overloaded or fails is asked again shortly, as it
         asks for by Retry-After, before ``Unavailable`` is raised.
         """
+        said = {"Accept": _JSON, "Content-Type": _JSON, **(headers or {})}
         for wait in _RETRY_WAITS:
             try:
-                return await self._once(method, path, **parameters)
+                return await self._once(method, path, body, params=params, headers=said)
             except Unavailable as error:
                 pause = max(wait * random.uniform(0.5, 1.5), error.retry_after)  # noqa: S311
                 if pause > _LONGEST_WAIT or not error.passes_soon:
                     raise
                 _LOG.debug("Asking again in %.1f s: %s %s: %s", pause, method, path, error)
                 await asyncio.sleep(pause)
-        return await self._once(method, path, **parameters)
+        return await self._once(method, path, body, params=params, headers=said)
 
     async def get(self, ref: ObjectRef) -> Manifest | None:
         """Return an object as it is now, or None where there is none."""
@@ -71,15 +89,13 @@ class Client:
 
     async def create(self, resource: Resource, namespace: str, body: Manifest) -> Manifest:
         """Create an object."""
-        return await self.request(
-            "post", resource.path(namespace), body=body, field_manager=MANAGER
-        )
+        return await self.request("post", resource.path(namespace), body, params=_MANAGER)
 
     async def replace(self, resource: Resource, body: Manifest) -> Manifest:
         """Replace an object, if it still has the resourceVersion that ``body`` names."""
         meta = body["metadata"]
         path = resource.path(meta["namespace"], meta["name"])
-        return await self.request("put", path, body=body, field_manager=MANAGER)
+        return await self.request("put", path, body, params=_MANAGER)
 
     async def apply(self, manifest: Manifest, subresource: str = "") -> Manifest:
         """Apply a manifest server-side, as the field manager of all of Slipway's writes."""
@@ -88,20 +104,32 @@ class Client:
         return await self.request(
             "patch",
             path,
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-            field_manager=MANAGER,
-            force_conflicts="true",
+            manifest,
+            params={**_MANAGER, "force": "true"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
         )
+
+    async def apply_new(self, manifest: Manifest) -> Manifest:
+        """Apply the manifest of an object that must not exist yet.
+
+        Raises ``AlreadyExists``, and leaves the object alone, where there is one of its name,
+        whosever it is. The manifest names a version that no object has, since etcd's first write
+        is its second: that binds an update, and not a creation.
+        """
+        meta = {**manifest["metadata"], "resourceVersion": _NO_OBJECTS_VERSION}
+        try:
+            return await self.apply({**manifest, "metadata": meta})
+        except Conflict as error:
+            raise AlreadyExists(error.message, error.status) from error
 
     async def patch(self, ref: ObjectRef, body: Mapping[str, Any]) -> Manifest:
         """Patch an object by a JSON merge patch (RFC 7396)."""
         return await self.request(
             "patch",
             resource_of(ref).path(ref.namespace, ref.name),
-            body=dict(body),
-            content_type="application/merge-patch+json",
-            field_manager=MANAGER,
+            dict(body),
+            params=_MANAGER,
+            headers={"Content-Type": "application/merge-patch+json"},
         )
 
     async def delete(self, delete: Delete) -> Manifest:
@@ -115,22 +143,21 @@ class Client:
             options["gracePeriodSeconds"] = delete.grace_seconds
         ref = delete.ref
         path = resource_of(ref).path(ref.namespace, ref.name)
-        return await self.request("delete", path, body=options)
+        return await self.request("delete", path, options)
 
     async def metadata(
         self, resource: Resource, namespace: str, selector: str
     ) -> tuple[list[Manifest], int]:
         """Return the metadata of the objects that a selector finds, and the list's version."""
         items: list[Manifest] = []
+        query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
         token: str | None = None
         while True:
             page = await self.request(
                 "get",
                 resource.path(namespace),
-                header_params={"Accept": _METADATA},
-                label_selector=selector or None,
-                limit=_PAGE,
-                _continue=token,
+                params={**query, **({"continue": token} if token else {})},
+                headers={"Accept": _METADATA},
             )
             items += page.get("items") or []
             token = page["metadata"].get("continue")

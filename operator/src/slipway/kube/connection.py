@@ -54,15 +54,23 @@ class Connection:
     def __init__(self, configuration: Any, observer: RequestObserver, *, in_cluster: bool) -> None:
         self.in_cluster = in_cluster
         self._configuration = configuration
-        configuration.retries = None
-        configuration.client_session_kwargs = {"middlewares": (_observing(observer),)}
-        self.api: Any = ApiClient(configuration)
+        self._observer = observer
+        self._api: Any = ApiClient(configuration)
+        self._own: aiohttp.ClientSession | None = None
 
     @property
     def tls(self) -> ssl.SSLContext:
         """What trusts the API server's authority."""
-        context: ssl.SSLContext = self.api.rest_client.ssl_context
+        context: ssl.SSLContext = self._api.rest_client.ssl_context
         return context
+
+    @property
+    def own(self) -> aiohttp.ClientSession:
+        """The connection's own session, with as many connections as the configuration says."""
+        if self._own is None:
+            limit = self._configuration.connection_pool_maxsize
+            self._own = self.session(limit, self._observer)
+        return self._own
 
     @property
     def server(self) -> str:
@@ -86,8 +94,10 @@ class Connection:
         )
 
     async def close(self) -> None:
-        """Close the client's own connections."""
-        await self.api.close()
+        """Close the connection's own session."""
+        if self._own is not None:
+            await self._own.close()
+        await self._api.close()
 
 
 async def connect(

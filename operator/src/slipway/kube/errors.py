@@ -34,6 +34,12 @@ class Conflict(KubeError):  # noqa: N818 - named as Kubernetes names the status
     reason = "Conflict"
 
 
+class AlreadyExists(KubeError):  # noqa: N818 - named as Kubernetes names the status
+    """There is an object of this name already, ours or somebody else's."""
+
+    reason = "AlreadyExists"
+
+
 class Rejected(KubeError):  # noqa: N818 - named as Kubernetes names the status
     """The API server refuses the request and would refuse it again (400, 422 and the like)."""
 

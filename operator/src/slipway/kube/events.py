@@ -1,11 +1,13 @@
 """Recording Kubernetes Events: no repetitions, and never a flood."""
 
+import asyncio
 import logging
 import socket
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +23,13 @@ _QUIET_SECONDS = 600.0
 _BURST, _REFILL_SECONDS = 10.0, 60.0
 """Events about one object: so many at once, then one in so many seconds."""
 _MOST = 4096
+_LONGEST_WAIT, _BATCH = 10.0, 10
+"""After so many seconds events are posted even if the operator is busy: so many of them."""
 _NOTE_BYTES = 1024
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
 
 
 class Budget:
@@ -42,29 +50,57 @@ class Budget:
 
 
 class EventRecorder:
-    """Posts events about objects; losing one is never an error."""
+    """Posts events about objects, behind whatever else there is to do; losing one is no error.
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+    ``quiet`` waits until nothing more urgent is under way.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Callable[[], float] = time.monotonic,
+        quiet: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._quiet = quiet
         self._seen: OrderedDict[tuple[str, Event], float] = OrderedDict()
         self._budget = Budget(_BURST, _REFILL_SECONDS)
         self._instance = socket.gethostname()
+        self._waiting: deque[Manifest] = deque(maxlen=_MOST)
+        self._wanted = asyncio.Event()
 
-    async def record(self, obj: Mapping[str, Any], event: Event) -> bool:
-        """Record an event about ``obj``; tell whether it was posted."""
+    def record(self, obj: Mapping[str, Any], event: Event) -> bool:
+        """Have an event about ``obj`` posted soon; tell whether it will be."""
         uid, now = str(obj["metadata"]["uid"]), self._clock()
         if not self._is_news(uid, event, now) or not self._budget.take(uid, now):
             return False
-        meta = obj["metadata"]
+        self._waiting.append(self._manifest(obj, event))
+        self._wanted.set()
+        return True
+
+    async def run(self) -> None:
+        """Post what is recorded, one after the other, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet(), _LONGEST_WAIT)
+            await self.post()
+
+    async def post(self) -> None:
+        """Post the events that were recorded so far, while nothing else waits."""
+        for _ in range(min(len(self._waiting), _BATCH)):
+            await self._post(self._waiting.popleft())
+        if not self._waiting:
+            self._wanted.clear()
+
+    async def _post(self, manifest: Manifest) -> None:
         try:
-            await self._client.create(EVENTS, meta["namespace"], self._manifest(obj, event))
+            await self._client.create(EVENTS, manifest["metadata"]["namespace"], manifest)
         except KubeError as error:
             going = isinstance(error, Unavailable) and not error.passes_soon
             level = logging.DEBUG if going else logging.WARNING
-            _LOG.log(level, "An event was not recorded (%s): %s", event.reason, error)
-            return False
-        return True
+            _LOG.log(level, "An event was not recorded (%s): %s", manifest["reason"], error)
 
     def _is_news(self, uid: str, event: Event, now: float) -> bool:
         key = (uid, event)

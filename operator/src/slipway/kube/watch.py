@@ -1,0 +1,143 @@
+"""Watching a collection of children: the list once, then every change, for as long as it goes.
+
+kopf does the same for the kinds that users write. For each event it keeps a task, a logger and a
+wrapper for what its handlers might ask for; children give twenty events for one that their owner
+gives, and all that is wanted of them is their newest version in the cache.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import aiohttp
+from pydantic_core import from_json
+
+from slipway.kube.errors import KubeError, NotFound, from_status
+from slipway.kube.resources import Resource
+from slipway.plan import Manifest
+
+_LOG = logging.getLogger(__name__)
+_PAGE = 100
+_LIST_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+_WAITS = (0.1, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds between attempts that fail, one after the other; the last one stays."""
+_BATCH = 50
+"""After so many events at once whatever else runs has its turn."""
+
+
+Seen = Callable[[str, Manifest], None]
+"""Takes in a change (``ADDED``, ``MODIFIED`` or ``DELETED``) and the object's version by it."""
+Listed = Callable[[str], None]
+"""Is told that the collection at a path has been listed in full."""
+
+
+class Watch:
+    """A list and a watch of one collection; ``namespace`` "" means all.
+
+    The API server ends a watch after ``seconds``; it goes on from where it was. Only where the
+    server has no longer all the changes since then is the collection listed again.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        server: str,
+        collection: tuple[Resource, str],
+        selector: str,
+        seconds: int,
+    ) -> None:
+        self._session = session
+        self._resource, self._namespace = collection
+        self._path = self._resource.path(self._namespace)
+        self._url = f"{server}{self._path}"
+        self._selector = {"labelSelector": selector}
+        self._seconds = seconds
+        self._version = ""
+
+    async def run(self, seen: Seen, listed: Listed) -> None:
+        """Watch until cancelled. Failures are logged and tried again, ever less often."""
+        failures = 0
+        while True:
+            try:
+                if not self._version:
+                    self._version = await self._list(seen, listed)
+                await self._follow(seen)
+                failures = 0
+            except NotFound:
+                _LOG.info("The collection at %s is listed again", self._path)
+                self._version = ""
+            except (KubeError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                text = str(error) or type(error).__name__
+                _LOG.log(_level(failures), "The watch of %s failed: %s", self._path, text)
+                await asyncio.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
+                failures += 1
+
+    async def _list(self, seen: Seen, listed: Listed) -> str:
+        """Take in all objects, page by page, and return the version that they are of."""
+        query = {**self._selector, "limit": str(_PAGE)}
+        token = ""
+        while True:
+            page = await self._page({**query, **({"continue": token} if token else {})})
+            for item in page.get("items") or ():
+                kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+                seen("ADDED", {**kind, **item})
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                listed(self._path)
+                return str(page["metadata"]["resourceVersion"])
+
+    async def _page(self, query: dict[str, str]) -> Manifest:
+        async with self._session.get(self._url, params=query, timeout=_LIST_TIMEOUT) as answer:
+            body = await answer.read()
+            if answer.status >= 300:
+                raise from_status(answer.status, body, answer.headers)
+            page: Manifest = _parsed(body)
+            return page
+
+    async def _follow(self, seen: Seen) -> None:
+        """Take in changes until the server ends the watch, or ``NotFound`` (410) is raised."""
+        query = {
+            **self._selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(self._seconds),
+        }
+        timeout = aiohttp.ClientTimeout(total=self._seconds + 30, sock_connect=10)
+        async with self._session.get(self._url, params=query, timeout=timeout) as answer:
+            if answer.status >= 300:
+                raise from_status(answer.status, await answer.read(), answer.headers)
+            async for lines in _lines(answer.content):
+                await self._take_in(lines, seen)
+
+    async def _take_in(self, lines: Iterable[bytes], seen: Seen) -> None:
+        for number, line in enumerate(lines, 1):
+            event = _parsed(line)
+            change, obj = event["type"], event["object"]
+            if change == "ERROR":
+                raise from_status(int(obj.get("code") or 500), line)
+            self._version = obj["metadata"]["resourceVersion"]
+            if change != "BOOKMARK":
+                seen(change, obj)
+            if number % _BATCH == 0:
+                await asyncio.sleep(0)
+
+
+def _parsed(text: bytes) -> Any:
+    """Return JSON as Python's values; keys and values that come again and again are shared."""
+    return from_json(text, cache_strings="all")
+
+
+def _level(failures: int) -> int:
+    """Return the level at which to log a failure: one alone is a matter of course."""
+    return logging.WARNING if failures else logging.INFO
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[list[bytes]]:
+    """Yield whole lines, as many as have come at once, however long they are."""
+    rest = b""
+    async for chunk in stream.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [line for line in lines if line]
