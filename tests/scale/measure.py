@@ -9,11 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dev.cluster import daemon
 from slipway.kube.resources import CHILDREN, MODEL_DEPLOYMENTS, TRAINING_JOBS, Resource
 from slipway.plan import Manifest
 from slipway.settings import Settings
 from tests.chart.rendering import render
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.contract.operator.process import (
+    ACCOUNT,
+    NAMESPACE,
+    OperatorProcess,
+    cpu_seconds,
+)
 from tests.harness import AuditLog, Kubectl, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.control_plane import simulated_cluster
@@ -42,9 +48,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds until all ran; and of the operator: CPU seconds, peak MiB, requests by verb."""
+    """Seconds until all ran, and CPU seconds of the whole control plane and the operator.
+
+    Of the operator alone: CPU seconds, peak memory in MiB, requests by verb and in detail.
+    """
 
     seconds: float
+    work: float
     cpu: float = 0.0
     memory: float = 0.0
     requests: Counter[str] = field(default_factory=Counter)
@@ -106,17 +116,25 @@ def measure(load: Load, folder: Path, nodes: int = 50) -> Measured:
     """Create a load on a control plane of its own and return what it took."""
     with prepared(nodes) as plane:
         if not load.by_operator:
-            return Measured(asyncio.run(_until_up(load, plane)))
+            return Measured(*_worked(load, plane))
         with operator(plane, folder / "operator.log") as process:
             return observed(load, plane, process)
 
 
 def observed(load: Load, plane: TestControlPlane, process: OperatorProcess) -> Measured:
     """Create a load beside a running operator and return what it took."""
-    audit, cpu = plane.audit(), process.cpu()
+    audit, begun = plane.audit(), process.cpu()
+    seconds, work = _worked(load, plane)
+    cpu = process.cpu() - begun
+    return Measured(seconds, work + cpu, cpu, peak_memory(process), *_requests(audit))
+
+
+def _worked(load: Load, plane: TestControlPlane) -> tuple[float, float]:
+    """Create a load; return the seconds until it is up and the control plane's CPU seconds."""
+    processes = [found.pid for found in daemon.all_recorded(plane.plane.state).values()]
+    begun = sum(map(cpu_seconds, processes))
     seconds = asyncio.run(_until_up(load, plane))
-    verbs, details = _requests(audit)
-    return Measured(seconds, process.cpu() - cpu, peak_memory(process), verbs, details)
+    return seconds, sum(map(cpu_seconds, processes)) - begun
 
 
 async def _until_up(load: Load, plane: TestControlPlane) -> float:

@@ -24,6 +24,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class OperatorProcess:
     """A process of ``python -m slipway run``; its log lies in ``log``."""
@@ -96,8 +102,7 @@ class OperatorProcess:
 
     def cpu(self) -> float:
         """Return the processor time that it has used, in seconds."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
     def kill(self) -> None:
         """End it without a warning."""

@@ -58,7 +58,8 @@ class Sweeper:
         await self._intake.synced.wait()
         while True:
             try:
-                await asyncio.wait_for(self._requested.wait(), period)
+                async with asyncio.timeout(period):
+                    await self._requested.wait()
             except TimeoutError:
                 self._wanted.update(self._paths)
             self._requested.clear()

@@ -84,7 +84,8 @@ class EventRecorder:
         while True:
             await self._wanted.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._quiet(), _LONGEST_WAIT)
+                async with asyncio.timeout(_LONGEST_WAIT):
+                    await self._quiet()
             await self.post()
 
     async def post(self) -> None:
