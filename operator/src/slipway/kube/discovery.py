@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from slipway.kube.errors import NotFound
 from slipway.plan import Manifest
@@ -13,7 +13,7 @@ _SERVED_SECONDS, _MISSING_SECONDS = 300.0, 5.0
 class Requests(Protocol):
     """Sends one request to the API server."""
 
-    async def request(self, method: str, path: str, **parameters: Any) -> Manifest:
+    async def request(self, method: str, path: str) -> Manifest:
         """Return the answer's JSON; raises a ``KubeError``."""
 
 
