@@ -348,7 +348,7 @@ def test_a_training_job_is_refused_with_a_message_for(
 DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "two models": (
         {"model": {"trainingJob": {"name": "a"}, "uri": "s3://a/b.mar", "sha256": SHA}},
-        "write exactly one of model.trainingJob (its package is served) and model.uri",
+        "write exactly one of model.trainingJob (its package is served), model.trainingJobSelector",
     ),
     "no model": ({"model": {}}, "write exactly one of model.trainingJob"),
     "a URI without its digest": (

@@ -16,10 +16,7 @@
   verbs: [update]
 # Children. A server-side apply is a patch, and a create where there is nothing yet.
 - apiGroups: [""]
-  resources: [services]
-  verbs: [get, list, watch, create, patch]
-- apiGroups: [""]
-  resources: [configmaps]
+  resources: [services, configmaps]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
@@ -33,10 +30,11 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
-# Pods' states and termination messages. The pods of a lost node are deleted, since nobody else does.
+# Pods' states and termination messages. The pods of a lost node are deleted, since nobody else does;
+# an annotation has serving pods look at their routes at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, delete]
+  verbs: [list, watch, patch, delete]
 # Gangs, where the cluster has one of these kinds.
 - apiGroups: [scheduling.x-k8s.io, scheduling.volcano.sh]
   resources: [podgroups]

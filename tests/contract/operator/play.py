@@ -207,8 +207,13 @@ def is_true(kubectl: Kubectl, condition: str, name: str = "model") -> bool:
 
 def roll_out(kubectl: Kubectl, name: str = "model") -> None:
     """Let a Deployment's pods come up one after the other, as its controllers tell it."""
-    found = wait_object(kubectl, "deployment", name)
     count = 2
+
+    def told() -> Object | None:
+        live = kubectl.get("deployment", name)
+        return live if live and live["spec"]["replicas"] == count else None
+
+    found = wait_for(told, 30, f"deployment {name} is told its replicas")
     moment = now()
     for ready in range(count + 1):
         true = {"lastUpdateTime": moment, "lastTransitionTime": moment, "message": ""}

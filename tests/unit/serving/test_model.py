@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway.api import TrainingJob
 from slipway.serving import reasons
 from tests.unit.serving.world import JOB_MODEL, SHA, World, training_job
 
@@ -92,7 +93,7 @@ def test_what_serves_is_left_alone_while_another_job_is_waited_for() -> None:
     world.job = training_job("Running")
     made = world.reconcile()
     assert world.workload == before
-    assert {one["kind"] for one in made.apply} == {"Service", "PodDisruptionBudget"}
+    assert made.patch == ()
     assert world.status["model"]["uri"] == "s3://models/iris.mar"
     assert world.condition(reasons.AVAILABLE).status == "True"
     ready = world.condition(reasons.READY)
@@ -106,6 +107,53 @@ def test_what_serves_can_be_scaled_while_a_job_is_waited_for() -> None:
     world.job = training_job("Running")
     world.reconcile()
     assert world.workload["spec"]["replicas"] == 3
+
+
+SELECTOR = {"trainingJobSelector": {"matchLabels": {"model": "iris"}}}
+
+
+def finished(uid: str, at: str) -> TrainingJob:
+    job = training_job("Succeeded", uid=uid)
+    job["status"]["completionTime"] = at
+    return TrainingJob.model_validate(job)
+
+
+def test_the_newest_package_of_the_selected_jobs_is_served() -> None:
+    world = World(SELECTOR)
+    world.reconcile()
+    condition = world.condition(reasons.MODEL_READY)
+    assert condition.reason == reasons.WAITING_FOR_TRAINING_JOB
+    assert "trainingJobSelector" in condition.message
+    old, new = finished("a", "2026-01-01T00:00:00Z"), finished("b", "2026-01-02T00:00:00Z")
+    world.selected_jobs = (new, old)
+    world.run()
+    assert world.status["model"]["trainingJobUID"] == "b"
+    assert world.condition(reasons.READY).status == "True"
+
+
+def test_a_newer_package_becomes_a_candidate_by_itself() -> None:
+    steps = {"steps": [{"setWeight": 10}, {"pause": {}}]}
+    world = World(SELECTOR, rollout={"strategy": "Canary", "canary": steps})
+    world.selected_jobs = (finished("a", "2026-01-01T00:00:00Z"),)
+    world.run()
+    world.selected_jobs = (*world.selected_jobs, finished("b", "2026-01-02T00:00:00Z"))
+    world.run()
+    assert world.status["rollout"]["candidate"]["weight"] == 10
+    assert world.status["model"]["trainingJobUID"] == "b"
+
+
+def test_a_selected_job_that_is_deleted_takes_nobody_back_to_an_older_model() -> None:
+    world = World(SELECTOR)
+    old, new = finished("a", "2026-01-01T00:00:00Z"), finished("b", "2026-01-02T00:00:00Z")
+    world.selected_jobs = (new, old)
+    world.run()
+    revision = world.revision
+    for left in ((old,), ()):
+        world.selected_jobs = left
+        world.run()
+        assert world.revision == revision
+        assert world.condition(reasons.MODEL_READY).reason == reasons.KEEPING_PREVIOUS
+        assert world.condition(reasons.READY).status == "True"
 
 
 def test_the_stores_secret_is_made_only_where_the_store_is_read() -> None:

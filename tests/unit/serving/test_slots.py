@@ -2,7 +2,7 @@
 
 from slipway.serving import names
 from slipway.serving.revision import in_slot, recorded
-from slipway.serving.slots import BLUE, GREEN, slot_of
+from slipway.serving.slots import BLUE, GREEN, other_slot, slot_of
 from tests.unit.serving.world import World
 
 
@@ -11,7 +11,7 @@ def test_a_first_revision_is_served_from_the_blue_slot() -> None:
     world.roll_out()
     snapshot = world.snapshot()
     slot = slot_of(snapshot.deployment, snapshot.children, BLUE)
-    assert (slot.workload, slot.track, slot.other) == ("web", "blue", GREEN)
+    assert (slot.workload, slot.track, other_slot(BLUE)) == ("web", "blue", GREEN)
     (service,) = world.of_kind("Service")
     assert service["spec"]["selector"] == names.selector(snapshot.deployment, "blue")
 

@@ -2,6 +2,7 @@
 Kubernetes' part (the Deployment's rollout, the pods' states) is played by the tests."""
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 from slipway.api import Condition, ModelDeployment, TrainingJob, find
 from slipway.manifests import REVISION
 from slipway.plan import Children, Event, Manifest, ObjectRef, Plan
+from slipway.serving.names import TRACK
 from slipway.serving.planner import plan
 from slipway.serving.snapshot import ServingSnapshot
+from slipway.serving.traffic import Traffic
 from slipway.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -41,7 +44,12 @@ def training_job(phase: str = "Running", uid: str = "job-1", **changes: Any) -> 
 
 
 class World:
-    """One ModelDeployment ``demo/web``, its children and its TrainingJob."""
+    """One ModelDeployment ``demo/web``, its children and its TrainingJob.
+
+    Planners get copies, as long as ``copied``, so that none can change what it looks at unseen.
+    """
+
+    copied = True
 
     def __init__(self, model: dict[str, Any] = URI_MODEL, **spec: Any) -> None:
         self.spec: dict[str, Any] = {"model": model, **spec}
@@ -52,6 +60,9 @@ class World:
         self.events: list[Event] = []
         self.status_writes = 0
         self.generation = 1
+        self.selected_jobs: tuple[TrainingJob, ...] = ()
+        self.annotations: dict[str, str] = {}
+        self.traffic: Traffic | None = None
 
     def change(self, **spec: Any) -> None:
         """Change the spec, as a user does."""
@@ -65,14 +76,17 @@ class World:
                 "namespace": "demo",
                 "uid": "web-uid",
                 "generation": self.generation,
+                "annotations": self.annotations,
             },
             "spec": self.spec,
             "status": self.status,
         }
         return ServingSnapshot(
             deployment=ModelDeployment.model_validate(deployment),
-            children=Children(deepcopy(self.children)),
+            children=Children(deepcopy(self.children) if self.copied else self.children),
             training_job=TrainingJob.model_validate(self.job) if self.job else None,
+            selected_jobs=self.selected_jobs,
+            traffic=self.traffic,
         )
 
     def plan(self) -> Plan:
@@ -85,9 +99,7 @@ class World:
         for manifest in made.apply:
             self._apply(manifest)
         for patch in made.patch:
-            live = self.children[patch.ref]
-            live["spec"]["replicas"] = patch.body["spec"]["replicas"]
-            live["metadata"]["generation"] += 1
+            self._patch(self.children[patch.ref], patch.body)
         for delete in made.delete:
             assert self.children[delete.ref]["metadata"]["uid"] == delete.uid
             del self.children[delete.ref]
@@ -96,6 +108,14 @@ class World:
         self.events += made.events
         self.now += timedelta(seconds=1)
         return made
+
+    def _patch(self, live: Manifest, body: Mapping[str, Any]) -> None:
+        if live["kind"] == "Pod":
+            notes = live["metadata"].setdefault("annotations", {})
+            notes.update(body["metadata"]["annotations"])
+            return
+        live["spec"]["replicas"] = body["spec"]["replicas"]
+        live["metadata"]["generation"] += 1
 
     def _apply(self, manifest: Manifest) -> None:
         ref, wanted = ObjectRef.of(manifest), deepcopy(manifest)
@@ -108,6 +128,8 @@ class World:
         meta["creationTimestamp"] = born
         if wanted["kind"] == "Deployment":
             self._apply_deployment(wanted, live)
+        if wanted["kind"] == "Service":
+            wanted["spec"]["clusterIP"] = f"10.0.0.{1 + len(ref.name)}"
         if wanted["kind"] != "Secret":
             self.children[ref] = wanted
 
@@ -123,9 +145,14 @@ class World:
 
     @property
     def workload(self) -> Manifest:
-        """The live Deployment."""
-        (found,) = self.of_kind("Deployment")
-        return found
+        """The Deployment that serves."""
+        active = self.status.get("rollout", {}).get("activeSlot", "blue")
+        return self.deployment(active)
+
+    def deployment(self, slot: str) -> Manifest:
+        """Return the Deployment of a slot."""
+        name = "web" if slot == "blue" else f"web-{slot}"
+        return self.children[ObjectRef("apps/v1", "Deployment", "demo", name)]
 
     @property
     def revision(self) -> str:
@@ -155,6 +182,44 @@ class World:
         self.reconcile()
         replicas = self.workload["spec"]["replicas"]
         self.pods_are(replicas, replicas)
+        self.reconcile()
+
+    def up(self, slot: str = "", ready: int | None = None) -> None:
+        """Play Kubernetes for a slot, by default both: so many pods of its revision are ready."""
+        for name in (slot,) if slot else ("blue", "green"):
+            ref = ObjectRef("apps/v1", "Deployment", "demo", f"web{'-green' * (name == 'green')}")
+            if ref in self.children:
+                self._bring_up(self.children[ref], name, ready)
+
+    def _bring_up(self, live: Manifest, slot: str, ready: int | None) -> None:
+        count = live["spec"]["replicas"]
+        available = count if ready is None else min(ready, count)
+        live["status"] = {
+            "observedGeneration": live["metadata"]["generation"],
+            "replicas": count,
+            "updatedReplicas": count,
+            "readyReplicas": available,
+            "availableReplicas": available,
+        }
+        labels = live["spec"]["template"]["metadata"]["labels"]
+        wanted = {f"web-{slot}-{labels[REVISION]}-{number}" for number in range(count)}
+        for ref, pod in list(self.children.items()):
+            mine = ref.kind == "Pod" and pod["metadata"]["labels"].get(TRACK) == slot
+            if mine and ref.name not in wanted:
+                del self.children[ref]
+        for name in sorted(wanted):
+            ref = ObjectRef("v1", "Pod", "demo", name)
+            if ref not in self.children:
+                meta = {"name": name, "namespace": "demo", "labels": dict(labels), "uid": name}
+                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta}
+                self.children[ref] = {**pod, "spec": {}, "status": {"phase": "Running"}}
+
+    def run(self, *, seconds: float = 0, rounds: int = 4) -> None:
+        """Let time pass and everything come up that can."""
+        self.now += timedelta(seconds=seconds)
+        for _ in range(rounds):
+            self.reconcile()
+            self.up()
         self.reconcile()
 
     def add_pod(self, name: str = "web-1", revision: str = "", **status: Any) -> Manifest:

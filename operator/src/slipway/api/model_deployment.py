@@ -17,7 +17,9 @@ from slipway.api.base import (
     text,
 )
 from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
-from slipway.api.smoke import SmokeTest
+from slipway.api.rollout import Rollout
+from slipway.api.rollout_status import RolloutStatus, Time
+from slipway.api.selector import LabelSelector
 
 ArchiveUri = Annotated[
     str,
@@ -59,8 +61,10 @@ class Model(
     ApiModel,
     json_schema_extra=rules(
         (
-            "has(self.trainingJob) != has(self.uri)",
-            "write exactly one of model.trainingJob (its package is served) and model.uri",
+            "[has(self.trainingJob), has(self.trainingJobSelector), has(self.uri)]"
+            ".filter(x, x).size() == 1",
+            "write exactly one of model.trainingJob (its package is served), "
+            "model.trainingJobSelector (the newest package is served) and model.uri",
         ),
         (
             "has(self.uri) == has(self.sha256)",
@@ -80,6 +84,10 @@ class Model(
     )
     training_job: TrainingJobReference | None = None
     """The TrainingJob whose package is served."""
+    training_job_selector: LabelSelector | None = Field(
+        default=None,
+        description="Labels of TrainingJobs; the newest package that one of them made is served.",
+    )
     uri: ArchiveUri | None = Field(
         default=None, description="Where the .mar lies: s3://, http:// or https://."
     )
@@ -137,39 +145,6 @@ class Autoscaling(
         default=80,
         alias="targetCPUUtilizationPercentage",
         description="Use of the requested CPU that is aimed at, in percent.",
-    )
-
-
-class RollingUpdate(
-    ApiModel,
-    json_schema_extra=rules(
-        (
-            "!((self.maxSurge == 0 || self.maxSurge == '0%' || self.maxSurge == '0') && "
-            "(self.maxUnavailable == 0 || self.maxUnavailable == '0%' "
-            "|| self.maxUnavailable == '0'))",
-            "write a maxSurge or a maxUnavailable above 0, or no pod can ever be replaced",
-        )
-    ),
-):
-    """How many pods a rolling update may add and take away."""
-
-    max_surge: IntOrPercent = 1
-    """Pods above the wanted number while rolling, as a count or a percentage."""
-    max_unavailable: IntOrPercent = 0
-    """Pods below the wanted number while rolling, as a count or a percentage."""
-
-
-class Rollout(ApiModel):
-    """How a new revision takes over from the one before."""
-
-    strategy: Literal["RollingUpdate"] = "RollingUpdate"
-    """How a new revision takes over."""
-    rolling_update: RollingUpdate = Field(default_factory=RollingUpdate)
-    """How fast the pods are replaced."""
-    smoke: SmokeTest | None = None
-    """A request that each new pod must answer rightly before it takes any user's."""
-    progress_deadline_seconds: Annotated[int, Field(ge=30, le=86_400)] = Field(
-        default=900, description="Time without progress after which a rollout counts as failed."
     )
 
 
@@ -240,6 +215,8 @@ class ModelStatus(ApiModel):
         default=None, alias="trainingJobUID"
     )
     """UID of that TrainingJob."""
+    packaged_at: Time | None = None
+    """When that TrainingJob was complete; a selector never goes back to an older one."""
 
 
 class ModelDeploymentStatus(ApiModel):
@@ -261,6 +238,8 @@ class ModelDeploymentStatus(ApiModel):
     """Pods of the newest revision."""
     ready_replicas: int = 0
     """Pods that take traffic."""
+    rollout: RolloutStatus | None = None
+    """Where the rollout stands."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
     """Label selector of the pods, for autoscalers."""
 

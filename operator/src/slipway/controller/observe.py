@@ -111,6 +111,7 @@ class Observer:
                 deployment=deployment,
                 children=self._cache.children(raw),
                 training_job=self._training_job(deployment),
+                selected_jobs=self._selected_jobs(deployment),
                 store=await self._store(),
             )
         )
@@ -123,6 +124,23 @@ class Observer:
         ref = ObjectRef(kind.api_version, kind.kind, deployment.metadata.namespace, reference.name)
         raw = self._cache.get(ref)
         return parse_or_none(TrainingJob, raw) if raw else None
+
+    def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
+        """Return the jobs with a package that the deployment's selector selects."""
+        selector = deployment.spec.model.training_job_selector
+        if selector is None:
+            return ()
+        raw = self._cache.of_kind(TRAINING_JOBS.kind, deployment.metadata.namespace)
+        jobs = (
+            parse_or_none(TrainingJob, one)
+            for one in raw
+            if selector.holds(one["metadata"].get("labels") or {})
+        )
+        return tuple(job for job in jobs if job is not None and _has_package(job))
+
+
+def _has_package(job: TrainingJob | None) -> bool:
+    return job is not None and job.status.phase == "Succeeded" and job.status.package is not None
 
 
 def _may_need_source(children: Children) -> bool:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from slipway.api.selector import LabelSelector
 from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache, owner_of, version_of
 from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
@@ -105,11 +106,17 @@ class Intake:
             return
         meta = job["metadata"]
         for deployment in self._cache.of_kind(MODEL_DEPLOYMENTS.kind, meta["namespace"]):
-            if _served_job(deployment) == meta["name"]:
+            if _serves(deployment, meta):
                 self._queue.add(ObjectRef.of(deployment), _DEBOUNCE_OWN)
 
 
-def _served_job(deployment: Manifest) -> str | None:
+def _serves(deployment: Manifest, job: Mapping[str, Any]) -> bool:
+    """Tell whether a ModelDeployment may serve a TrainingJob's model, by the job's metadata."""
     model = (deployment.get("spec") or {}).get("model") or {}
-    name: str | None = (model.get("trainingJob") or {}).get("name")
-    return name
+    if "trainingJobSelector" not in model:
+        return bool((model.get("trainingJob") or {}).get("name") == job["name"])
+    try:
+        selector = LabelSelector.model_validate(model["trainingJobSelector"])
+    except ValueError:
+        return False
+    return selector.holds(job.get("labels") or {})

@@ -9,8 +9,12 @@ from slipway.serving.slots import Slot
 API_VERSION, KIND = "autoscaling/v2", "HorizontalPodAutoscaler"
 
 
-def autoscaler(deployment: ModelDeployment, active: Slot) -> Manifest | None:
-    """Return the autoscaler, which looks at TorchServe's CPU alone; None where none is wanted."""
+def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Manifest | None:
+    """Return the autoscaler, which looks at TorchServe's CPU alone; None where none is wanted.
+
+    ``least`` is how many pods it must leave for the time of a rollout: those that the candidate
+    relieves of work are needed again when it is rolled back.
+    """
     wanted = deployment.spec.autoscaling
     if wanted is None:
         return None
@@ -29,7 +33,7 @@ def autoscaler(deployment: ModelDeployment, active: Slot) -> Manifest | None:
             "kind": slots.KIND,
             "name": active.workload,
         },
-        "minReplicas": wanted.min_replicas,
+        "minReplicas": min(max(wanted.min_replicas, least), wanted.max_replicas),
         "maxReplicas": wanted.max_replicas,
         "metrics": [{"type": "ContainerResource", "containerResource": cpu}],
     }

@@ -1,17 +1,18 @@
 """The ConfigMaps of revisions: made before their pods, and deleted when no pod can need them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slipway.api import ModelDeployment
+from slipway.envoy import Split
 from slipway.manifests import REVISION, child
 from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.serving import names
 from slipway.serving.configuration import route_files
-from slipway.serving.revision import Revision, recorded
+from slipway.serving.revision import RECORD_FILE, Revision, kept_files
 
 
 def config_maps(
-    deployment: ModelDeployment, children: Children, revision: Revision
+    deployment: ModelDeployment, children: Children, revision: Revision, split: Split
 ) -> tuple[Manifest, ...]:
     """Return a revision's two ConfigMaps: the immutable one, and the one with the routes.
 
@@ -21,13 +22,13 @@ def config_maps(
     routes = _config_map(deployment, names.routes_config_map(deployment, revision.name), revision)
     return (
         {**fixed, "immutable": True, "data": _files(deployment, children, revision)},
-        {**routes, "data": route_files(revision.proxy)},
+        {**routes, "data": route_files(revision.proxy, split)},
     )
 
 
 def _files(deployment: ModelDeployment, children: Children, revision: Revision) -> dict[str, str]:
-    there = recorded(deployment, children, revision.name)
-    return there.files if there else revision.files
+    there = kept_files(deployment, children, revision.name)
+    return there if RECORD_FILE in there else revision.files
 
 
 def _config_map(deployment: ModelDeployment, name: str, revision: Revision) -> Manifest:
@@ -36,12 +37,13 @@ def _config_map(deployment: ModelDeployment, name: str, revision: Revision) -> M
     return found
 
 
-def obsolete(children: Children, current: str) -> tuple[Delete, ...]:
+def obsolete(children: Children, current: str, needed: Iterable[str]) -> tuple[Delete, ...]:
     """Return the deletions of ConfigMaps that no pod can need after a complete rollout.
 
-    The current revision keeps its own, so does the one before, and every one with a pod.
+    The current revision keeps its own, so does the one before, and every one with a pod or that is
+    otherwise ``needed``.
     """
-    kept = {current, _previous(children, current), *_with_pods(children)}
+    kept = {current, _previous(children, current), *_with_pods(children), *needed}
     return tuple(
         Delete(ObjectRef.of(found), found["metadata"]["uid"])
         for found in children.of_kind("ConfigMap")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from slipway.api import Condition, Conditions, find
+from slipway.api.rollout_status import Candidate, RolloutStatus
 from slipway.plan import Event
 from slipway.serving import reasons
 
@@ -22,6 +23,25 @@ def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event
     turned = (one for one in told if conditions.turned(one.type) and one.reason not in _QUIET)
     made = {one.reason: _event(one) for one in turned if _is_news(one, previous)}
     return tuple(made.values())
+
+
+def shifts(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
+    """Return the Event for a candidate whose share of the requests is another than before."""
+    old, new = before.candidate, after.candidate
+    if new is None or not new.steps or new.promoted or _share(old) == _share(new):
+        return ()
+    if old is not None and old.revision != new.revision and _share(new) == _share(None):
+        return ()
+    verb = "are mirrored" if new.mirror else "go"
+    matched = ", and those that match," if new.matching else ""
+    text = f"{new.weight} % of the requests{matched} {verb} to revision {new.revision}."
+    return (Event("Normal", reasons.TRAFFIC_SHIFTED, text),)
+
+
+def _share(candidate: Candidate | None) -> tuple[int, bool, bool]:
+    if candidate is None:
+        return (0, False, False)
+    return (candidate.weight, candidate.mirror, candidate.matching)
 
 
 def _is_news(condition: Condition, previous: Sequence[Condition]) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from slipway.api import ModelDeployment, TrainingJob
 from slipway.api.model_deployment import ModelStatus
+from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
 from slipway.serving.snapshot import ServingSnapshot
 
@@ -25,20 +26,57 @@ def resolve(snapshot: ServingSnapshot) -> Resolution:
     """
     deployment, job = snapshot.deployment, snapshot.training_job
     model = deployment.spec.model
+    if model.training_job_selector is not None:
+        return _newest(deployment, snapshot.selected_jobs)
     if model.training_job is None:
         return _from_uri(deployment)
     package = job.status.package if job else None
     if job and package:
-        resolved = ModelStatus(
-            name=model.name or package.model_name,
-            uri=package.uri,
-            sha256=package.sha256,
-            training_job=job.metadata.name,
-            training_job_uid=job.metadata.uid,
-        )
+        resolved = _packaged(deployment, job, package)
         text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
         return Resolution(resolved, reasons.RESOLVED, text)
     return _without_package(deployment, model.training_job.name, job)
+
+
+def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageStatus) -> ModelStatus:
+    return ModelStatus(
+        name=deployment.spec.model.name or package.model_name,
+        uri=package.uri,
+        sha256=package.sha256,
+        training_job=job.metadata.name,
+        training_job_uid=job.metadata.uid,
+    )
+
+
+def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resolution:
+    """Return the newest package of the selected jobs.
+
+    What was served before is kept where only older ones are left: a job that is deleted takes
+    nobody back to the model before.
+    """
+    previous = deployment.status.model
+    known = (previous.packaged_at or "") if previous else ""
+    newest = max(jobs, key=_age, default=None)
+    package = newest.status.package if newest else None
+    if newest is not None and package is not None and _age(newest)[0] >= known:
+        found = _packaged(deployment, newest, package)
+        found = found.model_copy(update={"packaged_at": newest.status.completion_time})
+        text = f"The newest package is TrainingJob {newest.metadata.name}'s, {package.uri}."
+        return Resolution(found, reasons.RESOLVED, text)
+    if previous is not None and previous.packaged_at is not None:
+        kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
+        text = f"No selected TrainingJob has a newer package than {previous.uri}."
+        return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
+    text = (
+        "No TrainingJob that spec.model.trainingJobSelector selects has a package yet; the first "
+        "one is served once it is made."
+    )
+    return Resolution(None, reasons.WAITING_FOR_TRAINING_JOB, text)
+
+
+def _age(job: TrainingJob) -> tuple[str, str]:
+    """Return when a job was complete (RFC 3339 in UTC, which sorts as text), then its UID."""
+    return job.status.completion_time or job.metadata.creation_timestamp, job.metadata.uid
 
 
 def _from_uri(deployment: ModelDeployment) -> Resolution:

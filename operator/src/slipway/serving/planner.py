@@ -1,105 +1,86 @@
 """From a snapshot of a ModelDeployment to the plan for it.
 
-The archive is resolved; what its pods are made of is a revision; the revision's ConfigMaps come
-before the Deployment, which Kubernetes rolls over by itself; what is reached from outside comes
-last. Where there is no archive to serve, what serves already is left as it is.
+The archive is resolved; what its pods are made of is a revision; the rollout's state machine says
+which revision serves, which one is tried beside it and with how many requests. A revision's
+ConfigMaps come before its Deployment, and what is reached from outside comes last. Where there is
+no archive to serve, what serves already is left as it is.
 """
 
 from datetime import datetime
 
-from slipway.api import Conditions, ModelDeployment
-from slipway.plan import PROBLEM_SECONDS, Children, Delete, Manifest, Plan
-from slipway.serving.autoscaler import autoscaler, unwanted_autoscaler
-from slipway.serving.budget import budget
-from slipway.serving.config_maps import config_maps, obsolete
-from slipway.serving.containers import credentials_secret
-from slipway.serving.events import events
-from slipway.serving.model import resolve
-from slipway.serving.pods import pods_of
-from slipway.serving.problems import Problem, find_problem
-from slipway.serving.progress import Progress, observe
+from slipway.api import Conditions
+from slipway.plan import PROBLEM_SECONDS, Plan
+from slipway.serving.events import events, shifts
+from slipway.serving.look import Look
+from slipway.serving.model import Resolution, resolve
+from slipway.serving.problems import Problem
+from slipway.serving.progress import Progress
 from slipway.serving.reasons import PODS_REFUSED
-from slipway.serving.revision import Revision, revision_of
-from slipway.serving.service import service
-from slipway.serving.slots import BLUE, Slot, live_workload, slot_of
+from slipway.serving.revision import revision_of
+from slipway.serving.rollout.machine import advance
+from slipway.serving.rollout.wake import wake
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.serving.status import Findings, compose, set_conditions
-from slipway.serving.workload import scale, workload
+from slipway.serving.work import Work
 from slipway.settings import Settings
-from slipway.store import store_secret
 
 
 def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     """Return what should be done for a ModelDeployment now; ``now`` has a time zone."""
-    deployment, children = snapshot.deployment, snapshot.children
+    deployment = snapshot.deployment
     if deployment.metadata.deletion_timestamp:
         return Plan()
     resolution = resolve(snapshot)
     model = resolution.model
-    revision = revision_of(deployment, model, settings) if model else None
-    active = slot_of(deployment, children, BLUE)
-    live = live_workload(deployment, children, active)
-    rollout = observe(deployment, live, revision.name if revision else None)
-    problem = _problem(deployment, children, rollout)
-    found = Findings(deployment, resolution, rollout, active, problem)
+    wanted = revision_of(deployment, model, settings) if model else None
+    look = Look(snapshot, wanted, now)
+    before = look.state()
+    seen = look.seen(before)
+    work = Work(look, advance(before, seen), seen, settings)
+    found = _findings(work, resolution)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
-    patch = scale(deployment, live, active) if revision or live else None
+    due = (PROBLEM_SECONDS if found.problem else None, wake(work.state, seen))
     return Plan(
-        apply=(
-            *_pods(deployment, children, revision, active, settings),
-            *(_reach(deployment, active) if revision or live else ()),
-        ),
-        patch=(patch,) if patch else (),
-        delete=(*unwanted_autoscaler(deployment, children), *_leftovers(children, rollout)),
+        apply=work.applies(),
+        patch=work.patches(),
+        delete=work.deletes(found.serving),
         status=compose(found, conditions.to_list()).to_wire(),
-        events=events(deployment.status.conditions, conditions),
-        requeue_after=PROBLEM_SECONDS if found.problem else None,
+        events=(
+            *events(deployment.status.conditions, conditions),
+            *shifts(before, work.state),
+        ),
+        requeue_after=min((one for one in due if one is not None), default=None),
     )
 
 
-def _pods(
-    deployment: ModelDeployment,
-    children: Children,
-    revision: Revision | None,
-    active: Slot,
-    settings: Settings,
-) -> tuple[Manifest, ...]:
-    """Return what the pods of a revision need, and the Deployment that makes them."""
-    if revision is None:
-        return ()
-    secret = credentials_secret(deployment, revision.model, settings)
-    own = secret == settings.store.secret_name
-    namespace = deployment.metadata.namespace
-    return (
-        *((store_secret(settings.store, namespace),) if own else ()),
-        *config_maps(deployment, children, revision),
-        workload(deployment, revision, active),
+def _findings(work: Work, resolution: Resolution) -> Findings:
+    """Return all that the status follows from."""
+    look, state = work.look, work.state
+    stable = state.candidate is None and work.serving == state.stable_revision
+    serving = Progress(wanted=look.pods_wanted(state.active_slot))
+    if work.serving is not None:
+        serving = look.progress(state.active_slot, work.serving, was_complete=stable)
+    beside = look.progress(work.spare.name, work.beside or "") if work.live(work.spare) else None
+    return Findings(
+        deployment=look.deployment,
+        resolution=resolution,
+        state=state,
+        serving=serving,
+        beside=beside,
+        active=work.active,
+        problem=_problem(look, work.beside, serving),
+        requests=work.seen.requests,
     )
 
 
-def _reach(deployment: ModelDeployment, active: Slot) -> tuple[Manifest, ...]:
-    """Return what leads to the pods of the serving slot and keeps them up."""
-    scaler = autoscaler(deployment, active)
-    return (
-        service(deployment, active),
-        *((scaler,) if scaler else ()),
-        budget(deployment, active),
-    )
-
-
-def _problem(deployment: ModelDeployment, children: Children, rollout: Progress) -> Problem | None:
+def _problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:
     """Return what keeps the rollout up; after it, a pod in trouble counts only if none serves."""
-    if rollout.revision is None or (rollout.complete and rollout.available > 0):
+    if beside is not None:
+        return look.problem(beside)
+    if serving.revision is None or (serving.complete and serving.available > 0):
         return None
-    found = find_problem(deployment, pods_of(children, rollout.revision))
-    if found is None and rollout.refusal:
-        return Problem(PODS_REFUSED, f"The pods are refused: {rollout.refusal}")
+    found = look.problem(serving.revision)
+    if found is None and serving.refusal:
+        return Problem(PODS_REFUSED, f"The pods are refused: {serving.refusal}")
     return found
-
-
-def _leftovers(children: Children, rollout: Progress) -> tuple[Delete, ...]:
-    """Return the deletion of old revisions' ConfigMaps, once nothing can need them."""
-    if rollout.revision is None or not rollout.complete:
-        return ()
-    return obsolete(children, rollout.revision)

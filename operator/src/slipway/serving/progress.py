@@ -1,61 +1,66 @@
-"""How far a revision's rollout is, by the Deployment's own word."""
+"""How far a revision is in a slot, by the word of the slot's Deployment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.api import ModelDeployment, find
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
-from slipway.serving import reasons
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of pods, and whether the rollout is complete or stuck.
+    """Counts of one Deployment's pods, and whether a revision's rollout in it is complete or stuck.
 
-    ``revision`` is the wanted one, or the live one where nothing is wanted; ``wanted`` is how many
-    pods there should be. ``available`` counts pods that have been ready for some seconds.
+    ``revision`` is the one that was asked about; ``wanted`` is how many pods there should be,
+    ``replicas`` how many the Deployment is told to have. ``available`` counts pods that have been
+    ready for some seconds. ``pure`` tells that all pods are of the revision.
     """
 
     revision: str | None = None
     wanted: int = 0
+    replicas: int = 0
     total: int = 0
     updated: int = 0
     available: int = 0
     exists: bool = False
+    pure: bool = False
     complete: bool = False
     stuck: bool = False
     refusal: str = ""
 
+    def up(self, count: int) -> bool:
+        """Tell whether so many pods of the revision are available, and none of another one is."""
+        return self.pure and self.available >= count
 
-def observe(deployment: ModelDeployment, live: Manifest | None, revision: str | None) -> Progress:
-    """Return where the rollout of a revision stands; with None, of the one that is live."""
+
+def observe(
+    live: Manifest | None, revision: str | None, wanted: int, *, was_complete: bool = False
+) -> Progress:
+    """Return where the rollout of a revision stands in a Deployment, of which there may be none.
+
+    Once it ``was_complete``, scaling up does not undo that.
+    """
     if live is None:
-        return Progress(revision=revision, wanted=_wanted(deployment, 1))
+        return Progress(revision=revision, wanted=wanted)
     status = live.get("status") or {}
-    was_complete = _was_complete(deployment, revision or live_revision(live))
-    current = revision in (None, live_revision(live)) and (was_complete or _is_seen(live))
-    wanted = _wanted(deployment, int((live.get("spec") or {}).get("replicas", 1)))
+    current = revision == live_revision(live) and (was_complete or _is_seen(live))
     total, available = _count(status, "replicas"), _count(status, "availableReplicas")
     updated = _count(status, "updatedReplicas") if current else 0
+    pure = current and updated == total
     return Progress(
-        revision=revision or live_revision(live),
+        revision=revision,
         wanted=wanted,
+        replicas=int((live.get("spec") or {}).get("replicas", 1)),
         total=total,
         updated=updated,
         available=available,
         exists=True,
-        complete=current and updated == total and _enough(wanted, total, available, was_complete),
+        pure=pure,
+        complete=pure and _enough(wanted, total, available, was_complete),
         stuck=current and _reason(status, "Progressing", "False") == "ProgressDeadlineExceeded",
         refusal=_message(status, "ReplicaFailure"),
     )
-
-
-def _wanted(deployment: ModelDeployment, live: int) -> int:
-    """Return how many pods there should be: the autoscaler's number where there is one."""
-    auto = deployment.spec.autoscaling
-    return deployment.spec.replicas if auto is None else max(live, auto.min_replicas)
 
 
 def _enough(wanted: int, total: int, available: int, was_complete: bool) -> bool:
@@ -63,13 +68,6 @@ def _enough(wanted: int, total: int, available: int, was_complete: bool) -> bool
     if wanted == 0:
         return total == 0
     return available >= (1 if was_complete else wanted)
-
-
-def _was_complete(deployment: ModelDeployment, revision: str | None) -> bool:
-    """Tell whether the revision's rollout was complete when the status was last written."""
-    progressing = find(deployment.status.conditions, reasons.PROGRESSING)
-    done = progressing is not None and progressing.reason == reasons.ROLLOUT_COMPLETE
-    return done and deployment.status.revision == revision
 
 
 def _is_seen(live: Manifest) -> bool:

@@ -77,6 +77,22 @@ SCALED_TO_ZERO = "ScaledToZero"
 SERVING = "Serving"
 """The wanted revision answers predictions."""
 
+PAUSED = "Paused"
+"""The rollout waits for a person: ``rollout.paused`` is set, or a pause has no duration."""
+VERIFYING = "Verifying"
+"""The wanted revision has taken over, and is judged before the one before goes."""
+ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
+"""There is too little traffic to judge the wanted revision by; the rollout waits for more."""
+ANALYSIS_FAILED = "AnalysisFailed"
+"""The wanted revision was rolled back, for its analysis failed."""
+ABORTED = "Aborted"
+"""The wanted revision was rolled back, for it was asked to be (``rollout.abort``)."""
+TRAFFIC_SHIFTED = "TrafficShifted"
+"""Event: another share of the requests goes to the wanted revision."""
+
+FATAL = frozenset({DIGEST_MISMATCH, INVALID_ARCHIVE, SMOKE_TEST_FAILED})
+"""Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
+
 ABOUT_THE_MODEL = frozenset(
     {
         DIGEST_MISMATCH,
@@ -104,6 +120,9 @@ WARNINGS = ABOUT_THE_MODEL | {
     UNSCHEDULABLE,
     PODS_REFUSED,
     PROGRESS_DEADLINE_EXCEEDED,
+    ANALYSIS_FAILED,
+    ANALYSIS_INCONCLUSIVE,
+    ABORTED,
     NO_PODS_AVAILABLE,
 }
 """Reasons that a person should look at: their events are warnings."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +52,21 @@ def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Setti
 
 def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
     """Return a revision's template for the pods of one slot."""
-    found = deepcopy(template)
-    found["metadata"]["labels"][names.TRACK] = track
-    for spread in found["spec"].get("topologySpreadConstraints", ()):
-        labels = spread["labelSelector"]["matchLabels"]
-        if names.TRACK in labels:
-            labels[names.TRACK] = track
-    return found
+    meta, spec = template["metadata"], template["spec"]
+    labels = {**meta["labels"], names.TRACK: track}
+    spread = [_spread_in(one, track) for one in spec.get("topologySpreadConstraints", ())]
+    return {
+        **template,
+        "metadata": {**meta, "labels": labels},
+        "spec": {**spec, "topologySpreadConstraints": spread},
+    }
+
+
+def _spread_in(constraint: dict[str, Any], track: str) -> dict[str, Any]:
+    labels = constraint["labelSelector"]["matchLabels"]
+    if names.TRACK not in labels:
+        return constraint
+    return {**constraint, "labelSelector": {"matchLabels": {**labels, names.TRACK: track}}}
 
 
 def recorded(deployment: ModelDeployment, children: Children, name: str | None) -> Revision | None:
@@ -69,9 +76,7 @@ def recorded(deployment: ModelDeployment, children: Children, name: str | None) 
     """
     if not name:
         return None
-    namespace, config_map = deployment.metadata.namespace, names.config_map(deployment, name)
-    live = children.get("v1", "ConfigMap", namespace, config_map)
-    files: dict[str, str] = (live or {}).get("data") or {}
+    files = kept_files(deployment, children, name)
     if RECORD_FILE not in files:
         return None
     record = json.loads(files[RECORD_FILE])
@@ -80,6 +85,13 @@ def recorded(deployment: ModelDeployment, children: Children, name: str | None) 
     spec = deployment.spec.model_copy(update={"server": server})
     then = deployment.model_copy(update={"spec": spec})
     return Revision(name, model, record["template"], files, proxy(then, model))
+
+
+def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:
+    """Return what is in a revision's immutable ConfigMap; empty where there is none."""
+    namespace, config_map = deployment.metadata.namespace, names.config_map(deployment, name)
+    live = children.get("v1", "ConfigMap", namespace, config_map)
+    return (live or {}).get("data") or {}
 
 
 def _record(deployment: ModelDeployment, model: ModelStatus, template: dict[str, Any]) -> str:

@@ -5,13 +5,11 @@ as they are while traffic moves, and promotion is a change of the Services' sele
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from slipway.api import ModelDeployment
+from slipway.api.rollout_status import SlotName
 from slipway.plan import Children, Manifest
 from slipway.serving import names
-
-SlotName = Literal["blue", "green"]
 
 BLUE: SlotName = "blue"
 """The slot that a ModelDeployment's first revision gets; its Deployment has the object's name."""
@@ -29,10 +27,10 @@ class Slot:
     workload: str
     track: str
 
-    @property
-    def other(self) -> SlotName:
-        """The name of the other slot."""
-        return GREEN if self.name == BLUE else BLUE
+
+def other_slot(name: SlotName) -> SlotName:
+    """Return the name of the other slot."""
+    return GREEN if name == BLUE else BLUE
 
 
 def slot_of(deployment: ModelDeployment, children: Children, name: SlotName) -> Slot:

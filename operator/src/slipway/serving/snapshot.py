@@ -14,12 +14,14 @@ class ServingSnapshot:
 
     ``children`` are the Deployment, ReplicaSets, Pods, Service, ConfigMaps, autoscaler and
     disruption budget with the deployment's label. ``training_job`` is the one that ``spec.model``
-    names; None where it names none or there is none. ``traffic`` is what the pods of the two
+    names; None where it names none or there is none. ``selected_jobs`` are those with a package
+    that ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two
     revisions of a rollout answered, while an analysis goes on and they were asked.
     """
 
     deployment: ModelDeployment
     children: Children = field(default_factory=Children)
     training_job: TrainingJob | None = None
+    selected_jobs: tuple[TrainingJob, ...] = ()
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None

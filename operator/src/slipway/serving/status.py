@@ -4,22 +4,37 @@ from dataclasses import dataclass
 
 from slipway.api import Condition, Conditions, ModelDeployment
 from slipway.api.model_deployment import ModelDeploymentStatus
+from slipway.api.rollout_status import Candidate, RolloutStatus
 from slipway.serving import names, reasons
 from slipway.serving.model import Resolution
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
+from slipway.serving.rollout.requests import Requests
+from slipway.serving.rollout.stepping import is_open
 from slipway.serving.slots import Slot
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the status follows from."""
+    """All that the status follows from.
+
+    ``serving`` tells of the slot that serves, ``beside`` of the other one, if there is such.
+    """
 
     deployment: ModelDeployment
     resolution: Resolution
-    rollout: Progress
+    state: RolloutStatus
+    serving: Progress
+    beside: Progress | None
     active: Slot
     problem: Problem | None
+    requests: Requests
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that is rolled out, or that was."""
+        candidate = self.state.candidate
+        return candidate.revision if candidate else self.state.stable_revision
 
 
 @dataclass(frozen=True)
@@ -49,27 +64,75 @@ def _model_ready(found: Findings) -> _Value:
 
 
 def _progressing(found: Findings) -> _Value:
-    rollout, problem = found.rollout, found.problem
+    state, problem = found.state, found.problem
+    candidate = state.candidate
     if found.resolution.model is None:
         return _Value(False, reasons.WAITING_FOR_MODEL, "There is no archive to roll out yet.")
-    if rollout.complete and problem is None:
-        text = f"All pods are of revision {rollout.revision}."
+    if state.failed is not None:
+        return _Value(False, state.failed.reason, state.failed.message)
+    if state.phase == "Paused" and candidate is not None:
+        return _paused(candidate, found)
+    if candidate is not None and candidate.steps:
+        return _beside(candidate, problem)
+    return _in_place(found)
+
+
+def _in_place(found: Findings) -> _Value:
+    serving, problem = found.serving, found.problem
+    if serving.complete and problem is None:
+        text = f"All pods are of revision {serving.revision}."
         return _Value(False, reasons.ROLLOUT_COMPLETE, text)
-    if rollout.stuck:
+    if serving.stuck:
         limit = found.deployment.spec.rollout.progress_deadline_seconds
         why = f" {problem.message}" if problem else ""
-        text = f"No pod of revision {rollout.revision} came up in {limit} s.{why}"
+        text = f"No pod of revision {serving.revision} came up in {limit} s.{why}"
         return _Value(False, reasons.PROGRESS_DEADLINE_EXCEEDED, text)
     if problem:
         return _Value(True, problem.reason, problem.message)
-    text = f"Pods of revision {rollout.revision} are being made."
+    text = f"Pods of revision {serving.revision} are being made."
     return _Value(True, reasons.ROLLING_OUT, text)
 
 
+def _beside(candidate: Candidate, problem: Problem | None) -> _Value:
+    """Return how far a revision is that is tried beside the stable one."""
+    if candidate.promoted:
+        text = f"Revision {candidate.revision} answers all requests, and is judged by them."
+        return _Value(True, reasons.VERIFYING, text)
+    if problem:
+        return _Value(True, problem.reason, problem.message)
+    return _Value(True, reasons.ROLLING_OUT, f"{_where(candidate)}.")
+
+
+def _where(candidate: Candidate) -> str:
+    """Return how far a candidate is, in words."""
+    share = f"{candidate.weight} % of the requests"
+    if candidate.mirror:
+        share += ", mirrored,"
+    if candidate.matching:
+        share += ", and those that match,"
+    step = f"step {candidate.step} of {candidate.steps} ({candidate.current})"
+    return f"{share} go to revision {candidate.revision}, which is at {step}"
+
+
+def _paused(candidate: Candidate, found: Findings) -> _Value:
+    """Return what a rollout waits for."""
+    where = _where(candidate) if candidate.steps else f"Revision {candidate.revision} is held"
+    if found.requests.paused:
+        text = f"{where}: rollout.paused holds it."
+        return _Value(True, reasons.PAUSED, text)
+    for analysis in (candidate.analysis, candidate.background):
+        if is_open(analysis) and analysis is not None:
+            text = f"{where}: it cannot be judged. {analysis.message}"
+            return _Value(True, reasons.ANALYSIS_INCONCLUSIVE, text)
+    ask = f"{candidate.revision}/{candidate.step}"
+    text = f"{where}: write rollout.promote: {ask} to go on, or rollout.abort to go back."
+    return _Value(True, reasons.PAUSED, text)
+
+
 def _available(found: Findings) -> _Value:
-    if found.rollout.available > 0:
+    if found.serving.available > 0:
         return _Value(True, reasons.PODS_AVAILABLE, "Pods answer predictions.")
-    if found.rollout.wanted == 0:
+    if found.serving.wanted == 0:
         return _Value(False, reasons.SCALED_TO_ZERO, "spec.replicas is 0: set it to 1 or more.")
     return _Value(False, reasons.NO_PODS_AVAILABLE, "No pod answers predictions.")
 
@@ -90,16 +153,18 @@ def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
 
 def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
     """Return the whole status; what is served stays known while there is nothing new to serve."""
-    deployment, rollout = found.deployment, found.rollout
-    known = rollout.revision is not None
+    deployment, serving, beside = found.deployment, found.serving, found.beside
+    tried = found.state.candidate is not None and found.state.candidate.slot != found.active.name
+    newest = beside if beside is not None and tried else serving
     return ModelDeploymentStatus(
         observed_generation=deployment.metadata.generation,
         conditions=conditions,
-        revision=rollout.revision,
+        revision=found.revision,
         model=found.resolution.model or deployment.status.model,
-        url=names.url(deployment) if known else None,
-        replicas=rollout.total,
-        updated_replicas=rollout.updated,
-        ready_replicas=rollout.available,
+        url=names.url(deployment) if found.revision else None,
+        replicas=serving.total + (beside.total if beside else 0),
+        updated_replicas=newest.updated,
+        ready_replicas=serving.available,
+        rollout=found.state if found.revision else None,
         selector=names.selector_text(deployment, found.active.track),
     )

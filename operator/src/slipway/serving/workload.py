@@ -12,8 +12,13 @@ MIN_READY_SECONDS = 3
 REVISION_HISTORY = 1
 
 
-def workload(deployment: ModelDeployment, revision: Revision, slot: Slot) -> Manifest:
-    """Return a slot's Deployment with a revision in it; without ``replicas``, see `scale`."""
+def workload(
+    deployment: ModelDeployment, revision: Revision, slot: Slot, *, paused: bool = False
+) -> Manifest:
+    """Return a slot's Deployment with a revision in it; without ``replicas``, see `scale`.
+
+    While it is ``paused`` no pod is replaced by one of another revision.
+    """
     rollout = deployment.spec.rollout
     rolling = {
         "maxSurge": rollout.rolling_update.max_surge,
@@ -25,6 +30,7 @@ def workload(deployment: ModelDeployment, revision: Revision, slot: Slot) -> Man
         "minReadySeconds": MIN_READY_SECONDS,
         "progressDeadlineSeconds": rollout.progress_deadline_seconds,
         "revisionHistoryLimit": REVISION_HISTORY,
+        **({"paused": True} if paused else {}),
         "template": in_slot(revision.template, slot.track),
     }
     return {

@@ -1,0 +1,131 @@
+"""From a snapshot to what the rollout's state machine looks at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from slipway.api import ModelDeployment
+from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.rollout_status import RolloutStatus, SlotName
+from slipway.plan import Children
+from slipway.serving import analysis, names, routing
+from slipway.serving.pods import pods_of
+from slipway.serving.problems import Problem, find_problem
+from slipway.serving.progress import Progress, live_revision, observe
+from slipway.serving.revision import Revision, recorded
+from slipway.serving.rollout.requests import requests_of
+from slipway.serving.rollout.seen import Limits, Seen
+from slipway.serving.rollout.steps import programme_of
+from slipway.serving.slots import BLUE, GREEN, live_workload, slot_of
+from slipway.serving.snapshot import ServingSnapshot
+
+
+@dataclass(frozen=True)
+class Look:
+    """A snapshot with the revision that is asked for, as its parts are asked about."""
+
+    snapshot: ServingSnapshot
+    wanted: Revision | None
+    now: datetime
+
+    @property
+    def deployment(self) -> ModelDeployment:
+        """The ModelDeployment."""
+        return self.snapshot.deployment
+
+    @property
+    def children(self) -> Children:
+        """Its children."""
+        return self.snapshot.children
+
+    def state(self) -> RolloutStatus:
+        """Return the status of the rollout; where none was written, what can be told without."""
+        known = self.deployment.status.rollout
+        if known is not None:
+            return known
+        active = self._served_slot()
+        live = live_workload(
+            self.deployment, self.children, slot_of(self.deployment, self.children, active)
+        )
+        revision = live_revision(live) if live else None
+        if revision is None or not observe(live, revision, 1).complete:
+            return RolloutStatus(active_slot=active)
+        return RolloutStatus(active_slot=active, stable_revision=revision)
+
+    def _served_slot(self) -> SlotName:
+        """Return the slot that the Service leads to."""
+        meta = self.deployment.metadata
+        live = self.children.get("v1", "Service", meta.namespace, meta.name) or {}
+        track = ((live.get("spec") or {}).get("selector") or {}).get(names.TRACK)
+        return GREEN if track == GREEN else BLUE
+
+    def revisions(self, state: RolloutStatus) -> dict[str, Revision]:
+        """Return the revisions that a status speaks of and that can be made, by name."""
+        candidate, retired = state.candidate, state.retired
+        asked = (
+            state.stable_revision,
+            candidate.revision if candidate else None,
+            retired.revision if retired else None,
+        )
+        wanted = self.wanted
+        others = (name for name in asked if wanted is None or name != wanted.name)
+        found = (recorded(self.deployment, self.children, name) for name in others)
+        known = {one.name: one for one in found if one}
+        return {**known, wanted.name: wanted} if wanted else known
+
+    def progress(self, slot: SlotName, revision: str, *, was_complete: bool = False) -> Progress:
+        """Return how far a revision is in a slot."""
+        live = live_workload(
+            self.deployment, self.children, slot_of(self.deployment, self.children, slot)
+        )
+        return observe(live, revision, self.pods_wanted(slot), was_complete=was_complete)
+
+    def pods_wanted(self, slot: SlotName) -> int:
+        """Return how many pods a slot that serves should have: the autoscaler's number if any."""
+        auto = self.deployment.spec.autoscaling
+        if auto is None:
+            return self.deployment.spec.replicas
+        return max(self._replicas(slot), auto.min_replicas)
+
+    def _replicas(self, slot: SlotName) -> int:
+        live = live_workload(
+            self.deployment, self.children, slot_of(self.deployment, self.children, slot)
+        )
+        return int(((live or {}).get("spec") or {}).get("replicas", 1)) if live else 0
+
+    def base(self, state: RolloutStatus) -> int:
+        """Return how many pods are to serve; an autoscaler takes none away during a rollout."""
+        count = self.pods_wanted(state.active_slot)
+        candidate = state.candidate
+        if self.deployment.spec.autoscaling is None or candidate is None:
+            return count
+        return count if candidate.slot == state.active_slot else max(count, candidate.base)
+
+    def problem(self, revision: str) -> Problem | None:
+        """Return what is wrong with the pods of a revision."""
+        return find_problem(self.deployment, pods_of(self.children, revision))
+
+    def seen(self, state: RolloutStatus) -> Seen:
+        """Return what the state machine looks at."""
+        rollout = self.deployment.spec.rollout
+        revisions = self.revisions(state)
+        return Seen(
+            now=self.now,
+            wanted=self.wanted.name if self.wanted else None,
+            programme=programme_of(rollout),
+            requests=requests_of(self.deployment),
+            limits=Limits(
+                deadline=rollout.progress_deadline_seconds,
+                scale_down_delay=rollout.scale_down_delay_seconds,
+                history=rollout.history_limit,
+            ),
+            base=self.base(state),
+            progress=self.progress,
+            recorded=lambda name: name in revisions,
+            settled=lambda after: routing.settled(self.deployment, self.children, revisions, after),
+            problem=self.problem,
+            evaluate=self._evaluate,
+            models={name: revision.model for name, revision in revisions.items()},
+        )
+
+    def _evaluate(self, spec: Analysis, state: AnalysisState) -> AnalysisState:
+        return analysis.evaluate(spec, state, self.snapshot.traffic, self.now)

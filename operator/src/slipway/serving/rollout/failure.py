@@ -1,0 +1,78 @@
+"""Why a candidate goes back: by request, by an analysis, or since its pods do not come up."""
+
+from dataclasses import dataclass
+
+from slipway.api.analysis import AnalysisState
+from slipway.api.conditions import parse_time
+from slipway.api.rollout_status import Candidate, RolloutStatus
+from slipway.serving import reasons
+from slipway.serving.rollout.candidate import in_place
+from slipway.serving.rollout.seen import Seen
+
+MAX_MESSAGE = 4096
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A reason of `slipway.serving.reasons` and a sentence with the figures."""
+
+    reason: str
+    message: str
+
+
+def failure_of(state: RolloutStatus, seen: Seen) -> Failure | None:
+    """Return why the candidate is to go back to stable; None while there is no reason."""
+    candidate = state.candidate
+    if candidate is None:
+        return None
+    if candidate.revision in seen.requests.aborted:
+        return _aborted(state, seen)
+    if in_place(state):
+        return None
+    found = _fatal(candidate, seen) or _judgement(candidate) or _too_slow(candidate, seen)
+    if found is None:
+        return None
+    text = f"Revision {candidate.revision} was rolled back: {found.message}"
+    return Failure(found.reason, text[:MAX_MESSAGE])
+
+
+def _aborted(state: RolloutStatus, seen: Seen) -> Failure | None:
+    """Return the failure of an aborted candidate, if there is something to go back to."""
+    candidate, stable = state.candidate, state.stable_revision
+    if candidate is None or stable is None or not seen.recorded(stable):
+        return None
+    text = (
+        f"Revision {candidate.revision} was aborted by request at {candidate.weight} % of the "
+        "requests."
+    )
+    return Failure(reasons.ABORTED, text)
+
+
+def _fatal(candidate: Candidate, seen: Seen) -> Failure | None:
+    problem = seen.problem(candidate.revision)
+    if problem is None or problem.reason not in reasons.FATAL:
+        return None
+    return Failure(problem.reason, problem.message)
+
+
+def _judgement(candidate: Candidate) -> Failure | None:
+    for analysis in (candidate.analysis, candidate.background):
+        if analysis is not None and analysis.phase == "Failed":
+            return Failure(reasons.ANALYSIS_FAILED, _figures(candidate, analysis))
+    return None
+
+
+def _figures(candidate: Candidate, analysis: AnalysisState) -> str:
+    share = f"{'a mirrored ' if candidate.mirror else ''}{candidate.weight} % of the requests"
+    return f"at {share} its analysis failed: {analysis.message}"
+
+
+def _too_slow(candidate: Candidate, seen: Seen) -> Failure | None:
+    since = parse_time(candidate.waiting_since)
+    limit = seen.limits.deadline
+    if since is None or (seen.now - since).total_seconds() < limit:
+        return None
+    problem = seen.problem(candidate.revision)
+    why = f" {problem.message}" if problem else ""
+    text = f"too few of its pods were ready for {limit} s.{why}"
+    return Failure(reasons.PROGRESS_DEADLINE_EXCEEDED, text)

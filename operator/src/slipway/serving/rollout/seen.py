@@ -1,0 +1,47 @@
+"""All that the rollout's state machine looks at."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.model_deployment import ModelStatus
+from slipway.api.rollout_status import RolloutStatus, SlotName
+from slipway.serving.problems import Problem
+from slipway.serving.progress import Progress
+from slipway.serving.rollout.requests import Requests
+from slipway.serving.rollout.steps import Programme
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The spec's times in seconds, and how many ended rollouts are remembered."""
+
+    deadline: int
+    scale_down_delay: int
+    history: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at the world.
+
+    ``wanted`` is the revision that the spec asks for; None while its archive is not known.
+    ``progress`` tells of a revision in a slot. ``base`` is how many pods are to serve.
+    ``recorded`` tells whether a revision can be made again. ``settled`` tells whether the serving
+    pods know of the shares that a status stands for. ``problem`` is what is wrong with the pods of
+    the candidate.
+    """
+
+    now: datetime
+    wanted: str | None
+    programme: Programme | None
+    requests: Requests
+    limits: Limits
+    base: int
+    progress: Callable[[SlotName, str], Progress]
+    recorded: Callable[[str], bool]
+    settled: Callable[[RolloutStatus], bool]
+    problem: Callable[[str], Problem | None]
+    evaluate: Callable[[Analysis, AnalysisState], AnalysisState]
+    models: Mapping[str, ModelStatus]

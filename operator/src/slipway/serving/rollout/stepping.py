@@ -1,0 +1,136 @@
+"""One step after the other: what each waits for, and what it changes."""
+
+from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.conditions import parse_time, timestamp
+from slipway.api.rollout_status import Candidate, RolloutStatus
+from slipway.serving.rollout.candidate import (
+    changed,
+    current_step,
+    desired_replicas,
+    in_place,
+    is_ready,
+    programme_for,
+)
+from slipway.serving.rollout.seen import Seen
+from slipway.serving.rollout.steps import (
+    Analyse,
+    Pause,
+    Programme,
+    Promote,
+    SetReplicas,
+    SetWeight,
+    Step,
+)
+
+
+def share(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+    """Set what goes to the candidate: its step's share while it is ready, else nothing at all."""
+    candidate = state.candidate
+    if candidate is None or in_place(state) or candidate.promoted:
+        return state
+    wanted = _wanted_share(candidate, programme_for(candidate, seen), seen)
+    after = changed(candidate, weight=wanted.weight, mirror=wanted.mirror, matching=wanted.matching)
+    return state.model_copy(update={"candidate": after})
+
+
+def _wanted_share(candidate: Candidate, programme: Programme, seen: Seen) -> SetWeight:
+    if not is_ready(candidate, seen):
+        return SetWeight(0)
+    step = current_step(candidate, programme)
+    if isinstance(step, SetWeight):
+        enough = _is_up(candidate, programme, seen) or _has_share(candidate, step)
+        if enough:
+            return step
+    said = [one for one in programme.steps[: candidate.step] if isinstance(one, SetWeight)]
+    return said[-1] if said else SetWeight(0)
+
+
+def _has_share(candidate: Candidate, step: SetWeight) -> bool:
+    return SetWeight(candidate.weight, candidate.mirror, candidate.matching) == step
+
+
+def _is_up(candidate: Candidate, programme: Programme, seen: Seen) -> bool:
+    needed = desired_replicas(candidate, programme)
+    return seen.progress(candidate.slot, candidate.revision).up(needed)
+
+
+def take_step(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+    """Judge the candidate, and go on to the next step if the current one is done."""
+    candidate = state.candidate
+    if candidate is None or in_place(state):
+        return state
+    programme = programme_for(candidate, seen)
+    judged = _judged(candidate, programme, seen)
+    if judged != candidate:
+        return state.model_copy(update={"candidate": judged})
+    step = current_step(candidate, programme)
+    if step is None or not _may_go_on(candidate, programme, seen):
+        return state
+    if candidate.revision in seen.requests.promoted and candidate.step < programme.promotion:
+        return _at_step(state, candidate, seen, programme.promotion)
+    if not _is_done(state, candidate, step, seen):
+        return state
+    if isinstance(step, Promote):
+        state = state.model_copy(update={"active_slot": candidate.slot})
+        candidate = changed(candidate, promoted=True, weight=100, mirror=False, matching=False)
+    return _at_step(state, candidate, seen, candidate.step + 1)
+
+
+def _may_go_on(candidate: Candidate, programme: Programme, seen: Seen) -> bool:
+    """Tell whether steps may follow: not while it is paused, nor while nothing is asked for."""
+    asked = candidate.revision in seen.requests.promoted
+    if seen.wanted is None:
+        return False
+    if asked or seen.requests.passes(candidate.revision, candidate.step):
+        return True
+    return not seen.requests.paused and not is_open(candidate.background)
+
+
+def is_open(analysis: AnalysisState | None) -> bool:
+    """Tell whether an analysis found too little traffic to judge by."""
+    return analysis is not None and analysis.phase == "Inconclusive"
+
+
+def _is_done(state: RolloutStatus, candidate: Candidate, step: Step, seen: Seen) -> bool:
+    if isinstance(step, Analyse):
+        good = candidate.analysis is not None and candidate.analysis.phase == "Successful"
+        return good or seen.requests.passes(candidate.revision, candidate.step)
+    if isinstance(step, Pause):
+        return _is_over(candidate, step, seen)
+    if not _is_up(candidate, programme_for(candidate, seen), seen):
+        return False
+    if isinstance(step, SetReplicas):
+        return True
+    reached = isinstance(step, Promote) or _has_share(candidate, step)
+    return reached and seen.settled(state)
+
+
+def _is_over(candidate: Candidate, step: Pause, seen: Seen) -> bool:
+    if seen.requests.passes(candidate.revision, candidate.step):
+        return True
+    began = parse_time(candidate.step_started_at)
+    if step.seconds is None or began is None:
+        return False
+    return (seen.now - began).total_seconds() >= step.seconds
+
+
+def _at_step(state: RolloutStatus, candidate: Candidate, seen: Seen, index: int) -> RolloutStatus:
+    began = timestamp(seen.now)
+    after = changed(candidate, step=index, step_started_at=began, analysis=None)
+    return state.model_copy(update={"candidate": after})
+
+
+def _judged(candidate: Candidate, programme: Programme, seen: Seen) -> Candidate:
+    """Return the candidate with its analyses as far as the traffic tells."""
+    step = current_step(candidate, programme)
+    if isinstance(step, Analyse):
+        after = _evaluated(step.spec, candidate.analysis, seen)
+        candidate = changed(candidate, analysis=after)
+    if programme.background is not None and candidate.weight and not candidate.promoted:
+        after = _evaluated(programme.background, candidate.background, seen)
+        candidate = changed(candidate, background=after)
+    return candidate
+
+
+def _evaluated(spec: Analysis, state: AnalysisState | None, seen: Seen) -> AnalysisState:
+    return seen.evaluate(spec, state or AnalysisState())

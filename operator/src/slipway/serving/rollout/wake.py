@@ -1,0 +1,52 @@
+"""When a rollout is to be looked at again though nothing wakes it."""
+
+from datetime import datetime
+
+from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.conditions import parse_time
+from slipway.api.rollout_status import RolloutStatus
+from slipway.serving.analysis import due_in
+from slipway.serving.rollout.candidate import current_step, in_place, programme_for
+from slipway.serving.rollout.seen import Seen
+from slipway.serving.rollout.steps import Analyse, Pause
+
+MARGIN_SECONDS = 0.2
+"""Times are kept in whole seconds: a little later is surely not too early."""
+
+
+def wake(state: RolloutStatus, seen: Seen) -> float | None:
+    """Return in how many seconds the next thing falls due; None for nothing."""
+    moments = [*_candidate(state, seen)]
+    if state.retired is not None:
+        moments.append(_until(state.retired.until, 0, seen.now))
+    known = [moment for moment in moments if moment is not None]
+    return max(0.0, min(known)) + MARGIN_SECONDS if known else None
+
+
+def _candidate(state: RolloutStatus, seen: Seen) -> list[float | None]:
+    candidate = state.candidate
+    if candidate is None or in_place(state):
+        return []
+    programme = programme_for(candidate, seen)
+    step = current_step(candidate, programme)
+    found: list[float | None] = []
+    if isinstance(step, Pause) and step.seconds is not None:
+        found.append(_until(candidate.step_started_at, step.seconds, seen.now))
+    if candidate.waiting_since is not None:
+        found.append(_until(candidate.waiting_since, seen.limits.deadline, seen.now))
+    if isinstance(step, Analyse):
+        found.append(_due(step.spec, candidate.analysis, seen.now))
+    if programme.background is not None and not candidate.promoted:
+        found.append(_due(programme.background, candidate.background, seen.now))
+    return found
+
+
+def _until(text: str, seconds: int, now: datetime) -> float | None:
+    """Return how long it is until so many seconds after a moment; None for what is over."""
+    moment = parse_time(text)
+    left = seconds - (now - moment).total_seconds() if moment else -1.0
+    return left if left > 0 else None
+
+
+def _due(spec: Analysis, state: AnalysisState | None, now: datetime) -> float | None:
+    return due_in(spec, state, now) if state is not None else None

@@ -1,0 +1,150 @@
+"""Who gets which requests: the split in the Envoys of each revision, and whether they know of it.
+
+The kubelet brings a changed ConfigMap to a pod within a minute or more, but at once when the pod
+itself changes. So an annotation of each serving pod names the routes that it should have.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from slipway.api import ModelDeployment
+from slipway.api.rollout import Match, Matcher, Sticky
+from slipway.api.rollout_status import Candidate, RolloutStatus, SlotName
+from slipway.envoy import ALONE, Condition, Split
+from slipway.envoy import Sticky as EnvoySticky
+from slipway.plan import Children, Manifest, ObjectRef, Patch
+from slipway.serving import names
+from slipway.serving.configuration import route_files
+from slipway.serving.pods import PodView, pods_of
+from slipway.serving.revision import Revision, hash_of
+from slipway.serving.service import address
+
+ROUTES = "slipway.dev/routes"
+"""Annotation of a serving pod: hash of the route file that it should have."""
+
+Revisions = Mapping[str, Revision]
+
+
+def splits(
+    deployment: ModelDeployment, children: Children, state: RolloutStatus
+) -> dict[str, Split]:
+    """Return the split of each revision that sends requests elsewhere; all others send none."""
+    candidate, stable, retired = state.candidate, state.stable_revision, state.retired
+    found = {}
+    if candidate is not None and stable is not None:
+        if candidate.promoted:
+            found[stable] = _all_to(deployment, children, state.active_slot)
+        elif _has_share(candidate) and candidate.slot != state.active_slot:
+            found[stable] = _some_to(deployment, children, candidate)
+    if retired is not None and retired.was_stable:
+        found[retired.revision] = _all_to(deployment, children, state.active_slot)
+    return found
+
+
+def _has_share(candidate: Candidate) -> bool:
+    return candidate.weight > 0 or candidate.matching
+
+
+def _all_to(deployment: ModelDeployment, children: Children, slot: SlotName) -> Split:
+    return Split(target=address(deployment, children, slot), weight=100)
+
+
+def _some_to(deployment: ModelDeployment, children: Children, candidate: Candidate) -> Split:
+    rollout = deployment.spec.rollout
+    test = rollout.ab_test if candidate.matching else None
+    sticky = test.sticky if test else (rollout.canary.sticky if rollout.canary else None)
+    return Split(
+        target=address(deployment, children, candidate.slot),
+        weight=candidate.weight,
+        mirror=candidate.mirror,
+        matches=tuple(map(_match, test.match)) if test else (),
+        sticky=_sticky(sticky) if sticky else None,
+    )
+
+
+def _match(match: Match) -> tuple[Condition, ...]:
+    headers = (_condition(one, cookie=False) for one in match.headers)
+    cookies = (_condition(one, cookie=True) for one in match.cookies)
+    return (*headers, *cookies)
+
+
+def _condition(one: Matcher, *, cookie: bool) -> Condition:
+    return Condition(one.name, one.exact, one.prefix, one.regex, cookie)
+
+
+def _sticky(wanted: Sticky) -> EnvoySticky:
+    if wanted.cookie is not None:
+        return EnvoySticky(cookie=wanted.cookie.name, seconds=wanted.cookie.ttl_seconds)
+    return EnvoySticky(header=wanted.header)
+
+
+def settled(
+    deployment: ModelDeployment, children: Children, revisions: Revisions, state: RolloutStatus
+) -> bool:
+    """Tell whether all serving pods have been told of the shares that a status stands for."""
+    found = splits(deployment, children, state)
+    if any(split.target is None for split in found.values()):
+        return False
+    for revision, split in _senders(state, revisions, found):
+        files = route_files(revision.proxy, split)
+        if not _is_live(deployment, children, revision, files):
+            return False
+        if any(_note(pod) != hash_of(files) for pod in _running(children, revision.name)):
+            return False
+    return True
+
+
+def nudges(
+    deployment: ModelDeployment, children: Children, revisions: Revisions, state: RolloutStatus
+) -> tuple[Patch, ...]:
+    """Return the patches that have pods look at their routes, once the ConfigMap has them.
+
+    A pod that was never told needs no word while nothing is sent elsewhere.
+    """
+    found = splits(deployment, children, state)
+    rolling = state.candidate is not None or state.retired is not None
+    patches = []
+    for revision, split in _senders(state, revisions, found):
+        files = route_files(revision.proxy, split)
+        if not _is_live(deployment, children, revision, files):
+            continue
+        for pod in _running(children, revision.name):
+            if _note(pod) != hash_of(files) and (rolling or _note(pod)):
+                body = {"metadata": {"annotations": {ROUTES: hash_of(files)}}}
+                patches.append(Patch(ObjectRef.of(pod.manifest), body))
+    return tuple(patches)
+
+
+def _senders(
+    state: RolloutStatus, revisions: Revisions, found: Mapping[str, Split]
+) -> Iterator[tuple[Revision, Split]]:
+    """Yield the revisions that send requests elsewhere, or did just now, with their splits."""
+    candidate, retired = state.candidate, state.retired
+    senders = [state.stable_revision]
+    if candidate is None and retired is not None and retired.was_stable:
+        senders = [retired.revision]
+    elif candidate is not None and candidate.direct:
+        senders.append(candidate.revision)
+    for name in senders:
+        if name and name in revisions:
+            yield revisions[name], found.get(name, ALONE)
+
+
+def _is_live(
+    deployment: ModelDeployment, children: Children, revision: Revision, files: dict[str, str]
+) -> bool:
+    name = names.routes_config_map(deployment, revision.name)
+    live = children.get("v1", "ConfigMap", deployment.metadata.namespace, name)
+    return ((live or {}).get("data") or {}) == files
+
+
+def _running(children: Children, revision: str) -> tuple[PodView, ...]:
+    return tuple(
+        pod
+        for pod in pods_of(children, revision)
+        if (pod.manifest.get("status") or {}).get("phase") == "Running"
+    )
+
+
+def _note(pod: PodView) -> str:
+    found: Manifest = pod.manifest["metadata"].get("annotations") or {}
+    return str(found.get(ROUTES) or "")

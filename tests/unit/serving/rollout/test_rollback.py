@@ -1,0 +1,242 @@
+"""Going back to stable: by itself, by request, and what is told of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from slipway.api.analysis import AnalysisState
+from slipway.serving import analysis, reasons
+from tests.unit.serving.rollout.progressive import (
+    canary,
+    candidate,
+    model,
+    rollout_of,
+    routes,
+    served_slot,
+    serving,
+)
+from tests.unit.serving.world import World, fetch_word, init_status, terminated
+
+METRIC = {"name": "errors", "successRate": {}, "successCondition": "result >= 0.99"}
+ANALYSIS = {"metrics": [METRIC], "interval": "30s"}
+WITH_ANALYSIS = canary({"setWeight": 20}, {"analysis": ANALYSIS}, {"setWeight": 50})
+
+
+def judge(monkeypatch: pytest.MonkeyPatch, phase: str, message: str = "errors: 0.05") -> None:
+    def evaluate(_: Any, state: AnalysisState, *__: Any) -> AnalysisState:
+        if state.phase in ("Successful", "Failed"):
+            return state
+        return AnalysisState.model_validate({"phase": phase, "message": message})
+
+    monkeypatch.setattr(analysis, "evaluate", evaluate)
+
+
+def start(rollout: dict[str, Any] | None = None) -> World:
+    world = serving(rollout or canary())
+    world.change(model=model("new"))
+    world.run()
+    return world
+
+
+def check_rolled_back(world: World, stable: str, reason: str) -> None:
+    assert rollout_of(world)["phase"] == "RolledBack"
+    assert rollout_of(world)["stableRevision"] == stable
+    assert rollout_of(world)["stableWeight"] == 100
+    assert "candidate" not in rollout_of(world)
+    assert rollout_of(world)["failed"]["reason"] == reason
+    assert "weighted_clusters" not in routes(world, stable)
+    assert served_slot(world) == "blue"
+    condition = world.condition(reasons.PROGRESSING)
+    assert (condition.status, condition.reason) == ("False", reason)
+    assert ("Warning", reason) in world.told()
+
+
+def test_a_failed_analysis_takes_all_requests_away_at_once_and_tells_the_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    stable, new = rollout_of(world)["stableRevision"], candidate(world)["revision"]
+    assert candidate(world)["current"] == "analysis"
+    judge(monkeypatch, "Failed", "errors: 0.05 of 400 requests, and result >= 0.99 does not hold")
+    world.reconcile()
+    check_rolled_back(world, stable, reasons.ANALYSIS_FAILED)
+    assert "0.05 of 400 requests" in rollout_of(world)["failed"]["message"]
+    assert "20 %" in rollout_of(world)["failed"]["message"]
+    (event,) = [one for one in world.events if one.reason == reasons.ANALYSIS_FAILED]
+    assert new in event.message
+    assert "0.05 of 400 requests" in event.message
+    entry = rollout_of(world)["history"][0]
+    assert (entry["revision"], entry["outcome"]) == (new, "RolledBack")
+    assert entry["uri"] == "s3://models/new.mar"
+
+
+def test_a_failed_revision_is_kept_at_zero_replicas_once_no_request_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    judge(monkeypatch, "Failed")
+    world.run()
+    assert world.deployment("green")["spec"]["replicas"] == 1
+    world.run(seconds=11)
+    green = world.deployment("green")
+    assert green["spec"]["replicas"] == 0
+    labels = green["spec"]["template"]["metadata"]["labels"]
+    assert labels["slipway.dev/revision"] == rollout_of(world)["failed"]["revision"]
+
+
+def test_a_failed_revision_is_not_tried_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    judge(monkeypatch, "Failed")
+    world.run()
+    world.run(seconds=86_400)
+    assert rollout_of(world)["phase"] == "RolledBack"
+    assert len(rollout_of(world)["history"]) == 2
+
+
+@pytest.mark.parametrize("by", ["field", "annotation"])
+def test_a_new_word_for_a_retry_tries_the_failed_revision_again_once(
+    monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    judge(monkeypatch, "Failed")
+    world.run()
+    failed = rollout_of(world)["failed"]["revision"]
+    if by == "field":
+        world.change(rollout={**WITH_ANALYSIS, "retry": "once-more"})
+    else:
+        world.annotations["slipway.dev/rollout-retry"] = "once-more"
+    judge(monkeypatch, "Running")
+    world.run()
+    assert candidate(world)["revision"] == failed
+    judge(monkeypatch, "Failed")
+    world.run()
+    world.run(seconds=60)
+    assert rollout_of(world)["phase"] == "RolledBack"
+
+
+def test_a_good_analysis_lets_the_next_step_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    world.run(seconds=3600)
+    assert candidate(world)["weight"] == 20
+    judge(monkeypatch, "Successful")
+    world.run()
+    world.run()
+    assert rollout_of(world)["phase"] == "Complete"
+    assert served_slot(world) == "green"
+
+
+def test_too_little_traffic_holds_the_rollout_until_somebody_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Inconclusive", "errors: 0 of 50 requests")
+    world = start(WITH_ANALYSIS)
+    world.run(seconds=3600)
+    assert rollout_of(world)["phase"] == "Paused"
+    condition = world.condition(reasons.PROGRESSING)
+    assert (condition.status, condition.reason) == ("True", reasons.ANALYSIS_INCONCLUSIVE)
+    assert "0 of 50 requests" in condition.message
+    revision, step = candidate(world)["revision"], candidate(world)["step"]
+    world.annotations["slipway.dev/rollout-promote"] = f"{revision}/{step}"
+    world.run()
+    world.run()
+    assert rollout_of(world)["stableRevision"] == revision
+
+
+def test_a_background_analysis_goes_on_through_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(monkeypatch, "Running")
+    world = start(canary({"setWeight": 20}, {"pause": {}}, analysis=ANALYSIS))
+    stable = rollout_of(world)["stableRevision"]
+    assert candidate(world)["background"]["phase"] == "Running"
+    judge(monkeypatch, "Failed")
+    world.run()
+    check_rolled_back(world, stable, reasons.ANALYSIS_FAILED)
+
+
+@pytest.mark.parametrize("by", ["field", "annotation"])
+def test_an_abort_by_the_revisions_name_goes_back_to_stable(by: str) -> None:
+    world = start()
+    stable, revision = rollout_of(world)["stableRevision"], candidate(world)["revision"]
+    if by == "field":
+        world.change(rollout={**canary(), "abort": revision})
+    else:
+        world.annotations["slipway.dev/rollout-abort"] = revision
+    world.run()
+    check_rolled_back(world, stable, reasons.ABORTED)
+
+
+def test_an_abort_of_another_revision_is_nothing_to_this_one() -> None:
+    world = start()
+    world.annotations["slipway.dev/rollout-abort"] = "0123456789"
+    world.run()
+    assert candidate(world)["weight"] == 20
+
+
+def test_an_abort_of_a_rolling_update_brings_the_stable_revision_back() -> None:
+    world = serving({"strategy": "RollingUpdate"})
+    stable = rollout_of(world)["stableRevision"]
+    world.change(model=model("new"))
+    world.reconcile()
+    assert world.revision != stable
+    world.annotations["slipway.dev/rollout-abort"] = world.revision
+    world.run()
+    assert world.revision == stable
+    assert rollout_of(world)["phase"] == "RolledBack"
+
+
+def test_a_paused_rolling_update_replaces_no_pod() -> None:
+    world = serving({"strategy": "RollingUpdate"})
+    world.change(model=model("new"), rollout={"strategy": "RollingUpdate", "paused": True})
+    world.reconcile()
+    assert world.workload["spec"]["paused"] is True
+    assert world.condition(reasons.PROGRESSING).reason == reasons.PAUSED
+    world.change(rollout={"strategy": "RollingUpdate"})
+    world.run()
+    assert "paused" not in world.workload["spec"]
+    assert rollout_of(world)["phase"] == "Complete"
+
+
+def test_a_candidate_that_does_not_come_up_in_time_is_rolled_back_with_its_pods_problem() -> None:
+    world = serving(canary())
+    stable = rollout_of(world)["stableRevision"]
+    world.change(model=model("new"))
+    world.reconcile()
+    world.reconcile()
+    revision = candidate(world)["revision"]
+    labels = world.deployment("green")["spec"]["template"]["metadata"]["labels"]
+    assert labels["slipway.dev/revision"] == revision
+    pod = world.add_pod("web-green-1", revision)
+    pod["status"] = init_status("fetch", state=terminated(1, fetch_word("ModelNotFound", "Gone.")))
+    world.reconcile()
+    assert candidate(world)["weight"] == 0
+    world.now += timedelta(seconds=901)
+    world.reconcile()
+    check_rolled_back(world, stable, reasons.PROGRESS_DEADLINE_EXCEEDED)
+    assert "900 s" in rollout_of(world)["failed"]["message"]
+    assert "Gone." in rollout_of(world)["failed"]["message"]
+
+
+def test_an_archive_with_another_digest_is_rolled_back_at_once() -> None:
+    world = serving(canary())
+    stable = rollout_of(world)["stableRevision"]
+    world.change(model=model("new"))
+    world.reconcile()
+    pod = world.add_pod("web-green-1", candidate(world)["revision"])
+    pod["status"] = init_status("fetch", state=terminated(1, fetch_word("DigestMismatch", "No.")))
+    world.reconcile()
+    check_rolled_back(world, stable, reasons.DIGEST_MISMATCH)
+
+
+def test_another_change_after_a_rollback_is_tried() -> None:
+    world = start()
+    world.annotations["slipway.dev/rollout-abort"] = candidate(world)["revision"]
+    world.run()
+    world.change(model=model("third"))
+    world.run()
+    assert "failed" not in rollout_of(world)
+    assert candidate(world)["weight"] == 20
