@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	scale lint format crds manifests docs lock prune env
+	bench scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test-cluster: env ## Tests on the local cluster
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale
+
+bench: env ## Measure what Envoy costs, beside bare TorchServe
+	@$(BIN)/python -m tests.bench
 
 lint: env ## Style, types, layers of imports, generated files
 	@$(BIN)/ruff check

@@ -21,7 +21,7 @@ def _namespace(name: str) -> Object:
 
 
 @contextmanager
-def _fresh(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
+def fresh_space(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
     """Make a namespace of a new name: one that goes takes as long as its pods might."""
     name = f"{prefix}-{secrets.token_hex(3)}"
     kubectl.apply(_namespace(name))
@@ -33,7 +33,7 @@ def _fresh(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
 def space(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     """A namespace of the test's own."""
     slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
-    with _fresh(cluster.kubectl, slug.strip("-")) as space:
+    with fresh_space(cluster.kubectl, slug.strip("-")) as space:
         yield space
 
 
@@ -41,7 +41,7 @@ def space(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
 def shared(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     """A namespace that a module's tests share, so that what they wait for goes on at once."""
     name = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
-    with _fresh(cluster.kubectl, name) as space:
+    with fresh_space(cluster.kubectl, name) as space:
         yield space
 
 
@@ -64,7 +64,7 @@ class Quickstart:
 @pytest.fixture(scope="session")
 def quickstart(cluster: Cluster) -> Iterator[Quickstart]:
     """``examples/quickstart`` applied as it is to a restricted namespace, until it is served."""
-    with _fresh(cluster.kubectl, "quickstart") as space:
+    with fresh_space(cluster.kubectl, "quickstart") as space:
         yield _run_quickstart(space, cluster.audit())
 
 

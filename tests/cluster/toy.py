@@ -1,8 +1,9 @@
 """A small model whose behaviour its variables choose, put into the store without any training.
 
 ``ANSWER`` is what it says (``blue``), ``ERROR_EVERY`` n has each n-th request fail, ``DELAY`` is
-how long an answer takes in seconds. It tells TorchServe a measure of its own, ``Score``, which is
-the value of ``SCORE`` (1).
+how long an answer takes in seconds. With ``NETWORK`` it computes: it answers with what a small
+network (10 to 20 to 1) makes of the request's rows. It tells TorchServe a measure of its own,
+``Score``, which is the value of ``SCORE`` (1).
 """
 
 import hashlib
@@ -26,6 +27,20 @@ class Handler:
         self.delay = float(os.environ.get("DELAY", "0"))
         self.score = float(os.environ.get("SCORE", "1"))
         self.asked = 0
+        self.network = self.make_network() if os.environ.get("NETWORK") else None
+
+    def make_network(self):
+        import torch
+
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(10, 20), torch.nn.ReLU(), torch.nn.Linear(20, 1)
+        return torch.nn.Sequential(*layers).eval()
+
+    def compute(self, rows):
+        import torch
+
+        with torch.inference_mode():
+            return self.network(torch.tensor(rows, dtype=torch.float32)).tolist()
 
     def handle(self, data, context):
         self.asked += 1
@@ -33,6 +48,8 @@ class Handler:
         context.metrics.add_metric("Score", self.score, unit="ms")
         if self.every and self.asked % self.every == 0:
             raise RuntimeError("this one fails")
+        if self.network is not None:
+            return [self.compute(one.get("body") or one.get("data")) for one in data]
         return [self.answer] * len(data)
 """
 MANIFEST = {

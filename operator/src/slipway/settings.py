@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     progress_interval_seconds: float = Field(default=10.0, ge=1)
     """Shortest time between two reads of a training pod's progress, and so between two status
     writes for progress alone, in seconds."""
+    prometheus_url: str = Field(default="", pattern="^(https?://[^ ]+)?$")
+    """Prometheus that analyses ask where their queries name none; empty for none."""
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds."""
     scrape_annotations: bool = False

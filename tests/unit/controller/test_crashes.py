@@ -58,6 +58,10 @@ async def reachable() -> StoreState:
     return StoreState()
 
 
+async def no_traffic(_deployment: object, _children: object) -> None:
+    """Nothing is judged here."""
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
 
@@ -69,7 +73,7 @@ def start(api: FakeClient) -> Reconciler:
         if obj["kind"] not in ("Secret", "ConfigMap"):
             cache.feed(obj)
     keys = ConfigMapKeys(cast(Any, api))
-    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0, served)
+    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0, served, no_traffic)
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
         cache,

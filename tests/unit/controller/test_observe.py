@@ -17,6 +17,10 @@ async def reachable() -> StoreState:
     return StoreState()
 
 
+async def no_traffic(_deployment: object, _children: object) -> None:
+    """Nothing is judged here."""
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
 
@@ -36,7 +40,7 @@ async def snapshot(phase: str, client: FakeClient) -> TrainingSnapshot:
     cache.feed(batch)
     cache.feed(pod)
     reader = ProgressReader(10.0)
-    observer = Observer(cache, ConfigMapKeys(client), reachable, reader, 10.0, served)
+    observer = Observer(cache, ConfigMapKeys(client), reachable, reader, 10.0, served, no_traffic)
     found = await observer.training(TrainingJob.model_validate(job), job)
     assert isinstance(found.snapshot, TrainingSnapshot)
     return found.snapshot

@@ -40,7 +40,8 @@ class Story:
             "s": PodSample("old", counters(*self.old, self.times[1])),
         }
         self.samples.append(Sample(self.now, pods))
-        traffic = Traffic("new", "old", tuple(self.samples), readings)
+        asked = {one: readings[one.name] for one in self.spec.metrics if one.name in readings}
+        traffic = Traffic("new", "old", tuple(self.samples), asked)
         self.state = evaluate(self.spec, self.state, traffic, self.now)
         return self.state
 

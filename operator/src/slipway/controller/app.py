@@ -13,16 +13,19 @@ from typing import Any
 import aiohttp
 import kopf
 
+from slipway.controller.analyses import AnalysisReader
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.progress import ProgressReader
+from slipway.controller.prometheus import PrometheusReader
 from slipway.controller.queue import WorkQueue
 from slipway.controller.reconciler import Reconciler
 from slipway.controller.status import StatusWriter
 from slipway.controller.store_probe import StoreProbe
 from slipway.controller.sweeper import Sweeper, watched_paths
+from slipway.controller.traffic import TrafficReader
 from slipway.controller.watches import Intake
 from slipway.controller.workers import Workers
 from slipway.kube.apply import Writer
@@ -62,6 +65,7 @@ class Operator:
         self._intake = Intake(self._cache, self._queue, self._metrics.object_changed, children)
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
+        self._analyses = AnalysisReader(TrafficReader(), PrometheusReader(settings.prometheus_url))
         self._leading = asyncio.Event()
         self._stop = asyncio.Event()
         self._failed = False
@@ -84,6 +88,7 @@ class Operator:
             connection = await connect(kubeconfig, connections, self._count_request)
             stack.push_async_callback(connection.close)
             stack.push_async_callback(self._progress.close)
+            stack.push_async_callback(self._analyses.close)
             server = HttpServer(self._metrics.registry, self._faults, self._health.stale)
             await server.start(self._settings.http_port)
             stack.push_async_callback(server.close)
@@ -175,6 +180,7 @@ class Operator:
             self._progress,
             interval,
             Discovery(client).serves,
+            self._analyses.read,
         )
         reconciler = Reconciler(
             self._make_kinds(observer),

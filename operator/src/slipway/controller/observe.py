@@ -7,12 +7,14 @@ from typing import Any, Protocol
 
 from slipway.api.model_deployment import ModelDeployment
 from slipway.api.training_job import TrainingJob
+from slipway.controller.analyses import LOOK_SECONDS
 from slipway.controller.parse import parse_or_none
 from slipway.controller.progress import ProgressReader, first_pod
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot
+from slipway.serving.traffic import Traffic
 from slipway.training import gang
 from slipway.training.snapshot import TrainingSnapshot
 
@@ -70,9 +72,11 @@ class Observer:
         progress: ProgressReader,
         interval: float,
         serves: Callable[[str, str], Awaitable[bool]],
+        traffic: Callable[[ModelDeployment, Children], Awaitable[Traffic | None]],
     ) -> None:
         self._cache = cache
         self._serves = serves
+        self._traffic = traffic
         self._config_maps = config_maps
         self._store = store
         self._progress = progress
@@ -106,15 +110,17 @@ class Observer:
 
     async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
         """Return the snapshot of a ModelDeployment."""
-        return Observation(
-            ServingSnapshot(
-                deployment=deployment,
-                children=self._cache.children(raw),
-                training_job=self._training_job(deployment),
-                selected_jobs=self._selected_jobs(deployment),
-                store=await self._store(),
-            )
+        children = self._cache.children(raw)
+        traffic = await self._traffic(deployment, children)
+        snapshot = ServingSnapshot(
+            deployment=deployment,
+            children=children,
+            training_job=self._training_job(deployment),
+            selected_jobs=self._selected_jobs(deployment),
+            store=await self._store(),
+            traffic=traffic,
         )
+        return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 
     def _training_job(self, deployment: ModelDeployment) -> TrainingJob | None:
         reference = deployment.spec.model.training_job

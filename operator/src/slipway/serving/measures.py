@@ -100,7 +100,7 @@ def _own(model: ModelMetric, traffic: RevisionTraffic) -> float | None:
 
 
 def _prometheus(metric: AnalysisMetric, traffic: Traffic) -> Measured:
-    reading = traffic.readings.get(metric.name)
+    reading = traffic.readings.get(metric)
     if reading is None or reading.candidate is None:
         why = reading.error if reading and reading.error else "Prometheus was not asked yet"
         raise NotMeasuredError(f"{metric.name}: {why}")

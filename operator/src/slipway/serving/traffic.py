@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from slipway.api.analysis import AnalysisMetric
+
 Buckets = tuple[tuple[float, float], ...]
 """A histogram: upper bounds in milliseconds, ascending, with how many answers took at most that."""
 
@@ -90,15 +92,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The samples that are known of two revisions, oldest first, and what Prometheus said.
-
-    ``readings`` are by the metric's name.
-    """
+    """The samples that are known of two revisions, oldest first, and what Prometheus said."""
 
     candidate: str
     stable: str
     samples: tuple[Sample, ...] = ()
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[AnalysisMetric, Reading] = field(default_factory=dict)
 
     @property
     def end(self) -> datetime | None:

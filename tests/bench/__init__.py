@@ -1,0 +1,1 @@
+"""What Envoy costs: the same TorchServe asked through it and past it, in one run."""

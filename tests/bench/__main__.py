@@ -1,0 +1,58 @@
+"""``python -m tests.bench``: Envoy's price on a small network, on the local cluster.
+
+Both doors are asked from within the pod's own network, so that nothing differs but Envoy. Ends with
+1 where the price is above its limits.
+"""
+
+import argparse
+import sys
+
+from tests.bench.price import Price, measure_price
+from tests.cluster import toy
+from tests.cluster.attack import Target
+from tests.cluster.conftest import fresh_space
+from tests.cluster.support import Space, processes_of
+from tests.harness import Cluster
+
+LEAST_RATIO = 0.95
+MOST_MILLISECONDS = 1.0
+
+
+ROW = [[59.0, 2.0, 32.1, 101.0, 157.0, 93.2, 38.0, 4.0, 4.8598, 87.0]]
+
+
+def _serve(cluster: Cluster, space: Space) -> int:
+    """Serve the network; returns a process in its pod's network."""
+    toy.apply(space, "bench", toy.put(cluster), NETWORK="1")
+    space.wait_until_ready("bench")
+    (pod,) = space.pods("slipway.dev/model-deployment=bench")
+    return processes_of(pod)[0]
+
+
+def _measure(rounds: int, seconds: float) -> Price:
+    cluster = Cluster.ensure()
+    with fresh_space(cluster.kubectl, "bench") as space:
+        process = _serve(cluster, space)
+        bare, proxied = (
+            Target(f"http://127.0.0.1:{port}/predictions/toy", ROW, network=process)
+            for port in (8080, 8000)
+        )
+        return measure_price(bare, proxied, rounds, seconds)
+
+
+def main() -> int:
+    """Measure, print and judge."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6)
+    chosen = parser.parse_args()
+    price = _measure(chosen.rounds, chosen.seconds)
+    print(price.table())
+    cheap = price.throughput_ratio >= LEAST_RATIO and price.p99_difference <= MOST_MILLISECONDS
+    limits = f"ratio at least {LEAST_RATIO}, p99 at most {MOST_MILLISECONDS:+g} ms"
+    print(f"Limits: {limits}: {'held' if cheap else 'NOT held'}.")
+    return 0 if cheap else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
