@@ -15,26 +15,42 @@ DEPLOYMENT_LABELS = "namespace, deployment, revision, model"
 
 ENVOY = (
     (
+        "envoy_cluster_upstream_rq_completed",
+        "counter",
+        "envoy_cluster_name",
+        "Answers, by upstream cluster: `torchserve` is the pod's own server.",
+    ),
+    (
         "envoy_cluster_upstream_rq_xx",
         "counter",
-        "envoy_response_code_class",
-        "Answers by class of their code. Cluster `torchserve` is the pod's own server.",
+        "envoy_cluster_name, envoy_response_code_class",
+        "Answers by upstream cluster and class of their code.",
     ),
     (
         "envoy_cluster_upstream_rq_time",
         "histogram",
-        "le",
+        "envoy_cluster_name, le",
         "Time of an answer in milliseconds, by upstream cluster.",
     ),
-    ("envoy_cluster_upstream_rq_active", "gauge", "", "Requests in flight, by upstream cluster."),
+    (
+        "envoy_cluster_upstream_rq_active",
+        "gauge",
+        "envoy_cluster_name",
+        "Requests in flight, by upstream cluster.",
+    ),
     (
         "envoy_http_downstream_rq_xx",
         "counter",
         "envoy_response_code_class",
         "Answers to users by class of their code; `http` is the users' listener.",
     ),
-    ("envoy_http_downstream_rq_time", "histogram", "le", "Time of an answer in milliseconds."),
     ("envoy_http_downstream_rq_active", "gauge", "", "Requests in flight at the users' listener."),
+    (
+        "envoy_server_memory_allocated",
+        "gauge",
+        "",
+        "Memory that the proxy has allocated, in bytes.",
+    ),
     (
         "envoy_server_days_until_first_cert_expiring",
         "gauge",

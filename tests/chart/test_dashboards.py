@@ -1,12 +1,19 @@
 """The dashboards are what Grafana takes, and say what they show."""
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from dev import gotools
+from dev.prometheus import RULES
 from install.dashboards import ALL, files
+from install.generate import CHART
 from tests.chart.grafana import faults
 from tests.chart.rendering import render
 
@@ -95,3 +102,38 @@ def test_the_chart_brings_each_dashboard_for_grafanas_sidecar() -> None:
         assert found["metadata"]["annotations"] == {"grafana_folder": "Slipway"}
         assert json.loads(found["data"][f"slipway-{name}.json"]) == DASHBOARDS[f"{name}.json"]
     assert not render({"metrics": {"dashboards": {"enabled": False}}}).of("ConfigMap")
+
+
+def expressions() -> Iterator[str]:
+    for dashboard in DASHBOARDS.values():
+        for panel in panels(dashboard):
+            for target in panel["targets"]:
+                yield target["expr"].replace("$__rate_interval", "5m").replace("$__range", "6h")
+
+
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    gotools.ensure(["promtool"])
+    rules = [
+        {"record": f"query:{number}", "expr": expr} for number, expr in enumerate(expressions())
+    ]
+    file = tmp_path / "queries.yaml"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    command = [str(gotools.path("promtool")), "check", "rules", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _groups(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())["groups"]
+    return found
+
+
+def test_every_series_that_is_asked_for_is_in_the_reference() -> None:
+    reference = (CHART.parents[1] / "docs" / "reference.md").read_text()
+    known = set(re.findall(r"^\| `(\w+)` \|", reference, re.MULTILINE))
+    groups = [group for path in RULES.glob("*.yaml") for group in _groups(path)]
+    text = "\n".join([*expressions(), *(r["expr"] for g in groups for r in g["rules"])])
+    asked = set(re.findall(r"\b(?:slipway|envoy|ts|process)_\w+", text))
+    labels = {"envoy_cluster_name", "envoy_response_code_class", "envoy_http_conn_manager_prefix"}
+    names = {re.sub("_(bucket|sum|count)$", "", name) for name in asked - labels}
+    assert {name for name in names if not name.startswith("process_")} <= known

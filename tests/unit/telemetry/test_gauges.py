@@ -95,6 +95,20 @@ def test_weights_are_shown_by_revision_and_role() -> None:
     assert phase == 1
 
 
+def test_an_analysis_shows_its_phase_and_what_it_measured() -> None:
+    measured = {"name": "errors", "value": "0.95", "stableValue": "0.999"}
+    candidate = {
+        "revision": "new",
+        "analysis": {"phase": "Running", "measurements": [measured]},
+    }
+    metrics = served(deployment(rollout={"candidate": candidate}))
+    of = {"namespace": "ml", "deployment": "model", "analysis": "step"}
+    assert value(metrics, "slipway_analysis_phase", **of, phase="Running") == 1
+    name, metric = "slipway_analysis_value", {"metric": "errors"}
+    assert value(metrics, name, **of, **metric, role="candidate") == 0.95
+    assert value(metrics, name, **of, **metric, role="stable") == 0.999
+
+
 def test_a_shadow_is_told_from_a_candidate_that_answers_users() -> None:
     candidate = {"revision": "new", "weight": 50, "mirror": True}
     metrics = served(deployment(rollout={"stableRevision": "old", "candidate": candidate}))

@@ -11,8 +11,8 @@ from typing import Any
 from slipway.plan import Manifest
 from slipway.telemetry import reading
 from slipway.telemetry.catalogue import Catalogue, Labels, Sample
-from slipway.telemetry.reading import moment, number, status_of
-from slipway.telemetry.serving import strategy_of
+from slipway.telemetry.reading import Status, moment, number, status_of
+from slipway.telemetry.serving import ANALYSES, rollout_of, strategy_of
 from slipway.telemetry.training import restarts
 
 Values = Iterable[tuple[tuple[Any, ...], float | None]]
@@ -134,12 +134,29 @@ def _replicas(deployment: Manifest) -> Values:
     yield ("ready",), number(status.get("readyReplicas"))
 
 
-def _rollout(deployment: Manifest) -> dict[str, Any]:
-    return status_of(deployment).get("rollout") or {}
+def _rollout(deployment: Manifest) -> Status:
+    return rollout_of(status_of(deployment))
 
 
-def _candidate(deployment: Manifest) -> dict[str, Any]:
+def _candidate(deployment: Manifest) -> Status:
     return _rollout(deployment).get("candidate") or {}
+
+
+def _analyses(deployment: Manifest) -> Iterator[tuple[str, Status]]:
+    for name, field in ANALYSES.items():
+        if found := _candidate(deployment).get(field):
+            yield name, found
+
+
+def _analysis_phase(deployment: Manifest) -> Values:
+    return [((name, found["phase"]), 1.0) for name, found in _analyses(deployment)]
+
+
+def _measured(deployment: Manifest) -> Values:
+    for name, found in _analyses(deployment):
+        for each in found.get("measurements") or ():
+            yield (name, each["name"], "candidate"), number(each.get("value"))
+            yield (name, each["name"], "stable"), number(each.get("stableValue"))
 
 
 def _weights(deployment: Manifest) -> Values:
@@ -190,6 +207,18 @@ SERVING: tuple[ObjectGauge, ...] = (
         "Always 1, with the strategy and the phase of the deployment's rollout.",
         ("strategy", "phase"),
         _phase,
+    ),
+    ObjectGauge(
+        "slipway_analysis_phase",
+        "Always 1, with the phase of an analysis (step or background) of the candidate.",
+        ("analysis", "phase"),
+        _analysis_phase,
+    ),
+    ObjectGauge(
+        "slipway_analysis_value",
+        "What a metric of an analysis last was, by role: candidate or stable.",
+        ("analysis", "metric", "role"),
+        _measured,
     ),
     ObjectGauge(
         "slipway_rollout_step",
