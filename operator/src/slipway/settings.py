@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     writes for progress alone, in seconds."""
     prometheus_url: str = Field(default="", pattern="^(https?://[^ ]+)?$")
     """Prometheus that analyses ask where their queries name none; empty for none."""
+    lost_pod_seconds: float = Field(default=60.0, ge=1)
+    """So long after the end of its grace period a training pod's node is taken for lost, and the
+    pod is deleted without the word of its kubelet, in seconds."""
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds."""
     scrape_annotations: bool = False

@@ -59,10 +59,17 @@ async def test_a_settled_object_is_looked_at_again_within_the_resync_time() -> N
     assert scene.counted("slipway_reconcile_total", result="done") == 1
 
 
-async def test_a_planned_revisit_is_kept() -> None:
-    scene = Scene(Outcome("wrote", 10.0))
+@pytest.mark.parametrize("seconds", [0.05, 10.0])
+async def test_a_planned_revisit_is_kept(seconds: float) -> None:
+    scene = Scene(Outcome("wrote", seconds))
     await scene.work()
-    assert scene.due() == pytest.approx(10.0, abs=0.5)
+    assert scene.due() == pytest.approx(seconds, abs=0.5)
+
+
+async def test_a_revisit_at_once_is_at_once() -> None:
+    scene = Scene(Outcome("wrote", 0.0))
+    await scene.work()
+    assert (scene.due() or 0.0) < 1
 
 
 async def test_an_object_that_is_gone_is_forgotten() -> None:

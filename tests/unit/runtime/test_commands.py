@@ -33,6 +33,19 @@ def test_a_module_is_run_by_torchrun_with_the_source_on_the_path(tmp_path: Path)
     assert path == ["/mine", str(tmp_path), str(commands.LIBRARY)]
 
 
+def test_a_group_of_a_fixed_size_does_not_form_anew(tmp_path: Path) -> None:
+    command = commands.command(settings(tmp_path, SLIPWAY_MODULE="fit"), tmp_path, [])
+    assert {"--nnodes=2", "--max-restarts=0"} <= set(command)
+    assert "last_call" not in " ".join(command)
+
+
+def test_an_elastic_group_forms_anew_within_its_bounds(tmp_path: Path) -> None:
+    env = {"SLIPWAY_NODES": "1:3", "SLIPWAY_MAX_RESTARTS": "10", "SLIPWAY_MODULE": "fit"}
+    command = commands.command(settings(tmp_path, **env), tmp_path, [])
+    assert {"--nnodes=1:3", "--max-restarts=10"} <= set(command)
+    assert "last_call_timeout=10" in " ".join(command)
+
+
 def test_a_plain_script_is_run_by_python_alone(tmp_path: Path) -> None:
     told = settings(tmp_path, SLIPWAY_ENTRYPOINT="fit.py", SLIPWAY_FRAMEWORK="plain")
     command = commands.command(told, tmp_path, ["x"])

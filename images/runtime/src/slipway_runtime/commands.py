@@ -22,6 +22,8 @@ LIBRARY = Path(__file__).resolve().parents[1]
 """The folder that holds the package this file belongs to."""
 MASTER_PORT = 29500
 """Port of torch.distributed's ``env://`` store, torch's default; the rendezvous has its own."""
+LAST_CALL_SECONDS = 10
+"""How long an elastic group that is large enough waits for more pods before it forms."""
 TENSORFLOW_PORT = 2222
 """Port of TensorFlow's workers, as Kubeflow's TFJob has it."""
 COUNT_DEVICES = "import torch; print(torch.cuda.device_count())"
@@ -99,14 +101,14 @@ def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> 
         "-m",
         "slipway_runtime.torchrun",
         str(log_dir / "failure.json"),
-        f"--nnodes={settings.nodes}",
+        f"--nnodes={group_size(settings)}",
         f"--nproc-per-node={processes_per_node(settings)}",
         "--rdzv-backend=c10d",
         f"--rdzv-endpoint={settings.rendezvous_endpoint}",
         f"--rdzv-id={settings.rendezvous_id}",
         f"--rdzv-conf={rendezvous_options(settings)}",
         f"--local-addr={settings.local_address}",
-        "--max-restarts=0",
+        f"--max-restarts={settings.max_restarts}",
         "--tee=3",
         f"--log-dir={log_dir}",
         *_program(settings),
@@ -118,11 +120,18 @@ def rendezvous_options(settings: Settings) -> str:
     """Return torchrun's rendezvous options.
 
     Both timeouts are long, since the pods of one job may start minutes apart: a worker that is
-    there before index 0 waits for it.
+    there before index 0 waits for it. An elastic group that is large enough waits a short time for
+    more pods whenever it forms.
     """
     timeout = settings.rendezvous_seconds
     host = "true" if settings.index == 0 else "false"
-    return f"is_host={host},join_timeout={timeout},read_timeout={timeout}"
+    options = f"is_host={host},join_timeout={timeout},read_timeout={timeout}"
+    return f"{options},last_call_timeout={LAST_CALL_SECONDS}" if settings.elastic else options
+
+
+def group_size(settings: Settings) -> str:
+    """Return torchrun's ``--nnodes``: a number, or ``MIN:MAX`` of an elastic group."""
+    return f"{settings.nodes}:{settings.most_nodes}" if settings.elastic else str(settings.nodes)
 
 
 def processes_per_node(settings: Settings) -> int:

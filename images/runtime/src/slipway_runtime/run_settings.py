@@ -20,8 +20,10 @@ class Settings:
     """One field for each SLIPWAY_ variable.
 
     ``framework`` is ``torchrun`` or ``plain``. Of ``entrypoint`` and ``module`` one is set at most;
-    where neither is, the launcher's arguments are a command. ``node_address`` has ``{index}`` where
-    a pod's index belongs.
+    where neither is, the launcher's arguments are a command. ``nodes`` is the size of the group, or
+    the smallest one of an elastic group, which has up to ``most_nodes`` and forms anew at most
+    ``max_restarts`` times after failures. ``node_address`` has ``{index}`` where a pod's index
+    belongs.
     """
 
     framework: str
@@ -30,6 +32,8 @@ class Settings:
     source_dir: Path | None
     run_dir: Path
     nodes: int
+    most_nodes: int
+    max_restarts: int
     processes_per_node: str
     index: int
     rendezvous_endpoint: str
@@ -42,13 +46,16 @@ class Settings:
     def from_environment(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings; raises LaunchError naming the variable that is missing or wrong."""
         try:
+            fewest, _, most = env["SLIPWAY_NODES"].partition(":")
             return cls(
                 framework=env.get("SLIPWAY_FRAMEWORK", "torchrun"),
                 entrypoint=env.get("SLIPWAY_ENTRYPOINT", ""),
                 module=env.get("SLIPWAY_MODULE", ""),
                 source_dir=_folder(env.get("SLIPWAY_SOURCE_DIR")),
                 run_dir=Path(env["SLIPWAY_RUN_DIR"]),
-                nodes=int(env["SLIPWAY_NODES"]),
+                nodes=int(fewest),
+                most_nodes=int(most or fewest),
+                max_restarts=int(env.get("SLIPWAY_MAX_RESTARTS", "0")),
                 processes_per_node=env["SLIPWAY_PROCESSES_PER_NODE"],
                 index=int(env.get("JOB_COMPLETION_INDEX", "0")),
                 rendezvous_endpoint=env["SLIPWAY_RDZV_ENDPOINT"],
@@ -63,6 +70,11 @@ class Settings:
             raise LaunchError(
                 "InvalidSettings", f"A SLIPWAY_ variable is wrong: {error}"
             ) from error
+
+    @property
+    def elastic(self) -> bool:
+        """Whether the size of the group may change while it trains."""
+        return self.most_nodes > self.nodes
 
     @property
     def script(self) -> Path:

@@ -24,6 +24,7 @@ RestartReason = Literal[
     "TorchNotFound",
     "EntrypointNotFound",
     "OutputUploadFailed",
+    "CheckpointFailed",
     "ProgressDeadlineExceeded",
     "JobFailed",
 ]

@@ -74,7 +74,9 @@ class Workers:
             _LOG.warning("Stalled, will try again in %.1f s: %s", after, trouble)
         else:
             resync = self._resync * random.uniform(0.8, 1.0)  # noqa: S311
-            self._queue.done(ref, min(resync, outcome.revisit or resync))
+            self._queue.done(
+                ref, resync if outcome.revisit is None else min(resync, outcome.revisit)
+            )
 
     def _count(self, ref: ObjectRef, result: str, reason: str | None) -> None:
         self._metrics.reconciles.labels(ref.kind, result).inc()

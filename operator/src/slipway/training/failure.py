@@ -197,8 +197,11 @@ def _word(pod: PodView) -> LastWord | None:
 
 def _lost(pod: PodView) -> Failure:
     disruption = pod.condition("DisruptionTarget")
-    why = pod.status.get("message") or disruption.get("message") or "no container says why"
-    how = pod.status.get("reason") or disruption.get("reason") or "no exit code"
+    deleted = (
+        ("deleted", "somebody deleted it") if pod.deleting else ("no exit code", "nobody says why")
+    )
+    why = pod.status.get("message") or disruption.get("message") or deleted[1]
+    how = pod.status.get("reason") or disruption.get("reason") or deleted[0]
     taken = pod.taken_at
     record = FailureStatus(
         **_place(pod, reasons.POD_LOST),

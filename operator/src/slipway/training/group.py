@@ -12,6 +12,7 @@ from slipway.api import TrainingJob, parse_time, timestamp
 from slipway.api.training_attempts import FailureStatus
 from slipway.api.training_life import RestartRule
 from slipway.plan import Delete, Event
+from slipway.settings import Settings
 from slipway.training import hang, reasons, suspension
 from slipway.training.conditions import created, not_running
 from slipway.training.failure import Failure, describe
@@ -22,9 +23,6 @@ from slipway.training.view import JobView, PodView
 SETTLE_SECONDS = 2.0
 """For so long a pod must be known to go before its group is restarted for it: a Job controller
 that ends a Job deletes its pods a moment before it says so."""
-STUCK_SECONDS = 60.0
-"""So long after the end of its grace period a pod's node is taken for lost, and the pod is taken
-away without the word of its kubelet."""
 FIRST_DELAY, LONGEST_DELAY = 10.0, 300.0
 """Waits before the second and a late restart in a row, in seconds; the first waits for nothing."""
 HEALTHY_SECONDS = 600.0
@@ -98,25 +96,25 @@ def record_of(failure: Failure, attempt: int, now: datetime) -> FailureStatus:
     return found.model_copy(update=update)
 
 
-def replace_job(job: TrainingJob, live: JobView, now: datetime) -> Step:
+def replace_job(job: TrainingJob, live: JobView, settings: Settings, now: datetime) -> Step:
     """Delete the Job of an earlier attempt and wait until it and its pods are gone."""
     gone = () if live.deleting else (Delete(live.ref, live.uid, foreground=True),)
     said = (created(), not_running(reasons.RESTARTING, "The group's pods end, to start again."))
     return Step(
         findings=(*said, *suspension.over(job.status)),
-        delete=(*gone, *stuck(live, now)),
-        requeue_after=STUCK_SECONDS / 2,
+        delete=(*gone, *stuck(live, settings, now)),
+        requeue_after=settings.lost_pod_seconds / 2,
     )
 
 
-def stuck(live: JobView, now: datetime) -> tuple[Delete, ...]:
+def stuck(live: JobView, settings: Settings, now: datetime) -> tuple[Delete, ...]:
     """Return the deletion of pods that should long be gone: their node is lost."""
-    overdue = (pod for pod in live.pods if _is_overdue(pod, now))
+    overdue = (pod for pod in live.pods if _is_overdue(pod, settings, now))
     return tuple(Delete(pod.ref, pod.uid, grace_seconds=0) for pod in overdue)
 
 
-def _is_overdue(pod: PodView, now: datetime) -> bool:
-    return pod.due is not None and now.timestamp() > pod.due + STUCK_SECONDS
+def _is_overdue(pod: PodView, settings: Settings, now: datetime) -> bool:
+    return pod.due is not None and now.timestamp() > pod.due + settings.lost_pod_seconds
 
 
 def delay_left(job: TrainingJob, now: datetime) -> float:
@@ -129,7 +127,9 @@ def delay_left(job: TrainingJob, now: datetime) -> float:
     return wait - (now - failed).total_seconds()
 
 
-def lost_pod(job: TrainingJob, live: JobView, now: datetime) -> Failure | float | None:
+def lost_pod(
+    job: TrainingJob, live: JobView, settings: Settings, now: datetime
+) -> Failure | float | None:
     """Return the loss that a live Job's group cannot go on with.
 
     A number says in how many seconds to look again; None that nothing is lost.
@@ -137,7 +137,7 @@ def lost_pod(job: TrainingJob, live: JobView, now: datetime) -> Failure | float 
     if live.failing or live.deleting or live.spec.get("suspend"):
         return None
     lost = [pod for pod in live.pods if pod.taken_at is not None and not pod.succeeded]
-    lost = [pod for pod in lost if _breaks(job, live, pod, now)]
+    lost = [pod for pod in lost if _breaks(job, live, pod, settings, now)]
     if not lost or any(pod.failed and pod.taken_at is None for pod in live.pods):
         return None
     first = min(lost, key=lambda pod: pod.taken_at or 0.0)
@@ -153,7 +153,9 @@ def _taken(pod: PodView) -> Failure:
     return Failure(reasons.POD_LOST, found.message, found.record)
 
 
-def _breaks(job: TrainingJob, live: JobView, pod: PodView, now: datetime) -> bool:
+def _breaks(
+    job: TrainingJob, live: JobView, pod: PodView, settings: Settings, now: datetime
+) -> bool:
     """Tell whether a group cannot do without a pod that is going.
 
     Where pods are replaced one by one, it can: unless the others have done their part already, the
@@ -166,15 +168,19 @@ def _breaks(job: TrainingJob, live: JobView, pod: PodView, now: datetime) -> boo
         return True
     meets = job.spec.framework == "torchrun" and job.spec.command is None
     done = meets and job.spec.most_nodes > 1 and bool(live.completed_indexes)
-    return done or _is_overdue(pod, now) or (job.spec.elastic is not None and pod.index == 0)
+    return (
+        done or _is_overdue(pod, settings, now) or (job.spec.elastic is not None and pod.index == 0)
+    )
 
 
-def trouble(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> Failure | float | None:
+def trouble(
+    snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: datetime
+) -> Failure | float | None:
     """Return what a live Job's group must be ended for, or in how many seconds to look again."""
     if live.failing or live.deleting or live.spec.get("suspend"):
         return None
     left = hang.seconds_left(snapshot, live, now)
     if left is not None and left <= 0:
         return hang.hangs(snapshot)
-    lost = lost_pod(snapshot.job, live, now)
+    lost = lost_pod(snapshot.job, live, settings, now)
     return left if lost is None else lost

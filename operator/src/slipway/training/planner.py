@@ -53,7 +53,7 @@ def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: dat
     if training and training.complete:
         return _complete(snapshot, found, training, settings, now)
     if training and training.attempt < job.status.attempt:
-        return group.replace_job(job, training, now)
+        return group.replace_job(job, training, settings, now)
     if training and training.failed:
         return after_failure(job, training, now)
     return _unfinished(snapshot, training, settings, now)
@@ -70,8 +70,8 @@ def _unfinished(
     if training is None:
         return _in_time(job, None, create(snapshot, settings, now), now)
     if job.spec.suspend and job.spec.queue_name:
-        return suspension.leave_queue(job, training, group.stuck(training, now))
-    found = group.trouble(snapshot, training, now)
+        return suspension.leave_queue(job, training, group.stuck(training, settings, now))
+    found = group.trouble(snapshot, training, settings, now)
     if isinstance(found, Failure):
         restarted = group.restart(job, training, found, now)
         return restarted or end(job, training, found, now)

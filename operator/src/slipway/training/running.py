@@ -24,7 +24,7 @@ def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: date
         findings=(created(), running, *suspension.of(live, job)),
         apply=() if live.deleting else support(job, settings),
         patch=training_changes(job, live),
-        delete=group.stuck(live, now) if ends or live.deleting else (),
+        delete=group.stuck(live, settings, now) if ends or live.deleting else (),
         requeue_after=_look_again(running, live, settings),
     )
 

@@ -1,0 +1,36 @@
+"""Kubernetes' own Job controller and garbage collector beside a control plane, without nodes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dev import gotools
+from dev.cluster import daemon
+from dev.cluster.daemon import Daemon
+from tests.harness.control_plane import TestControlPlane
+
+CONTROLLERS = "job-controller,garbage-collector-controller"
+
+
+@contextmanager
+def job_controller(control_plane: TestControlPlane) -> Iterator[None]:
+    """Run both controllers, as an administrator, until the block ends."""
+    gotools.ensure(["kube-controller-manager"])
+    plane = control_plane.plane
+    argv = (
+        str(gotools.path("kube-controller-manager")),
+        f"--kubeconfig={plane.kubeconfig}",
+        f"--controllers={CONTROLLERS}",
+        "--leader-elect=false",
+        "--secure-port=0",
+        f"--cert-dir={plane.state}",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+    )
+    manager = Daemon("kube-controller-manager", argv, plane.state)
+    manager.start()
+    process = manager.process
+    assert process
+    try:
+        yield
+    finally:
+        daemon.end([process], grace=0)
