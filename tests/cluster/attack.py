@@ -49,6 +49,13 @@ class Answers:
         """Good answers a second."""
         return self.endings["200"] / self.seconds if self.seconds else 0.0
 
+    def add(self, other: "Answers") -> None:
+        """Add what another attack found, as if it had followed at once."""
+        self.endings += other.endings
+        self.bodies += other.bodies
+        self.times += other.times
+        self.seconds += other.seconds
+
     def quantile(self, share: float) -> float:
         """Return the time in seconds in which a share of the good answers came (nearest rank)."""
         ordered = sorted(self.times)
@@ -95,6 +102,16 @@ def attack(target: Target, rate: float, seconds: float, *options: str) -> Answer
         pace = (f"-rate={round(rate)}/1s", f"-duration={seconds:g}s")
         subprocess.run(target.command(folder, *pace, *options), check=True)
         return _read(folder / "results")
+
+
+def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:
+    """Send at least ``count`` requests, each as soon as one before it was answered."""
+    options = (f"-max-workers={at_once}", f"-workers={at_once}")
+    whole = attack(target, 0, 5, *options)
+    while whole.total < count:
+        missing = (count - whole.total) / max(1.0, whole.total / whole.seconds)
+        whole.add(attack(target, 0, max(1.0, missing), *options))
+    return whole
 
 
 @contextmanager

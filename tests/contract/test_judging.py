@@ -50,3 +50,96 @@ def test_a_tolerance_that_is_no_number_is_refused(kubectl: Kubectl, tolerance: s
 def test_a_smoke_test_without_a_request_is_refused(kubectl: Kubectl) -> None:
     with pytest.raises(KubectlError, match="request: Required value"):
         apply(kubectl, smoke={"expected": 1})
+
+
+GOOD: dict[str, Any] = {"name": "good", "successRate": {}, "successCondition": "result >= 0.99"}
+
+
+def analysed(kubectl: Kubectl, **analysis: Any) -> dict[str, Any]:
+    """Apply a canary with one analysis; returns the analysis as it was stored."""
+    wanted = {"metrics": [GOOD], **analysis}
+    stored = apply(kubectl, strategy="Canary", canary={"steps": [{"analysis": wanted}]})
+    found: dict[str, Any] = stored["canary"]["steps"][0]["analysis"]
+    return found
+
+
+def test_an_analysis_judges_at_its_first_measurement_by_default(kubectl: Kubectl) -> None:
+    found = analysed(kubectl)
+    assert {name: found[name] for name in found if name != "metrics"} == {
+        "interval": "60s",
+        "count": 1,
+        "failureLimit": 0,
+        "inconclusiveLimit": 0,
+        "minSamples": 50,
+    }
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        {"latency": {"quantile": "0.99"}, "maxRatioToStable": "1.5"},
+        {"latency": {}, "successCondition": "result < 250 && result > 0.5"},
+        {"model": {"name": "Score"}, "successCondition": "result<2", "maxRatioToStable": 2},
+        {"prometheus": {"query": "x{r='{{revision}}'}"}, "maxRatioToStable": 2},
+        {"prometheus": {"query": "x", "address": "http://p:9090"}, "successCondition": "result!=0"},
+    ],
+)
+def test_a_metric_may_be_measured_by(kubectl: Kubectl, metric: dict[str, Any]) -> None:
+    stored = analysed(kubectl, metrics=[{"name": "one", **metric}])["metrics"][0]
+    assert metric.items() <= stored.items() or "latency" in metric
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no measure": (
+        {"metrics": [{"name": "one", "successCondition": "result > 1"}]},
+        "write exactly one of successRate, latency, model and prometheus",
+    ),
+    "two measures": (
+        {"metrics": [{**GOOD, "latency": {}}]},
+        "write exactly one of successRate, latency, model and prometheus",
+    ),
+    "nothing to judge by": (
+        {"metrics": [{"name": "one", "latency": {}}]},
+        "write successCondition, maxRatioToStable or both",
+    ),
+    "a condition that is none": (
+        {"metrics": [{**GOOD, "successCondition": "result is good"}]},
+        "write comparisons of result with numbers, such as result >= 0.99",
+    ),
+    "revisions that a query does not tell apart": (
+        {"metrics": [{"name": "q", "prometheus": {"query": "x"}, "maxRatioToStable": 2}]},
+        "write {{revision}} into prometheus.query",
+    ),
+    "a quantile that is no share": (
+        {"metrics": [{"name": "q", "latency": {"quantile": "99"}, "maxRatioToStable": 2}]},
+        'write a share such as "0.99"',
+    ),
+    "a ratio that is no number": (
+        {"metrics": [{**GOOD, "maxRatioToStable": "twice"}]},
+        "maxRatioToStable",
+    ),
+    "two metrics of one name": ({"metrics": [GOOD, GOOD]}, "Duplicate value"),
+    "no metric": ({"metrics": []}, "should have at least 1 items"),
+    "an interval without a unit": ({"interval": "60"}, "such as 1m30s"),
+    "an interval of two days": ({"interval": "48h"}, "write a time from 1s to 24h"),
+    "an address that is none": (
+        {
+            "metrics": [
+                {
+                    "name": "q",
+                    "prometheus": {"query": "x", "address": "prometheus:9090"},
+                    "successCondition": "result > 0",
+                }
+            ]
+        },
+        "write the address of a Prometheus",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_analysis_is_refused_with_a_message_for(case: str, kubectl: Kubectl) -> None:
+    analysis, message = REFUSED[case]
+    with pytest.raises(KubectlError) as refused:
+        analysed(kubectl, **analysis)
+    assert message in str(refused.value)
