@@ -34,6 +34,7 @@ class Release:
 
     kubeconfig: Path | None
     values: tuple[str, ...] = ()
+    chart: Path = CHART
 
     def install(self, timeout: int = 300) -> None:
         """Install or upgrade it and wait until its pods are ready; quick if nothing changed."""
@@ -41,7 +42,7 @@ class Release:
         self._forget_interrupted()
         wait = ("--wait", f"--timeout={timeout}s", "--create-namespace")
         try:
-            self._helm("upgrade", "--install", NAME, str(CHART), *wait, *self.values)
+            self._helm("upgrade", "--install", NAME, str(self.chart), *wait, *self.values)
         except DevError as error:
             raise DevError(f"{error}\n{self._report()}") from error
 

@@ -4,6 +4,7 @@
 - charts/slipway/README.md: its table of values, from values.yaml and its comments
 - charts/slipway/dashboards/: Grafana dashboards, from install/dashboards
 - install/slipway.yaml: the whole release as one manifest for ``kubectl apply -f``
+- install/kustomization.yaml, images.yaml, image-paths.yaml: the same for ``kubectl apply -k``
 - install/prometheus.yaml: what a Prometheus without its operator is to scrape
 """
 
@@ -14,8 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from dev import gotools
-from install import dashboards, scrape, values_table
+from install import dashboards, kustomize, scrape, values_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "slipway"
@@ -23,6 +26,7 @@ CHART_CRDS = CHART / "files" / "crds"
 CHART_DASHBOARDS = CHART / "dashboards"
 CHART_README = CHART / "README.md"
 MANIFEST = ROOT / "install" / "slipway.yaml"
+KUSTOMIZATION = ROOT / "install" / "kustomization.yaml"
 PROMETHEUS = ROOT / "install" / "prometheus.yaml"
 POD_MONITOR = "monitoring.coreos.com/v1/PodMonitor"
 NAMESPACE = "slipway-system"
@@ -108,7 +112,20 @@ def _from_sources() -> dict[Path, str]:
 
 
 def _from_chart() -> dict[Path, str]:
-    return {MANIFEST: render(), PROMETHEUS: scrape_configuration()}
+    return {MANIFEST: render(), PROMETHEUS: scrape_configuration(), **_kustomization()}
+
+
+def _kustomization() -> dict[Path, str]:
+    """Return the kustomization of the manifest: file -> text."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
+    tag = str(yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"])
+    images = {each["repository"]: tag for each in values.values() if isinstance(each, dict)}
+    variables = {
+        f"SLIPWAY_{part.upper()}_IMAGE": values[part]["repository"]
+        for part in ("trainer", "server")
+    }
+    made = kustomize.files(MANIFEST.name, images, variables)
+    return {MANIFEST.parent / name: text for name, text in made.items()}
 
 
 def _check() -> int:

@@ -11,7 +11,7 @@ from dev import gotools, paths
 from dev.cluster.certificates import Authority, Certificate, make_signing_key
 from dev.cluster.daemon import Daemon
 from dev.cluster.kubeconfig import write_kubeconfig
-from dev.shell import wait_until
+from dev.shell import wait_until, write
 
 AUDIT_POLICY = paths.REPOSITORY / "dev" / "cluster" / "manifests" / "audit-policy.yaml"
 
@@ -68,8 +68,14 @@ class ControlPlane:
         """The key that service account tokens are checked with."""
         return self.service_account_key.with_suffix(".pub")
 
+    @property
+    def audit_policy(self) -> Path:
+        """What the audit log gets; a copy, so that another clone starts the same process."""
+        return self.state / "audit-policy.yaml"
+
     def prepare(self) -> None:
         """Make certificates and the administrator's kubeconfig, where they do not exist."""
+        write(self.audit_policy, AUDIT_POLICY.read_text())
         self.authority.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.authority.create()
         self.front_proxy.create()
@@ -159,7 +165,7 @@ class ControlPlane:
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             "--kubelet-preferred-address-types=InternalIP",
             "--enable-aggregator-routing=true",
-            f"--audit-policy-file={AUDIT_POLICY}",
+            f"--audit-policy-file={self.audit_policy}",
             f"--audit-log-path={self.audit_log}",
             "--audit-log-mode=blocking",
             *self.extra,

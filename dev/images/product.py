@@ -90,12 +90,15 @@ class DebianImage(Image):
         return iter(())
 
 
-def images() -> dict[str, Image]:
-    """Return the images that the chart needs, by the chart's names for them."""
+def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
+    """Return the images that the chart needs, by the chart's names for them.
+
+    ``sources`` is the root of the clone that they are made of.
+    """
     base = DebianImage(
         "slipway-base", HERE / "Dockerfile.base", HERE, extra_key=f"{PACKAGES} {SUITE} {SLIM}"
     )
-    torch = _product("torch", {"BASE": base})
+    torch = _product(sources, "torch", {"BASE": base})
     program = gotools.path("versitygw").parent
     go_base = Image(
         "slipway-versitygw",
@@ -105,16 +108,16 @@ def images() -> dict[str, Image]:
         extra_key=program.name,
     )
     return {
-        "operator": _product("operator", {"BASE": base}),
-        "store": _product("store", {"BASE": base, "GO_BASE": go_base}),
-        "trainer": _product("trainer", {"TORCH_IMAGE": torch}),
-        "server": _product("server", {"TORCH_IMAGE": torch}),
+        "operator": _product(sources, "operator", {"BASE": base}),
+        "store": _product(sources, "store", {"BASE": base, "GO_BASE": go_base}),
+        "trainer": _product(sources, "trainer", {"TORCH_IMAGE": torch}),
+        "server": _product(sources, "server", {"TORCH_IMAGE": torch}),
     }
 
 
-def ensure() -> dict[str, Image]:
+def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     """Build and export what is missing of the images; return all of them, as they are now."""
-    found = images()
+    found = images(sources)
     missing = [image for image in found.values() if not oci.manifest(image.reference)]
     if missing:
         _make(missing)
@@ -142,9 +145,9 @@ def _check_space(missing: list[Image]) -> None:
         )
 
 
-def _product(name: str, bases: Mapping[str, Image]) -> Image:
-    dockerfile = paths.REPOSITORY / "images" / name / "Dockerfile"
-    return Image(f"slipway-{name}", dockerfile, paths.REPOSITORY, bases)
+def _product(sources: Path, name: str, bases: Mapping[str, Image]) -> Image:
+    dockerfile = sources / "images" / name / "Dockerfile"
+    return Image(f"slipway-{name}", dockerfile, sources, bases)
 
 
 def _copied(dockerfile: Path) -> Iterator[str]:

@@ -25,6 +25,7 @@ from tests.harness.control_plane import control_plane as running_control_plane
 
 pytestmark = pytest.mark.contract
 CREDENTIALS = "slipway-store-credentials"
+LIST = {"apiVersion": "v1", "kind": "List"}
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,50 @@ async def test_the_operators_account_reads_and_fills_no_other_secret(
     ):
         with pytest.raises(KubectlError, match="is forbidden"):
             operator.run(*attempt)
+
+
+ACCESS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+
+
+def test_an_operator_of_some_namespaces_is_refused_in_all_others(
+    kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    release = render({"watchNamespaces": ["default"]}, release="few")
+    access = [found for kind in ACCESS for found in release.of(kind)]
+    kubectl.apply(access)
+    operator = Kubectl(control_plane.service_account_kubeconfig(NAMESPACE, "few-slipway"))
+    for what in ("pods", "jobs.batch", "configmaps"):
+        assert operator.run("auth", "can-i", "list", what, "-n", "default").strip() == "yes"
+        for elsewhere in (("-n", "kube-system"), ("-n", NAMESPACE), ("-A",)):
+            with pytest.raises(KubectlError):
+                operator.run("auth", "can-i", "list", what, *elsewhere)
+    kubectl.run("delete", "-f", "-", stdin=json.dumps({**LIST, "items": access}))
+
+
+def test_the_tests_account_may_do_no_more_than_a_user_does(
+    kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    release = render(release="tried")
+    access = [
+        found
+        for kind in ACCESS
+        for found in release.of(kind)
+        if found["metadata"]["name"] == "tried-slipway-test"
+    ]
+    kubectl.apply(access)
+    account = Kubectl(control_plane.service_account_kubeconfig(NAMESPACE, "tried-slipway-test"))
+    assert account.run("auth", "can-i", "create", "configmaps", "-n", NAMESPACE).strip() == "yes"
+    for attempt in (
+        ("create", "configmaps", "-n", "default"),
+        ("create", "pods", "-n", NAMESPACE),
+        ("get", "secrets", "-n", NAMESPACE),
+        ("list", "configmaps", "-n", NAMESPACE),
+        ("patch", "trainingjobs.slipway.dev", "-n", NAMESPACE),
+        ("create", "rolebindings", "-n", NAMESPACE),
+    ):
+        with pytest.raises(KubectlError):
+            account.run("auth", "can-i", *attempt)
+    kubectl.run("delete", "-f", "-", stdin=json.dumps({**LIST, "items": access}))
 
 
 @pytest.mark.usefixtures("applied")

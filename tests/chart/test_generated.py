@@ -1,10 +1,13 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from dev import gotools
 from install import generate
-from tests.chart.rendering import parse, render
+from tests.chart.rendering import Release, env, parse, render
 
 
 def test_what_is_generated_is_current(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +69,37 @@ def test_the_manifest_can_name_a_registry(capsys: pytest.CaptureFixture[str]) ->
         "registry.example.com/ml/slipway-operator:0.1.0",
         "registry.example.com/ml/slipway-store:0.1.0",
     }
+
+
+def _built(folder: Path) -> Release:
+    """Return what kubectl's kustomize makes of a folder."""
+    gotools.ensure(["kubectl"])
+    command = [str(gotools.path("kubectl")), "kustomize", str(folder)]
+    return parse(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_the_kustomization_makes_the_manifest() -> None:
+    def by_name(release: Release) -> list[tuple[str, str]]:
+        return sorted((found["kind"], found["metadata"]["name"]) for found in release.objects)
+
+    made, plain = _built(generate.ROOT / "install"), parse(generate.MANIFEST.read_text())
+    assert by_name(made) == by_name(plain)
+    for found in plain.objects:
+        assert found in made.objects
+
+
+def test_images_are_changed_in_one_place_those_of_variables_too(tmp_path: Path) -> None:
+    for file in generate.KUSTOMIZATION.parent.glob("*.yaml"):
+        shutil.copy(file, tmp_path)
+    text = generate.KUSTOMIZATION.read_text()
+    found = yaml.safe_load(text)
+    for image in found["images"]:
+        image["newName"] = f"registry.example.com/ml/{image['name']}"
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(found))
+    release = _built(tmp_path)
+    operator = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"][0]
+    told = env(operator)
+    images = {each["image"] for each in release.containers()}
+    images |= {told["SLIPWAY_TRAINER_IMAGE"], told["SLIPWAY_SERVER_IMAGE"]}
+    names = ("operator", "store", "trainer", "server")
+    assert images == {f"registry.example.com/ml/slipway-{name}:0.1.0" for name in names}

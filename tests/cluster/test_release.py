@@ -2,8 +2,12 @@
 
 import subprocess
 
+import pytest
+
 from dev import gotools, release
 from tests.harness.cluster import Cluster
+
+pytestmark = pytest.mark.cluster
 
 KINDS = "tj,mdep,configmaps,jobs,deployments,pods,serviceaccounts,roles,rolebindings"
 
