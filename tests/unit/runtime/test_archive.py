@@ -40,7 +40,30 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
         unpack(tar(tmp_path / "a", "w", **{name: "x"}), tmp_path / "out")
 
 
-def test_links_are_left_out(tmp_path: Path) -> None:
+def test_links_that_stay_inside_are_kept_and_nothing_is_written_through_them(
+    tmp_path: Path,
+) -> None:
+    with tarfile.open(tmp_path / "a", "w") as archive:
+        for name, target in (("new.py", "train.py"), ("here", "."), ("up", "..")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
+        for name in ("train.py", "here/inner.py", "up/outer.py"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+        member = tarfile.TarInfo("twin.py")
+        member.type, member.linkname = tarfile.LNKTYPE, "train.py"
+        archive.addfile(member)
+    unpack(tmp_path / "a", tmp_path / "out")
+    out = tmp_path / "out"
+    assert (out / "new.py").is_symlink()
+    assert (out / "new.py").read_text() == (out / "twin.py").read_text() == "x"
+    assert (out / "up" / "outer.py").read_text() == "x"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "out"]
+
+
+def test_links_that_lead_out_are_left_out(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a", "w") as archive:
         member = tarfile.TarInfo("environment")
         member.type, member.linkname = tarfile.SYMTYPE, "/proc/self/environ"

@@ -127,7 +127,7 @@ def test_another_scheme_is_answered_with_the_ones_there_are(
     termination_log: Path, tmp_path: Path
 ) -> None:
     assert fetch.run("ftp://host/net.mar", SHA256, tmp_path / "net.mar") == 1
-    assert "s3://, http:// or https://" in word(termination_log)["message"]
+    assert "s3://, gs://, az://, hf://, http:// or https://" in word(termination_log)["message"]
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,15 @@ class ArchiveError(Exception):
 def unpack(path: Path, folder: Path) -> None:
     """Unpack ``.zip`` or ``.tar``, plain or compressed by gzip, bzip2 or xz, by its content.
 
-    Links, devices and the like are left out. Raises ArchiveError for a name that leads out of the
-    folder, and for a file that is broken or of another kind.
+    Links that lead out of it, devices and the like are left out. Raises ArchiveError for a name
+    that leads out of the folder, and for a file that is broken or of another kind.
     """
     try:
         if zipfile.is_zipfile(path):
             _unpack_zip(path, folder)
         else:
             _unpack_tar(path, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
         raise ArchiveError(
             f"The archive cannot be unpacked ({error}): make a .tar, .tar.gz or .zip."
         ) from error
@@ -40,12 +40,27 @@ def _unpack_zip(path: Path, folder: Path) -> None:
 
 
 def _unpack_tar(path: Path, folder: Path) -> None:
+    """Write the files first and the links last, so that nothing is written through a link."""
+    links: list[tuple[Path, str]] = []
     with tarfile.open(path) as archive:
         for member in archive:
-            content = archive.extractfile(member) if member.isreg() else None
-            if content is not None:
-                executable = bool(member.mode & EXECUTABLE)
-                _write(content, _target(folder, member.name), executable=executable)
+            if member.issym():
+                links.append((_target(folder, member.name), member.linkname))
+            elif member.isreg() or member.islnk():
+                content = archive.extractfile(member)
+                if content is not None:
+                    executable = bool(member.mode & EXECUTABLE)
+                    _write(content, _target(folder, member.name), executable=executable)
+    for link, target in links:
+        _link(link, target, folder)
+
+
+def _link(link: Path, target: str, folder: Path) -> None:
+    """Make a link, unless something is there or it would lead out of the folder."""
+    inside = (link.parent / target).resolve().is_relative_to(folder.resolve())
+    if inside and link.parent.resolve().is_relative_to(folder.resolve()) and not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target)
 
 
 def _target(folder: Path, name: str) -> Path:

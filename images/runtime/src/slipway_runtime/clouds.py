@@ -5,11 +5,11 @@ Their libraries are imported only where one of them is asked for. Credentials ar
 ``HF_TOKEN``; ``username`` and ``password``, or ``token``, for HTTP.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import fsspec
 
 SCHEMES = frozenset({"gs", "az", "hf"})
@@ -32,7 +32,10 @@ _UNREACHABLE = frozenset(
 def filesystem(scheme: str, env: Mapping[str, str]) -> Any:
     """Return the file system of a scheme of `SCHEMES`; ImportError where its library is missing."""
     if scheme == "gs":
-        return fsspec.filesystem("gs", use_listings_cache=False, **_google(env))
+        # The package's own choice asks over gRPC for the bucket's kind, whatever the endpoint is.
+        from gcsfs.core import GCSFileSystem
+
+        return GCSFileSystem(use_listings_cache=False, **_google(env))
     if scheme == "hf":
         from huggingface_hub import HfFileSystem
 
@@ -52,7 +55,8 @@ def http_credentials(env: Mapping[str, str]) -> dict[str, Any]:
     if env.get("token"):
         return {"headers": {"Authorization": f"Bearer {env['token']}"}}
     if env.get("username") or env.get("password"):
-        return {"auth": aiohttp.BasicAuth(env.get("username", ""), env.get("password", ""))}
+        pair = f"{env.get('username', '')}:{env.get('password', '')}".encode()
+        return {"headers": {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}}
     return {}
 
 

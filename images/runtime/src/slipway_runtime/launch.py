@@ -74,7 +74,7 @@ class Supervisor:
 def wait_for_name(host: str, seconds: float) -> None:
     """Wait until a host name resolves; raises LaunchError after the given seconds."""
     deadline = time.monotonic() + seconds
-    pause = 0.2
+    pause, told = 0.2, False
     while True:
         try:
             socket.getaddrinfo(host, None)
@@ -86,6 +86,9 @@ def wait_for_name(host: str, seconds: float) -> None:
                     f"The first pod's name {host} did not resolve within {seconds:g} s ({error}): "
                     "look whether that pod was scheduled, and whether the cluster's DNS works.",
                 ) from error
+        if not told:
+            say(f"waiting for the first pod, {host}")
+            told = True
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 

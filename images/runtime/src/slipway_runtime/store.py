@@ -146,6 +146,7 @@ def tree(uri: str) -> dict[str, tuple[str, int]]:
     scheme = urlsplit(uri).scheme
     with _translated(uri):
         files = _filesystem(uri)
+        files.invalidate_cache()
         root = str(files._strip_protocol(uri)).rstrip("/")
         found = files.find(root, detail=True)
     return {
