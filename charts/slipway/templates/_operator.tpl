@@ -24,6 +24,10 @@
   value: {{ .Values.operator.progressIntervalSeconds | quote }}
 - name: SLIPWAY_RESYNC_SECONDS
   value: {{ .Values.operator.resyncSeconds | quote }}
+{{- with .Values.operator.prometheusUrl }}
+- name: SLIPWAY_PROMETHEUS_URL
+  value: {{ . | quote }}
+{{- end }}
 - name: SLIPWAY_SCRAPE_ANNOTATIONS
   value: {{ include "slipway.scrapeAnnotations" . | quote }}
 - name: SLIPWAY_STORE_URI

@@ -1,0 +1,108 @@
+"""Analyses over generated traffic, with pods that come, go, restart and fall silent."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.api.analysis import Analysis, AnalysisState
+from slipway.controller.traffic import add_sample, prune
+from slipway.serving.analysis import evaluate, needs_traffic
+from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "seconds": st.integers(1, 90),
+            "pod": st.sampled_from(["a", "b", "s"]),
+            "requests": st.integers(0, 200),
+            "errors": st.integers(0, 20),
+            "what": st.sampled_from(["answers", "restarts", "silent", "forgotten"]),
+        }
+    ),
+    max_size=40,
+)
+SPECS = st.builds(
+    lambda **fields: Analysis.model_validate(
+        {
+            "metrics": [
+                {"name": "s", "successRate": {}, "successCondition": "result >= 0.9"},
+            ],
+            "interval": "60s",
+            **fields,
+        }
+    ),
+    count=st.integers(1, 3),
+    failureLimit=st.integers(0, 2),
+    inconclusiveLimit=st.integers(0, 2),
+    minSamples=st.integers(1, 100),
+)
+
+
+class World:
+    """Pods that count what they answer, and an operator that looks at them."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        self.counts = {"a": (0, 0), "b": (0, 0), "s": (0, 0)}
+        self.truth = 0
+        self.samples: list[Sample] = []
+
+    def happen(self, event: Mapping[str, object]) -> None:
+        pod, what = str(event["pod"]), event["what"]
+        requests = int(str(event["requests"]))
+        errors = min(requests, int(str(event["errors"])))
+        if what == "restarts":
+            self.counts[pod] = (0, 0)
+        if what == "forgotten":
+            self.samples.clear()
+        before = self.counts[pod]
+        self.counts[pod] = (before[0] + requests, before[1] + errors)
+        self.truth += requests if pod != "s" else 0
+        self.now += timedelta(seconds=int(str(event["seconds"])))
+
+    def look(self, state: AnalysisState, silent: str) -> Traffic:
+        revisions = {"a": "new", "b": "new", "s": "old"}
+        pods = {
+            uid: PodSample(revisions[uid], Counters(*counts))
+            for uid, counts in self.counts.items()
+            if uid != silent
+        }
+        started = dict.fromkeys(pods, BEGIN - timedelta(days=1))
+        self.samples = add_sample(self.samples, Sample(self.now, pods), started)
+        start = state.window_start
+        self.samples = prune(self.samples, [datetime.fromisoformat(start)] if start else [])
+        return Traffic("new", "old", tuple(self.samples))
+
+
+@given(SPECS, EVENTS)
+def test_whatever_happens_a_verdict_rests_on_requests_that_were_answered(
+    spec: Analysis, events: list[dict[str, object]]
+) -> None:
+    world, state = World(), AnalysisState()
+    for event in events:
+        world.happen(event)
+        silent = str(event["pod"]) if event["what"] == "silent" else ""
+        before = state
+        state = evaluate(spec, before, world.look(before, silent), world.now)
+        assert 0 <= state.requests <= world.truth
+        if not needs_traffic(before):
+            assert state == before
+        if state.phase in ("Successful", "Failed"):
+            assert state.requests >= spec.min_samples
+        assert (state.phase == "Successful") == (state.successful >= spec.count)
+        assert (state.phase == "Failed") == (state.failed > spec.failure_limit)
+
+
+@given(SPECS, EVENTS)
+def test_a_revision_that_nobody_asks_is_never_judged(
+    spec: Analysis, events: list[dict[str, object]]
+) -> None:
+    world, state = World(), AnalysisState()
+    for event in events:
+        world.happen({**event, "pod": "s"})
+        state = evaluate(spec, state, world.look(state, ""), world.now)
+        assert (state.successful, state.failed) == (0, 0)
+        assert needs_traffic(state)
