@@ -232,3 +232,34 @@ def roll_out(kubectl: Kubectl, name: str = "model") -> None:
             ],
         }
         _status(kubectl, "deployment", name, status)
+
+
+def bring_up(kubectl: Kubectl, name: str, ready: int | None = None) -> None:
+    """Let all pods of a Deployment be of its template, and so many of them be ready."""
+    live = wait_object(kubectl, "deployment", name)
+    count = live["spec"]["replicas"]
+    available = count if ready is None else ready
+    status = {
+        "observedGeneration": live["metadata"]["generation"],
+        "replicas": count,
+        "updatedReplicas": count,
+        "readyReplicas": available,
+        "availableReplicas": available,
+        "unavailableReplicas": count - available,
+    }
+    _status(kubectl, "deployment", name, status)
+
+
+def serving_pod(kubectl: Kubectl, name: str) -> str:
+    """Create a running pod of a Deployment, as its controllers do, and return its name."""
+    live = wait_object(kubectl, "deployment", name)
+    template, pod = live["spec"]["template"], f"{name}-pod"
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": "0"}
+    head = {
+        "name": pod,
+        "labels": template["metadata"]["labels"],
+        "ownerReferences": [{**owner, "controller": True}],
+    }
+    kubectl.create({"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]})
+    _status(kubectl, "pod", pod, {"phase": "Running"})
+    return pod

@@ -218,7 +218,8 @@ class Match(
     ApiModel,
     json_schema_extra=rules(
         (
-            "self.headers.size() + self.cookies.size() > 0",
+            "(has(self.headers) && self.headers.size() > 0) || "
+            "(has(self.cookies) && self.cookies.size() > 0)",
             "write at least one of headers and cookies in each match",
         )
     ),

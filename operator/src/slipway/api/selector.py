@@ -15,7 +15,7 @@ class LabelRequirement(
     ApiModel,
     json_schema_extra=rules(
         (
-            "(self.operator in ['In', 'NotIn']) == (self.values.size() > 0)",
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
             "write values with the operators In and NotIn, and only with them",
         )
     ),
@@ -43,7 +43,8 @@ class LabelSelector(
     ApiModel,
     json_schema_extra=rules(
         (
-            "self.matchLabels.size() + self.matchExpressions.size() > 0",
+            "(has(self.matchLabels) && self.matchLabels.size() > 0) || "
+            "(has(self.matchExpressions) && self.matchExpressions.size() > 0)",
             "write at least one of matchLabels and matchExpressions",
         )
     ),
