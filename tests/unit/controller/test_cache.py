@@ -51,6 +51,30 @@ def test_a_namesakes_children_are_not_the_objects_own() -> None:
     assert [ref.name for ref in cache.children(job).items] == ["mine"]
 
 
+def test_a_deleted_pod_is_remembered_as_it_was_as_long_as_its_job_is_there() -> None:
+    cache = Cache()
+    job = training_job()
+    batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
+    pod = at(child(job, "Pod", "p"), 3, uid="p", ownerReferences=[reference(batch)])
+    cache.feed(batch)
+    cache.feed({**pod, "spec": {"containers": []}, "status": {"phase": "Failed"}})
+    cache.remove(ObjectRef.of(pod), "p")
+    assert [one["status"] for one in cache.children(job).gone] == [{"phase": "Failed"}]
+    assert all("spec" not in one for one in cache.children(job).gone)
+    cache.remove(ObjectRef.of(batch), "j1")
+    assert cache.children(job).gone == ()
+
+
+def test_what_no_watch_covers_is_forgotten_with_its_owner() -> None:
+    cache = Cache()
+    job = training_job()
+    cache.feed(at(job, 1))
+    group = at(child(job, "PodGroup", "g", "scheduling.volcano.sh/v1beta1"), 2, uid="g")
+    cache.feed(group)
+    cache.remove(ObjectRef.of(job), job["metadata"]["uid"])
+    assert cache.get(ObjectRef.of(group)) is None
+
+
 def test_pods_belong_to_the_owner_of_their_job() -> None:
     cache = Cache()
     job = training_job()

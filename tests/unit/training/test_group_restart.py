@@ -279,6 +279,23 @@ def test_index_0_lost_while_it_stores_the_output_starts_the_group_and_not_itself
     assert len(cluster.pods()) == 2
 
 
+def test_index_0_whose_replacement_came_at_once_starts_the_group_as_well() -> None:
+    cluster = running(restart={"policy": "Pod"})
+    cluster.finish(cluster.pods()[1], 0, trained())
+    cluster.settle()
+    cluster.wait(1)
+    lost = cluster.pods()[0]["metadata"]["name"]
+    cluster.take(cluster.pods()[0])
+    cluster.leave()
+    cluster.settle()
+    assert cluster.status["phase"] == "Restarting"
+    assert cluster.status["failure"]["pod"] == lost
+    cluster.leave()
+    cluster.settle()
+    assert (attempt(cluster), cluster.status["restarts"]) == ("1", 0)
+    assert len(cluster.pods()) == 2
+
+
 def test_where_pods_are_replaced_alone_a_lost_node_does_not_stop_that() -> None:
     cluster = running(restart={"policy": "Pod"})
     cluster.disrupt(cluster.pods()[0], "DeletionByTaintManager")

@@ -37,7 +37,7 @@ class Nodes(ApiModel):
     succeeded: int = 0
     """Pods that ended well."""
     failed: int = 0
-    """Pods that failed, over all tries."""
+    """Pods that failed in this attempt."""
 
 
 class CheckpointProgress(ApiModel):

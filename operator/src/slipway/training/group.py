@@ -15,7 +15,7 @@ from slipway.plan import Delete, Event
 from slipway.settings import Settings
 from slipway.training import hang, reasons, suspension
 from slipway.training.conditions import created, not_running
-from slipway.training.failure import Failure, describe
+from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Attempt, Finding, Step
 from slipway.training.view import JobView, PodView
@@ -138,11 +138,33 @@ def lost_pod(
         return None
     lost = [pod for pod in live.pods if pod.taken_at is not None and not pod.succeeded]
     lost = [pod for pod in lost if _breaks(job, live, pod, settings, now)]
-    if not lost or any(pod.failed and pod.taken_at is None for pod in live.pods):
+    if not lost:
+        return _latecomer(job, live)
+    if any(pod.failed and pod.taken_at is None for pod in live.pods):
         return None
     first = min(lost, key=lambda pod: pod.taken_at or 0.0)
     known = now.timestamp() - (first.taken_at or 0.0)
     return SETTLE_SECONDS if known < SETTLE_SECONDS else _taken(first)
+
+
+def _latecomer(job: TrainingJob, live: JobView) -> Failure | None:
+    """Return why a pod that came when others had done their part would wait for them in vain."""
+    ends = [pod.main.terminated.get("finishedAt") or "" for pod in live.pods if pod.succeeded]
+    if not ends or job.spec.restart_policy != "Pod" or not _meets(job):
+        return None
+    late = (pod for pod in live.pods if not pod.ended and pod.created > min(ends))
+    waits = next((pod for pod in late if job.spec.elastic is None or pod.index == 0), None)
+    if waits is None:
+        return None
+    before = [pod for pod in (*live.pods, *live.gone) if pod.index == waits.index]
+    alone = f"Pod {waits.name} came when others had done their part, and would wait in vain."
+    return first_failure(before) or Failure(reasons.POD_LOST, alone)
+
+
+def _meets(job: TrainingJob) -> bool:
+    """Tell whether the pods need each other: torchrun's do."""
+    torchrun = job.spec.framework == "torchrun" and job.spec.command is None
+    return torchrun and job.spec.most_nodes > 1
 
 
 def _taken(pod: PodView) -> Failure:
@@ -166,11 +188,9 @@ def _breaks(
         return False
     if job.spec.restart_policy != "Pod":
         return True
-    meets = job.spec.framework == "torchrun" and job.spec.command is None
-    done = meets and job.spec.most_nodes > 1 and bool(live.completed_indexes)
-    return (
-        done or _is_overdue(pod, settings, now) or (job.spec.elastic is not None and pod.index == 0)
-    )
+    holds_rendezvous = job.spec.elastic is not None and pod.index == 0
+    done = _meets(job) and bool(live.completed_indexes)
+    return done or holds_rendezvous or _is_overdue(pod, settings, now)
 
 
 def trouble(
