@@ -9,7 +9,7 @@ from slipway.training.agent import own_image
 from slipway.training.environment import SCRATCH, pairs
 
 RESOURCES = {
-    "requests": {"cpu": "50m", "memory": "96Mi"},
+    "requests": {"cpu": "50m", "memory": "128Mi"},
     "limits": {"memory": "1Gi"},
 }
 

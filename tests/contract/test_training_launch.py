@@ -1,0 +1,218 @@
+"""What the API server says of the fields about what a job runs, with what and where."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract.namespaces import restricted_namespace
+from tests.harness import Kubectl, KubectlError, TestControlPlane
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture(scope="module")
+def kubectl(control_plane: TestControlPlane) -> Kubectl:
+    return restricted_namespace(control_plane, "training-launch")
+
+
+@pytest.fixture(autouse=True)
+def _empty(kubectl: Kubectl) -> Iterator[None]:
+    yield
+    kubectl.run("delete", "tj", "--all")
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    """Return a short job with the given fields on top; None takes one away."""
+    spec = {"source": {"configMap": {"name": "source"}}, "entrypoint": "train.py", **fields}
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "job"},
+        "spec": {name: value for name, value in spec.items() if value is not None},
+    }
+
+
+def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
+    with pytest.raises(KubectlError) as refused:
+        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
+    return str(refused.value)
+
+
+def _overlay(**pod: Any) -> dict[str, Any]:
+    return {"podTemplate": {"spec": pod}}
+
+
+def _git(**git: Any) -> dict[str, Any]:
+    return {"source": {"git": {"url": "https://git.example/net.git", **git}}}
+
+
+def _input(**one: Any) -> dict[str, Any]:
+    return {"inputs": [{"name": "data", "uri": "s3://bucket/data/", **one}]}
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "a source from git and from an archive": (
+        {"source": {"git": {"url": "https://a/b"}, "archive": {"uri": "s3://a/b.tar"}}},
+        "write exactly one of source.configMap (files in a ConfigMap), source.git (a repository)",
+    ),
+    "a repository by ssh": (
+        _git(url="ssh://git.example/net"),
+        "write a repository's URL that begins with https://, http:// or git://",
+    ),
+    "a repository with its password": (
+        _git(url="https://me:secret@git.example/net"),
+        "its credentials in source.git.credentialsSecretName",
+    ),
+    "a ref that is an option": (_git(ref="--all"), "write a branch, a tag, or the whole hash"),
+    "a folder outside the repository": (_git(path="../x"), "write a relative path without '.'"),
+    "an archive from nowhere": (
+        {"source": {"archive": {"uri": "/code.tar"}}},
+        "write a URI that begins with s3://, gs://, az://, hf://, http:// or https://",
+    ),
+    "an archive's digest cut short": (
+        {"source": {"archive": {"uri": "s3://a/b.tar", "sha256": "abc"}}},
+        "write the 64 lower-case hexadecimal digits",
+    ),
+    "an input of another scheme": (
+        _input(uri="ftp://a/b"),
+        "write a URI that begins with s3://, gs://, az://, hf://, http://, https:// or pvc://CLAIM",
+    ),
+    "an input with a name that no folder of its own has": (
+        _input(name="../data"),
+        "write a name of at most 40 lower-case letters, digits and '-'",
+    ),
+    "two inputs of one name": (
+        {"inputs": [{"name": "a", "uri": "s3://a/b"}, {"name": "a", "uri": "s3://a/c"}]},
+        "Duplicate value",
+    ),
+    "an input's digest in capitals": (
+        _input(sha256="A" * 64),
+        "write the 64 lower-case hexadecimal digits",
+    ),
+    "a claim with credentials": (
+        _input(uri="pvc://claim/x", credentialsSecretName="a"),
+        "remove credentialsSecretName: a claim needs none",
+    ),
+    "a path that leads out of its claim": (
+        _input(uri="pvc://claim/../x"),
+        "write a path in the claim without '..' parts",
+    ),
+    "a script and a module": (
+        {"module": "train"},
+        "write exactly one of entrypoint (a script under the source), module (for python -m) and",
+    ),
+    "a script from nowhere": ({"source": None}, "write source, where the entrypoint comes from"),
+    "a module that is a file": (
+        {"entrypoint": None, "module": "train.py/x"},
+        "write a Python module's dotted name without .py, such as package.train",
+    ),
+    "an empty command": ({"entrypoint": None, "command": []}, "should have at least 1 items"),
+    "a framework that there is not": ({"framework": "mpi"}, '"torchrun", "plain"'),
+    "a variable of TensorFlow's": (
+        {"env": [{"name": "TF_CONFIG", "value": "{}"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "a variable of a role": (
+        {"env": [{"name": "ROLE_NAME", "value": "x"}]},
+        "remove the variables that torchrun and the operator set themselves",
+    ),
+    "shared memory that is no quantity": ({"sharedMemory": "big"}, "spec.sharedMemory"),
+    "a toleration of a value for any": (
+        {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+        "remove value, or write operator: Equal",
+    ),
+    "a toleration of nothing": (
+        {"tolerations": [{"effect": "NoSchedule"}]},
+        "write key, or operator: Exists to tolerate every taint",
+    ),
+    "a spread that differs by nothing": (
+        {"topologySpread": [{"topologyKey": "zone", "maxSkew": 0}]},
+        "greater than or equal to 1",
+    ),
+    "a topology that is no label": (
+        {"exclusiveTopologyKey": "a rack"},
+        "write a label's key, such as topology.kubernetes.io/zone",
+    ),
+    "a job that is spread over its one domain": (
+        {"exclusiveTopologyKey": "rack", "topologySpread": [{"topologyKey": "rack"}]},
+        "remove the topologySpread whose topologyKey is exclusiveTopologyKey",
+    ),
+    "a claim of nothing": (
+        {"resourceClaims": [{"name": "gpu"}]},
+        "write exactly one of resourceClaimName",
+    ),
+    "an overlay with a restart policy": (
+        _overlay(restartPolicy="Always"),
+        "remove podTemplate.spec.restartPolicy: the Job decides on new pods",
+    ),
+    "an overlay that lets the script look into the agent": (
+        _overlay(shareProcessNamespace=True),
+        "remove podTemplate.spec.shareProcessNamespace: the script could read the store's",
+    ),
+    "an overlay with a deadline": (
+        _overlay(activeDeadlineSeconds=5),
+        "write spec.activeDeadlineSeconds instead of podTemplate.spec.activeDeadlineSeconds",
+    ),
+    "an overlay with another image": (
+        _overlay(containers=[{"name": "trainer", "image": "mine:1"}]),
+        "write spec.image instead of an image of the container trainer in podTemplate",
+    ),
+    "an overlay with another command": (
+        _overlay(containers=[{"name": "trainer", "command": ["sh"]}]),
+        "write spec.command instead of a command of the container trainer",
+    ),
+    "an overlay with variables": (
+        _overlay(containers=[{"name": "trainer", "env": [{"name": "RANK", "value": "0"}]}]),
+        "write spec.env instead of variables of the container trainer in podTemplate",
+    ),
+    "an overlay over the agent": (
+        _overlay(initContainers=[{"name": "agent", "env": []}]),
+        "choose other names for podTemplate's initContainers",
+    ),
+    "an overlay with a container named as ours": (
+        _overlay(containers=[{"name": "input-data", "image": "a"}]),
+        "choose other names for podTemplate's containers",
+    ),
+    "an overlay over a volume of ours": (
+        _overlay(volumes=[{"name": "output", "emptyDir": {}}]),
+        "choose other names for podTemplate's volumes",
+    ),
+    "an overlay with a label of ours": (
+        {"podTemplate": {"metadata": {"labels": {"slipway.dev/component": "x"}}}},
+        "choose other labels: slipway.dev/*",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_training_job_is_refused_with_a_message_for(case: str, kubectl: Kubectl) -> None:
+    spec, message = REFUSALS[case]
+    assert message in refusal(kubectl, job(**spec))
+
+
+@pytest.mark.parametrize(
+    "program", [{"module": "torch.utils.collect_env"}, {"command": ["true"]}], ids=str
+)
+def test_a_module_or_a_command_needs_no_source(kubectl: Kubectl, program: dict[str, Any]) -> None:
+    kubectl.apply(job(source=None, entrypoint=None, **program))
+
+
+def test_an_overlay_keeps_every_field_of_a_pod_that_it_has(kubectl: Kubectl) -> None:
+    proxy = {"name": "proxy", "image": "proxy:1", "ports": [{"containerPort": 80}]}
+    spec = {"initContainers": [proxy], "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]}}
+    kubectl.apply(job(podTemplate={"spec": spec}))
+    assert (kubectl.get("tj", "job") or {})["spec"]["podTemplate"]["spec"] == spec
+
+
+def test_where_a_job_runs_and_what_it_reads_cannot_change(kubectl: Kubectl) -> None:
+    kubectl.apply(job())
+    for field, value in (
+        ("module", "train"),
+        ("nodeSelector", {"gpu": "a100"}),
+        ("podTemplate", {"spec": {"hostNetwork": True}}),
+        ("inputs", [{"name": "a", "uri": "s3://a/b"}]),
+    ):
+        changed = {"entrypoint": None, field: value} if field == "module" else {field: value}
+        assert f"{field} cannot be" in refusal(kubectl, job(**changed)).replace("change", "be")
