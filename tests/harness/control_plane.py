@@ -64,10 +64,16 @@ def control_plane() -> Iterator[TestControlPlane]:
 
 
 @contextmanager
-def simulated_cluster(nodes: int) -> Iterator[TestControlPlane]:
-    """Start a control plane with Kubernetes' controllers and simulated nodes for the block."""
+def simulated_cluster(nodes: int, crds: Path) -> Iterator[TestControlPlane]:
+    """Start a control plane with Kubernetes' controllers and simulated nodes for the block.
+
+    The CRDs come first: the garbage collector looks for new kinds twice a minute only, and asks
+    for each owner of a kind that it does not know.
+    """
     gotools.ensure(gotools.SIMULATION)
     with control_plane() as running:
+        running.kubectl.apply(crds)
+        running.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         Simulation(running.plane, nodes).start()
         yield running
 

@@ -1,8 +1,8 @@
 """``make scale``: the operator beside what it costs to create the same without it.
 
-``ratio`` is of the times until all is up, ``CPU ratio`` of the processor seconds that API server,
-etcd, Kubernetes' controllers and the operator spend on it: on a machine that does other things too
-the second is the one to trust. CPU, peak memory and requests are the operator's.
+Seconds are those until all is up. CPU seconds are those of API server, etcd, Kubernetes' own
+controllers and the operator together: on a machine that does other things too, their ratio is the
+one to trust. Each line is measured on a control plane of its own, one after the other.
 """
 
 import argparse
@@ -16,60 +16,59 @@ from tests.scale.measure import (
     measure,
     model_deployments,
     plain_jobs,
+    same_jobs,
     their_children,
     training_jobs,
 )
 
 Make = Callable[[int], Load]
-PAIRS: dict[str, tuple[Make, Make]] = {
-    "TrainingJob": (plain_jobs, training_jobs),
-    "ModelDeployment": (their_children, model_deployments),
+KINDS: dict[str, tuple[Make, dict[str, Make]]] = {
+    "TrainingJob": (
+        training_jobs,
+        {"plain Indexed Jobs": plain_jobs, "the same Jobs and Services": same_jobs},
+    ),
+    "ModelDeployment": (model_deployments, {"the same children": their_children}),
 }
 CASES = (("TrainingJob", 200), ("TrainingJob", 500), ("ModelDeployment", 300))
-LINE = "{:<22} {:>9} {:>9} {:>6} {:>9} {:>8} {:>8}  {}"
+HEAD = ("", "seconds", "ratio", "CPU s", "ratio", "operator's CPU", "peak MiB", "requests by verb")
+LINE = "{:<34} {:>7} {:>6} {:>7} {:>6} {:>14} {:>9}  {}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure the cases that are asked for, and print a line for each."""
+    """Measure the cases that are asked for, and print a line for each and for its baselines."""
     parser = argparse.ArgumentParser(prog="tests.scale", description=__doc__)
     parser.add_argument("cases", nargs="*", help="KIND=COUNT; by default all that README names")
     parser.add_argument("--details", action="store_true", help="print requests by resource too")
     parser.add_argument("--log", type=Path, help="folder that keeps the operator's logs")
     arguments = parser.parse_args(argv)
     cases = [(kind, int(count)) for kind, count in (one.split("=") for one in arguments.cases)]
-    print(
-        LINE.format("", "without", "with", "ratio", "CPU ratio", "CPU", "peak", "requests by verb")
-    )
+    print(LINE.format(*HEAD))
     with tempfile.TemporaryDirectory() as temporary:
         for kind, count in cases or CASES:
             folder = (arguments.log or Path(temporary)) / f"{kind}-{count}"
             folder.mkdir(parents=True, exist_ok=True)
-            _print(f"{count} {kind}s", *_run(kind, count, folder), details=arguments.details)
+            _run(kind, count, folder, details=arguments.details)
 
 
-def _run(kind: str, count: int, folder: Path) -> tuple[Measured, Measured]:
-    without, with_operator = PAIRS[kind]
-    return measure(without(count), folder), measure(with_operator(count), folder)
-
-
-def _print(name: str, without: Measured, found: Measured, *, details: bool) -> None:
-    verbs = ", ".join(f"{verb} {count}" for verb, count in sorted(found.requests.items()))
-    print(
-        LINE.format(
-            name,
-            f"{without.seconds:.1f} s",
-            f"{found.seconds:.1f} s",
-            f"{found.seconds / without.seconds:.2f}",
-            f"{found.work / without.work:.2f}",
-            f"{found.cpu:.1f} s",
-            f"{found.memory:.0f} MiB",
-            verbs,
-        ),
-        flush=True,
-    )
+def _run(kind: str, count: int, folder: Path, *, details: bool) -> None:
+    make, baselines = KINDS[kind]
+    found = measure(make(count), folder)
+    verbs = ", ".join(f"{verb} {number}" for verb, number in sorted(found.requests.items()))
+    own = (f"{found.cpu:.1f}", f"{found.memory:.0f}", verbs)
+    print(LINE.format(f"{count} {kind}s", *_pair(found, None), *own), flush=True)
+    for name, baseline in baselines.items():
+        without = measure(baseline(count), folder)
+        print(LINE.format(f"  beside {name}", *_pair(without, found), "", "", ""), flush=True)
     if details:
-        for (verb, resource), count in found.details.most_common():
-            print(f"    {verb} {resource}: {count}")
+        for (verb, resource), number in found.details.most_common():
+            print(f"    {verb} {resource}: {number}")
+
+
+def _pair(one: Measured, found: Measured | None) -> tuple[str, str, str, str]:
+    """Return seconds and CPU seconds of one, and by how much those of ``found`` are more."""
+    times = f"{found.seconds / one.seconds:.2f}" if found else ""
+    work = f"{found.work / one.work:.2f}" if found else ""
+    return f"{one.seconds:.1f}", times, f"{one.work:.1f}", work
 
 
 if __name__ == "__main__":

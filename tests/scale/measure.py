@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dev.cluster import daemon
@@ -74,6 +74,12 @@ def plain_jobs(count: int) -> Load:
     return Load(groups, _BY_KIND["Pod"], lambda row: row["status"] == "Running", pods, False)
 
 
+def same_jobs(count: int) -> Load:
+    """Return the children of TrainingJobs, which are up when all their pods run."""
+    groups = [workloads.job_children(number, Settings()) for number in range(count)]
+    return replace(plain_jobs(count), groups=groups)
+
+
 def model_deployments(count: int) -> Load:
     """Return ModelDeployments, which are up when they are Ready."""
     groups = [[workloads.model_deployment(number)] for number in range(count)]
@@ -82,19 +88,17 @@ def model_deployments(count: int) -> Load:
 
 def their_children(count: int) -> Load:
     """Return the children of ModelDeployments, which are up when each Deployment is available."""
-    groups = [list(workloads.children(number, Settings())) for number in range(count)]
+    groups = [workloads.children(number, Settings()) for number in range(count)]
     return Load(groups, _BY_KIND["Deployment"], lambda row: row["available"] == 1, count, False)
 
 
 @contextmanager
 def prepared(nodes: int) -> Iterator[TestControlPlane]:
     """Start a control plane with simulated nodes, the CRDs, the chart's RBAC and a namespace."""
-    with simulated_cluster(nodes) as plane:
+    with simulated_cluster(nodes, ROOT / "crds") as plane:
         kubectl = Kubectl(plane.kubeconfig, namespace="")
         for namespace in (NAMESPACE, workloads.NAMESPACE):
             kubectl.run("create", "namespace", namespace)
-        kubectl.apply(ROOT / "crds")
-        kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         kubectl.apply([found for kind in ACCESS for found in render().of(kind)])
         kubectl.apply(workloads.source())
         yield plane

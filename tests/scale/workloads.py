@@ -1,18 +1,21 @@
 """What is created: the operator's own kinds, and what one would write without them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from slipway.api.model_deployment import ModelDeployment
-from slipway.plan import Manifest
-from slipway.serving.planner import plan
+from slipway.api.training_job import TrainingJob
+from slipway.plan import Children, Manifest, Plan
+from slipway.serving.planner import plan as plan_serving
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
+from slipway.training.planner import plan as plan_training
+from slipway.training.snapshot import TrainingSnapshot
 
 NAMESPACE = "scale"
 NODES = 2
 """Pods of one TrainingJob."""
 _SHA = "ab" * 32
+_OWNERS = "ownerReferences"
 
 
 def source() -> Manifest:
@@ -80,12 +83,29 @@ def model_deployment(number: int) -> Manifest:
     }
 
 
-def children(number: int, settings: Settings) -> Iterator[Manifest]:
-    """Yield what the operator would make of ``model_deployment(number)``, without its owner."""
-    manifest = model_deployment(number)
-    meta = {**manifest["metadata"], "uid": f"uid-{number}", "generation": 1}
-    deployment = ModelDeployment.model_validate({**manifest, "metadata": meta})
-    for child in plan(ServingSnapshot(deployment), settings, datetime.now(UTC)).apply:
-        if child["kind"] != "Secret":
-            head = {k: v for k, v in child["metadata"].items() if k != "ownerReferences"}
-            yield {**child, "metadata": head}
+def job_children(number: int, settings: Settings) -> list[Manifest]:
+    """Return what the operator would make of ``training_job(number)``, without its owner."""
+    job = TrainingJob.model_validate(_stored(training_job(number)))
+    keys = frozenset({job.spec.entrypoint or ""})
+    snapshot = TrainingSnapshot(job, Children(), source_keys=keys)
+    return _orphans(plan_training(snapshot, settings, datetime.now(UTC)))
+
+
+def children(number: int, settings: Settings) -> list[Manifest]:
+    """Return what the operator would make of ``model_deployment(number)``, without its owner."""
+    deployment = ModelDeployment.model_validate(_stored(model_deployment(number)))
+    return _orphans(plan_serving(ServingSnapshot(deployment), settings, datetime.now(UTC)))
+
+
+def _stored(manifest: Manifest) -> Manifest:
+    meta = {**manifest["metadata"], "uid": manifest["metadata"]["name"], "generation": 1}
+    return {**manifest, "metadata": meta}
+
+
+def _orphans(plan: Plan) -> list[Manifest]:
+    """Return the children of a plan, which the garbage collector would take for left behind."""
+    return [
+        {**child, "metadata": {k: v for k, v in child["metadata"].items() if k != _OWNERS}}
+        for child in plan.apply
+        if child["kind"] != "Secret"
+    ]
