@@ -35,10 +35,10 @@ async def test_a_key_added_while_it_is_worked_on_runs_again_afterwards_and_not_b
 
 async def test_it_is_quiet_while_no_key_is_ready_or_worked_on() -> None:
     queue: WorkQueue[str] = WorkQueue()
-    await asyncio.wait_for(queue.quiet(), 5)
+    await asyncio.wait_for(queue.quiet(0), 5)
     queue.add("a")
     queue.add("later", 3600)
-    waiting = asyncio.create_task(queue.quiet())
+    waiting = asyncio.create_task(queue.quiet(0))
     key = await take(queue)
     await asyncio.sleep(0)
     assert not waiting.done()

@@ -45,6 +45,7 @@ class WorkQueue(Generic[Key]):
         self._again: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._taken = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,9 +70,14 @@ class WorkQueue(Generic[Key]):
         begun = min(self._active.values(), default=None)
         return asyncio.get_running_loop().time() - begun if begun is not None else 0.0
 
-    async def quiet(self) -> None:
-        """Wait until no key is ready and none is being worked on."""
-        await self._quiet.wait()
+    async def quiet(self, seconds: float = 0.5) -> None:
+        """Wait until no key has been ready or worked on for so many seconds."""
+        while True:
+            await self._quiet.wait()
+            taken = self._taken
+            await asyncio.sleep(seconds)
+            if self._quiet.is_set() and self._taken == taken:
+                return
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Have a key worked on in ``after`` seconds, or earlier if that is planned already."""
@@ -128,6 +134,7 @@ class WorkQueue(Generic[Key]):
                 raise
         key, due = self._ready.popleft()
         self._queued.discard(key)
+        self._taken += 1
         self._active[key] = now = asyncio.get_running_loop().time()
         self._waited(now - due)
         return key

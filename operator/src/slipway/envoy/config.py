@@ -1,6 +1,8 @@
 """What the generated Envoy configuration depends on, and how it is written down."""
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -66,4 +68,11 @@ def address(host: str, port: int) -> dict[str, Any]:
 
 def to_yaml(document: dict[str, Any]) -> str:
     """Return a configuration as YAML text, the same for equal documents."""
-    return str(yaml.safe_dump(document, sort_keys=False, width=100))
+    return _dumped(json.dumps(document))
+
+
+@lru_cache(maxsize=64)
+def _dumped(text: str) -> str:
+    """Return JSON text as YAML; a deployment asks for the same again while it rolls out."""
+    document = json.loads(text)
+    return str(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, width=100))

@@ -23,7 +23,7 @@ _QUIET_SECONDS = 600.0
 _BURST, _REFILL_SECONDS = 10.0, 60.0
 """Events about one object: so many at once, then one in so many seconds."""
 _MOST = 4096
-_LONGEST_WAIT, _BATCH = 10.0, 10
+_LONGEST_WAIT, _BATCH = 10.0, 100
 """After so many seconds events are posted even if the operator is busy: so many of them."""
 _NOTE_BYTES = 1024
 
