@@ -224,8 +224,7 @@ def ready_pods(world: World, slot: str, revision: str) -> int:
     if live is None:
         return 0
     labels = live["spec"]["template"]["metadata"]["labels"]
-    seen = live.get("status", {}).get("observedGeneration") == live["metadata"]["generation"]
-    if labels[REVISION] != revision or not seen:
+    if labels[REVISION] != revision:
         return 0
     return int(live["status"].get("availableReplicas") or 0)
 

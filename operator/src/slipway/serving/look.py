@@ -74,10 +74,23 @@ class Look:
 
     def progress(self, slot: SlotName, revision: str, *, was_complete: bool = False) -> Progress:
         """Return how far a revision is in a slot."""
+        known = self.deployment.status.rollout
+        candidate = known.candidate if known else None
+        was_seen = candidate is not None and (candidate.revision, candidate.slot) == (
+            revision,
+            slot,
+        )
+        has_requests = candidate is not None and (candidate.weight > 0 or candidate.matching)
         live = live_workload(
             self.deployment, self.children, slot_of(self.deployment, self.children, slot)
         )
-        return observe(live, revision, self.pods_wanted(slot), was_complete=was_complete)
+        return observe(
+            live,
+            revision,
+            self.pods_wanted(slot),
+            was_complete=was_complete,
+            was_seen=was_seen and has_requests,
+        )
 
     def pods_wanted(self, slot: SlotName) -> int:
         """Return how many pods a slot that serves should have: the autoscaler's number if any."""

@@ -1,6 +1,7 @@
 """A canary: its steps, its promotion, and what stays as it is meanwhile."""
 
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 
@@ -298,3 +299,14 @@ def test_a_deployment_of_the_release_before_is_rolled_in_place_once() -> None:
     assert rollout_of(world)["stableRevision"] == world.revision
     assert served_slot(world) == "blue"
     assert len(world.of_kind("Deployment")) == 1
+
+
+def test_more_pods_for_a_candidate_take_no_request_from_those_that_it_has() -> None:
+    world = start()
+    world.now += timedelta(seconds=61)
+    world.reconcile()
+    assert world.deployment("green")["spec"]["replicas"] == 2
+    world.reconcile()
+    assert candidate(world)["weight"] == 20
+    world.run()
+    assert candidate(world)["weight"] == 50
