@@ -30,7 +30,7 @@ INK, FAINT, PAPER, CARD = "#1f2328", "#6e7781", "#f4f5f7", "#ffffff"
 COLOURS = {"green": "#1a7f37", "yellow": "#bf8700", "red": "#cf222e", "blue": "#0969da"}
 LINES = ("#0969da", "#1a7f37", "#bf8700", "#cf222e", "#8250df", "#bc4c00", "#0a7ea4", "#57606a")
 MOST_LINES = 7
-SECONDS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
+SECONDS = ((31_557_600, "years"), (86_400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
 BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 RATES = {"reqps": "/s", "ops": "/s", "wps": "/s"}
 

@@ -78,7 +78,10 @@ def _side_by_side(made: Dashboard) -> None:
             "Weights",
             "Share of the requests that each revision is to get.",
             "percentunit",
-            Query(f"slipway_rollout_weight_ratio{{{MODEL}}}", "{{role}} {{revision}}"),
+            Query(
+                f"max by (role, revision) (slipway_rollout_weight_ratio{{{MODEL}}})",
+                "{{role}} {{revision}}",
+            ),
         )
     )
     made.with_panel(
@@ -126,7 +129,9 @@ def _verdicts(made: Dashboard) -> None:
             "Measured",
             "Each metric of the analysis as last measured, of the new revision and the stable one.",
             "short",
-            Query(f"slipway_analysis_value{{{MODEL}}}", "{{metric}} {{role}}"),
+            Query(
+                f"max by (metric, role) (slipway_analysis_value{{{MODEL}}})", "{{metric}} {{role}}"
+            ),
             least=None,
         )
     )

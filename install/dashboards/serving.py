@@ -225,7 +225,7 @@ def _pods(made: Dashboard) -> None:
             "Replicas",
             "Pods: desired (where nothing scales them), all, of the newest revision, ready.",
             "none",
-            Query(f"slipway_model_deployment_replicas{{{MODEL}}}", "{{state}}"),
+            Query(f"max by (state) (slipway_model_deployment_replicas{{{MODEL}}})", "{{state}}"),
         )
     )
     made.with_panel(

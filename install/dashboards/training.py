@@ -138,7 +138,7 @@ def _pods(made: Dashboard) -> None:
             "Nodes",
             "Pods of the job: desired, alive, ready.",
             "none",
-            Query(f"slipway_training_job_nodes{{{JOB}}}", "{{state}}"),
+            Query(f"max by (state) (slipway_training_job_nodes{{{JOB}}})", "{{state}}"),
         )
     )
     made.with_panel(
