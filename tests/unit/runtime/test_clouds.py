@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slipway_runtime import clouds
+from slipway_runtime import clouds, store
 from tests.unit.runtime import cloud_servers
 from tests.unit.runtime.cloud_servers import Azure, Google, Hub
 
@@ -69,6 +70,15 @@ def test_a_file_and_a_folder_are_brought(brought: dict[str, Any]) -> None:
 @pytest.mark.parametrize("path", ["none.csv", "none/"])
 def test_what_is_not_there_is_told(brought: dict[str, Any], path: str) -> None:
     assert brought[path].startswith("ObjectNotFoundError: There is nothing at")
+
+
+@pytest.mark.parametrize("key", ["no json", "{}", '"text"'])
+def test_a_google_key_that_is_none_is_told(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_JSON", key)
+    with pytest.raises(store.AccessDeniedError, match="put the whole JSON file there"):
+        store.get_file("gs://data/rows.csv", tmp_path / "rows.csv")
 
 
 def test_http_credentials_are_a_pair_or_a_token() -> None:

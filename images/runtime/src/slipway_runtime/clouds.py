@@ -46,8 +46,22 @@ def filesystem(scheme: str, env: Mapping[str, str]) -> Any:
 def _google(env: Mapping[str, str]) -> dict[str, Any]:
     key = env.get("GOOGLE_SERVICE_ACCOUNT_JSON")
     if key:
-        return {"token": json.loads(key)}
+        return {"token": _service_account(key)}
     return {"token": "anon"} if env.get("STORAGE_EMULATOR_HOST") else {}
+
+
+def _service_account(key: str) -> dict[str, Any]:
+    """Return a service account's key; PermissionError, as for a wrong one, where it is none."""
+    try:
+        found = json.loads(key)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or "private_key" not in found:
+        raise PermissionError(
+            "GOOGLE_SERVICE_ACCOUNT_JSON in the Secret is no key of a service account: put the "
+            "whole JSON file there"
+        )
+    return found
 
 
 def http_credentials(env: Mapping[str, str]) -> dict[str, Any]:
