@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	bench scale lint format crds manifests docs lock prune env
+	test-image bench scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -26,6 +26,9 @@ test-unit: env ## Pure tests, no cluster
 
 test-contract: env ## Tests against a real kube-apiserver and etcd
 	@$(BIN)/pytest tests/contract tests/chart
+
+test-image: env ## Tests of the helper library in an image with torch, no cluster
+	@$(BIN)/pytest tests/image
 
 test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster

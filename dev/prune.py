@@ -47,7 +47,7 @@ def _prune_layout(keep: set[str]) -> None:
 
 def _references() -> Iterator[str]:
     yield from (image.reference for image in system.images().values())
-    for image in product.images().values():
+    for image in (*product.images().values(), product.frameworks()):
         yield from _with_bases(image)
 
 

@@ -22,7 +22,7 @@ class ByMachinery(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         folder = Path(file).parts[1]
-        return folder if folder in ("cluster", "contract", "chart") else file
+        return folder if folder in ("cluster", "contract", "chart", "image") else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachinery:

@@ -1,7 +1,7 @@
 """buildah, with a storage of its own in the cache: no daemon, no registry."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,21 @@ def remove_all_but(keep: Collection[str]) -> None:
     names = run(*_buildah(), "images", "--format={{.Name}}:{{.Tag}}").split()
     if others := [name for name in names if "<none>" not in name and name not in keep]:
         run(*_buildah(), "rmi", *others)
+
+
+@contextmanager
+def container(image: str, folder: Path) -> Iterator[Callable[[Sequence[str]], Sequence[str]]]:
+    """Yield what turns a command into one that runs in an image, with a folder shared.
+
+    It runs as root in a chroot, on the host's network and among its processes; the folder has the
+    same path there. Variables are not handed on: name them in the command, by ``env``.
+    """
+    name = run(*_buildah(), "from", "--pull-never", image).strip()
+    options = ("--isolation=chroot", "--user=0:0", f"--volume={folder}:{folder}:rw")
+    try:
+        yield lambda command: (*_buildah(), "run", *options, name, "--", *command)
+    finally:
+        run(*_buildah(), "rm", name)
 
 
 @contextmanager

@@ -115,6 +115,22 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     }
 
 
+def frameworks() -> Image:
+    """Return the torch layer with Lightning and transformers on top, which tests run."""
+    context = HERE / "frameworks"
+    torch = images()["trainer"].bases["TORCH_IMAGE"]
+    return Image("slipway-frameworks", context / "Dockerfile", context, {"TORCH_IMAGE": torch})
+
+
+def ensure_frameworks() -> Image:
+    """Build that image where the storage lacks it, and return it."""
+    image = frameworks()
+    if not buildah.exists(image.reference):
+        with buildah.alone():
+            image.ensure()
+    return image
+
+
 def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     """Build and export what is missing of the images; return all of them, as they are now."""
     found = images(sources)

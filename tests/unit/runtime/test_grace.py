@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime import grace
-from slipway_runtime.checkpoint.files import SAVED, SAVES, STOPPING
+from slipway_runtime.checkpoint.files import SAVED, SAVES, SAVING, STOPPING
 from tests.harness.waiting import wait_for
 
 LIVE = "import time\nwhile True: time.sleep(0.1)"
@@ -49,7 +49,17 @@ def test_a_script_that_does_not_save_in_time_is_stopped_before_the_grace_period_
     child: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     (tmp_path / SAVES).touch()
+    (tmp_path / SAVING).touch()
     stop(child, tmp_path, grace.RESERVE_SECONDS + 0.2)
+    assert child.wait(timeout=30) == -signal.SIGTERM
+
+
+def test_a_script_that_waits_for_a_peer_that_is_gone_is_not_waited_for_long(
+    child: "subprocess.Popen[bytes]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grace, "HEARING_SECONDS", 0.1)
+    (tmp_path / SAVES).write_text("0.05")
+    stop(child, tmp_path, 3600)
     assert child.wait(timeout=30) == -signal.SIGTERM
 
 

@@ -39,6 +39,7 @@ SHARED_MODULES = (
     "grace",
     "helper",
     "launch",
+    "lightning",
     "log_trimmer",
     "pace",
     "progress",
@@ -47,6 +48,7 @@ SHARED_MODULES = (
     "run_settings",
     "termination",
     "torchrun",
+    "transformers",
 )
 """The modules that run in the user's image: standard library only, Python 3.9."""
 

@@ -70,7 +70,7 @@ def read(folder: str | Path) -> dict[str, Any] | None:
 
 def _number(name: str, value: Any) -> float | str:
     try:
-        number = float(value)
+        number = float(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError):
         raise ValueError(f"report() was given {name}={value!r}: write a number") from None
     return number if math.isfinite(number) else str(number)

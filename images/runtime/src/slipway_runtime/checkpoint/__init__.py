@@ -23,6 +23,7 @@ from slipway_runtime.checkpoint.settings import CheckpointError, Settings
 __all__ = [
     "CheckpointError",
     "Interrupted",
+    "due",
     "finish",
     "restore",
     "restore_files",
@@ -62,6 +63,16 @@ def save_files(step: int, put: Callable[[Path], None], *, force: bool = False) -
     if settings is None:
         return False
     return _saves(settings).save(step, "folder", saving.write_files(put, settings), force=force)
+
+
+def due(step: int) -> bool:
+    """Tell whether a save is due after a step, or the pod stops; the same on all ranks.
+
+    For scripts that prepare a save before they make it, with ``force``. Raises CheckpointError
+    where an earlier save was lost.
+    """
+    settings = Settings.from_environment()
+    return settings is not None and _saves(settings).due(step)
 
 
 def restore(state: MutableMapping[str, Any]) -> int:

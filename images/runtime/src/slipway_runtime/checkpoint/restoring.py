@@ -44,10 +44,10 @@ def ask(settings: Settings, request: Mapping[str, Any], patience: float = PATIEN
 def newest(settings: Settings) -> Any:
     """Return the newest checkpoint, ``{"name", "step", "kind", "state", "files"}``, or None.
 
-    All ranks get the one that rank 0's sidecar names.
+    All ranks get the one that rank 0's sidecar names; before a process group is set up, each asks.
     """
     found: Any = None
-    if settings.rank == 0:
+    if settings.rank == 0 or agreement.alone():
         try:
             found = {"checkpoint": ask(settings, {"command": "newest"})}
         except CheckpointError as error:

@@ -38,7 +38,9 @@ class Saver:
         self._last_time = time.monotonic()
         if settings.leader:
             self._clear()
-            (settings.run_dir / files.SAVES).touch()
+        self._called = time.monotonic()
+        self._longest = -1.0
+        self._tell_pace()
 
     def resumed(self, step: int) -> None:
         """Take the step that was restored as the last that was saved."""
@@ -50,17 +52,28 @@ class Saver:
         Raises CheckpointError on all ranks where an earlier save was lost on any, and Interrupted
         once the save for a pod that stops is written.
         """
-        due, busy, stopping, failed = agreement.any_of(
-            force or self._due(step), self._busy(), self._stopping(), bool(self._failure())
-        )
-        if failed:
-            raise CheckpointError(self._failure() or "The checkpoint of another process was lost.")
+        due, busy, stopping = self._agree(step, force)
         if stopping:
             self._stop(step, kind, write)
         if not due or (busy and not force):
             return False
         self._begin(step, kind, write, final=False)
         return True
+
+    def due(self, step: int) -> bool:
+        """Tell on all ranks whether `save` would save now."""
+        due, busy, stopping = self._agree(step, False)
+        return stopping or (due and not busy)
+
+    def _agree(self, step: int, force: bool) -> tuple[bool, bool, bool]:
+        """Return whether a save is due, another is on its way, and the pod stops, on any rank."""
+        self._tell_pace()
+        due, busy, stopping, failed = agreement.any_of(
+            force or self._due(step), self._busy(), self._stopping(), bool(self._failure())
+        )
+        if failed:
+            raise CheckpointError(self._failure() or "The checkpoint of another process was lost.")
+        return due, busy, stopping
 
     def finish(self) -> None:
         """Wait until the save that is being written is whole on all ranks."""
@@ -72,6 +85,8 @@ class Saver:
 
     def _stop(self, step: int, kind: str, write: Writing) -> None:
         """Save what is not saved yet, and end the process."""
+        if self._settings.leader:
+            (self._settings.run_dir / files.SAVING).touch()
         self.finish()
         if step > self._last_step:
             self._begin(step, kind, write, final=True)
@@ -104,6 +119,14 @@ class Saver:
         return Announcement(
             name, step, kind, own.node, own.nodes, own.rank == 0, final, time.time(), state
         )
+
+    def _tell_pace(self) -> None:
+        """Tell the launcher how long it may take until the script hears that the pod stops."""
+        now = time.monotonic()
+        pause, self._called = now - self._called, now
+        if self._settings.leader and pause > self._longest:
+            self._longest = pause
+            files.write_json(self._settings.run_dir / files.SAVES, pause)
 
     def _due(self, step: int) -> bool:
         """Tell whether the interval is over, by rank 0's clock."""

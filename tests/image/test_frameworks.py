@@ -1,0 +1,44 @@
+"""The callbacks for Lightning and transformers, tried with the real packages."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.image.conftest import Trainer
+
+pytestmark = pytest.mark.image
+
+FRAMEWORKS = [("with_lightning.py", 2), ("with_transformers.py", 1)]
+
+
+def report(trainer: Trainer) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((trainer.root / "pod/run/progress.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(("script", "processes"), FRAMEWORKS)
+def test_a_killed_training_resumes_and_ends_like_one_that_was_not_disturbed(
+    trainer: Trainer, script: str, processes: int
+) -> None:
+    undisturbed = trainer.train(script, processes, SLIPWAY_CHECKPOINT_INTERVAL_STEPS="1000")
+    assert undisturbed.code == 0, undisturbed.log
+    assert undisturbed.said("begin") == ["fresh"] * processes
+    end = report(trainer)
+    assert (end["step"], end["totalSteps"], end["epoch"]) == (40, 40, 40 // (8 // processes))
+    assert end["metrics"]["loss"] > 0
+    assert trainer.train(script, processes, DIE_AT="24").code != 0
+    resumed = trainer.train(script, processes)
+    assert {line[:17] for line in resumed.said("begin")} == {"step-000000000020"}
+    assert resumed.said("end") == undisturbed.said("end") != []
+    assert resumed.said("weights") == undisturbed.said("weights") != []
+
+
+@pytest.mark.parametrize(("script", "processes"), FRAMEWORKS)
+def test_a_criterion_of_the_spec_ends_the_training_early(
+    trainer: Trainer, script: str, processes: int
+) -> None:
+    ended = trainer.train(script, processes, SLIPWAY_STOP='{"maxEpochs": 2}')
+    assert ended.code == 0, ended.log
+    assert report(trainer)["stopReason"] == "MaxEpochs"
+    assert int(ended.said("end")[0].split()[0]) < 40
