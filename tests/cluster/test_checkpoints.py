@@ -1,0 +1,98 @@
+"""The training examples as they are: killed, suspended, scaled; and what they end with."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.support import ROOT, TRAIN, Space, condition, phase, processes_of
+from tests.harness import Object
+from tests.harness.cluster import Cluster
+
+pytestmark = pytest.mark.cluster
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def space(shared: Space) -> Space:
+    """The examples that nothing disturbs, begun together; each test looks at its own."""
+    begin(shared, "single", "ddp", "fsdp2", "elastic")
+    return shared
+
+
+def begin(space: Space, *names: str) -> None:
+    """Apply examples as they are."""
+    for name in names:
+        space.kubectl.run("apply", "-f", str(EXAMPLES / name))
+
+
+def result(cluster: Cluster, job: Object) -> dict[str, Any]:
+    """Return what an example has written as its result."""
+    uri = job["status"]["output"]["uri"]
+    with cluster.store() as store:
+        found: dict[str, Any] = json.loads(store.cat_file(f"{uri}/result.json"))
+    return found
+
+
+def finished(space: Space, name: str) -> Object:
+    job = space.wait_for_phase(name, "Succeeded", "Failed", timeout=2 * TRAIN)
+    assert phase(job) == "Succeeded", condition(job, "Failed")
+    return job
+
+
+def progress(job: Object) -> dict[str, Any]:
+    found: dict[str, Any] = job.get("status", {}).get("progress", {})
+    return found
+
+
+def pod_of(space: Space, name: str, index: int) -> Object:
+    """Return the pod of an index that runs."""
+    label = "batch.kubernetes.io/job-completion-index"
+    pods = space.pods(f"slipway.dev/training-job={name},{label}={index}")
+    return next(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+
+
+def script_of(pod: Object) -> int:
+    """Return the process of a pod that runs the script itself."""
+    for process in processes_of(pod):
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        if any(word.endswith(b"train.py") for word in words[1:3]):
+            return process
+    raise LookupError(f"{pod['metadata']['name']} runs no train.py")
+
+
+def test_a_process_killed_mid_training_costs_one_interval_and_no_bit_of_the_result(
+    cluster: Cluster, space: Space
+) -> None:
+    def has_checkpoint(job: Object) -> bool:
+        return bool(progress(job).get("checkpoint", {}).get("step", 0) >= 10)
+
+    begin(space, "resume")
+    killed = progress(space.wait("trainingjob", "resume", has_checkpoint, TRAIN))
+    os.kill(script_of(pod_of(space, "resume", 1)), signal.SIGKILL)
+    job = finished(space, "resume")
+    found = result(cluster, job)
+    assert found["begin"] >= killed["checkpoint"]["step"]
+    assert job["status"]["restarts"] == 1
+    undisturbed = result(cluster, finished(space, "ddp"))
+    assert undisturbed["begin"] == 0
+    assert found["loss"] == undisturbed["loss"]
+
+
+def test_the_status_tells_progress_pace_and_the_newest_checkpoint(space: Space) -> None:
+    last = progress(finished(space, "resume"))
+    assert (last["step"], last["totalSteps"], last["percent"]) == (60, 60, 100)
+    assert float(last["stepsPerSecond"]) > 0
+    assert float(last["samplesPerSecond"]) > 0
+    assert last["etaSeconds"] == 0
+    assert set(last["metrics"]) == {"loss", "processes"}
+    assert last["checkpoint"]["step"] >= 40
+
+
+@pytest.mark.parametrize("name", ["single", "ddp", "fsdp2", "elastic"])
+def test_each_example_succeeds_as_it_is(cluster: Cluster, space: Space, name: str) -> None:
+    assert result(cluster, finished(space, name))["begin"] == 0
