@@ -12,6 +12,8 @@ from slipway.serving.rollout.steps import Analyse, Pause
 
 MARGIN_SECONDS = 0.2
 """Times are kept in whole seconds: a little later is surely not too early."""
+SOONEST_SECONDS, LATEST_SECONDS = 1.0, 5.0
+"""How soon, and how late, a running analysis is looked at again."""
 
 
 def wake(state: RolloutStatus, seen: Seen) -> float | None:
@@ -49,4 +51,6 @@ def _until(text: str, seconds: int, now: datetime) -> float | None:
 
 
 def _due(spec: Analysis, state: AnalysisState | None, now: datetime) -> float | None:
-    return due_in(spec, state, now) if state is not None else None
+    """Return when an analysis is looked at again: soon, for its window begins with a first look."""
+    left = due_in(spec, state, now) if state is not None else None
+    return None if left is None else min(max(left, SOONEST_SECONDS), LATEST_SECONDS)
