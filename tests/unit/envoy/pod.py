@@ -50,6 +50,7 @@ class TorchServe:
     status: int = 200
     longest: int = 0
     delay: float = 0.0
+    fail_every: int = 0
     page: str = "QueueTime 1.0\n"
 
     async def describe(self, _: web.Request) -> web.Response:
@@ -71,7 +72,9 @@ class TorchServe:
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}
-        return web.Response(body=body or b"ok", status=self.status, headers=headers)
+        fails = self.fail_every and len(self.paths) % self.fail_every == 0
+        status = 503 if fails else self.status
+        return web.Response(body=body or b"ok", status=status, headers=headers)
 
     def apps(self, config: ProxyConfig) -> dict[int, web.Application]:
         """Return what listens on which port."""
