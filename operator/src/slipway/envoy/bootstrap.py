@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway.envoy.clusters import clusters
+from slipway.envoy.clusters import INFERENCE, OTHER, clusters
 from slipway.envoy.config import ADMIN_ADDRESS, ProxyConfig, address, typed
 from slipway.envoy.listeners import ops_listener, users_listener
 
@@ -45,8 +45,9 @@ def _answer_time_buckets() -> dict[str, Any]:
     as another and nobody would see it. Each of these lies at most a third above the one before, and
     from 10 ms on a quarter: the preferred numbers R10 of ISO 3. Envoy counts whole milliseconds.
     """
+    name = f"cluster[.]({INFERENCE}|{OTHER})[.]upstream_rq_time"
     return {
-        "match": {"suffix": "upstream_rq_time"},
+        "match": {"safe_regex": {"regex": name}},
         "buckets": list(ANSWER_TIME_BUCKETS),
     }
 
