@@ -140,3 +140,26 @@ def test_in_whatever_order_news_come_the_newest_of_what_lives_is_known(
         newest = version_known
     assert len(cache) == (1 if cache.get(ref) else 0)
     assert len(list(cache.of_kind("TrainingJob", "default"))) == len(cache)
+
+
+def test_of_a_pods_spec_only_what_is_read_is_kept() -> None:
+    container = {
+        "name": "trainer",
+        "image": "image",
+        "env": [{"name": "TOKEN", "value": "secret"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "resources": {"limits": {"nvidia.com/gpu": "1"}},
+    }
+    spec = {"nodeName": "node", "containers": [container], "volumes": [{"name": "tmp"}]}
+    meta = {"name": "p", "namespace": "default", "uid": "p", "resourceVersion": "1"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    cache = Cache()
+    cache.feed({**pod, "status": {"phase": "Running"}})
+    kept = {key: container[key] for key in ("name", "image", "resources")}
+    found = cache.get(ObjectRef.of(pod))
+    assert found is not None
+    assert found["spec"] == {
+        "nodeName": "node",
+        "containers": [{**kept, "env": [{"name": "TOKEN"}]}],
+    }
+    assert found["status"] == {"phase": "Running"}

@@ -18,6 +18,8 @@ _TOMBSTONES = 4096
 _GONE_PODS = 512
 """How many deleted pods are remembered as they were last seen."""
 _UNWATCHED = frozenset(resource.kind for resource in GANGS)
+_POD_FIELDS = ("nodeName", "nodeSelector", "schedulingGates", "priorityClassName")
+_CONTAINER_FIELDS = ("name", "image", "resources", "restartPolicy")
 _HEAVY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -31,12 +33,32 @@ class OwnerKey:
 
 
 def slim(obj: Mapping[str, Any]) -> Manifest:
-    """Return an object without the metadata that nobody reads and that weighs most."""
+    """Return an object without what nobody reads and what weighs most.
+
+    That is metadata of whoever wrote it, and most of a pod's spec: its owner has that.
+    """
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     notes = meta.get("annotations") or {}
     if _HEAVY_ANNOTATION in notes:
         meta["annotations"] = {k: v for k, v in notes.items() if k != _HEAVY_ANNOTATION}
-    return {**obj, "metadata": meta}
+    rest = {**obj, "metadata": meta}
+    return {**rest, "spec": _slim_pod(obj.get("spec") or {})} if obj["kind"] == "Pod" else rest
+
+
+def _slim_pod(spec: Mapping[str, Any]) -> Manifest:
+    """Return where a pod runs, and what its containers are and which variables they have."""
+    kept = {key: spec[key] for key in _POD_FIELDS if key in spec}
+    for group in ("initContainers", "containers"):
+        if spec.get(group):
+            kept[group] = [_slim_container(container) for container in spec[group]]
+    return kept
+
+
+def _slim_container(container: Mapping[str, Any]) -> Manifest:
+    kept = {key: container[key] for key in _CONTAINER_FIELDS if key in container}
+    if container.get("env"):
+        kept["env"] = [{"name": variable["name"]} for variable in container["env"]]
+    return kept
 
 
 def version_of(obj: Mapping[str, Any]) -> int:
