@@ -111,6 +111,8 @@ KINDS = (
             Column("Replicas", "integer", ".status.replicas"),
             Column("Available", "integer", ".status.readyReplicas"),
             Column("URL", "string", ".status.url"),
+            Column("Rollout", "string", ".status.rollout.phase", 1),
+            Column("Weight", "integer", ".status.rollout.candidate.weight", 1),
             Column("Model", "string", ".status.model.uri", 1),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
