@@ -151,11 +151,10 @@ def test_a_job_that_waits_runs_or_restarts_is_suspended_and_goes_on(begin: Begin
     live = job.kubectl.get("job", "job-train") or {}
     assert live["spec"]["activeDeadlineSeconds"] <= 1000
     job.end(names[:1], 1, **FAILED)
+    job.leave(1)
     job.wait("Restarting", "True:ScriptFailed")
     job.change(suspend=True)
-    job.leave(1)
     job.phase("Suspended")
-    wait_for(lambda: job.uid() == "", 30, "the Job is gone", job.report)
     job.change(suspend=False)
     job.run(attempt=1)
     assert job.phase("Running")["restarts"] == 1
@@ -213,7 +212,6 @@ def test_the_deadline_is_that_of_all_attempts_and_ends_a_job_in_its_restart(begi
     names = job.run()
     job.phase("Running")
     job.end(names[:1], 1, **FAILED)
-    job.wait("Restarting", "True:ScriptFailed")
     job.change(activeDeadlineSeconds=1)
     job.leave(1)
     job.phase("Failed")
@@ -303,11 +301,11 @@ def test_an_operator_that_dies_in_a_restart_counts_it_once(
     names = job.run()
     job.phase("Running")
     job.end(names[:1], 1, **FAILED)
+    job.leave(1)
     job.wait("Restarting", "True:ScriptFailed")
     first.kill()
     second = start_operator(SLIPWAY_LEADER_ELECTION="false")
     second.wait_until_ready()
-    job.leave(1)
     job.run(attempt=1)
     assert job.phase("Running")["restarts"] == 1
 

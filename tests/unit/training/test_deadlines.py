@@ -123,6 +123,22 @@ def test_a_source_that_never_comes_ends_a_job_whose_waiting_is_bounded() -> None
     assert condition(cluster, "Created")["status"] == "False"
 
 
+def test_the_end_of_the_waiting_time_is_planned_with_its_begin() -> None:
+    cluster = Cluster(spec(queueDeadlineSeconds=60))
+    cluster.reconcile()
+    cluster.control()
+    assert cluster.reconcile().requeue_after == 60
+
+
+def test_an_end_is_looked_at_again_at_once_to_stop_what_still_runs() -> None:
+    cluster = running(progressDeadlineSeconds=60)
+    cluster.wait(60)
+    assert cluster.reconcile().requeue_after == 0
+    assert cluster.status["phase"] == "Failed"
+    cluster.reconcile()
+    assert cluster.job() is None
+
+
 def test_the_waiting_time_begins_anew_with_a_resumption() -> None:
     cluster = Cluster(spec(queueDeadlineSeconds=60))
     cluster.settle()

@@ -81,12 +81,10 @@ def _unfinished(
 
 def _in_time(job: TrainingJob, training: JobView | None, step: Step, now: datetime) -> Step:
     """Return the step, or the job's end where it would wait longer than it may."""
-    left = queueing.time_left(job, now)
-    if left is None:
-        return step
     conditions = {found.type: found for found in step.findings}
     waits = queueing.queued(job, conditions) or queueing.before(job)
-    if not waits.status:
+    left = queueing.time_left(job, waits, now)
+    if left is None:
         return step
     if left <= 0:
         return end(job, training, queueing.overdue(job, waits), now)
@@ -122,7 +120,8 @@ def _carry_out(
         delete=step.delete,
         status=status,
         events=(*step.events, *turned),
-        requeue_after=step.requeue_after,
+        # What is left to clean up at the end, and the time to live, are planned once it is told.
+        requeue_after=0.0 if step.completion_time else step.requeue_after,
     )
 
 

@@ -45,11 +45,13 @@ def _waits_anew(found: dict[str, Finding], said: Finding) -> bool:
     return said.reason == reasons.WAITING_FOR_ADMISSION or bool(restarting and restarting.status)
 
 
-def time_left(job: TrainingJob, now: datetime) -> float | None:
+def time_left(job: TrainingJob, waits: Finding, now: datetime) -> float | None:
     """Return how many seconds the job may still wait; None where it does not, or without bound."""
     limit, before = job.spec.queue_deadline_seconds, find(job.status.conditions, reasons.QUEUED)
+    if limit is None or not waits.status:
+        return None
     since = parse_time(before.last_transition_time) if before and before.status == "True" else None
-    return limit - (now - since).total_seconds() if limit is not None and since else None
+    return limit - (now - (since or now)).total_seconds()
 
 
 def overdue(job: TrainingJob, waits: Finding) -> Failure:
