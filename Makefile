@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-image bench scale lint format crds manifests docs lock prune env
+	test-image bench soak scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test-image: env ## Tests of the helper library in an image with torch, no cluste
 
 test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster
+
+soak: env ## Lose no request of 100,000 while pods and traffic move
+	@SLIPWAY_SOAK_REQUESTS=100000 $(BIN)/pytest tests/cluster/test_soak.py
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale

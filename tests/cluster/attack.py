@@ -110,7 +110,7 @@ def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:
     whole = attack(target, 0, 5, *options)
     while whole.total < count:
         missing = (count - whole.total) / max(1.0, whole.total / whole.seconds)
-        whole.add(attack(target, 0, max(1.0, missing), *options))
+        whole.add(attack(target, 0, min(5.0, max(1.0, missing)), *options))
     return whole
 
 

@@ -1,0 +1,236 @@
+"""How requests are shared out between two revisions, and what their answers lead to."""
+
+import time
+from functools import partial
+from itertools import chain
+
+import httpx
+import pytest
+
+from tests.cluster import toy
+from tests.cluster.attack import Answers, Target, attack_until, attacking
+from tests.cluster.support import SERVE, Space, address
+from tests.harness import Cluster, Object
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+WEIGHTS = (1, 10, 50, 99)
+REQUESTS = 10_000
+STEP_SECONDS = 5.0
+"""Longest time from a request to go on until users see the new share."""
+LOAD = 20
+"""Requests a second; half of them go to the candidate."""
+STABLE = {"ANSWER": "blue", "DELAY": "0.03"}
+ANALYSIS: Object = {
+    "interval": "10s",
+    "minSamples": 50,
+    "metrics": [
+        {"name": "success", "successRate": {}, "successCondition": "result >= 0.99"},
+        {"name": "latency", "latency": {"quantile": "0.5"}, "maxRatioToStable": "1.5"},
+        {"name": "score", "model": {"name": "Score"}, "successCondition": "result < 2"},
+    ],
+}
+JUDGED = {
+    "strategy": "Canary",
+    "canary": {"steps": [{"setWeight": 50}, {"analysis": ANALYSIS}]},
+    "scaleDownDelaySeconds": 0,
+}
+STOPS: tuple[list[Object], ...] = tuple([{"setWeight": w}, {"pause": {}}] for w in WEIGHTS)
+STEPPED = {"strategy": "Canary", "canary": {"steps": list(chain.from_iterable(STOPS))}}
+
+
+@pytest.fixture(scope="module")
+def model(cluster: Cluster) -> Object:
+    """The toy's archive in the store."""
+    return toy.put(cluster)
+
+
+@pytest.fixture(scope="module")
+def space(shared: Space, model: Object) -> Space:
+    """Two deployments with a stable revision each, begun together."""
+    toy.apply(shared, "split", model, STEPPED, ANSWER="blue")
+    toy.apply(shared, "judged", model, JUDGED, **STABLE)
+    return shared
+
+
+def rollout(found: Object) -> Object:
+    return found.get("status", {}).get("rollout") or {}
+
+
+def candidate(found: Object) -> Object:
+    return rollout(found).get("candidate") or {}
+
+
+def failed(found: Object) -> Object:
+    return rollout(found).get("failed") or {}
+
+
+def target(space: Space, name: str) -> Target:
+    return Target(f"{address(space, name)}/predict", [1])
+
+
+def at_pause(found: Object, weight: int) -> bool:
+    now = candidate(found)
+    return now.get("weight") == weight and str(now.get("current", "")).startswith("pause")
+
+
+def go_on(space: Space, name: str) -> None:
+    """Ask that the step at which a rollout waits be passed."""
+    now = candidate(space.deployment(name))
+    note = f"slipway.dev/rollout-promote={now['revision']}/{now['step']}"
+    space.kubectl.run("annotate", "mdep", name, note, "--overwrite")
+
+
+def share(answers: Answers) -> float:
+    """Return the candidate's share in percent."""
+    return 100 * answers.bodies["green"] / answers.total
+
+
+def off_by(space: Space, weight: int) -> float:
+    """Return by how many percentage points a share is wrong over 10,000 requests.
+
+    At 50 % chance alone is off by more than one point in 10,000 requests now and then (its standard
+    deviation is half a point): such a result is looked at again with as many requests more.
+    """
+    answers = attack_until(target(space, "split"), REQUESTS)
+    if abs(share(answers) - weight) >= 1:
+        answers.add(attack_until(target(space, "split"), 2 * REQUESTS))
+    print(f"{weight} %: {share(answers):.3f} % of {answers.total} at {answers.throughput:.0f}/s")
+    assert answers.lost == {}, space.report()
+    return share(answers) - weight
+
+
+def uids(space: Space, name: str) -> set[str]:
+    pods = space.pods(f"slipway.dev/model-deployment={name}")
+    return {pod["metadata"]["uid"] for pod in pods}
+
+
+def seconds_until_shared(space: Space) -> float:
+    """Pass the step at 10 %; returns the seconds until users see the next one, 50 %.
+
+    7 of 20 requests in a row are enough to tell: at 10 % one in 400 such rows has so many.
+    """
+    url, begin, last = target(space, "split").url, time.monotonic(), ["blue"] * 20
+    go_on(space, "split")
+    with httpx.Client(timeout=30) as client:
+        while last.count("green") < 7:
+            assert time.monotonic() - begin < SERVE, space.report()
+            last = [*last[1:], client.post(url, json=[1]).text]
+    return time.monotonic() - begin
+
+
+def files_read(space: Space) -> float:
+    """Return how many route files the Envoys of a deployment's blue slot have read."""
+    pods = space.pods("slipway.dev/model-deployment=split,slipway.dev/track=blue")
+    pages = (
+        httpx.get(f"http://{pod['status']['podIP']}:9000/metrics?filter=rds.slipway.update_success")
+        for pod in pods
+    )
+    lines = (line for page in pages for line in page.text.splitlines())
+    return sum(float(line.split()[-1]) for line in lines if line[:1] not in ("#", ""))
+
+
+def wait_until_read(space: Space, known: float) -> float:
+    """Wait until the Envoys have read another file; returns how many they have read then."""
+    wait_for(lambda: files_read(space) > known, 60, "Envoy has read the share", space.report)
+    return files_read(space)
+
+
+def test_each_share_is_exact_within_a_point_and_a_step_takes_less_than_five_seconds(
+    space: Space, model: Object
+) -> None:
+    space.wait_until_ready("split")
+    stable = uids(space, "split")
+    known = files_read(space)
+    toy.apply(space, "split", model, STEPPED, ANSWER="green")
+    for weight in WEIGHTS:
+        space.wait("mdep", "split", partial(at_pause, weight=weight), SERVE)
+        known = wait_until_read(space, known)
+        assert abs(off_by(space, weight)) < 1
+        assert stable <= uids(space, "split")
+        if weight == 10:
+            took = seconds_until_shared(space)
+            print(f"a step took {took:.1f} s")
+            assert took < STEP_SECONDS
+        else:
+            go_on(space, "split")
+    space.wait_until_ready("split")
+    assert attack_until(target(space, "split"), 100).bodies.keys() == {"green"}
+    space.kubectl.delete("modeldeployment", "split", "--wait=false")
+
+
+BAD: dict[str, tuple[Object, str]] = {
+    "answers 5 % errors": ({"ERROR_EVERY": "20"}, "success: the share of good answers is 0.9"),
+    "is twice as slow": ({"DELAY": "0.06"}, "latency: the 0.5 quantile of the answers' times"),
+    "answers wrongly": ({"SCORE": "5"}, "score: the model's Score is "),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_candidate_is_stopped_at_the_first_analysis_that(
+    case: str, space: Space, model: Object
+) -> None:
+    variables, told = BAD[case]
+    space.wait_until_ready("judged") if not failed(space.deployment("judged")) else None
+    stable = uids(space, "judged")
+    before = rollout(space.deployment("judged"))["stableRevision"]
+    known = failed(space.deployment("judged")).get("revision")
+    with attacking(target(space, "judged"), LOAD):
+        toy.apply(space, "judged", model, JUDGED, **{**STABLE, "ANSWER": "bad", **variables})
+
+        def stopped(found: Object) -> bool:
+            return failed(found).get("revision") not in (None, known)
+
+        found = space.wait("mdep", "judged", stopped, SERVE)
+    assert failed(found)["reason"] == "AnalysisFailed", space.report()
+    assert told in failed(found)["message"]
+    assert rollout(found)["stableRevision"] == before
+    assert stable <= uids(space, "judged")
+    events = space.kubectl.run("get", "events", "--field-selector=reason=AnalysisFailed")
+    assert told.partition(":")[0] in events
+
+    def only_blue() -> bool:
+        return attack_until(target(space, "judged"), 50, at_once=1).bodies.keys() == {"blue"}
+
+    wait_for(only_blue, 60, "only the stable revision answers", space.report)
+
+
+def test_an_idle_candidate_stays_inconclusive_and_a_good_one_is_promoted(
+    space: Space, model: Object
+) -> None:
+    toy.apply(space, "judged", model, JUDGED, **{**STABLE, "ANSWER": "green"})
+
+    def is_open(found: Object) -> bool:
+        return (candidate(found).get("analysis") or {}).get("phase") == "Inconclusive"
+
+    found = space.wait("mdep", "judged", is_open, SERVE)
+    analysis = candidate(found)["analysis"]
+    assert (analysis.get("successful", 0), analysis.get("failed", 0)) == (0, 0)
+    assert "0 of the 50 requests" in analysis["message"]
+    with attacking(target(space, "judged"), LOAD) as answers:
+        revision = candidate(found)["revision"]
+
+        def promoted(now: Object) -> bool:
+            return not candidate(now) and rollout(now).get("stableRevision") == revision
+
+        space.wait("mdep", "judged", promoted, SERVE)
+    assert answers.lost == {}
+    assert attack_until(target(space, "judged"), 50).bodies.keys() == {"green"}
+
+
+def test_a_model_that_fails_its_smoke_test_takes_no_users_request(
+    space: Space, model: Object
+) -> None:
+    smoke = {"request": [1], "expected": "green"}
+    wanted = {**JUDGED, "smoke": smoke}
+    with attacking(target(space, "judged"), LOAD) as answers:
+        toy.apply(space, "judged", model, wanted, **{**STABLE, "ANSWER": "wrong"})
+
+        def stopped(found: Object) -> bool:
+            return failed(found).get("reason") == "SmokeTestFailed"
+
+        found = space.wait("mdep", "judged", stopped, SERVE)
+    assert 'it is "wrong" instead of "green"' in failed(found)["message"]
+    assert answers.bodies.keys() == {"green"}
+    assert answers.lost == {}
