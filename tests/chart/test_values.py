@@ -116,7 +116,9 @@ def test_every_value_says_what_it_is() -> None:
 def test_the_operator_understands_each_variable_that_it_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    release = render({"watchNamespaces": ["default"], "operator": {"workers": 7}})
+    prometheus = "http://prometheus.monitoring.svc:9090"
+    operator_values = {"workers": 7, "prometheusUrl": prometheus}
+    release = render({"watchNamespaces": ["default"], "operator": operator_values})
     (operator,) = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"]
     given = {name: found for name, found in env(operator).items() if isinstance(found, str)}
     for name, found in given.items():
@@ -127,5 +129,6 @@ def test_the_operator_understands_each_variable_that_it_is_given(
     assert env(operator).keys() <= known
     settings = Settings()
     assert settings.workers == 7
+    assert settings.prometheus_url == prometheus
     assert settings.namespaces == ("default",)
     assert settings.store.endpoint == "http://slipway-store.slipway-system.svc:7480"
