@@ -57,10 +57,11 @@ def test_a_deleted_pod_is_remembered_as_it_was_as_long_as_its_job_is_there() -> 
     batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
     pod = at(child(job, "Pod", "p"), 3, uid="p", ownerReferences=[reference(batch)])
     cache.feed(batch)
-    cache.feed({**pod, "spec": {"containers": []}, "status": {"phase": "Failed"}})
+    spec = {"containers": [], "nodeName": "n1"}
+    cache.feed({**pod, "spec": spec, "status": {"phase": "Failed"}})
     cache.remove(ObjectRef.of(pod), "p")
     assert [one["status"] for one in cache.children(job).gone] == [{"phase": "Failed"}]
-    assert all("spec" not in one for one in cache.children(job).gone)
+    assert [one["spec"] for one in cache.children(job).gone] == [{"nodeName": "n1"}]
     cache.remove(ObjectRef.of(batch), "j1")
     assert cache.children(job).gone == ()
 

@@ -142,7 +142,8 @@ class Cache:
 
     def _remember(self, uid: str, pod: Manifest) -> None:
         """Keep what was last seen of a pod: a failure is told apart from those that died of it."""
-        self._gone_pods[uid] = {key: pod[key] for key in pod if key != "spec"}
+        place = {key: value for key, value in pod.get("spec", {}).items() if key == "nodeName"}
+        self._gone_pods[uid] = {**pod, "spec": place}
         while len(self._gone_pods) > _GONE_PODS:
             self._gone_pods.popitem(last=False)
 
