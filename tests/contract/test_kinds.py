@@ -144,8 +144,8 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "write either checkpoint.intervalSteps or checkpoint.intervalSeconds, not both",
     ),
     "a Secret for no place": (
-        {"checkpoint": {"secretName": "keys"}},
-        "checkpoint.secretName opens the place of checkpoint.uri: write that too",
+        {"checkpoint": {"credentialsSecretName": "keys"}},
+        "checkpoint.credentialsSecretName opens the place of checkpoint.uri: write that too",
     ),
     "checkpoints at a place that cannot be written": (
         {"checkpoint": {"uri": "https://example.com/a"}},

@@ -2,7 +2,7 @@
 
 from slipway.plan import Event, Plan
 from tests.unit.controller.fakes import training_job
-from tests.unit.controller.test_reconciler import CREATED, World
+from tests.unit.controller.world import CREATED, World
 
 
 async def test_a_namesake_that_came_meanwhile_gets_no_status_and_no_events_of_its_predecessor() -> (

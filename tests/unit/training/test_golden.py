@@ -84,7 +84,7 @@ SPECS: dict[str, dict[str, Any]] = {
         nodes=2,
         checkpoint={
             "uri": "s3://bucket/checkpoints/net",
-            "secretName": "bucket-keys",
+            "credentialsSecretName": "bucket-keys",
             "intervalSteps": 100,
             "keep": 2,
             "resume": False,

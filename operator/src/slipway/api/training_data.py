@@ -58,9 +58,9 @@ class Checkpoint(
             "write either checkpoint.intervalSteps or checkpoint.intervalSeconds, not both",
         ),
         (
-            "!has(self.secretName) || has(self.uri)",
-            "checkpoint.secretName opens the place of checkpoint.uri: write that too, or leave "
-            "both out to use the release's store",
+            "!has(self.credentialsSecretName) || has(self.uri)",
+            "checkpoint.credentialsSecretName opens the place of checkpoint.uri: write that too, "
+            "or leave both out to use the release's store",
         ),
     ),
 ):
@@ -81,7 +81,7 @@ class Checkpoint(
         description="Folder where they lie; the release's store by default. Jobs that name the "
         "same folder resume from each other.",
     )
-    secret_name: DnsName | None = Field(
+    credentials_secret_name: DnsName | None = Field(
         default=None,
         description="Secret with the AWS_ variables that open the folder; the store's by default.",
     )

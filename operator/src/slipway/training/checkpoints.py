@@ -71,9 +71,9 @@ def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
 def agent_secrets(job: TrainingJob) -> list[dict[str, Any]]:
     """Return the ``envFrom`` of the Secret that opens the folder, where it has one of its own."""
     wanted = job.spec.checkpoint
-    if wanted is None or wanted.secret_name is None:
+    if wanted is None or wanted.credentials_secret_name is None:
         return []
-    return [{"prefix": SECRET_PREFIX, "secretRef": {"name": wanted.secret_name}}]
+    return [{"prefix": SECRET_PREFIX, "secretRef": {"name": wanted.credentials_secret_name}}]
 
 
 def pod_fields(job: TrainingJob) -> dict[str, Any]:
