@@ -74,8 +74,8 @@ TORCHSERVE = (
         "model_name",
         "Time that predictions waited for a worker, in microseconds.",
     ),
-    ("CPUUtilization", "gauge", "", "CPU use as TorchServe sees it, in percent."),
-    ("MemoryUtilization", "gauge", "", "Memory use as TorchServe sees it, in percent."),
+    ("PredictionTime", "gauge", "", "Time of the last prediction in the handler, in milliseconds."),
+    ("WorkerThreadTime", "gauge", "", "Time that was spent around it, in milliseconds."),
     ("WorkerLoadTime", "gauge", "WorkerName", "Time that a worker took to load, in milliseconds."),
 )
 """Of TorchServe's series those that dashboards use."""

@@ -117,7 +117,7 @@ def _style(axes: Axes, panel: Panel, more: int) -> None:
     axes.tick_params(labelsize=7, colors=FAINT, length=2)
     axes.grid(color="#eaeef2", linewidth=0.8)
     axes.spines[:].set_visible(False)
-    if axes.lines:
+    if axes.get_legend_handles_labels()[0]:
         title = f"and {more} more" if more > 0 else None
         place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.08, -0.16)}
         look: dict[str, Any] = {"fontsize": 6.5, "frameon": False, "labelcolor": INK, "ncols": 2}

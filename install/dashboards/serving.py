@@ -209,11 +209,11 @@ def _saturation(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "CPU and memory",
-            "Use as TorchServe sees it: of the node where the pod has no limits of its own.",
-            "percent",
-            Query(f"CPUUtilization{{{MODEL}}}", "CPU {{pod}}"),
-            Query(f"MemoryUtilization{{{MODEL}}}", "memory {{pod}}"),
+            "Time in the worker",
+            "Time of the last prediction in the handler, and what TorchServe spent around it.",
+            "s",
+            Query(f"PredictionTime{{{MODEL}}} / 1000", "handler {{pod}}"),
+            Query(f"WorkerThreadTime{{{MODEL}}} / 1000", "around it {{pod}}"),
         )
     )
 

@@ -55,7 +55,7 @@ def _answers(errors: str, slow: str) -> dict[str, str]:
         f"envoy_cluster_upstream_rq_completed{{{POD}}}": f"0+600x{HOURS}",
         f'envoy_cluster_upstream_rq_xx{{{POD}, envoy_response_code_class="5"}}': errors,
         f"envoy_cluster_upstream_rq_time_count{{{POD}}}": f"0+600x{HOURS}",
-        f'envoy_cluster_upstream_rq_time_bucket{{{POD}, le="1000"}}': slow,
+        f'envoy_cluster_upstream_rq_time_bucket{{{POD}, le="1000.0"}}': slow,
     }
 
 

@@ -123,7 +123,7 @@ def test_objectives_and_the_address_of_the_runbooks_can_be_set() -> None:
     made = _made(objectives=wanted, runbookBaseUrl="https://wiki.example.com/slipway")
     assert made["slipway:objective_error_ratio"]["expr"] == "vector(0.005)"
     assert made["slipway:objective_slow_ratio"]["expr"] == "vector(0.05)"
-    assert 'le="250"' in made["slipway:slow_ratio:rate5m"]["expr"]
+    assert 'le=~"250([.]0)?"' in made["slipway:slow_ratio:rate5m"]["expr"]
     url = made["SlipwayWatchStale"]["annotations"]["runbook_url"]
     assert url == "https://wiki.example.com/slipway/SlipwayWatchStale"
 

@@ -34,6 +34,6 @@ any: true
 {{- .text
   | replace "vector(0.001)" (printf "vector(%v)" (subf 1 (float64 $wanted.availability)))
   | replace "vector(0.01)" (printf "vector(%v)" (subf 1 (float64 $wanted.latencyRatio)))
-  | replace `le="1000"` (printf `le="%v"` $wanted.latencyMilliseconds)
+  | replace `"1000([.]0)?"` (printf `"%v([.]0)?"` $wanted.latencyMilliseconds)
   | replace "https://slipway.dev/docs/runbooks" $rules.runbookBaseUrl }}
 {{- end -}}
