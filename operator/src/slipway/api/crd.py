@@ -149,7 +149,7 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Sche
         for key, value in found.items()
         if key in _KEPT or key.startswith("x-kubernetes-")
     }
-    if "properties" in found:
+    if found.get("properties"):
         kept["properties"] = {
             name: _structural(value, definitions) for name, value in found["properties"].items()
         }
