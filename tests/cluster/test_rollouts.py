@@ -1,0 +1,184 @@
+"""Rollouts on the cluster, with real TorchServe, Envoy and load: promoted, aborted, interrupted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Quickstart
+from tests.cluster.load import steady_load
+from tests.cluster.support import (
+    SERVE,
+    Space,
+    address,
+    condition,
+    is_ready,
+    model_deployment,
+    predict,
+)
+from tests.harness import Object
+from tests.harness.cluster import Cluster
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+ROW = [[59.0, 2.0, 32.1, 101.0, 157.0, 93.2, 38.0, 4.0, 4.8598, 87.0]]
+OPERATOR = "app.kubernetes.io/component=operator"
+STEPS = [
+    {"setWeight": 20},
+    {"pause": {"duration": "3s"}},
+    {"setWeight": 50},
+    {"pause": {}},
+]
+CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 5}
+
+
+def web(quickstart: Quickstart, colour: str, **rollout: Any) -> Object:
+    """Return the deployment with a revision for each colour."""
+    made = model_deployment("web", quickstart.model, rollout=rollout or CANARY)
+    made["spec"]["server"]["env"] = [{"name": "COLOUR", "value": colour}]
+    return made
+
+
+def rollout_of(deployment: Object) -> Object:
+    return deployment.get("status", {}).get("rollout") or {}
+
+
+def candidate_of(deployment: Object) -> Object:
+    return rollout_of(deployment).get("candidate") or {}
+
+
+def wait(space: Space, holds: Callable[[Object], Any]) -> Object:
+    return space.wait("modeldeployment", "web", holds, SERVE)
+
+
+def waits_at_half(found: Object) -> bool:
+    return rollout_of(found).get("phase") == "Paused" and candidate_of(found).get("weight") == 50
+
+
+def uids(space: Space, slot: str) -> set[str]:
+    """Return the UIDs of a slot's pods that were not told to go."""
+    pods = space.pods(f"slipway.dev/model-deployment=web,slipway.dev/track={slot}")
+    alive = (pod["metadata"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    return {meta["uid"] for meta in alive}
+
+
+def colours(space: Space) -> set[str]:
+    """Return the revisions of the endpoints that the Service leads to."""
+    service = space.kubectl.get("service", "web") or {}
+    selector = ",".join(f"{k}={v}" for k, v in service["spec"]["selector"].items())
+    return {
+        pod["metadata"]["labels"]["slipway.dev/revision"]
+        for pod in space.pods(selector)
+        if condition(pod, "Ready").get("status") == "True"
+    }
+
+
+def generations(space: Space) -> dict[str, int]:
+    return {
+        f"{kind}/{one['metadata']['name']}": one["metadata"].get("generation", 0)
+        for kind in ("deployments", "poddisruptionbudgets")
+        for one in space.kubectl.list(kind)
+    }
+
+
+def annotate(space: Space, request: str, value: str) -> None:
+    note = f"slipway.dev/rollout-{request}={value}"
+    space.kubectl.run("annotate", "--overwrite", "mdep", "web", note)
+
+
+@pytest.fixture(scope="module")
+def space(shared: Space, quickstart: Quickstart) -> Space:
+    """A deployment that serves its first revision."""
+    shared.apply(web(quickstart, "blue"))
+    shared.wait_until_ready("web")
+    return shared
+
+
+def test_a_canary_is_promoted_under_load_and_stable_pods_stay_until_then(
+    space: Space, quickstart: Quickstart
+) -> None:
+    before = uids(space, "blue")
+    first = rollout_of(space.deployment("web"))["stableRevision"]
+    with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
+        wait_for(lambda: account.total > 40, 120, "the load has begun", space.report)
+        space.apply(web(quickstart, "green"))
+        half = wait(space, waits_at_half)
+        assert uids(space, "blue") == before
+        assert colours(space) == {first}
+        assert rollout_of(half)["stableWeight"] == 50
+        asked = candidate_of(half)
+        annotate(space, "promote", f"{asked['revision']}/{asked['step']}")
+        done = wait(space, lambda it: rollout_of(it).get("stableRevision") == asked["revision"])
+        space.wait_until_ready("web")
+        assert colours(space) == {asked["revision"]}
+        assert rollout_of(done)["activeSlot"] == "green"
+        wait_for(lambda: not uids(space, "blue"), SERVE, "the old pods go", space.report)
+    print(f"{account.total} requests in {account.seconds:.0f} s, lost: {account.lost}")
+    assert account.lost == {}, (account.total, space.report())
+    events = space.kubectl.list("events")
+    shifted = [one.get("message", "") for one in events if one.get("reason") == "TrafficShifted"]
+    assert any("20 %" in text for text in shifted)
+
+
+def test_applying_the_same_again_leaves_all_generations_alone(
+    space: Space, quickstart: Quickstart
+) -> None:
+    space.wait_until_ready("web")
+    before = generations(space)
+    space.apply(web(quickstart, "green"))
+    annotate(space, "promote", "0123456789")
+    space.kubectl.run("annotate", "mdep", "web", "slipway.dev/rollout-promote-")
+    assert is_ready(space.deployment("web"))
+    assert generations(space) == before
+
+
+def test_a_second_change_while_the_operator_is_away_starts_over_from_stable(
+    cluster: Cluster, space: Space, quickstart: Quickstart
+) -> None:
+    stable = rollout_of(space.wait_until_ready("web"))["stableRevision"]
+    pods = uids(space, "green")
+    space.apply(web(quickstart, "red"))
+    first = candidate_of(wait(space, waits_at_half))["revision"]
+    cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
+    assert predict(space, "web", ROW)
+    space.apply(web(quickstart, "yellow"))
+    later = wait(space, lambda it: candidate_of(it).get("revision") not in (None, first))
+    assert candidate_of(later)["weight"] == 0
+    assert rollout_of(later)["history"][0]["outcome"] == "Superseded"
+    cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
+    half = wait(space, waits_at_half)
+    assert rollout_of(half)["stableRevision"] == stable
+    assert uids(space, "green") == pods
+
+
+def test_an_aborted_canary_goes_back_to_stable_and_keeps_no_pod(space: Space) -> None:
+    found = wait(space, waits_at_half)
+    stable, pods = rollout_of(found)["stableRevision"], uids(space, "green")
+    with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
+        wait_for(lambda: account.total > 20, 120, "the load has begun", space.report)
+        annotate(space, "abort", candidate_of(found)["revision"])
+        back = wait(space, lambda it: rollout_of(it).get("phase") == "RolledBack")
+        assert rollout_of(back)["failed"]["reason"] == "Aborted"
+        assert condition(back, "Ready")["reason"] == "Aborted"
+        wait_for(lambda: not uids(space, "blue"), SERVE, "the candidate's pods go", space.report)
+    assert account.lost == {}, (account.total, space.report())
+    assert uids(space, "green") == pods
+    assert colours(space) == {stable}
+    deployment = space.kubectl.get("deployment", "web") or {}
+    assert deployment["spec"]["replicas"] == 0
+
+
+def test_blue_green_turns_all_requests_at_once(space: Space, quickstart: Quickstart) -> None:
+    rollout = {"strategy": "BlueGreen", "blueGreen": {}, "scaleDownDelaySeconds": 3600}
+    with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
+        wait_for(lambda: account.total > 20, 120, "the load has begun", space.report)
+        space.apply(web(quickstart, "white", **rollout))
+        wait(space, lambda it: rollout_of(it).get("activeSlot") == "blue" and is_ready(it))
+        old, new = uids(space, "green"), uids(space, "blue")
+        assert old
+        space.apply(web(quickstart, "green", **rollout))
+        wait(space, lambda it: rollout_of(it).get("activeSlot") == "green" and is_ready(it))
+    assert account.lost == {}, (account.total, space.report())
+    assert (uids(space, "green"), uids(space, "blue")) == (old, new)
+    space.kubectl.delete("modeldeployment", "web")
