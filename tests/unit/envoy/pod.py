@@ -66,13 +66,14 @@ class TorchServe:
 
     async def predict(self, request: web.Request) -> web.Response:
         self.paths.append(request.path_qs)
+        turn = len(self.paths)
         body = await request.read()
         self.longest = max(self.longest, len(body))
         await asyncio.sleep(self.delay)
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}
-        fails = self.fail_every and len(self.paths) % self.fail_every == 0
+        fails = self.fail_every and turn % self.fail_every == 0
         status = 503 if fails else self.status
         return web.Response(body=body or b"ok", status=status, headers=headers)
 

@@ -122,3 +122,13 @@ def test_a_module_in_the_source_is_found(tmp_path: Path, name: str) -> None:
 def test_an_installed_module_need_not_be_in_the_source(tmp_path: Path) -> None:
     told: dict[str, Any] = {"SLIPWAY_MODULE": "json.tool", "SLIPWAY_FRAMEWORK": "plain"}
     commands.check(settings(tmp_path, **told), [])
+
+
+@pytest.mark.parametrize(("nodes", "told"), [("1", None), ("1:3", "1")])
+def test_pods_that_join_an_elastic_group_later_are_told_where_to_meet(
+    tmp_path: Path, nodes: str, told: str | None
+) -> None:
+    """Agents that share a store tell its address in the first round only."""
+    given = settings(tmp_path, SLIPWAY_NODES=nodes)
+    env = commands.environment(given, {})
+    assert env.get("TORCH_DISABLE_SHARE_RDZV_TCP_STORE") == told

@@ -149,9 +149,13 @@ def processes_per_node(settings: Settings) -> int:
 def environment(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of what runs: the container's, the helper's path, and its peers.
 
-    ``USER`` is for libraries that want the user's name: the image may not know the pod's user.
+    ``USER`` is for libraries that want the user's name: the image may not know the pod's user. The
+    agents of an elastic group share no store: torch tells its address in the first round only
+    (DynamicRendezvousHandler.next_rendezvous), and pods that come later would wait for it for ever.
     """
     ours = {"USER": "slipway", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[rank${rank}] "}
+    if settings.elastic:
+        ours.update(TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1")
     source = settings.source_dir if settings.module else None
     path = (env.get("PYTHONPATH"), source and str(source), str(LIBRARY))
     merged = {**ours, **env, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
