@@ -162,7 +162,7 @@ def _resident_mib(folder: Path) -> float:
     [
         ("list", "secrets"),
         ("get", "secrets"),
-        ("delete", "pods"),
+        ("deletecollection", "pods"),
         ("create", "pods"),
         ("create", "pods/exec"),
         ("create", "clusterrolebindings"),

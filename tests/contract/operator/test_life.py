@@ -184,8 +184,12 @@ def test_events_are_posted_once(operator: OperatorProcess, kubectl: Kubectl) -> 
         found = kubectl.list("events.events.k8s.io")
         return sorted((event["reason"], event["note"]) for event in found)
 
-    wait_for(lambda: len(posted()) >= 3, 30, "events are posted", operator.log.read_text)
-    assert len(set(posted())) == len(posted())
+    def is_told() -> bool:
+        return any(reason == "Succeeded" for reason, _ in posted())
+
+    wait_for(is_told, 60, "the end is told", operator.log.read_text)
+    found = posted()
+    assert len(set(found)) == len(found) >= 3
 
 
 def test_namespaces_that_are_not_served_are_left_alone(

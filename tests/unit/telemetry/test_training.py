@@ -92,4 +92,13 @@ def test_a_job_whose_packaging_fails_counts_as_a_failed_packaging() -> None:
 
 def test_a_status_without_anything_is_read_as_far_as_it_goes() -> None:
     metrics = written(job(), {"status": {}})
-    assert value(metrics, "slipway_training_queue_wait_seconds_count", namespace="ml") is None
+    assert value(metrics, "slipway_training_queue_wait_seconds_count", namespace="ml") == 0
+
+
+def test_a_namespaces_series_are_there_before_the_first_count_so_that_increase_sees_it() -> None:
+    metrics = written(job(), job(condition("Created", True, "12:00:00")))
+    for result in ("Succeeded", "Failed"):
+        names = {"namespace": "ml", "result": result}
+        assert value(metrics, "slipway_packaging_seconds_count", **names) == 0
+        assert value(metrics, "slipway_training_run_seconds_count", **names) == 0
+    assert value(metrics, "slipway_training_restarts_total", namespace="ml") == 0

@@ -56,11 +56,21 @@ class TrainingMetrics:
     def status_written(self, before: Manifest, after: Status) -> None:
         """Count what ``after`` says that the status of the object ``before`` did not."""
         old, namespace = reading.status_of(before), reading.namespace_of(before)
+        self._begin(namespace)
         self._count_wait(before, after, namespace)
         self._count_run(old, after, namespace)
         self._count_restarts(old, after, namespace)
         self._count_packaging(old, after, namespace)
         self._count_end(old, after, namespace)
+
+    def _begin(self, namespace: str) -> None:
+        """Let a namespace's series begin at 0, or Prometheus' increase() misses the first count."""
+        for metric in (self._queued, self._restarts, self._lost, self._size):
+            metric.labels(namespace)
+        for result in ("Succeeded", "Failed", "Interrupted"):
+            self._ran.labels(namespace, result)
+        for result in ("Succeeded", "Failed"):
+            self._packaged.labels(namespace, result)
 
     def _count_wait(self, before: Manifest, after: Status, namespace: str) -> None:
         old = reading.status_of(before)
