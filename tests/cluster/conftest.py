@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from dev.prometheus import URL, start
 from tests.cluster.support import QUICKSTART, Space, in_namespace
 from tests.harness import AuditLog, Kubectl, Object
 from tests.harness.cluster import Cluster
+from tests.harness.prometheus import Prometheus
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -62,8 +64,20 @@ class Quickstart:
 
 
 @pytest.fixture(scope="session")
-def quickstart(cluster: Cluster) -> Iterator[Quickstart]:
-    """``examples/quickstart`` applied as it is to a restricted namespace, until it is served."""
+def prometheus(cluster: Cluster) -> Prometheus:
+    """A Prometheus that scrapes the cluster from now on; it ends with the cluster."""
+    del cluster
+    start()
+    return Prometheus(URL)
+
+
+@pytest.fixture(scope="session")
+def quickstart(cluster: Cluster, prometheus: Prometheus) -> Iterator[Quickstart]:
+    """``examples/quickstart`` applied as it is to a restricted namespace, until it is served.
+
+    A Prometheus looks on, for the tests of the dashboards.
+    """
+    del prometheus
     with fresh_space(cluster.kubectl, "quickstart") as space:
         yield _run_quickstart(space, cluster.audit())
 

@@ -1,0 +1,150 @@
+"""Every query of every panel and rule, asked of a Prometheus that scrapes the cluster at work."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.prometheus import RULES
+from docs import pictures
+from install.dashboards import files
+from tests.cluster import scenery
+from tests.cluster.conftest import Quickstart
+from tests.cluster.support import QUICKSTART, ROOT, Space, load_json
+from tests.harness.prometheus import Prometheus, Series
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+DASHBOARDS = {name.removesuffix(".json"): json.loads(text) for name, text in files().items()}
+PICTURES = ROOT / "docs" / "dashboards"
+MEANS = {"$__rate_interval": "20s", "$__range": "15m", "$__interval": "5s"}
+"""What Grafana would put for its own variables, at a scrape every two seconds."""
+
+
+@pytest.fixture(scope="module")
+def scene(prometheus: Prometheus, quickstart: Quickstart, shared: Space) -> Prometheus:
+    """A Prometheus that has seen the quickstart, a canary, a failure and a stall."""
+    body = load_json(QUICKSTART / "src" / "request.json")
+    scenery.train(shared)
+    scenery.stall(shared)
+    scenery.roll_out(shared, quickstart, body)
+    shared.wait_for_phase("trained", "Succeeded")
+    shared.wait_for_phase("fails", "Failed")
+    return prometheus
+
+
+def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (panel for panel in dashboard["panels"] if panel["type"] != "row")
+
+
+def choices(prometheus: Prometheus, dashboard: dict[str, Any]) -> list[dict[str, str]]:
+    """Return all that one may choose for a dashboard's variables, by asking as Grafana does."""
+    found: dict[str, list[str]] = {}
+    for variable in dashboard["templating"]["list"][1:]:
+        series, label = variable["query"]["query"][len("label_values(") : -1].rsplit(", ", 1)
+        every = prometheus.values(label, re.sub(r'="\$\w+"', '=~".+"', series))
+        found[variable["name"]] = [variable["allValue"]] if variable.get("includeAll") else every
+    assert all(found.values()), found
+    return [dict(zip(found, values, strict=True)) for values in product(*found.values())]
+
+
+def filled(expression: str, chosen: dict[str, str]) -> str:
+    for name, value in {**MEANS, **{f"${name}": value for name, value in chosen.items()}}.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression, expression
+    return expression
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_query_of_every_panel_returns_data(scene: Prometheus, name: str) -> None:
+    every = choices(scene, DASHBOARDS[name])
+    empty = [
+        f"{panel['title']}: {target['expr']}"
+        for panel in panels(DASHBOARDS[name])
+        for target in panel["targets"]
+        if not any(scene.range(filled(target["expr"], chosen)) for chosen in every)
+    ]
+    assert empty == []
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for path in sorted(RULES.glob("*.yaml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def test_every_recording_rule_returns_data(scene: Prometheus) -> None:
+    records = [rule["record"] for rule in rules() if "record" in rule]
+    assert [record for record in records if not scene.range(record)] == []
+
+
+def test_every_alert_has_data_to_judge_by(scene: Prometheus) -> None:
+    """Where all is well an alert's expression is empty, but what it looks at is there."""
+    for alert in (rule for rule in rules() if "alert" in rule):
+        if not scene.range(alert["expr"]):
+            empty = [name for name in scene.names(alert["expr"]) if not scene.range(name)]
+            assert empty == [], alert["alert"]
+
+
+def test_prometheus_evaluates_all_rules_without_an_error(scene: Prometheus) -> None:
+    found = [rule for group in scene.get("rules")["groups"] for rule in group["rules"]]
+    assert len(found) == len(list(rules()))
+    assert [rule for rule in found if rule["health"] != "ok"] == []
+
+
+def test_the_failure_and_the_rollback_set_off_their_alerts(scene: Prometheus) -> None:
+    def firing() -> set[str]:
+        found = scene.range('ALERTS{alertstate="firing"}')
+        return {each["metric"]["alertname"] for each in found}
+
+    wanted = {"SlipwayTrainingJobFailed", "SlipwayRolloutRolledBack"}
+    wait_for(lambda: wanted <= firing(), 30, f"{wanted} fire", lambda: str(firing()))
+
+
+def test_envoys_and_torchserves_series_have_one_set_of_labels(scene: Prometheus) -> None:
+    wanted = {"namespace", "deployment", "revision", "model"}
+    for name in ("envoy_cluster_upstream_rq_completed", "ts_inference_requests_total"):
+        for series in scene.range(name):
+            assert wanted <= series["metric"].keys(), series["metric"]
+            assert all(series["metric"][label] for label in wanted)
+
+
+def test_the_operators_series_are_about_the_namespaces_of_its_objects(
+    scene: Prometheus, quickstart: Quickstart
+) -> None:
+    namespaces = scene.values("namespace", "slipway_training_job_phase")
+    assert quickstart.space.name in namespaces
+    assert "slipway-system" not in namespaces
+
+
+def test_each_dashboard_is_drawn_from_real_answers(scene: Prometheus, tmp_path: Path) -> None:
+    """``UPDATE_PICTURES=1`` draws those of the documentation anew."""
+    folder = PICTURES if os.environ.get("UPDATE_PICTURES") else tmp_path
+    for name, dashboard in DASHBOARDS.items():
+        chosen = _fullest(scene, dashboard)
+        drawn = pictures.draw(dashboard, partial(_answer, scene, chosen), chosen)
+        path = folder / f"{name}.png"
+        drawn.save(path)
+        assert path.stat().st_size > 20_000
+
+
+def _answer(prometheus: Prometheus, chosen: dict[str, str], query: str) -> list[Series]:
+    return prometheus.range(filled(query, chosen))
+
+
+def _fullest(prometheus: Prometheus, dashboard: dict[str, Any]) -> dict[str, str]:
+    """Return the choice of variables that fills most panels."""
+
+    def shown(chosen: dict[str, str]) -> int:
+        queries = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
+        return sum(bool(prometheus.range(filled(query, chosen), 15)) for query in queries)
+
+    return max(choices(prometheus, dashboard), key=shown)

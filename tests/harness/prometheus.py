@@ -1,0 +1,56 @@
+"""Asking the Prometheus that `dev` runs beside the local cluster."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+Json = Any
+Series = dict[str, Any]
+"""One series of a range query: ``metric`` (labels) and ``values`` (pairs of time and text)."""
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running Prometheus; ``begun`` is when it was first asked of, in seconds since 1970."""
+
+    url: str
+    begun: float = field(default_factory=time.time)
+
+    def range(self, query: str, step: float = 5.0) -> list[Series]:
+        """Return all that a query gives between the beginning and now; empty series are left out.
+
+        Raises AssertionError with Prometheus' own words for a query that it refuses.
+        """
+        span = {"start": self.begun, "end": time.time(), "step": step}
+        found: list[Series] = self.get("query_range", query=query, **span)["result"]
+        return [each for each in found if any(value != "NaN" for _, value in each["values"])]
+
+    def values(self, label: str, series: str) -> list[str]:
+        """Return the values that a label has in the series of a selector."""
+        span = {"start": self.begun, "end": time.time()}
+        found: list[str] = self.get(f"label/{label}/values", **{"match[]": series}, **span)
+        return found
+
+    def names(self, query: str) -> set[str]:
+        """Return the names of the series that an expression selects, by Prometheus' own parser."""
+        return set(_names(self.get("parse_query", query=query)))
+
+    def get(self, path: str, **parameters: Any) -> Json:
+        """Return the data of an answer of the HTTP API."""
+        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
+        assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
+        return answer["data"]
+
+
+def _names(node: Json) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("type") in ("vectorSelector", "matrixSelector") and node.get("name"):
+            yield node["name"]
+        for value in node.values():
+            yield from _names(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _names(value)
