@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-image bench soak scale lint format crds manifests docs lock prune env
+	test-long test-image bench soak scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -16,10 +16,15 @@ help: ## Show this list
 demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for your own cluster)
 	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
 
-test: tools lint ## All set-up, then every test
+test: tools lint ## All set-up, then every test but the long ones
 	@$(DEV) images
 	@$(DEV) up
-	@$(BIN)/pytest --numprocesses=2 --dist=loadscope
+	@$(BIN)/pytest -m "not long" --numprocesses=2 --dist=loadscope
+
+test-long: tools env ## Upgrades and removals of the release, and the READMEs' commands
+	@$(DEV) images
+	@$(DEV) up
+	@$(BIN)/pytest -m long tests/cluster
 
 test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property
