@@ -29,7 +29,8 @@ def test_a_killed_training_resumes_and_ends_like_one_that_was_not_disturbed(
     assert end["metrics"]["loss"] > 0
     assert trainer.train(script, processes, DIE_AT="24").code != 0
     resumed = trainer.train(script, processes)
-    assert {line[:17] for line in resumed.said("begin")} == {"step-000000000020"}
+    (begin,) = {line[:17] for line in resumed.said("begin")}
+    assert begin in ("step-000000000010", "step-000000000020")  # the last one may be on its way
     assert resumed.said("end") == undisturbed.said("end") != []
     assert resumed.said("weights") == undisturbed.said("weights") != []
 
