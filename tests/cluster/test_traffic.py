@@ -102,7 +102,9 @@ def off_by(space: Space, weight: int) -> float:
 
 
 def uids(space: Space, name: str) -> set[str]:
-    pods = space.pods(f"slipway.dev/model-deployment={name}")
+    """Return the UIDs of the pods of the stable revision."""
+    stable = rollout(space.deployment(name))["stableRevision"]
+    pods = space.pods(f"slipway.dev/model-deployment={name},slipway.dev/revision={stable}")
     return {pod["metadata"]["uid"] for pod in pods}
 
 
