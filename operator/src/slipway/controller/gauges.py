@@ -8,6 +8,7 @@ from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache
 from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
+from slipway.telemetry import reading
 from slipway.telemetry.certificates import Certificates
 from slipway.telemetry.gpus import GpuMeter
 from slipway.telemetry.health import WatchHealth
@@ -41,7 +42,7 @@ def _count(keys: Iterable[tuple[str, ...]]) -> Iterator[Sample]:
 def jobs_by_phase(objects: Objects) -> Iterator[Sample]:
     """Yield the number of TrainingJobs by namespace and phase."""
     return _count(
-        (obj["metadata"]["namespace"], (obj.get("status") or {}).get("phase", "Pending"))
+        (reading.namespace_of(obj), reading.status_of(obj).get("phase", "Pending"))
         for obj in objects(TRAINING_JOBS.kind)
     )
 
@@ -49,9 +50,9 @@ def jobs_by_phase(objects: Objects) -> Iterator[Sample]:
 def deployments_by_condition(objects: Objects) -> Iterator[Sample]:
     """Yield the number of ModelDeployments by namespace, condition and its status."""
     return _count(
-        (obj["metadata"]["namespace"], condition["type"], condition["status"])
+        (reading.namespace_of(obj), condition["type"], condition["status"])
         for obj in objects(MODEL_DEPLOYMENTS.kind)
-        for condition in (obj.get("status") or {}).get("conditions") or ()
+        for condition in reading.conditions_of(reading.status_of(obj))
     )
 
 

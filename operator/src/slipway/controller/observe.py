@@ -145,8 +145,8 @@ class Observer:
         return tuple(job for job in jobs if job is not None and _has_package(job))
 
 
-def _has_package(job: TrainingJob | None) -> bool:
-    return job is not None and job.status.phase == "Succeeded" and job.status.package is not None
+def _has_package(job: TrainingJob) -> bool:
+    return job.status.phase == "Succeeded" and job.status.package is not None
 
 
 def _may_need_source(children: Children) -> bool:

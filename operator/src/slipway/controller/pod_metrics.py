@@ -8,6 +8,7 @@ import aiohttp
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from slipway.controller.sessions import pod_url
 from slipway.envoy import INFERENCE, OTHER
 from slipway.plan import Manifest
 from slipway.serving.names import OPS_PORT
@@ -24,8 +25,7 @@ _MOST_SERIES = 256
 
 def ops_url(pod: Manifest) -> str:
     """Return the URL of a pod's ops port; the pod has an address."""
-    address = str(pod["status"]["podIP"])
-    return f"http://{f'[{address}]' if ':' in address else address}:{OPS_PORT}"
+    return pod_url(str(pod["status"]["podIP"]), OPS_PORT)
 
 
 async def read_pod(session: aiohttp.ClientSession, base: str, revision: str) -> PodSample | None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.api.conditions import timestamp
 from slipway.api.training_status import Progress
+from slipway.controller.sessions import LazySession, pod_url
 from slipway.plan import Children, Manifest
 from slipway.training.progress import checkpoint, decimal, rate, seconds, stop_reason, with_percent
 from slipway.training.view import INDEX
@@ -116,7 +117,7 @@ class ProgressReader:
         self._clock = clock
         self._tell = tell
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._session: aiohttp.ClientSession | None = None
+        self._session = LazySession(_TIMEOUT, limit=8)
 
     async def read(self, pod: Manifest) -> Progress | None:
         """Return what a pod last reported, asking it where that is too old."""
@@ -146,9 +147,8 @@ class ProgressReader:
             self._tell(pod)
 
     async def _ask(self, address: str) -> Progress | None:
-        host = f"[{address}]" if ":" in address else address
         try:
-            async with self._get_session().get(f"http://{host}:{PORT}/metrics") as response:
+            async with self._session.get().get(f"{pod_url(address, PORT)}/metrics") as response:
                 response.raise_for_status()
                 page: Any = await response.content.read(_MOST_BYTES)
             return parse_progress(page.decode("utf-8", "replace"))
@@ -156,19 +156,10 @@ class ProgressReader:
             _LOG.debug("No progress from the pod at %s: %s", address, error)
             return None
 
-    def _get_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=8, force_close=True)
-            )
-        return self._session
-
     async def close(self) -> None:
         """Close the connections."""
         questions = [known.question for known in self._known.values() if known.question]
         for question in questions:
             question.cancel()
         await asyncio.gather(*questions, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)
+        await self._session.close()

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from slipway.api.analysis import AnalysisMetric
+from slipway.controller.sessions import LazySession
 from slipway.serving.traffic import Reading
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
@@ -34,7 +35,7 @@ class PrometheusReader:
         self._interval = interval
         self._clock = clock
         self._known: dict[tuple[str, str], tuple[float, float | None, str]] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._session = LazySession(_TIMEOUT, limit=8, buffer=_MOST_BYTES)
 
     async def read(
         self, metric: AnalysisMetric, names: Mapping[str, str], candidate: str, stable: str
@@ -70,7 +71,7 @@ class PrometheusReader:
     async def _ask(self, address: str, query: str) -> float:
         url = address.rstrip("/") + _PATH
         try:
-            async with self._get_session().post(url, data={"query": query}) as response:
+            async with self._session.get().post(url, data={"query": query}) as response:
                 if response.content_type != "application/json":
                     raise PrometheusError(f"{address} is no Prometheus: it answered otherwise")
                 body = await response.json()
@@ -79,20 +80,9 @@ class PrometheusReader:
             raise PrometheusError(f"Prometheus does not answer at {address}: {why}") from error
         return first_value(body)
 
-    def _get_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=_TIMEOUT,
-                connector=aiohttp.TCPConnector(limit=8, force_close=True),
-                read_bufsize=_MOST_BYTES,
-            )
-        return self._session
-
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)
+        await self._session.close()
 
 
 def fill(query: str, names: Mapping[str, str]) -> str:

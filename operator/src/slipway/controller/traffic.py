@@ -15,6 +15,7 @@ import aiohttp
 
 from slipway.api import parse_time
 from slipway.controller.pod_metrics import ops_url, read_pod
+from slipway.controller.sessions import LazySession
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
 from slipway.serving.traffic import PodSample, Sample, Traffic
@@ -58,7 +59,7 @@ class TrafficReader:
         self._clock = clock
         self._now = now
         self._known: OrderedDict[str, _Memory] = OrderedDict()
-        self._session: aiohttp.ClientSession | None = None
+        self._session = LazySession(_TIMEOUT, limit=2 * _AT_ONCE)
 
     async def read(self, question: Question, pods: Sequence[Manifest]) -> Traffic:
         """Return what is known of the two revisions, asking their pods where that is too old."""
@@ -89,7 +90,7 @@ class TrafficReader:
 
         async def ask(pod: Manifest) -> PodSample | None:
             async with limit:
-                return await read_pod(self._get_session(), ops_url(pod), _revision(pod))
+                return await read_pod(self._session.get(), ops_url(pod), _revision(pod))
 
         answers = await asyncio.gather(*(ask(pod) for pod in asked))
         found = {
@@ -99,17 +100,9 @@ class TrafficReader:
         memory.samples = add_sample(memory.samples, Sample(moment, found), older)
         memory.samples = prune(memory.samples, question.windows)
 
-    def _get_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=2 * _AT_ONCE, force_close=True)
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
-        return self._session
-
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)
+        await self._session.close()
 
 
 def add_sample(

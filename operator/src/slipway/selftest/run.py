@@ -13,6 +13,7 @@ from slipway.kube.client import Client
 from slipway.kube.connection import connect
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.resources import resource_of
+from slipway.observed import condition
 from slipway.plan import Manifest, ObjectRef
 from slipway.selftest import manifests
 from slipway.selftest.sources import OFFSET, SLOPE
@@ -137,22 +138,19 @@ class SelfTest:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def _condition(found: Manifest, type_: str) -> Manifest:
-    conditions = found.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each["type"] == type_), {})
-
-
 def trained(job: Manifest) -> tuple[bool, str]:
     """Return whether a TrainingJob has succeeded, and its state; raises where it has failed."""
-    phase = str(job.get("status", {}).get("phase") or "Pending")
+    status = job.get("status") or {}
+    phase = str(status.get("phase") or "Pending")
     if phase == "Failed":
-        raise SelfTestError(f"The training failed: {_condition(job, 'Failed').get('message', '')}")
+        why = condition(status, "Failed").get("message", "")
+        raise SelfTestError(f"The training failed: {why}")
     return phase == "Succeeded", phase
 
 
 def served(deployment: Manifest) -> tuple[bool, str]:
     """Return whether a ModelDeployment is ready, and what it says of that."""
-    ready = _condition(deployment, "Ready")
+    ready = condition(deployment.get("status") or {}, "Ready")
     state = f"{ready.get('reason', 'Pending')}: {ready.get('message', 'not looked at yet')}"
     return ready.get("status") == "True", state
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.manifests import COMPONENT
+from slipway.observed import condition, container_statuses
 from slipway.plan import Children, Manifest
 from slipway.serving import names
 from slipway.serving.config_maps import revision_label
@@ -66,17 +67,12 @@ class PodView:
     @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of all containers, in the order in which they start."""
-        status = self.manifest.get("status") or {}
-        both = (
-            *(status.get("initContainerStatuses") or ()),
-            *(status.get("containerStatuses") or ()),
-        )
-        return tuple(ContainerView(one) for one in both)
+        found = container_statuses(self.manifest.get("status") or {})
+        return tuple(ContainerView(one) for one in found)
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the pod's condition of a type, or an empty mapping."""
-        found = (self.manifest.get("status") or {}).get("conditions") or ()
-        return next((one for one in found if one.get("type") == type_), {})
+        return condition(self.manifest.get("status") or {}, type_)
 
 
 def pods_of(children: Children, revision: str) -> tuple[PodView, ...]:

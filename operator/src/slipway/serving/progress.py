@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.manifests import REVISION
+from slipway.observed import condition
 from slipway.plan import Manifest
 
 
@@ -64,8 +65,8 @@ def observe(
         exists=True,
         pure=pure,
         complete=pure and _enough(wanted, total, available, was_complete),
-        stuck=current and _reason(status, "Progressing", "False") == "ProgressDeadlineExceeded",
-        refusal=_message(status, "ReplicaFailure"),
+        stuck=current and _is_overdue(status),
+        refusal=_said(status, "ReplicaFailure", "True", "message"),
     )
 
 
@@ -74,6 +75,11 @@ def _enough(wanted: int, total: int, available: int, was_complete: bool) -> bool
     if wanted == 0:
         return total == 0
     return available >= (1 if was_complete else wanted)
+
+
+def _is_overdue(status: Mapping[str, Any]) -> bool:
+    """Tell whether the Deployment has made no progress for as long as it may."""
+    return _said(status, "Progressing", "False", "reason") == "ProgressDeadlineExceeded"
 
 
 def _is_seen(live: Manifest) -> bool:
@@ -93,11 +99,7 @@ def _count(status: Mapping[str, Any], field: str) -> int:
     return int(status.get(field) or 0)
 
 
-def _reason(status: Mapping[str, Any], type_: str, value: str) -> str:
-    found = (c for c in status.get("conditions") or () if c.get("type") == type_)
-    return next((str(c.get("reason") or "") for c in found if c.get("status") == value), "")
-
-
-def _message(status: Mapping[str, Any], type_: str) -> str:
-    found = (c for c in status.get("conditions") or () if c.get("type") == type_)
-    return next((str(c.get("message") or "") for c in found if c.get("status") == "True"), "")
+def _said(status: Mapping[str, Any], type_: str, value: str, field: str) -> str:
+    """Return what a condition says in a field while it has a value; empty otherwise."""
+    found = condition(status, type_)
+    return str(found.get(field) or "") if found.get("status") == value else ""

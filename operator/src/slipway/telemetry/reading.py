@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from slipway.api.conditions import parse_time
+from slipway.observed import condition
 
 Status = Mapping[str, Any]
 
@@ -31,11 +32,6 @@ def name_of(obj: Mapping[str, Any]) -> str:
 def conditions_of(status: Status) -> Iterable[Mapping[str, Any]]:
     """Return the conditions of a status."""
     return status.get("conditions") or ()
-
-
-def condition(status: Status, type_: str) -> Mapping[str, Any]:
-    """Return the condition of a type; empty where there is none."""
-    return next((c for c in conditions_of(status) if c.get("type") == type_), {})
 
 
 def is_true(status: Status, type_: str) -> bool:

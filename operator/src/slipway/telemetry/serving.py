@@ -1,12 +1,13 @@
 """What happens to ModelDeployments and their pods, counted when it is seen or written."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT
 from slipway.plan import Manifest
+from slipway.serving.pods import last_word
+from slipway.serving.reasons import SMOKE_TEST_FAILED
 from slipway.telemetry import reading
 from slipway.telemetry.catalogue import LONG, Catalogue
 from slipway.telemetry.reading import Status, elapsed, moment
@@ -157,15 +158,7 @@ def _smoke_failures(pod: Mapping[str, Any]) -> int:
         for field in ("state", "lastState"):
             ended = (each.get(field) or {}).get("terminated")
             if ended:
-                failed = _reason(str(ended.get("message") or "")) == "SmokeTestFailed"
+                failed = last_word(ended).get("reason") == SMOKE_TEST_FAILED
                 again = 1 if field == "state" else 0
                 return int(each.get("restartCount", 0)) + again if failed else 0
     return 0
-
-
-def _reason(message: str) -> str:
-    try:
-        found = json.loads(message)
-    except ValueError:
-        return ""
-    return str(found.get("reason")) if isinstance(found, dict) else ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from slipway.observed import condition
 from slipway.plan import Manifest
 from slipway.telemetry import reading
 from slipway.telemetry.catalogue import LONG, SIZES, Catalogue
@@ -98,7 +99,7 @@ class TrainingMetrics:
             self._lost.labels(namespace).inc(lost_seconds(old, after))
 
     def _count_packaging(self, old: Status, after: Status, namespace: str) -> None:
-        packaged = reading.condition(after, "Packaged")
+        packaged = condition(after, "Packaged")
         begun = turned(old, "Packaged", "False")
         stored = reading.became_true(old, after, "Packaged")
         failed = reading.became_true(old, after, "Failed") and begun is not None
@@ -114,7 +115,7 @@ class TrainingMetrics:
     def _count_end(self, old: Status, after: Status, namespace: str) -> None:
         for result in ("Succeeded", "Failed"):
             if reading.became_true(old, after, result):
-                reason = str(reading.condition(after, result).get("reason"))
+                reason = str(condition(after, result).get("reason"))
                 self._finished.labels(namespace, result, reason).inc()
 
 

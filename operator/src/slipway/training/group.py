@@ -98,11 +98,10 @@ def record_of(failure: Failure, attempt: int, now: datetime) -> FailureStatus:
 
 def replace_job(job: TrainingJob, live: JobView, settings: Settings, now: datetime) -> Step:
     """Delete the Job of an earlier attempt and wait until it and its pods are gone."""
-    gone = () if live.deleting else (Delete(live.ref, live.uid, foreground=True),)
     said = (created(), not_running(reasons.RESTARTING, "The group's pods end, to start again."))
     return Step(
         findings=(*said, *suspension.over(job.status)),
-        delete=(*gone, *stuck(live, settings, now)),
+        delete=(*live.removal(), *stuck(live, settings, now)),
         requeue_after=settings.lost_pod_seconds / 2,
     )
 
@@ -127,15 +126,13 @@ def delay_left(job: TrainingJob, now: datetime) -> float:
     return wait - (now - failed).total_seconds()
 
 
-def lost_pod(
+def _lost_pod(
     job: TrainingJob, live: JobView, settings: Settings, now: datetime
 ) -> Failure | float | None:
     """Return the loss that a live Job's group cannot go on with.
 
     A number says in how many seconds to look again; None that nothing is lost.
     """
-    if live.failing or live.deleting or live.spec.get("suspend"):
-        return None
     lost = [pod for pod in live.pods if pod.taken_at is not None and not pod.succeeded]
     lost = [pod for pod in lost if _breaks(job, live, pod, settings, now)]
     if not lost:
@@ -202,5 +199,5 @@ def trouble(
     left = hang.seconds_left(snapshot, live, now)
     if left is not None and left <= 0:
         return hang.hangs(snapshot)
-    lost = lost_pod(snapshot.job, live, settings, now)
+    lost = _lost_pod(snapshot.job, live, settings, now)
     return left if lost is None else lost

@@ -41,28 +41,24 @@ def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 
 
 def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    fetching = [*source_containers(job, settings), *input_containers(job, settings)]
     pod = {
         **pod_security(),
         **checkpoints.pod_fields(job),
         "restartPolicy": "Never",
-        "initContainers": [agent(job, settings), *_fetching(job, settings)],
+        "initContainers": [agent(job, settings), *fetching],
         "containers": [_trainer(job, settings)],
         "volumes": [
             *source_volumes(job),
             *input_volumes(job),
             *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
-            *([empty_dir(names.SOURCE_SCRATCH)] if _fetching(job, settings) else ()),
+            *([empty_dir(names.SOURCE_SCRATCH)] if fetching else ()),
             _shared_memory(job),
             *checkpoints.volumes(job),
         ],
         **scheduling.fields(job),
     }
     return pod if job.spec.most_nodes == 1 else {**pod, "subdomain": names.train_name(job)}
-
-
-def _fetching(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
-    """Return the init containers that bring what the script needs."""
-    return [*source_containers(job, settings), *input_containers(job, settings)]
 
 
 def _shared_memory(job: TrainingJob) -> dict[str, Any]:

@@ -33,10 +33,9 @@ def leave_queue(job: TrainingJob, live: JobView, stuck: tuple[Delete, ...]) -> S
 
     A Job that its queue has admitted would be started again by the queue were it only suspended.
     """
-    gone = () if live.deleting else (Delete(live.ref, live.uid, foreground=True),)
     stopping = "The pods are stopped, and the job's place in its queue is given back."
     findings = (created(), not_running(reasons.SUSPENDED_BY_SPEC, stopping), *over(job.status))
-    return Step(findings=findings, delete=(*gone, *stuck), requeue_after=PROBLEM_SECONDS)
+    return Step(findings=findings, delete=(*live.removal(), *stuck), requeue_after=PROBLEM_SECONDS)
 
 
 def waits_in_queue(live: JobView, job: TrainingJob) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 from slipway.api import TrainingJob, parse_time
 from slipway.manifests import COMPONENT
-from slipway.plan import Children, Manifest, ObjectRef
+from slipway.observed import condition, container_statuses
+from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.training import names
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -117,17 +118,11 @@ class PodView:
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the pod's condition of a type, or an empty mapping."""
-        found = self.status.get("conditions") or ()
-        return next((one for one in found if one.get("type") == type_), {})
+        return condition(self.status, type_)
 
     @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of all containers, in the order in which they start."""
-        status = self.status
-        both = (
-            *(status.get("initContainerStatuses") or ()),
-            *(status.get("containerStatuses") or ()),
-        )
         return tuple(
             ContainerView(
                 one["name"],
@@ -135,7 +130,7 @@ class PodView:
                 one.get("state") or {},
                 int(one.get("restartCount") or 0),
             )
-            for one in both
+            for one in container_statuses(self.status)
         )
 
     @property
@@ -206,9 +201,8 @@ class JobView:
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the Job's condition of a type if it is true, else an empty mapping."""
-        found = self.status.get("conditions") or ()
-        match = (one for one in found if one.get("type") == type_ and one.get("status") == "True")
-        return next(match, {})
+        found = condition(self.status, type_)
+        return found if found.get("status") == "True" else {}
 
     @property
     def complete(self) -> bool:
@@ -245,6 +239,10 @@ class JobView:
     def suspended(self) -> bool:
         """Whether the Job controller has put the suspension into effect."""
         return bool(self.condition("Suspended"))
+
+    def removal(self) -> tuple[Delete, ...]:
+        """Return the deletion of the Job, whose object stays until its pods are gone."""
+        return () if self.deleting else (Delete(self.ref, self.uid, foreground=True),)
 
     def count(self, field: str) -> int:
         """Return one of the Job's counts of pods, such as ``succeeded``."""
