@@ -1,6 +1,6 @@
 """The parts of Kubernetes' own API that the kinds take over, bounded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -78,6 +78,13 @@ class EnvVar(
     """Its value."""
     value_from: EnvVarSource | None = None
     """Where its value comes from instead."""
+
+
+def none_named(names: Sequence[str], prefixes: Sequence[str]) -> str:
+    """Return the CEL rule of a list of variables that has none of these names or beginnings."""
+    quoted = ", ".join(f"'{name}'" for name in names)
+    others = " && ".join(f"!e.name.startsWith('{prefix}')" for prefix in prefixes)
+    return f"self.all(e, !(e.name in [{quoted}]) && {others})"
 
 
 EnvList = Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=map_list("name"))]

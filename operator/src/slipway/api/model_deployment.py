@@ -16,7 +16,14 @@ from slipway.api.base import (
     rules,
     text,
 )
-from slipway.api.common import ConditionList, EnvList, ObjectMeta, OwnerLike, ResourceRequirements
+from slipway.api.common import (
+    ConditionList,
+    EnvList,
+    ObjectMeta,
+    OwnerLike,
+    ResourceRequirements,
+    none_named,
+)
 from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus, Time
 from slipway.api.selector import LabelSelector
@@ -34,14 +41,12 @@ ArchiveUri = Annotated[
 OWNED_SERVER_ENV = ("TS_CONFIG_FILE", "TEMP", "LOG_LOCATION", "METRICS_LOCATION")
 """Variables by which TorchServe is told where its files are; a user must not set them."""
 
-_OWNED = ", ".join(f"'{name}'" for name in OWNED_SERVER_ENV)
-
 ServerEnv = Annotated[
     EnvList,
     Field(
         json_schema_extra=rules(
             (
-                f"self.all(e, !(e.name in [{_OWNED}]) && !e.name.startsWith('SLIPWAY_'))",
+                none_named(OWNED_SERVER_ENV, ("SLIPWAY_",)),
                 "remove the variables that the operator sets itself: SLIPWAY_*, "
                 + ", ".join(OWNED_SERVER_ENV),
             )

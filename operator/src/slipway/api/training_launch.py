@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, Image, Quantity, rules, text
-from slipway.api.common import EnvList, ResourceRequirements
+from slipway.api.common import EnvList, ResourceRequirements, none_named
 from slipway.api.training_pod_template import PodTemplate
 from slipway.api.training_source import (
     ArchiveSource,
@@ -30,15 +30,12 @@ OWNED_ENV = (
 OWNED_PREFIXES = ("PET_", "MASTER_", "ROLE_", "TORCHELASTIC_", "SLIPWAY_")
 """Beginnings of more such variables' names."""
 
-_NAMES = ", ".join(f"'{name}'" for name in OWNED_ENV)
-_PREFIXES = " && ".join(f"!e.name.startsWith('{prefix}')" for prefix in OWNED_PREFIXES)
-
 TrainingEnv = Annotated[
     EnvList,
     Field(
         json_schema_extra=rules(
             (
-                f"self.all(e, !(e.name in [{_NAMES}]) && {_PREFIXES})",
+                none_named(OWNED_ENV, OWNED_PREFIXES),
                 "remove the variables that torchrun and the operator set themselves: PET_*, "
                 "TORCHELASTIC_*, SLIPWAY_*, MASTER_*, RANK, WORLD_SIZE, TF_CONFIG and the like",
             )

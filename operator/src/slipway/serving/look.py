@@ -6,16 +6,17 @@ from datetime import datetime
 from slipway.api import ModelDeployment
 from slipway.api.analysis import Analysis, AnalysisState
 from slipway.api.rollout_status import RolloutStatus, SlotName
-from slipway.plan import Children
+from slipway.plan import Children, Manifest
 from slipway.serving import analysis, names, routing
 from slipway.serving.pods import pods_of
 from slipway.serving.problems import Problem, find_problem
 from slipway.serving.progress import Progress, live_revision, observe
 from slipway.serving.revision import Revision, recorded
+from slipway.serving.rollout.candidate import has_share
 from slipway.serving.rollout.requests import requests_of
 from slipway.serving.rollout.seen import Limits, Seen
 from slipway.serving.rollout.steps import programme_of
-from slipway.serving.slots import BLUE, GREEN, live_workload, slot_of
+from slipway.serving.slots import BLUE, GREEN, Slot, live_workload, slot_of
 from slipway.serving.snapshot import ServingSnapshot
 
 
@@ -37,15 +38,21 @@ class Look:
         """Its children."""
         return self.snapshot.children
 
+    def slot(self, name: SlotName) -> Slot:
+        """Return one of the two slots."""
+        return slot_of(self.deployment, self.children, name)
+
+    def live(self, slot: SlotName) -> Manifest | None:
+        """Return a slot's Deployment as it is, or None."""
+        return live_workload(self.deployment, self.children, self.slot(slot))
+
     def state(self) -> RolloutStatus:
         """Return the status of the rollout; where none was written, what can be told without."""
         known = self.deployment.status.rollout
         if known is not None:
             return known
         active = self._served_slot()
-        live = live_workload(
-            self.deployment, self.children, slot_of(self.deployment, self.children, active)
-        )
+        live = self.live(active)
         revision = live_revision(live) if live else None
         if revision is None or not observe(live, revision, 1).complete:
             return RolloutStatus(active_slot=active)
@@ -80,16 +87,12 @@ class Look:
             revision,
             slot,
         )
-        has_requests = candidate is not None and (candidate.weight > 0 or candidate.matching)
-        live = live_workload(
-            self.deployment, self.children, slot_of(self.deployment, self.children, slot)
-        )
         return observe(
-            live,
+            self.live(slot),
             revision,
             self.pods_wanted(slot),
             was_complete=was_complete,
-            was_seen=was_seen and has_requests,
+            was_seen=was_seen and candidate is not None and has_share(candidate),
         )
 
     def pods_wanted(self, slot: SlotName) -> int:
@@ -100,10 +103,8 @@ class Look:
         return max(self._replicas(slot), auto.min_replicas)
 
     def _replicas(self, slot: SlotName) -> int:
-        live = live_workload(
-            self.deployment, self.children, slot_of(self.deployment, self.children, slot)
-        )
-        return int(((live or {}).get("spec") or {}).get("replicas", 1)) if live else 0
+        live = self.live(slot)
+        return int((live.get("spec") or {}).get("replicas", 1)) if live else 0
 
     def base(self, state: RolloutStatus) -> int:
         """Return how many pods are to serve; an autoscaler takes none away during a rollout."""

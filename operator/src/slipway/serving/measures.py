@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from slipway.api.analysis import Analysis, AnalysisMetric, Latency, ModelMetric
-from slipway.serving.traffic import RevisionTraffic, Traffic, Window, quantile
+from slipway.serving.traffic import Counters, Traffic, Window, quantile
 
 
 class NotMeasuredError(Exception):
@@ -63,7 +63,7 @@ def measure(metric: AnalysisMetric, spec: Analysis, window: Window, traffic: Tra
     )
 
 
-_Meter = Callable[[RevisionTraffic], float | None]
+_Meter = Callable[[Counters], float | None]
 
 
 def _meter(metric: AnalysisMetric) -> tuple[_Meter, str, str]:
@@ -78,15 +78,15 @@ def _meter(metric: AnalysisMetric) -> tuple[_Meter, str, str]:
     return _success_rate, "the share of good answers", ""
 
 
-def _success_rate(traffic: RevisionTraffic) -> float | None:
+def _success_rate(traffic: Counters) -> float | None:
     return 1 - min(1.0, traffic.errors / traffic.requests) if traffic.requests else None
 
 
-def _latency(latency: Latency, traffic: RevisionTraffic) -> float | None:
+def _latency(latency: Latency, traffic: Counters) -> float | None:
     return quantile(traffic.latency, float(latency.quantile))
 
 
-def _own(model: ModelMetric, traffic: RevisionTraffic) -> float | None:
+def _own(model: ModelMetric, traffic: Counters) -> float | None:
     """Return a gauge's mean, a histogram's mean, or a counter's increase for each request."""
     if model.name in traffic.gauges:
         return traffic.gauges[model.name]

@@ -16,6 +16,7 @@ from slipway.serving import names
 from slipway.serving.configuration import route_files
 from slipway.serving.pods import PodView, pods_of
 from slipway.serving.revision import Revision, hash_of
+from slipway.serving.rollout.candidate import has_share
 from slipway.serving.service import address
 
 ROUTES = "slipway.dev/routes"
@@ -33,15 +34,11 @@ def splits(
     if candidate is not None and stable is not None:
         if candidate.promoted:
             found[stable] = _all_to(deployment, children, state.active_slot)
-        elif _has_share(candidate) and candidate.slot != state.active_slot:
+        elif has_share(candidate) and candidate.slot != state.active_slot:
             found[stable] = _some_to(deployment, children, candidate)
     if retired is not None and retired.was_stable:
         found[retired.revision] = _all_to(deployment, children, state.active_slot)
     return found
-
-
-def _has_share(candidate: Candidate) -> bool:
-    return candidate.weight > 0 or candidate.matching
 
 
 def _all_to(deployment: ModelDeployment, children: Children, slot: SlotName) -> Split:

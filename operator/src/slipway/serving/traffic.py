@@ -8,8 +8,11 @@ nothing before.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from slipway.api.analysis import AnalysisMetric
+
+Key = TypeVar("Key")
 
 Buckets = tuple[tuple[float, float], ...]
 """A histogram: upper bounds in milliseconds, ascending, with how many answers took at most that."""
@@ -17,7 +20,7 @@ Buckets = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Counters:
-    """One pod's counters since its start.
+    """What one pod answered since its start, or all of a revision's in a span of time.
 
     ``requests`` are those that its own TorchServe was given, whoever sent them; ``errors`` are
     those of them that ended in a server error (5xx, or no answer in time). ``latency`` is the
@@ -65,24 +68,13 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class RevisionTraffic:
-    """What one revision answered in a span of time; see `Counters`."""
-
-    requests: float = 0
-    errors: float = 0
-    latency: Buckets = ()
-    totals: Mapping[str, float] = field(default_factory=dict)
-    gauges: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Window:
     """The traffic of both revisions between two samples."""
 
     start: datetime
     end: datetime
-    candidate: RevisionTraffic
-    stable: RevisionTraffic
+    candidate: Counters
+    stable: Counters
 
     @property
     def seconds(self) -> float:
@@ -117,7 +109,7 @@ class Traffic:
         )
 
 
-def _traffic(samples: list[Sample], revision: str, forwarders: str) -> RevisionTraffic:
+def _traffic(samples: list[Sample], revision: str, forwarders: str) -> Counters:
     """Return what a revision answered; whichever account knows of more requests is believed."""
     own = [_difference(*pair) for pair in _spans(samples, revision)]
     errors = sum(one.errors for one in own)
@@ -126,7 +118,7 @@ def _traffic(samples: list[Sample], revision: str, forwarders: str) -> RevisionT
     unheard = max(0.0, unheard)
     requests = sum(one.requests for one in own)
     forwarded = sum(_grown(a.forwarded if a else 0, b.forwarded) for a, b in sent)
-    return RevisionTraffic(
+    return Counters(
         requests=max(requests, forwarded),
         errors=errors + unheard,
         latency=add_buckets(one.latency for one in own),
@@ -169,15 +161,11 @@ def _subtract(after: Buckets, before: Buckets) -> Buckets:
 
 def add_buckets(histograms: Iterable[Buckets]) -> Buckets:
     """Return the sum of histograms with the same bounds."""
-    total: dict[float, float] = {}
-    for histogram in histograms:
-        for bound, count in histogram:
-            total[bound] = total.get(bound, 0) + count
-    return tuple(sorted(total.items()))
+    return tuple(sorted(_sums(map(dict, histograms)).items()))
 
 
-def _sums(all_totals: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _sums(all_totals: Iterable[Mapping[Key, float]]) -> dict[Key, float]:
+    found: dict[Key, float] = {}
     for totals in all_totals:
         for name, value in totals.items():
             found[name] = found.get(name, 0) + value

@@ -1,6 +1,7 @@
 """From the rollout's status to what is applied, patched and deleted."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from slipway.api.rollout_status import RolloutStatus
 from slipway.envoy import ALONE
@@ -16,7 +17,7 @@ from slipway.serving.revision import Revision
 from slipway.serving.rollout.candidate import desired_replicas, in_place, programme_for
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.service import rollout_services, service, unwanted_services
-from slipway.serving.slots import Slot, live_workload, other_slot, slot_of
+from slipway.serving.slots import Slot, other_slot
 from slipway.serving.workload import replicas, scale, workload
 from slipway.settings import Settings
 from slipway.store import store_secret
@@ -34,13 +35,17 @@ class Work:
     @property
     def active(self) -> Slot:
         """The slot that serves."""
-        return slot_of(self.look.deployment, self.look.children, self.state.active_slot)
+        return self.look.slot(self.state.active_slot)
 
     @property
     def spare(self) -> Slot:
         """The slot that does not serve."""
-        name = other_slot(self.state.active_slot)
-        return slot_of(self.look.deployment, self.look.children, name)
+        return self.look.slot(other_slot(self.state.active_slot))
+
+    @cached_property
+    def revisions(self) -> dict[str, Revision]:
+        """The revisions that the status speaks of and that can be made, by name."""
+        return self.look.revisions(self.state)
 
     @property
     def serving(self) -> str | None:
@@ -58,18 +63,18 @@ class Work:
 
     def live(self, slot: Slot) -> Manifest | None:
         """Return a slot's Deployment."""
-        return live_workload(self.look.deployment, self.look.children, slot)
+        return self.look.live(slot.name)
 
     def applies(self) -> tuple[Manifest, ...]:
         """Return what must be there: what pods need, then the pods, then what leads to them."""
-        revisions = self.look.revisions(self.state)
+        revisions = self.revisions
         made = [revisions[name] for name in (self.serving, self.beside) if name in revisions]
         if not made and self.live(self.active) is None:
             return ()
         return (
             *self._secret(made),
-            *self._files(revisions),
-            *self._workloads(revisions),
+            *self._files(),
+            *self._workloads(),
             *self._reach(),
         )
 
@@ -81,7 +86,7 @@ class Work:
             return ()
         return (store_secret(store, deployment.metadata.namespace),)
 
-    def _files(self, revisions: dict[str, Revision]) -> tuple[Manifest, ...]:
+    def _files(self) -> tuple[Manifest, ...]:
         deployment, children = self.look.deployment, self.look.children
         splits = routing.splits(deployment, children, self.state)
         retired = self.state.retired
@@ -89,21 +94,21 @@ class Work:
         names = (self.state.stable_revision, self.serving, self.beside, sender)
         return tuple(
             manifest
-            for name in dict.fromkeys(name for name in names if name in revisions)
+            for name in dict.fromkeys(name for name in names if name in self.revisions)
             for manifest in config_maps(
-                deployment, children, revisions[name or ""], splits.get(name or "", ALONE)
+                deployment, children, self.revisions[name or ""], splits.get(name or "", ALONE)
             )
         )
 
-    def _workloads(self, revisions: dict[str, Revision]) -> tuple[Manifest, ...]:
+    def _workloads(self) -> tuple[Manifest, ...]:
         """Return the Deployments whose revisions can be made."""
         deployment = self.look.deployment
         pairs = ((self.active, self.serving), (self.spare, self.beside))
         held = self._is_held()
         return tuple(
-            workload(deployment, revisions[name], slot, paused=held and slot == self.active)
+            workload(deployment, self.revisions[name], slot, paused=held and slot == self.active)
             for slot, name in pairs
-            if name is not None and name in revisions
+            if name is not None and name in self.revisions
         )
 
     def _is_held(self) -> bool:
@@ -130,7 +135,7 @@ class Work:
     def patches(self) -> tuple[Patch, ...]:
         """Return the changes of both slots' replicas, and the words to pods with new routes."""
         live = self.live(self.active)
-        there = live is not None or self.serving in self.look.revisions(self.state)
+        there = live is not None or self.serving in self.revisions
         own = scale(self.look.deployment, live, self.active) if there else None
         beside = self._scale_beside()
         return (*((own,) if own else ()), *((beside,) if beside else ()), *self._nudges())
@@ -157,9 +162,7 @@ class Work:
 
     def _nudges(self) -> tuple[Patch, ...]:
         look = self.look
-        return routing.nudges(
-            look.deployment, look.children, look.revisions(self.state), self.state
-        )
+        return routing.nudges(look.deployment, look.children, self.revisions, self.state)
 
     def deletes(self, progress: Progress) -> tuple[Delete, ...]:
         """Return the deletions of what nothing needs any more."""

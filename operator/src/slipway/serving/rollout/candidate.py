@@ -13,6 +13,11 @@ def changed(candidate: Candidate, **changes: Any) -> Candidate:
     return candidate.model_copy(update=changes)
 
 
+def has_share(candidate: Candidate) -> bool:
+    """Tell whether any request goes to the candidate, or may by its headers."""
+    return candidate.weight > 0 or candidate.matching
+
+
 def in_place(state: RolloutStatus) -> bool:
     """Tell whether the candidate replaces pods in the slot that serves."""
     candidate = state.candidate
