@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 _groups: dict[str, tuple[Any, Any]] = {}
@@ -69,14 +68,3 @@ def from_main(value: Any) -> Any:
     values = [value]
     dist.broadcast_object_list(values, src=0, group=group("decisions"))
     return values[0]
-
-
-def gathered(value: Any) -> Sequence[Any]:
-    """Return the values of all ranks, in their order; a collective call."""
-    if alone():
-        return [value]
-    import torch.distributed as dist
-
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value, group=group("decisions"))
-    return values

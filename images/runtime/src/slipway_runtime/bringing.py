@@ -1,6 +1,5 @@
 """What the init containers that bring something have in common: their last word and exit code."""
 
-import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -38,18 +37,14 @@ def reason_of(error: Exception, not_found: str) -> str:
         return "DigestMismatch"
     if isinstance(error, archive.ArchiveError):
         return "InvalidArchive"
-    return "DiskFull" if _is_full(error) else "FetchFailed"
+    return "DiskFull" if store.is_full(error) else "FetchFailed"
 
 
 def say_why(error: Exception) -> str:
     """Return the sentence for a failure."""
-    if _is_full(error):
+    if store.is_full(error):
         return (
             "There is no space for what is to be brought: the node's disk, or the pod's limit of "
             "ephemeral-storage, is full."
         )
     return str(error)
-
-
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

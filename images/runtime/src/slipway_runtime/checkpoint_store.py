@@ -187,7 +187,7 @@ def _manifest_of(said: Announcement, entries: list[dict[str, Any]]) -> dict[str,
 
 
 def _mark(place: str) -> str:
-    return f"{place}/_manifest.json"
+    return f"{place}/{manifest.FILE_NAME}"
 
 
 def _read(uri: str) -> dict[str, Any] | None:

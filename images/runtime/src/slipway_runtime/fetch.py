@@ -10,7 +10,6 @@ stop.
 """
 
 import argparse
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +69,7 @@ def check(part: Path, uri: str, sha256: str) -> None:
 
 def disk_problem(error: OSError, path: Path) -> tuple[str, str]:
     """Return the reason and the sentence for an error of the pod's own disk."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if store.is_full(error):
         return "DiskFull", f"There is no space for {path}: the pod's volume or node is full."
     return "DiskError", f"{path} cannot be written: {error}."
 

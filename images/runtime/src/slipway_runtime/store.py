@@ -242,6 +242,11 @@ def _translated(uri: str) -> Iterator[None]:
         raise _translate(uri, error) from error
 
 
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error says that this machine's disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def is_local(error: BaseException) -> bool:
     """Tell whether an error is this machine's disk's, which is no matter of the store."""
     local = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
