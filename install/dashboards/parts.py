@@ -91,6 +91,13 @@ def choice(name: str, label: str, series: str, *, many: bool) -> d.QueryVariable
     return found.multi(True).include_all(True).all_value(".+") if many else found
 
 
+def of_one(made: d.Dashboard, name: str, label: str, series: str) -> d.Dashboard:
+    """Add the variables that choose one object: its namespace, and the label with its name."""
+    made.with_variable(choice("namespace", "Namespace", series, many=False))
+    here = f'{series}{{namespace="$namespace"}}'
+    return made.with_variable(choice(name, label, here, many=False))
+
+
 def graph(
     title: str,
     description: str,

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from install.dashboards.parts import Query, below, board, choice, graph, listing, number, word
+from install.dashboards.parts import Query, below, board, graph, listing, number, of_one, word
 
 MODEL = 'namespace="$namespace", deployment="$deployment"'
 OWN = f'{MODEL}, envoy_cluster_name="torchserve"'
@@ -14,10 +14,7 @@ def dashboard() -> Dashboard:
     made = board(
         "rollout", "Slipway / Rollout", "How a new revision of a ModelDeployment takes over."
     )
-    series = "slipway_rollout_phase"
-    made.with_variable(choice("namespace", "Namespace", series, many=False))
-    here = f'{series}{{namespace="$namespace"}}'
-    made.with_variable(choice("deployment", "ModelDeployment", here, many=False))
+    of_one(made, "deployment", "ModelDeployment", "slipway_rollout_phase")
     _now(made)
     _side_by_side(made)
     _verdicts(made)

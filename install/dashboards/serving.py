@@ -8,9 +8,9 @@ from install.dashboards.parts import (
     above,
     below,
     board,
-    choice,
     graph,
     number,
+    of_one,
 )
 
 MODEL = 'namespace="$namespace", deployment="$deployment"'
@@ -24,10 +24,7 @@ BURN: Steps = below(1, 14.4)
 def dashboard() -> Dashboard:
     """Return the dashboard's builder."""
     made = board("serving", "Slipway / Serving", "One ModelDeployment, as its proxies count.")
-    series = "slipway_model_deployment_replicas"
-    made.with_variable(choice("namespace", "Namespace", series, many=False))
-    here = f'{series}{{namespace="$namespace"}}'
-    made.with_variable(choice("deployment", "ModelDeployment", here, many=False))
+    of_one(made, "deployment", "ModelDeployment", "slipway_model_deployment_replicas")
     _now(made)
     _traffic(made)
     _saturation(made)

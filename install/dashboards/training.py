@@ -7,9 +7,9 @@ from install.dashboards.parts import (
     Steps,
     below,
     board,
-    choice,
     graph,
     number,
+    of_one,
     word,
 )
 
@@ -21,10 +21,7 @@ DONE: Steps = ((None, "blue"), (1, "green"))
 def dashboard() -> Dashboard:
     """Return the dashboard's builder."""
     made = board("training", "Slipway / Training", "One TrainingJob, as its first pod reports.")
-    series = "slipway_training_job_phase"
-    made.with_variable(choice("namespace", "Namespace", series, many=False))
-    here = f'{series}{{namespace="$namespace"}}'
-    made.with_variable(choice("training_job", "TrainingJob", here, many=False))
+    of_one(made, "training_job", "TrainingJob", "slipway_training_job_phase")
     _now(made)
     _script(made)
     _pods(made)

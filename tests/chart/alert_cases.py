@@ -60,6 +60,11 @@ def _answers(errors: str, slow: str) -> dict[str, str]:
 
 
 WELL = _answers(f"0+0x{HOURS}", f"0+600x{HOURS}")
+SILENT = {
+    **_job("phase", ', phase="Running"', "1x90"),
+    **_job("last_report_timestamp_seconds", "", "0x90"),
+}
+"""A job that runs and has never reported."""
 MINUTE = 60
 
 CASES = (
@@ -89,10 +94,7 @@ CASES = (
         "SlipwayTrainingNoProgress",
         "warning",
         OF_JOB,
-        bad={
-            **_job("phase", ', phase="Running"', "1x90"),
-            **_job("last_report_timestamp_seconds", "", "0x90"),
-        },
+        bad=SILENT,
         good={
             **_job("phase", ', phase="Running"', "1x90"),
             **_job("last_report_timestamp_seconds", "", "0+60x90"),
@@ -103,10 +105,7 @@ CASES = (
         "SlipwayTrainingNoProgress",
         "warning",
         OF_JOB,
-        bad={
-            **_job("phase", ', phase="Running"', "1x90"),
-            **_job("last_report_timestamp_seconds", "", "0x90"),
-        },
+        bad=SILENT,
         good={
             **_job("phase", ', phase="Succeeded"', "1x90"),
             **_job("last_report_timestamp_seconds", "", "0x90"),

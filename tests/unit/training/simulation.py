@@ -292,6 +292,15 @@ def condition(cluster: Cluster, type_: str) -> dict[str, str]:
     return next(one for one in found if one["type"] == type_)
 
 
+def underway(*, lingering: bool = False, **fields: Any) -> Cluster:
+    """Return a cluster with a job whose pods run."""
+    cluster = Cluster(spec(**fields), lingering=lingering)
+    cluster.settle()
+    cluster.start()
+    cluster.settle()
+    return cluster
+
+
 def running(role: str) -> dict[str, Any]:
     """Return the status of a pod that runs."""
     name = "trainer" if role == "train" else "packager"

@@ -6,17 +6,9 @@ import pytest
 
 from slipway.api.training_status import Progress
 from slipway.plan import StoreState
-from tests.unit.training.simulation import START, Cluster, condition, spec
+from tests.unit.training.simulation import START, Cluster, condition, spec, underway
 
 REPORT = START.timestamp()
-
-
-def running(**fields: Any) -> Cluster:
-    cluster = Cluster(spec(**fields))
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
-    return cluster
 
 
 def deadline(cluster: Cluster) -> Any:
@@ -35,7 +27,7 @@ def suspend(cluster: Cluster, seconds: float) -> None:
 
 
 def test_the_clock_of_the_running_time_stands_while_the_job_is_suspended() -> None:
-    cluster = running(activeDeadlineSeconds=100)
+    cluster = underway(activeDeadlineSeconds=100)
     cluster.wait(40)
     suspend(cluster, 1000)
     assert cluster.status["runTime"]["usedSeconds"] == 40
@@ -53,7 +45,7 @@ def test_the_clock_of_the_running_time_stands_while_the_job_is_suspended() -> No
 
 
 def test_the_running_time_is_that_of_all_attempts_together() -> None:
-    cluster = running(activeDeadlineSeconds=100, restart={"maxRestarts": 2})
+    cluster = underway(activeDeadlineSeconds=100, restart={"maxRestarts": 2})
     cluster.wait(70)
     cluster.finish(cluster.pods()[0], 1)
     cluster.settle()
@@ -65,7 +57,7 @@ def test_the_running_time_is_that_of_all_attempts_together() -> None:
 
 
 def test_a_deadline_that_is_over_by_the_time_of_the_restart_ends_the_job() -> None:
-    cluster = running(activeDeadlineSeconds=100, restart={"maxRestarts": 2})
+    cluster = underway(activeDeadlineSeconds=100, restart={"maxRestarts": 2})
     cluster.wait(70)
     cluster.change(activeDeadlineSeconds=60)
     cluster.finish(cluster.pods()[0], 1)
@@ -77,7 +69,7 @@ def test_a_deadline_that_is_over_by_the_time_of_the_restart_ends_the_job() -> No
 
 
 def test_a_deadline_that_is_over_during_a_suspension_ends_the_job_when_it_is_resumed() -> None:
-    cluster = running(activeDeadlineSeconds=100)
+    cluster = underway(activeDeadlineSeconds=100)
     cluster.wait(70)
     cluster.change(suspend=True)
     cluster.settle()
@@ -131,7 +123,7 @@ def test_the_end_of_the_waiting_time_is_planned_with_its_begin() -> None:
 
 
 def test_an_end_is_looked_at_again_at_once_to_stop_what_still_runs() -> None:
-    cluster = running(progressDeadlineSeconds=60)
+    cluster = underway(progressDeadlineSeconds=60)
     cluster.wait(60)
     assert cluster.reconcile().requeue_after == 0
     assert cluster.status["phase"] == "Failed"
@@ -155,7 +147,7 @@ def test_the_waiting_time_begins_anew_with_a_resumption() -> None:
 
 
 def test_a_script_that_reports_nothing_for_too_long_has_failed_by_hanging() -> None:
-    cluster = running(progressDeadlineSeconds=60)
+    cluster = underway(progressDeadlineSeconds=60)
     cluster.progress = Progress(step=3, total_steps=9, last_report_time="2026-01-01T12:00:30Z")
     cluster.settle()
     cluster.wait(89)
@@ -171,7 +163,7 @@ def test_a_script_that_reports_nothing_for_too_long_has_failed_by_hanging() -> N
 
 
 def test_a_hang_is_a_failure_that_restarts_the_group() -> None:
-    cluster = running(nodes=2, progressDeadlineSeconds=60, restart={"maxRestarts": 1})
+    cluster = underway(nodes=2, progressDeadlineSeconds=60, restart={"maxRestarts": 1})
     cluster.wait(60)
     cluster.settle()
     assert condition(cluster, "Restarting")["reason"] == "ProgressDeadlineExceeded"
@@ -186,7 +178,7 @@ def test_a_hang_is_a_failure_that_restarts_the_group() -> None:
 
 @pytest.mark.parametrize("why", ["all steps are done", "a peer has ended", "the store is away"])
 def test_storing_the_output_is_no_hang(why: str) -> None:
-    cluster = running(nodes=2, progressDeadlineSeconds=60)
+    cluster = underway(nodes=2, progressDeadlineSeconds=60)
     step = 9 if why == "all steps are done" else 3
     cluster.progress = Progress(step=step, total_steps=9, last_report_time="2026-01-01T12:00:00Z")
     if why == "a peer has ended":

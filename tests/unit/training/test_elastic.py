@@ -3,16 +3,12 @@
 from typing import Any
 
 from slipway.plan import Manifest
-from tests.unit.training.simulation import Cluster, condition, spec, trained
+from tests.unit.training.simulation import Cluster, condition, trained, underway
 
 
 def elastic(nodes: int = 2, **fields: Any) -> Cluster:
     bounds = {"minNodes": 1, "maxNodes": 3}
-    cluster = Cluster(spec(nodes=nodes, elastic=bounds, **fields))
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
-    return cluster
+    return underway(nodes=nodes, elastic=bounds, **fields)
 
 
 def job(cluster: Cluster) -> Manifest:

@@ -6,15 +6,11 @@ from typing import Any
 import pytest
 
 from slipway.plan import ObjectRef
-from tests.unit.training.simulation import Cluster, condition, spec, waiting
+from tests.unit.training.simulation import Cluster, condition, spec, underway, waiting
 
 
 def running(**fields: Any) -> Cluster:
-    cluster = Cluster(spec(**{"restart": {"policy": "Never"}, **fields}))
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
-    return cluster
+    return underway(**{"restart": {"policy": "Never"}, **fields})
 
 
 def failed(cluster: Cluster) -> dict[str, str]:

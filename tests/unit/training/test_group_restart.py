@@ -5,16 +5,13 @@ from typing import Any
 import pytest
 
 from slipway.plan import Manifest
-from tests.unit.training.simulation import Cluster, condition, spec, trained
+from tests.unit.training.simulation import Cluster, condition, trained, underway
 
 FAILED = {"reason": "ScriptFailed", "message": "Rank 0 died.", "logTail": "ValueError: nan"}
 
 
 def running(lingering: bool = True, **fields: Any) -> Cluster:
-    cluster = Cluster(spec(**{"nodes": 2, **fields}), lingering=lingering)
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
+    cluster = underway(lingering=lingering, **{"nodes": 2, **fields})
     assert cluster.status["phase"] == "Running"
     return cluster
 

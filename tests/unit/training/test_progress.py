@@ -6,26 +6,18 @@ import pytest
 
 from slipway.api.training_status import CheckpointProgress, Progress
 from slipway.training.progress import from_report
-from tests.unit.training.simulation import Cluster, spec, trained
-
-
-def running() -> Cluster:
-    cluster = Cluster(spec())
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
-    return cluster
+from tests.unit.training.simulation import trained, underway
 
 
 def test_a_reported_progress_gets_its_percentage() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.progress = Progress(step=30, total_steps=120)
     cluster.settle()
     assert cluster.status["progress"]["percent"] == 25
 
 
 def test_the_last_known_progress_stays_when_the_pod_is_silent() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.progress = Progress(step=30)
     cluster.settle()
     cluster.progress = None
@@ -34,7 +26,7 @@ def test_the_last_known_progress_stays_when_the_pod_is_silent() -> None:
 
 
 def test_an_older_report_does_not_replace_the_last_word() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.progress = Progress(step=30)
     cluster.settle()
     cluster.finish_all(message=trained(step=40))
@@ -105,7 +97,7 @@ def test_pace_and_time_left_are_read_where_they_are_numbers() -> None:
 
 
 def test_a_restarted_job_still_tells_of_its_newest_checkpoint() -> None:
-    cluster = running()
+    cluster = underway()
     saved = CheckpointProgress(step=20, time="2026-01-02T00:00:00Z")
     cluster.progress = Progress(step=25, checkpoint=saved)
     cluster.settle()

@@ -1,20 +1,18 @@
 """Suspending and resuming, at each stage of the life."""
 
-from typing import Any
-
-from tests.unit.training.simulation import PACKAGE, Cluster, condition, packaged, spec, trained
+from tests.unit.training.simulation import (
+    PACKAGE,
+    Cluster,
+    condition,
+    packaged,
+    spec,
+    trained,
+    underway,
+)
 
 
 def reasons(cluster: Cluster) -> list[str]:
     return [reason for _, reason, _ in cluster.events]
-
-
-def running(**fields: Any) -> Cluster:
-    cluster = Cluster(spec(**fields))
-    cluster.settle()
-    cluster.start()
-    cluster.settle()
-    return cluster
 
 
 def test_a_job_suspended_from_the_start_creates_nothing() -> None:
@@ -36,7 +34,7 @@ def test_a_job_suspended_from_the_start_begins_when_it_is_resumed() -> None:
 
 
 def test_a_running_job_is_suspended_by_its_job() -> None:
-    cluster = running(nodes=2)
+    cluster = underway(nodes=2)
     cluster.change(suspend=True)
     made = cluster.reconcile()
     assert [patch.body for patch in made.patch] == [{"spec": {"suspend": True}}]
@@ -48,14 +46,14 @@ def test_a_running_job_is_suspended_by_its_job() -> None:
 
 
 def test_suspension_is_told_when_it_is_in_effect_not_when_it_is_asked_for() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.change(suspend=True)
     cluster.reconcile()
     assert cluster.status["phase"] == "Running"
 
 
 def test_a_resumed_job_runs_again() -> None:
-    cluster = running(nodes=2)
+    cluster = underway(nodes=2)
     cluster.change(suspend=True)
     cluster.settle()
     cluster.change(suspend=False)
@@ -67,7 +65,7 @@ def test_a_resumed_job_runs_again() -> None:
 
 
 def test_a_job_suspended_at_its_trainings_end_packages_when_it_is_resumed() -> None:
-    cluster = running(package=PACKAGE)
+    cluster = underway(package=PACKAGE)
     cluster.finish_all(message=trained())
     cluster.control()
     cluster.change(suspend=True)
@@ -82,7 +80,7 @@ def test_a_job_suspended_at_its_trainings_end_packages_when_it_is_resumed() -> N
 
 
 def test_a_packaging_job_is_suspended_and_resumed_too() -> None:
-    cluster = running(package=PACKAGE)
+    cluster = underway(package=PACKAGE)
     cluster.finish_all(message=trained())
     cluster.settle()
     cluster.change(suspend=True)
@@ -98,7 +96,7 @@ def test_a_packaging_job_is_suspended_and_resumed_too() -> None:
 
 
 def test_a_suspended_job_whose_job_is_deleted_creates_nothing_until_it_is_resumed() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.change(suspend=True)
     cluster.settle()
     cluster.delete(next(ref for ref in cluster.objects if ref.kind == "Job"))
@@ -111,7 +109,7 @@ def test_a_suspended_job_whose_job_is_deleted_creates_nothing_until_it_is_resume
 
 
 def test_suspending_after_the_end_changes_nothing_but_the_observed_generation() -> None:
-    cluster = running()
+    cluster = underway()
     cluster.finish_all(message=trained())
     cluster.settle()
     before = cluster.status
