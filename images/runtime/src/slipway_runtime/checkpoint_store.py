@@ -95,7 +95,8 @@ class Archive:
         The newest is kept in any case, and so is what has a later step than it. A store that does
         not answer keeps its own until the next time.
         """
-        names = [name for name in self._names(own_only=True) if str(name)[:17] <= newest[:17]]
+        found = {*self._names(own_only=True), *self._begun()}
+        names = [name for name in sorted(found, key=str) if str(name)[:17] <= newest[:17]]
         valid = [name for name in names if store.sizes(_mark(f"{self.uri}/{name}"))]
         valid.sort(key=lambda name: (name.step, str(name) == newest))
         kept = valid[-self._keep :]
@@ -137,6 +138,12 @@ class Archive:
         names = [name for text in found if (name := Name.parse(text))]
         return [name for name in names if not own_only or name.owner == self._owner]
 
+    def _begun(self) -> list[Name]:
+        """Return those of this job's of which there may be no more than parts of a file."""
+        paths = self._persist(lambda: store.unfinished_uploads(self.uri))
+        names = [name for path in paths if (name := Name.parse(path.partition("/")[0]))]
+        return [name for name in names if name.owner == self._owner]
+
     def _manifest(self, name: Name, tell: Callable[[str], None]) -> dict[str, Any] | None:
         return self._get(_mark(f"{self.uri}/{name}"), tell)
 
@@ -157,6 +164,7 @@ class Archive:
         store.delete(_mark(place))
         for path in store.sizes(place):
             store.delete(f"{place}/{path}")
+        store.give_up_uploads(place)
 
     def _persist(self, action: Callable[[], T], tell: Callable[[str], None] = say) -> T:
         return store.retry(action, give_up=self._give_up, tell=tell)

@@ -18,7 +18,7 @@ import botocore.exceptions
 import fsspec
 from fsspec.exceptions import FSTimeoutError
 
-from slipway_runtime import clouds
+from slipway_runtime import clouds, multipart
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -83,11 +83,45 @@ class ObjectNotFoundError(StoreError):
 
 
 def put_file(path: Path, uri: str) -> None:
-    """Put a local file at a URI; it appears there whole or not at all."""
+    """Put a local file at a URI; it appears there whole or not at all.
+
+    A large one goes to s3 in parts. After a failure they stay there, so that the next call, in this
+    process or another, goes on with them; `give_up_uploads` takes them away.
+    """
     size = path.stat().st_size
     chunk = max(CHUNK, -(-size // MAX_PARTS))
     with _translated(uri):
-        _filesystem(uri).put_file(str(path), uri, chunksize=chunk, max_concurrency=2)
+        files = _filesystem(uri)
+        if uri.startswith("s3:") and size >= 2 * chunk:
+            bucket, key, _ = files.split_path(uri)
+            multipart.put(path, multipart.Key(files, bucket, key), chunk)
+        else:
+            files.put_file(str(path), uri)
+
+
+def unfinished_uploads(uri: str) -> list[str]:
+    """Return the paths of files beneath a folder's URI of which some parts are there; sorted."""
+    return sorted(found["Key"].removeprefix(root) for found, root in _unfinished(uri))
+
+
+def give_up_uploads(uri: str) -> None:
+    """Take away the parts of all files beneath a folder's URI that were never completed."""
+    for found, _ in _unfinished(uri):
+        with _translated(uri):
+            files = _filesystem(uri)
+            multipart.abort(files, files.split_path(uri)[0], found)
+
+
+def _unfinished(uri: str) -> list[tuple[dict[str, Any], str]]:
+    """Return the unfinished uploads beneath a URI, each with the folder's own key."""
+    if not uri.startswith("s3:"):
+        return []
+    with contextlib.suppress(multipart.UntoldError), _translated(uri):
+        files = _filesystem(uri)
+        bucket, key, _ = files.split_path(uri.rstrip("/") + "/")
+        root = key.rstrip("/") + "/"
+        return [(found, root) for found in multipart.unfinished(files, bucket, root)]
+    return []
 
 
 def put_bytes(data: bytes, uri: str) -> None:
@@ -234,7 +268,7 @@ def _s3_options() -> dict[str, Any]:
 def _translated(uri: str) -> Iterator[None]:
     try:
         yield
-    except StoreError:
+    except (StoreError, multipart.UntoldError):
         raise
     except Exception as error:
         if is_local(error):
@@ -257,6 +291,8 @@ def _translate(uri: str, error: Exception) -> StoreError:
     code, status = _answer(error)
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
+    if code == "NoSuchUpload":
+        return StoreUnavailableError(f"The parts of {uri} that were stored are gone.")
     if isinstance(error, FileNotFoundError) or (status == 404 and code in ("", "404")):
         return ObjectNotFoundError(f"There is nothing at {uri}.")
     if isinstance(error, botocore.exceptions.NoCredentialsError):

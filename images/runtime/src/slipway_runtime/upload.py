@@ -3,9 +3,11 @@
 ``python3 -m slipway_runtime.upload FOLDER URI`` answers on stdout with JSON lines, those of
 `slipway_runtime.control`. It is a process of its own so that the sidecar, which waits for hours,
 need not keep the store's libraries in memory. A run that is killed leaves no manifest; another one
-starts anew, and does nothing where the same output is already stored.
+goes through all files again, of large ones sends only the parts that the store has not, and does
+nothing where the same output is already stored.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -95,6 +97,8 @@ def main(folder: Path, uri: str) -> int:
         answer({"event": "done", "output": upload(folder, uri.rstrip("/"))})
     except (store.StoreError, OutputError) as error:
         say(str(error))
+        with contextlib.suppress(store.StoreError):
+            store.give_up_uploads(uri.rstrip("/"))
         answer({"event": "failed", "message": f"The output was not stored. {error}"})
         return 1
     return 0
