@@ -42,7 +42,14 @@ ENVOY = (
         "envoy_http_downstream_rq_xx",
         "counter",
         "envoy_response_code_class",
-        "Answers to users by class of their code; `http` is the users' listener.",
+        "Answers by class of their code; `http` is the users' listener, where requests that the "
+        "other slot forwarded come in too.",
+    ),
+    (
+        "envoy_vhost_route_upstream_rq_xx",
+        "counter",
+        "envoy_route, envoy_response_code_class",
+        "Answers by class of their code to what the other slot `forwarded` (the route).",
     ),
     ("envoy_http_downstream_rq_active", "gauge", "", "Requests in flight at the users' listener."),
     (

@@ -16,6 +16,8 @@ from install.dashboards.parts import (
 MODEL = 'namespace="$namespace", deployment="$deployment"'
 OWN = f'{MODEL}, envoy_cluster_name="torchserve"'
 USERS = f'{MODEL}, envoy_http_conn_manager_prefix="http"'
+HANDED = f'{MODEL}, envoy_cluster_name="other"'
+FORWARDED = f'{MODEL}, envoy_route="forwarded"'
 RATE = "$__rate_interval"
 ERRORS: Steps = below(0.001, 0.01)
 BURN: Steps = below(1, 14.4)
@@ -74,7 +76,10 @@ def _now(made: Dashboard) -> None:
             "In flight",
             "Requests that are being answered.",
             "none",
-            Query(f"sum(envoy_http_downstream_rq_active{{{USERS}}})"),
+            Query(
+                f"sum(envoy_http_downstream_rq_active{{{USERS}}}) "
+                f"- (sum(envoy_cluster_upstream_rq_active{{{HANDED}}}) or vector(0))"
+            ),
         )
     )
     made.with_panel(
@@ -89,6 +94,14 @@ def _now(made: Dashboard) -> None:
             steps=below(120, 600),
         )
     )
+
+
+def _answers_by_code() -> str:
+    """Return the rate at the users' listeners, less what one slot's Envoy asked of the other's."""
+    by = "sum by (envoy_response_code_class)"
+    every = f"{by} (rate(envoy_http_downstream_rq_xx{{{USERS}}}[{RATE}]))"
+    twice = f"{by} (rate(envoy_vhost_route_upstream_rq_xx{{{FORWARDED}}}[{RATE}]))"
+    return f"{every} - ({twice} or {every} * 0)"
 
 
 def _traffic(made: Dashboard) -> None:
@@ -109,13 +122,10 @@ def _traffic(made: Dashboard) -> None:
     made.with_panel(
         graph(
             "Answers by code",
-            "Answers a second at the users' listener, by class of their code.",
+            "Answers a second that users got, by class of their code; one that a stable pod "
+            "fetched from the new revision counts once.",
             "reqps",
-            Query(
-                "sum by (envoy_response_code_class) "
-                f"(rate(envoy_http_downstream_rq_xx{{{USERS}}}[{RATE}]))",
-                "{{envoy_response_code_class}}xx",
-            ),
+            Query(_answers_by_code(), "{{envoy_response_code_class}}xx"),
             stacked=True,
         )
     )

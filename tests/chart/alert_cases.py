@@ -144,6 +144,38 @@ CASES = (
         minutes=25,
     ),
     Case(
+        "SlipwayModelNotReady",
+        "warning",
+        OF_MODEL,
+        bad={
+            **_model("Ready", "Paused", "0x200"),
+            **_model("Available", "PodsAvailable", "1x90"),
+            **_model("Available", "NoPodsAvailable", "_x90 0x110"),
+        },
+        good={
+            **_model("Ready", "Paused", "0x200"),
+            **_model("Available", "PodsAvailable", "1x200"),
+        },
+        minutes=3 * MINUTE,
+        name="of a rollout that waits for hours, whose stable revision serves",
+    ),
+    Case(
+        "SlipwayModelNotReady",
+        "warning",
+        OF_MODEL,
+        bad={
+            **_model("Ready", "ImagePullFailed", "0x60"),
+            **_model("Available", "PodsAvailable", "1x60"),
+        },
+        good={
+            **_model("Ready", "RollingOut", "0x20"),
+            **_model("Ready", "Verifying", "_x20 0x40"),
+            **_model("Available", "PodsAvailable", "1x60"),
+        },
+        minutes=50,
+        name="of a rollout that takes its time",
+    ),
+    Case(
         "SlipwayModelUnavailable",
         "critical",
         OF_MODEL,

@@ -127,11 +127,17 @@ def test_an_outside_bucket_replaces_the_built_in_store() -> None:
     assert reference == {"name": "bucket-credentials", "key": "AWS_SECRET_ACCESS_KEY"}
 
 
-def test_the_volume_stays_on_uninstall_unless_told_otherwise() -> None:
-    kept = render().one("PersistentVolumeClaim", "slipway-store")["metadata"]
-    assert kept["annotations"]["helm.sh/resource-policy"] == "keep"
-    lost = render({"store": {"persistence": {"keep": False}}})
-    assert "annotations" not in lost.one("PersistentVolumeClaim", "slipway-store")["metadata"]
+@pytest.mark.parametrize(
+    ("crds", "volume", "stays"),
+    [(True, "", True), (False, "", False), (False, True, True), (True, False, False)],
+)
+def test_the_volume_stays_on_uninstall_as_the_kinds_do_unless_told_otherwise(
+    crds: bool, volume: bool | str, stays: bool
+) -> None:
+    values = {"crds": {"keep": crds}, "store": {"persistence": {"keep": volume}}}
+    claim = render(values).one("PersistentVolumeClaim", "slipway-store")["metadata"]
+    policy = claim.get("annotations", {}).get("helm.sh/resource-policy")
+    assert policy == ("keep" if stays else None)
 
 
 def test_the_store_uses_the_claim_that_it_is_given() -> None:

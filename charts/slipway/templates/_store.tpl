@@ -61,3 +61,10 @@ http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:748
 {{- define "slipway.store.claimName" -}}
 {{- .Values.store.persistence.existingClaim | default (include "slipway.store.fullname" .) -}}
 {{- end -}}
+
+{{/* "true" where the store's volume stays on uninstall: as told, or with the objects that it serves. */}}
+{{- define "slipway.store.keep" -}}
+{{- $own := .Values.store.persistence.keep -}}
+{{- $unset := or (kindIs "invalid" $own) (eq (toString $own) "") -}}
+{{- if ternary .Values.crds.keep $own $unset -}}true{{- end -}}
+{{- end -}}

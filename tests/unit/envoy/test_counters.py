@@ -4,8 +4,11 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.controller.pod_metrics import read_pod
+from slipway.envoy.routes import FORWARDED_STAT
 from slipway.serving.traffic import PodSample, quantile
 from tests.unit.envoy.pod import Pod, eventually, running_pod
 from tests.unit.envoy.test_split import ask, two_slots
@@ -79,6 +82,40 @@ async def test_forwarded_requests_count_where_they_were_answered(tmp_path: Path)
         stable, candidate = await read(slots.stable), await read(slots.candidate)
         assert (stable.counters.requests, stable.forwarded, stable.forward_errors) == (0, 20, 20)
         assert (candidate.counters.requests, candidate.counters.errors) == (20, 20)
+
+
+async def answers(pod: Pod, series: str) -> dict[str, float]:
+    """Return a series of the pod's page by class of the answers' code, where it is not 0."""
+    page = (await pod.get(pod.config.ops_port, "/metrics"))[1]
+    (family,) = (each for each in text_string_to_metric_families(page) if each.name == series)
+    wanted = {("envoy_http_conn_manager_prefix", "http"), ("envoy_route", FORWARDED_STAT)}
+    return {
+        one.labels["envoy_response_code_class"]: one.value
+        for one in family.samples
+        if one.value and wanted & one.labels.items()
+    }
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+async def test_what_was_forwarded_is_told_from_what_users_sent(
+    tmp_path: Path, mirror: bool
+) -> None:
+    """So that answers that both slots' listeners count can be counted once."""
+    async with two_slots(tmp_path) as slots:
+        slots.candidate.torchserve.fail_every = 4
+        await slots.split(weight=100, mirror=mirror)
+        await ask(slots.stable, 20)
+        await ask(slots.candidate, 4)
+        every = {"2": 18.0, "5": 6.0}
+
+        async def all_counted() -> bool:
+            return await answers(slots.candidate, "envoy_http_downstream_rq_xx") == every
+
+        await eventually(all_counted, "all answers are counted")
+        forwarded = await answers(slots.candidate, "envoy_vhost_route_upstream_rq_xx")
+        assert sum(forwarded.values()) == 20
+        asked = await answers(slots.stable, "envoy_http_downstream_rq_xx")
+        assert asked == ({"2": 20.0} if mirror else forwarded)
 
 
 async def test_requests_that_reach_nobody_count_as_forwarded_errors(tmp_path: Path) -> None:

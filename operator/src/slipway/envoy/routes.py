@@ -13,6 +13,10 @@ from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER
 from slipway.envoy.config import MAX_REQUEST_BYTES, ROUTE_CONFIG, ProxyConfig, seconds, typed
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
+FORWARDED_STAT = "forwarded"
+"""What was forwarded here, in Envoy's statistics: vhost.model.route.forwarded.upstream_rq_xx. The
+Envoy that forwarded it counts the same answer at its own users' listener.
+"""
 _MAX_INT64 = 2**63 - 1
 
 
@@ -59,6 +63,7 @@ def forwarded(config: ProxyConfig) -> dict[str, Any]:
     here = {"name": FORWARDED, "present_match": True}
     return {
         "name": "forwarded",
+        "stat_prefix": FORWARDED_STAT,
         "match": {"prefix": "/predict", "headers": [here]},
         "route": {**forward(config), "regex_rewrite": rewrite},
     }

@@ -1,0 +1,179 @@
+"""What the network policies let through is what pods really do, and nothing more.
+
+The local cluster's network enforces no policies; so they are evaluated here, as Kubernetes words
+them: https://kubernetes.io/docs/concepts/services-networking/network-policies/
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from install.generate import NAMESPACE
+from slipway.controller.progress import PORT as AGENT_PORT
+from slipway.envoy import ProxyConfig
+from tests.chart.rendering import Object, Release, render
+
+GOLDEN = Path(__file__).parents[1] / "unit"
+ENFORCED = {
+    "operator": {"networkPolicy": {"enabled": True}},
+    "store": {"networkPolicy": {"enabled": True}},
+}
+STORE_PORT, METRICS_PORT = 7480, 8080
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A pod, or an address outside of the cluster where it has no labels."""
+
+    namespace: str
+    labels: dict[str, str]
+    ports: dict[str, int]
+
+    @classmethod
+    def of(cls, template: Object, namespace: str) -> "Peer":
+        """Return the pod of a template."""
+        spec = template["spec"]
+        every = [*spec["containers"], *spec.get("initContainers", ())]
+        ports = [port for container in every for port in container.get("ports", ())]
+        named = {port["name"]: port["containerPort"] for port in ports}
+        return cls(namespace, template["metadata"]["labels"], named)
+
+
+def _golden(path: str, kind: str, component: str) -> Peer:
+    """Return a pod that the operator makes, in a namespace of users."""
+    documents = yaml.safe_load_all((GOLDEN / path).read_text())
+    (template,) = (
+        found["spec"]["template"]
+        for found in documents
+        if found["kind"] == kind
+        and found["metadata"]["labels"]["slipway.dev/component"] == component
+    )
+    return Peer.of(template, "team")
+
+
+@pytest.fixture(scope="module")
+def release() -> Release:
+    return render(ENFORCED)
+
+
+@pytest.fixture(scope="module")
+def peers(release: Release) -> dict[str, Peer]:
+    operator = release.one("Deployment", "slipway")["spec"]["template"]
+    store = release.one("StatefulSet", "slipway-store")["spec"]["template"]
+    return {
+        "operator": Peer.of(operator, NAMESPACE),
+        "store": Peer.of(store, NAMESPACE),
+        "trainer": _golden("training/golden/package.yaml", "Job", "trainer"),
+        "packager": _golden("training/golden/package.yaml", "Job", "packager"),
+        "server": _golden("serving/golden/defaults.yaml", "Deployment", "server"),
+        "prometheus": Peer("monitoring", {"app": "prometheus"}, {}),
+        "somebody": Peer("team", {"app": "notebook"}, {"http": 8080}),
+        "neighbour": Peer(NAMESPACE, {"app": "notebook"}, {"http": 8080}),
+        "api server": Peer("", {}, {}),
+        "internet": Peer("", {}, {}),
+        "dns": Peer("kube-system", {"k8s-app": "kube-dns"}, {}),
+    }
+
+
+def _selects(selector: Object | None, labels: dict[str, str]) -> bool:
+    return selector is not None and selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def _is_meant(peer: Object, found: Peer, policy_namespace: str) -> bool:
+    """Tell whether an entry of ``from`` or ``to`` means a pod; none here has an ``ipBlock``."""
+    assert peer.keys() <= {"podSelector", "namespaceSelector"}
+    if "namespaceSelector" in peer:
+        name = {"kubernetes.io/metadata.name": found.namespace}
+        there = bool(found.namespace) and _selects(peer["namespaceSelector"], name)
+    else:
+        there = found.namespace == policy_namespace
+    return there and _selects(peer.get("podSelector", {}), found.labels)
+
+
+def _allows(rule: Object, side: str, other: Peer, target: Peer, port: int, protocol: str) -> bool:
+    ports = rule.get("ports")
+    fits = ports is None or any(
+        each.get("protocol", "TCP") == protocol
+        and (target.ports.get(each["port"]) if isinstance(each["port"], str) else each["port"])
+        == port
+        for each in ports
+    )
+    return fits and (side not in rule or any(_is_meant(p, other, NAMESPACE) for p in rule[side]))
+
+
+def _passes(release: Release, source: Peer, target: Peer, port: int, protocol: str = "TCP") -> bool:
+    """Tell whether all policies that select one of the two pods let a connection through."""
+    for kind, mine, other, side in (
+        ("Egress", source, target, "to"),
+        ("Ingress", target, source, "from"),
+    ):
+        rules: list[Any] = [
+            policy["spec"].get(kind.lower(), [])
+            for policy in release.of("NetworkPolicy")
+            if kind in policy["spec"]["policyTypes"]
+            and mine.namespace == policy["metadata"]["namespace"]
+            and _selects(policy["spec"]["podSelector"], mine.labels)
+        ]
+        every = [rule for found in rules for rule in found]
+        if rules and not any(_allows(r, side, other, target, port, protocol) for r in every):
+            return False
+    return True
+
+
+FLOWS = [
+    ("operator", "dns", 53, "UDP"),
+    ("operator", "dns", 53, "TCP"),
+    ("operator", "api server", 443, "TCP"),
+    ("operator", "api server", 6443, "TCP"),
+    ("operator", "store", STORE_PORT, "TCP"),
+    ("operator", "trainer", AGENT_PORT, "TCP"),
+    ("operator", "server", ProxyConfig.ops_port, "TCP"),
+    ("prometheus", "operator", METRICS_PORT, "TCP"),
+    ("trainer", "store", STORE_PORT, "TCP"),
+    ("packager", "store", STORE_PORT, "TCP"),
+    ("server", "store", STORE_PORT, "TCP"),
+]
+REFUSED = [
+    ("somebody", "store", STORE_PORT, "TCP"),
+    ("neighbour", "store", STORE_PORT, "TCP"),
+    ("prometheus", "store", STORE_PORT, "TCP"),
+    ("trainer", "store", STORE_PORT + 1, "TCP"),
+    ("trainer", "operator", METRICS_PORT + 1, "TCP"),
+    ("operator", "somebody", 8080, "TCP"),
+    ("operator", "neighbour", 8080, "TCP"),
+    ("operator", "store", STORE_PORT + 1, "TCP"),
+    ("operator", "internet", 80, "TCP"),
+    ("operator", "api server", 10250, "TCP"),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "port", "protocol"), FLOWS)
+def test_policies_let_through_what_pods_do(
+    source: str, target: str, port: int, protocol: str, release: Release, peers: dict[str, Peer]
+) -> None:
+    assert _passes(release, peers[source], peers[target], port, protocol)
+
+
+@pytest.mark.parametrize(("source", "target", "port", "protocol"), REFUSED)
+def test_policies_refuse_all_else(
+    source: str, target: str, port: int, protocol: str, release: Release, peers: dict[str, Peer]
+) -> None:
+    assert not _passes(release, peers[source], peers[target], port, protocol)
+
+
+def test_the_ports_are_those_that_the_containers_and_services_have(
+    release: Release, peers: dict[str, Peer]
+) -> None:
+    assert peers["operator"].ports == {"http": METRICS_PORT}
+    assert peers["store"].ports == {"s3": STORE_PORT}
+    assert peers["trainer"].ports["metrics"] == AGENT_PORT
+    assert peers["server"].ports["ops"] == ProxyConfig.ops_port
+    (port,) = release.one("Service", "slipway-store")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (STORE_PORT, "s3")
+
+
+def test_without_the_policies_everything_passes(peers: dict[str, Peer]) -> None:
+    assert _passes(render(), peers["somebody"], peers["store"], STORE_PORT)
