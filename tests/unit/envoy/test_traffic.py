@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 import yaml
 
-from slipway.envoy import MAX_REQUEST_BYTES, route_file, to_yaml
+from slipway.envoy import MAX_REQUEST_BYTES, route_file, to_text
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 
 
@@ -153,7 +153,7 @@ async def test_a_new_route_file_takes_effect_and_loses_no_request(tmp_path: Path
 
         for _ in range(20):
             await one_more_is_answered_by_the_second()
-        mount(tmp_path / "routes", to_yaml(moved))
+        mount(tmp_path / "routes", to_text(moved))
         await eventually(one_more_is_answered_by_the_second, "the new route file is in use")
         assert {status for status, _ in seen_by} == {200}
 

@@ -4,16 +4,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.envoy import ProxyConfig, bootstrap, route_file, to_yaml
+from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
 from tests.unit.envoy.pod import envoy_binary, mount, proxy_config
 
 
 @pytest.mark.parametrize("workers", [1, 3, 64])
 def test_envoy_accepts_the_generated_files(tmp_path: Path, workers: int) -> None:
     config = proxy_config(tmp_path, workers=workers, response_timeout=3600)
-    mount(tmp_path, to_yaml(route_file(config)))
+    mount(tmp_path, to_text(route_file(config)))
     path = tmp_path / "envoy.yaml"
-    path.write_text(to_yaml(bootstrap(config)))
+    path.write_text(to_text(bootstrap(config)))
     done = subprocess.run(
         [envoy_binary(), "--mode", "validate", "-c", str(path)],
         capture_output=True,
@@ -25,7 +25,7 @@ def test_envoy_accepts_the_generated_files(tmp_path: Path, workers: int) -> None
 
 
 def test_no_address_but_loopback_is_contacted() -> None:
-    text = to_yaml(bootstrap(ProxyConfig("demo", "iris", "iris", 1, 120)))
+    text = to_text(bootstrap(ProxyConfig("demo", "iris", "iris", 1, 120)))
     clusters = yaml.safe_load(text)["static_resources"]["clusters"]
     addresses = {
         endpoint["endpoint"]["address"]["socket_address"]["address"]
@@ -39,5 +39,5 @@ def test_no_address_but_loopback_is_contacted() -> None:
 
 def test_equal_settings_give_equal_text() -> None:
     first, second = (ProxyConfig("demo", "iris", "iris", 2, 60) for _ in range(2))
-    assert to_yaml(bootstrap(first)) == to_yaml(bootstrap(second))
-    assert to_yaml(route_file(first)) == to_yaml(route_file(second))
+    assert to_text(bootstrap(first)) == to_text(bootstrap(second))
+    assert to_text(route_file(first)) == to_text(route_file(second))

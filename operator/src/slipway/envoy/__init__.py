@@ -7,7 +7,7 @@ from slipway.envoy.config import (
     MAX_REQUEST_BYTES,
     ROUTE_CONFIG,
     ProxyConfig,
-    to_yaml,
+    to_text,
 )
 from slipway.envoy.routes import route_file
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
@@ -27,5 +27,5 @@ __all__ = [
     "Sticky",
     "bootstrap",
     "route_file",
-    "to_yaml",
+    "to_text",
 ]

@@ -1,10 +1,6 @@
-"""The files of a revision's pods, from what TorchServe's and Envoy's packages make.
-
-Envoy's texts are remembered, for writing YAML is by far the slowest part of a plan.
-"""
+"""The files of a revision's pods, from what TorchServe's and Envoy's packages make."""
 
 import json
-from functools import lru_cache
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
@@ -53,7 +49,7 @@ def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, st
     """Return the files that do not change in a pod's life, by name."""
     smoke = deployment.spec.rollout.smoke
     return {
-        names.ENVOY_FILE: _bootstrap_text(proxy(deployment, model)),
+        names.ENVOY_FILE: envoy.to_text(envoy.bootstrap(proxy(deployment, model))),
         names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
         **({names.SMOKE_FILE: _smoke_text(smoke)} if smoke else {}),
     }
@@ -68,14 +64,4 @@ def _smoke_text(smoke: SmokeTest) -> str:
 
 def route_files(config: envoy.ProxyConfig, split: envoy.Split = envoy.ALONE) -> dict[str, str]:
     """Return the files that Envoy reads anew when they change, by name."""
-    return {names.ROUTES_FILE: _routes_text(config, split)}
-
-
-@lru_cache(maxsize=1024)
-def _bootstrap_text(config: envoy.ProxyConfig) -> str:
-    return envoy.to_yaml(envoy.bootstrap(config))
-
-
-@lru_cache(maxsize=1024)
-def _routes_text(config: envoy.ProxyConfig, split: envoy.Split) -> str:
-    return envoy.to_yaml(envoy.route_file(config, split))
+    return {names.ROUTES_FILE: envoy.to_text(envoy.route_file(config, split))}

@@ -4,7 +4,7 @@ from typing import Any
 
 from slipway.api import ModelDeployment
 from slipway.api.model_deployment import ModelStatus
-from slipway.manifests import MODEL, empty_dir, pod_security, scrape_annotations
+from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_annotations
 from slipway.serving import containers, names
 from slipway.settings import Settings
 
@@ -42,6 +42,17 @@ def pod_template(
         },
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def named(template: dict[str, Any], deployment: ModelDeployment, revision: str) -> dict[str, Any]:
+    """Return a template that was made for no revision as that of a revision."""
+    meta, spec = template["metadata"], template["spec"]
+    labels = {**meta["labels"], REVISION: revision}
+    return {
+        **template,
+        "metadata": {**meta, "labels": labels},
+        "spec": {**spec, "volumes": _volumes(deployment, revision)},
+    }
 
 
 def grace_seconds(deployment: ModelDeployment) -> int:

@@ -11,7 +11,7 @@ from slipway.api.model_deployment import ModelStatus, Server
 from slipway.plan import Children
 from slipway.serving import names
 from slipway.serving.configuration import fixed_files, proxy
-from slipway.serving.pod import pod_template
+from slipway.serving.pod import named, pod_template
 from slipway.settings import Settings
 
 HASH_LENGTH = 10
@@ -39,7 +39,7 @@ def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Setti
     files = fixed_files(deployment, model)
     nameless = pod_template(deployment, model, settings, "", "")
     name = hash_of({"template": nameless, "files": files})
-    template = pod_template(deployment, model, settings, name, "")
+    template = named(nameless, deployment, name)
     record = _record(deployment, model, template)
     return Revision(
         name=name,
