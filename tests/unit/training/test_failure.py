@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from slipway.plan import ObjectRef
+from slipway.training.failure import first_failure
+from slipway.training.view import PodView
 from tests.unit.training.simulation import Cluster, condition, spec, underway, waiting
 
 
@@ -75,6 +77,20 @@ def test_a_pod_that_was_told_to_stop_is_not_blamed() -> None:
     cluster.finish(stopped, 143, {"reason": "Stopped"}, finishedAt="2026-01-01T12:00:00Z")
     cluster.finish(culprit, 3, script_failed(), finishedAt="2026-01-01T12:00:05Z")
     assert failed(cluster)["reason"] == "ScriptFailed"
+
+
+def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() -> None:
+    survivor, lost = underway(nodes=2).pods()
+    for pod, ended in ((survivor, 100.9), (lost, 100.2)):
+        pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")
+        pod["metadata"].update(deletionGracePeriodSeconds=30)
+        message = json.dumps({"reason": "Stopped", "exitCode": 143, "time": ended})
+        over = {"exitCode": 143, "message": message, "finishedAt": "2026-01-01T12:00:01Z"}
+        main = {"name": "trainer", "state": {"terminated": over}}
+        pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
+    failure = first_failure([PodView(survivor, "trainer"), PodView(lost, "trainer")])
+    assert failure and failure.record
+    assert (failure.record.pod, failure.disruption) == (lost["metadata"]["name"], True)
 
 
 def test_a_raw_log_is_taken_where_the_launcher_could_leave_no_word() -> None:

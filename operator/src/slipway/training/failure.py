@@ -112,13 +112,19 @@ def _crashed(pod: PodView) -> bool:
     return pod.failed and pod.taken_at is None and not (word and _stopped(word))
 
 
-def _order(pod: PodView, limit: float) -> tuple[bool, float, int]:
-    """Return where a pod stands among those that failed: causes first, then by time."""
-    taken = pod.taken_at
+def _order(pod: PodView, limit: float) -> tuple[bool, float, bool, bool, float, int]:
+    """Return where a pod stands among those that failed: causes first, then by time.
+
+    Of pods that were taken away within one second, the one whose program ended first comes first,
+    unless it lost its partner: a Job deletes the others once the first is over.
+    """
+    taken, ended = pod.taken_at, _failed_at(pod)
     if taken is not None:
-        return not (pod.disrupted or taken < limit), taken, pod.index
+        followed = not (pod.disrupted or taken < limit)
+        why = (not pod.disrupted, _lost_peer(pod))
+        return followed, taken, *why, ended or math.inf, pod.index
     followed = not _crashed(pod) or _lost_peer(pod)
-    return followed, _failed_at(pod), pod.index
+    return followed, ended, True, True, ended, pod.index
 
 
 def _failed_at(pod: PodView) -> float:
