@@ -1,5 +1,7 @@
 """Fixtures of the cluster tests: a namespace for each test, and one quickstart for all."""
 
+import fcntl
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -29,6 +31,22 @@ def fresh_space(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
     kubectl.apply(_namespace(name))
     yield Space(in_namespace(kubectl, name))
     kubectl.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def turn(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Share the cluster with the other worker's modules, or have it alone if marked so.
+
+    Source: https://pytest-xdist.readthedocs.io/en/stable/how-to.html, on session fixtures.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    alone = any(mark.name == "alone" for mark in request.node.iter_markers())
+    with (shared / "cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.harness import Object
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 
 def _pids() -> dict[str, int]:

@@ -28,7 +28,7 @@ from tests.harness import KubectlError, Object
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 OPERATOR = "app.kubernetes.io/component=operator"
 

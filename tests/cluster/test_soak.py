@@ -16,6 +16,7 @@ from tests.harness.waiting import wait_for
 ASKED_FOR = "SLIPWAY_SOAK_REQUESTS"
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.alone,
     pytest.mark.skipif(ASKED_FOR not in os.environ, reason="`make soak` asks for it"),
 ]
 

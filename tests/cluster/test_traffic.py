@@ -166,7 +166,9 @@ def wait_until_event_tells(space: Space, figure: str) -> None:
     """Return once an event says which figure failed; events come after the status."""
 
     def told() -> bool:
-        return figure in space.kubectl.run("get", "events", "--field-selector=reason=AnalysisFailed")
+        return figure in space.kubectl.run(
+            "get", "events", "--field-selector=reason=AnalysisFailed"
+        )
 
     wait_for(told, 60, f"an event AnalysisFailed names {figure}", space.report)
 

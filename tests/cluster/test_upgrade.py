@@ -21,7 +21,7 @@ from tests.cluster.test_release import helm
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 BEFORE = Path(__file__).parents[1] / "releases" / "before.tar.xz"
 """The sources of the release before: chart, operator and images."""
 POINTS = [0.0, 3.0]

@@ -20,7 +20,7 @@ from tests.cluster.support import ROOT
 from tests.cluster.test_upgrade import remove_release
 from tests.harness.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 SECTIONS = {
     "README.md": ("Try it", "Install"),
     "charts/slipway/README.md": ("Slipway's chart", "The same without Helm", "What to decide"),

@@ -89,7 +89,8 @@ def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() ->
         main = {"name": "trainer", "state": {"terminated": over}}
         pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
     failure = first_failure([PodView(survivor, "trainer"), PodView(lost, "trainer")])
-    assert failure and failure.record
+    assert failure is not None
+    assert failure.record is not None
     assert (failure.record.pod, failure.disruption) == (lost["metadata"]["name"], True)
 
 
