@@ -1,0 +1,54 @@
+"""The manifests in README and docs, which people copy: the API server takes each as it is."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.harness import Kubectl
+from tests.harness.control_plane import TestControlPlane
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+MODEL: dict[str, Any] = {"model": {"trainingJob": {"name": "job"}}}
+TRAINING: dict[str, Any] = {
+    "source": {"configMap": {"name": "source"}},
+    "entrypoint": "train.py",
+}
+
+
+def _whole(fragment: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands in a document as an object: some blocks are no more than fields of one."""
+    if "kind" in fragment:
+        return fragment
+    fields = fragment.get("spec", fragment)
+    kind, rest = ("ModelDeployment", MODEL) if "rollout" in fields else ("TrainingJob", TRAINING)
+    meta = {"name": "documented"}
+    spec = {**rest, **fields}
+    return {"apiVersion": "slipway.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}
+
+
+def _manifests() -> Iterator[Any]:
+    for document in DOCUMENTS:
+        for number, block in enumerate(BLOCK.findall(document.read_text()), 1):
+            for one in yaml.safe_load_all(textwrap.dedent(block)):
+                manifest = _whole(one)
+                yield pytest.param(manifest, id=f"{document.stem}-{number}-{manifest['kind']}")
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("manifest", list(_manifests()))
+def test_a_manifest_in_the_documents_is_accepted_without_an_unknown_field(
+    manifest: dict[str, Any], control_plane: TestControlPlane
+) -> None:
+    kubectl: Kubectl = control_plane.kubectl
+    kubectl.apply(ROOT / "crds")
+    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    flags = ("--dry-run=server", "--validate=strict")
+    kubectl.run("apply", *flags, "-f", "-", stdin=json.dumps(manifest))
