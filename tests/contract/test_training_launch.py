@@ -44,6 +44,10 @@ def _overlay(**pod: Any) -> dict[str, Any]:
     return {"podTemplate": {"spec": pod}}
 
 
+def _mount(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "mountPath": path}
+
+
 def _git(**git: Any) -> dict[str, Any]:
     return {"source": {"git": {"url": "https://git.example/net.git", **git}}}
 
@@ -57,9 +61,18 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"source": {"git": {"url": "https://a/b"}, "archive": {"uri": "s3://a/b.tar"}}},
         "write exactly one of source.configMap (files in a ConfigMap), source.git (a repository)",
     ),
-    "a repository by ssh": (
+    "a repository by ssh without its key": (
         _git(url="ssh://git.example/net"),
-        "write a repository's URL that begins with https://, http:// or git://",
+        "write source.git.credentialsSecretName: a Secret with ssh-privatekey and known_hosts",
+    ),
+    "a repository by scp's address without its key": (
+        _git(url="git@git.example:team/net.git"),
+        "write source.git.credentialsSecretName: a Secret with ssh-privatekey and known_hosts",
+    ),
+    "a repository on this machine": (
+        _git(url="file:///srv/net"),
+        "write a repository's URL that begins with https://, http://, git:// or ssh://, or "
+        "user@host:path",
     ),
     "a repository with its password": (
         _git(url="https://me:secret@git.example/net"),
@@ -179,6 +192,22 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         _overlay(volumes=[{"name": "output", "emptyDir": {}}]),
         "choose other names for podTemplate's volumes",
     ),
+    "an overlay that mounts what only the agent may see": (
+        _overlay(containers=[{"name": "trainer", "volumeMounts": [_mount("slipway-save", "/x")]}]),
+        "remove the mount from podTemplate: volumes named slipway-*, agent-tmp and fetch-tmp are",
+    ),
+    "an overlay that mounts it in a container that runs first": (
+        _overlay(initContainers=[{"name": "peek", "volumeMounts": [_mount("agent-tmp", "/x")]}]),
+        "remove the mount from podTemplate: volumes named slipway-*, agent-tmp and fetch-tmp are",
+    ),
+    "an overlay that mounts over what the operator mounts": (
+        _overlay(containers=[{"name": "trainer", "volumeMounts": [_mount("a", "/slipway/run")]}]),
+        "choose another mountPath than in /slipway, where the operator mounts what",
+    ),
+    "an overlay with a volume named as ours": (
+        _overlay(volumes=[{"name": "slipway-mine", "emptyDir": {}}]),
+        "input-* and slipway-* are the operator's own",
+    ),
     "an overlay with a label of ours": (
         {"podTemplate": {"metadata": {"labels": {"slipway.dev/component": "x"}}}},
         "choose other labels: slipway.dev/*",
@@ -197,6 +226,13 @@ def test_a_training_job_is_refused_with_a_message_for(case: str, kubectl: Kubect
 )
 def test_a_module_or_a_command_needs_no_source(kubectl: Kubectl, program: dict[str, Any]) -> None:
     kubectl.apply(job(source=None, entrypoint=None, **program))
+
+
+@pytest.mark.parametrize(
+    "url", ["ssh://git@git.example:2222/team/net.git", "git@git.example:team/net.git"]
+)
+def test_a_repository_over_ssh_is_taken_with_its_secret(kubectl: Kubectl, url: str) -> None:
+    kubectl.apply(job(**_git(url=url, credentialsSecretName="key", submodules=True)))
 
 
 def test_an_overlay_keeps_every_field_of_a_pod_that_it_has(kubectl: Kubectl) -> None:

@@ -23,7 +23,7 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 5)
 state = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "note": "fresh"}
 torch.manual_seed(100 + world.rank)
 begin = slipway.checkpoint.restore(state)
-print("begin", begin, state["note"], scheduler.last_epoch, flush=True)
+sys.stdout.write(f"begin {begin} {state['note']} {scheduler.last_epoch}\n")
 for step in range(begin + 1, int(os.environ.get("STEPS", "20")) + 1):
     features = torch.randn(4, 8)
     loss = nn.functional.mse_loss(model(features), features.sum(1, keepdim=True))
@@ -45,5 +45,7 @@ slipway.checkpoint.finish()
 whole = torch.cat([part.full_tensor().detach().flatten() for part in model.parameters()])
 moments = [optimizer.state[part]["exp_avg"].full_tensor().flatten() for part in model.parameters()]
 if world.is_main:
-    print("weights", whole.double().sum().item().hex(), torch.cat(moments).sum().item().hex())
+    sys.stdout.write(
+        f"weights {whole.double().sum().item().hex()} {torch.cat(moments).sum().item().hex()}\n"
+    )
 sys.exit(0)

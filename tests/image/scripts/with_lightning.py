@@ -1,6 +1,7 @@
 """A short training by Lightning, which dies after a step if it is told to."""
 
 import os
+import sys
 from pathlib import Path
 
 import lightning
@@ -47,9 +48,9 @@ trainer = lightning.Trainer(
 )
 net = Net()
 begin = resume()
-print("begin", Path(begin or "fresh/x").parent.name, flush=True)
+sys.stdout.write(f"begin {Path(begin or 'fresh/x').parent.name}\n")
 trainer.fit(net, torch.utils.data.DataLoader(data, batch_size=8), ckpt_path=begin)
 if trainer.is_global_zero:
     total = sum(part.double().sum().item() for part in net.parameters())
-    print("end", trainer.global_step, trainer.current_epoch, flush=True)
-    print("weights", total.hex(), flush=True)
+    sys.stdout.write(f"end {trainer.global_step} {trainer.current_epoch}\n")
+    sys.stdout.write(f"weights {total.hex()}\n")

@@ -1,6 +1,7 @@
 """A short training by transformers' Trainer, which dies after a step if it is told to."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,9 +48,9 @@ trainer = Trainer(
     model=net, args=arguments, train_dataset=data, callbacks=[SlipwayCallback(), Death()]
 )
 begin = resume()
-print("begin", Path(begin or "fresh").name, flush=True)
+sys.stdout.write(f"begin {Path(begin or 'fresh').name}\n")
 trainer.train(resume_from_checkpoint=begin)
 if trainer.is_world_process_zero():
     total = sum(part.double().sum().item() for part in net.parameters())
-    print("end", trainer.state.global_step, int(trainer.state.epoch or 0), flush=True)
-    print("weights", total.hex(), flush=True)
+    sys.stdout.write(f"end {trainer.state.global_step} {int(trainer.state.epoch or 0)}\n")
+    sys.stdout.write(f"weights {total.hex()}\n")

@@ -90,6 +90,24 @@ def test_the_commit_that_ran_is_kept_and_is_the_one_that_is_packaged() -> None:
     assert env["SLIPWAY_SOURCE_DIR"] == "/slipway/source/src"
 
 
+def test_a_key_for_ssh_reaches_the_fetching_container_alone() -> None:
+    url = "git@git.example:team/net.git"
+    source = {"git": {"url": url, "credentialsSecretName": "deploy-key", "submodules": True}}
+    (pod,) = created(source=source).pods()
+    fetching = next(one for one in pod["spec"]["initContainers"] if one["name"] == "source")
+    env = {one["name"]: one for one in fetching["env"]}
+    for name, key in (
+        ("SLIPWAY_GIT_KEY", "ssh-privatekey"),
+        ("SLIPWAY_GIT_KNOWN_HOSTS", "known_hosts"),
+    ):
+        wanted = {"name": "deploy-key", "key": key, "optional": True}
+        assert env[name]["valueFrom"] == {"secretKeyRef": wanted}
+    told = json.loads(env["SLIPWAY_SOURCE"]["value"])["git"]
+    assert told == {"url": url, "ref": None, "submodules": True}
+    assert "envFrom" not in fetching
+    assert "deploy-key" not in json.dumps(pod["spec"]["containers"])
+
+
 def test_a_revision_that_is_no_hash_is_not_believed() -> None:
     cluster = created(source=GIT)
     brought(cluster, "main; rm -rf")

@@ -69,6 +69,16 @@ def test_defaults_that_are_the_users_business_can_be_changed() -> None:
     assert merged["serviceAccountName"] == "trainer"
 
 
+def _mount(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "mountPath": path}
+
+
+def test_a_sidecar_may_mount_what_the_script_writes() -> None:
+    mounted = {"name": "board", "volumeMounts": [_mount("output", "/slipway/output")]}
+    merged = merge_pod(base(), {"containers": [mounted]})
+    assert merged["containers"][1]["volumeMounts"] == mounted["volumeMounts"]
+
+
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
@@ -92,6 +102,18 @@ def test_defaults_that_are_the_users_business_can_be_changed() -> None:
         ({"volumes": [{"emptyDir": {}}]}, "An item of podTemplate.spec.volumes has no name"),
         ({"volumes": {"name": "a"}}, "podTemplate.spec.volumes cannot be"),
         ({"containers": ["a"]}, "podTemplate.spec.containers is not a list of objects"),
+        (
+            {"containers": [{"name": "x", "volumeMounts": [_mount("slipway-save", "/x")]}]},
+            r"containers\[x\].volumeMounts cannot have slipway-save: remove the mount",
+        ),
+        (
+            {"initContainers": [{"name": "x", "volumeMounts": [_mount("agent-tmp", "/x")]}]},
+            "volumes named slipway-\\*, agent-tmp and fetch-tmp are the operator's own",
+        ),
+        (
+            {"containers": [{"name": "trainer", "volumeMounts": [_mount("d", "/x/../slipway/y")]}]},
+            "cannot have /x/../slipway/y: choose another mountPath than in /slipway",
+        ),
         ({"$patch": "replace"}, r"podTemplate.spec.\$patch is a directive: remove it"),
     ],
 )

@@ -1,8 +1,9 @@
 """Bring a training script's source from a git repository or an archive: an init container.
 
-Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref"}}`` or ``{"archive": {"uri",
-"sha256"}}``) and ``SLIPWAY_SOURCE_DIR`` (where it goes); credentials are those of
-`slipway_runtime.clouds`, or ``username`` and ``password`` for git. The termination message says
+Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref", "submodules"}}`` or ``{"archive":
+{"uri", "sha256"}}``) and ``SLIPWAY_SOURCE_DIR`` (where it goes); credentials are those of
+`slipway_runtime.clouds`, or ``username`` and ``password`` for git, or ``SLIPWAY_GIT_KEY`` and
+``SLIPWAY_GIT_KNOWN_HOSTS`` for git over SSH. The termination message says
 which ``revision`` was brought: the commit, or the archive's SHA-256.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import archive, bringing, download, manifest, store
+from slipway_runtime import archive, bringing, download, git_submodules, manifest, store
 from slipway_runtime.git_source import Repository, fetch
 
 
@@ -27,9 +28,11 @@ def bring(source: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> st
 
 def bring_commit(git: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> str:
     """Put the files of a commit into a folder, and return the commit's hash."""
-    repository = Repository(git["url"], env.get("username", ""), env.get("password", ""))
+    names = ("username", "password", "SLIPWAY_GIT_KEY", "SLIPWAY_GIT_KNOWN_HOSTS")
+    repository = Repository(git["url"], *(env.get(name, "") for name in names))
+    depth = git_submodules.MAX_DEPTH if git.get("submodules") else 0
     return store.retry(
-        lambda: fetch(repository, git.get("ref") or "", folder),
+        lambda: fetch(repository, git.get("ref") or "", folder, depth=depth),
         give_up=store.unavailable_for(download.PATIENCE),
     )
 

@@ -1,14 +1,14 @@
 """One commit of a git repository, brought into a folder: the files alone, without the history.
 
-Submodules and files in large-file storage are left out. Failures are those of
-`slipway_runtime.store`.
+Submodules are brought where they are wanted; files in large-file storage are left out. Failures are
+those of `slipway_runtime.store`.
 """
 
 import contextlib
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
 from dulwich.objects import Commit, ObjectID, Tag
 from dulwich.repo import Repo
 
-from slipway_runtime import store
+from slipway_runtime import git_ssh, git_submodules, store
 from slipway_runtime.termination import join_names
 
 TIMEOUT_SECONDS = 60.0
@@ -29,19 +29,28 @@ MAX_NAMED = 10
 """Most branches and tags that a message names."""
 
 _SERVER_ERROR = re.compile(r"unexpected http resp (5\d\d|429)", re.IGNORECASE)
-_UNREACHABLE = (OSError, urllib3.exceptions.HTTPError, HangupException)
+_UNREACHABLE = (OSError, urllib3.exceptions.HTTPError)
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where a repository is, and who asks for it; both may be empty for one that is public."""
+    """Where a repository is, and who asks for it; all but the URL may be empty for a public one.
+
+    ``key`` and ``known_hosts`` are the texts of a private key and of a file of known hosts: a
+    repository over SSH needs both.
+    """
 
     url: str
     username: str = ""
     password: str = ""
+    key: str = ""
+    known_hosts: str = ""
 
     def open(self) -> tuple[client.GitClient, bytes]:
         """Return the client for the repository, and the repository's path on its server."""
+        if git_ssh.is_ssh(self.url):
+            over_ssh, place = git_ssh.client(self.url, self.key, self.known_hosts)
+            return over_ssh, place.encode()
         pool = client.default_urllib3_manager(None, base_url=self.url, timeout=TIMEOUT_SECONDS)
         credentials: dict[str, Any] = {}
         if self.username or self.password:
@@ -53,18 +62,29 @@ class Repository:
         return found, path.encode()
 
 
-def fetch(repository: Repository, ref: str, folder: Path) -> str:
+def fetch(repository: Repository, ref: str, folder: Path, *, depth: int = 0) -> str:
     """Put the files of a branch, tag or commit into an empty folder; returns the commit's hash.
 
-    An empty ``ref`` is the server's default branch. Raises a StoreError that says what to do.
+    An empty ``ref`` is the server's default branch. Submodules are brought down to ``depth``
+    levels. Raises a StoreError that says what to do.
     """
     try:
         with Repo.init(str(folder)) as repo, _told(repository):
             commit = _bring(repository, ref, repo)
+        links = git_submodules.links(repo, commit) if depth else []
         _check_out(repo, commit, folder)
-        return commit.id.decode()
     finally:
         shutil.rmtree(folder / ".git", ignore_errors=True)
+    for link in links:
+        there = replace(repository, url=git_submodules.location(repository.url, link))
+        inner = there if git_submodules.same_host(repository.url, there.url) else _public(there)
+        fetch(inner, link.commit, folder / link.path, depth=depth - 1)
+    return commit.id.decode()
+
+
+def _public(repository: Repository) -> Repository:
+    """Return a repository without what opens another host; SSH's known hosts tell whom to trust."""
+    return Repository(repository.url)
 
 
 @contextlib.contextmanager
@@ -81,6 +101,15 @@ def _told(repository: Repository) -> Iterator[None]:
         raise store.ObjectNotFoundError(
             f"There is no git repository at {repository.url}, or it is hidden from these "
             "credentials: look at source.git.url."
+        ) from error
+    except HangupException as error:
+        if not error.stderr_lines:
+            raise store.StoreUnavailableError(
+                f"The repository {repository.url} cannot be reached: {store.brief(error)}"
+            ) from error
+        raise store.ObjectNotFoundError(
+            f"The server of {repository.url} does not hand it out: {store.brief(error)} Look at "
+            "source.git.url."
         ) from error
     except (*_UNREACHABLE, GitProtocolError) as error:
         if store.is_local(error):

@@ -10,6 +10,18 @@ OWN_CONTAINERS = ("agent", "source", "trainer")
 """Names of the operator's containers in a training pod; more begin with ``input-``."""
 OWN_VOLUMES = ("source", "run", "output", "tmp", "agent-tmp", "fetch-tmp", "shm")
 """Names of the operator's volumes; more begin with ``input-`` or ``slipway-``."""
+PRIVATE_VOLUMES = ("agent-tmp", "fetch-tmp")
+"""Those that no container of the user's may mount; more begin with ``slipway-``."""
+OWN_FOLDER = "/slipway"
+"""Beneath it the operator mounts what the container trainer needs."""
+MOUNT_MESSAGE = (
+    "remove the mount from podTemplate: volumes named slipway-*, agent-tmp and fetch-tmp are the "
+    "operator's own"
+)
+FOLDER_MESSAGE = (
+    "choose another mountPath than in /slipway, where the operator mounts what the container "
+    "trainer needs"
+)
 
 _TEXT = {"type": "string", "maxLength": 4096}
 _OPEN = {"x-kubernetes-preserve-unknown-fields": True}
@@ -73,6 +85,33 @@ def _trainer_field(name: str) -> dict[str, Any]:
     return {"type": "array", "maxItems": 128, "items": item, **described}
 
 
+def _mounts() -> dict[str, Any]:
+    """Return the mounts of a container."""
+    told = {
+        "name": {"type": "string", "maxLength": 63, "description": "Name of the volume."},
+        "mountPath": {"type": "string", "maxLength": 1024, "description": "Where it is seen."},
+    }
+    item = {
+        "type": "object",
+        "description": "A mount, as a Pod has it.",
+        "required": ["name", "mountPath"],
+        "properties": told,
+        **_OPEN,
+    }
+    described = {"description": "Mounts, of volumes that are not only the operator's."}
+    return {"type": "array", "maxItems": 64, **described, "items": item}
+
+
+def _no_mount(kind: str, container: str, forbidden: str) -> str:
+    """Return the rule that no container of a kind has a mount of which something is true."""
+    mounts = f"c.volumeMounts.exists(m, {forbidden})"
+    return (
+        f"!has(self.{kind}) || !self.{kind}.exists(c, {container}has(c.volumeMounts) && {mounts})"
+    )
+
+
+_PRIVATE = ", ".join(f"'{name}'" for name in PRIVATE_VOLUMES)
+_PRIVATE_MOUNT = f"m.name.startsWith('slipway-') || m.name in [{_PRIVATE}]"
 _VOLUMES = ", ".join(f"'{name}'" for name in OWN_VOLUMES)
 _SPEC_RULES = (
     *((f"!has(self.{name})", message) for name, message in _MESSAGES.items()),
@@ -101,6 +140,16 @@ _SPEC_RULES = (
         "choose other names for podTemplate's volumes: "
         f"{', '.join(OWN_VOLUMES)}, input-* and slipway-* are the operator's own",
     ),
+    *(
+        (_no_mount(kind, "", _PRIVATE_MOUNT), MOUNT_MESSAGE)
+        for kind in ("containers", "initContainers")
+    ),
+    (
+        _no_mount(
+            "containers", "c.name == 'trainer' && ", "m.mountPath.matches('^/*slipway(/|$)')"
+        ),
+        FOLDER_MESSAGE,
+    ),
 )
 
 PodSpec = Annotated[
@@ -112,10 +161,13 @@ PodSpec = Annotated[
                 "containers": _named(
                     "Containers beside the script's, and additions to the container trainer.",
                     16,
+                    volumeMounts=_mounts(),
                     **{name: _trainer_field(name) for name in _TRAINER},
                 ),
                 "initContainers": _named(
-                    "Containers that run first, after the operator's own, and sidecars.", 16
+                    "Containers that run first, after the operator's own, and sidecars.",
+                    16,
+                    volumeMounts=_mounts(),
                 ),
                 "volumes": _named("More volumes.", 64),
                 **{name: _field(name) for name in _MESSAGES},

@@ -28,9 +28,10 @@ class ImageSource(ApiModel):
 GitUrl = Annotated[
     str,
     text(
-        "^(https?|git)://[^ @]+$",
-        "write a repository's URL that begins with https://, http:// or git://, its credentials in "
-        "source.git.credentialsSecretName",
+        "^((https?|git)://[^ @]+|ssh://([^ @:/]+@)?[^ @:/]+(:[0-9]+)?/[^ ]+|"
+        "[^ @:/]+@[^ @:/]+:[^ :][^ ]*)$",
+        "write a repository's URL that begins with https://, http://, git:// or ssh://, or "
+        "user@host:path, its credentials in source.git.credentialsSecretName",
         longest=1024,
     ),
 ]
@@ -54,7 +55,17 @@ GitRef = Annotated[
 ]
 
 
-class GitSource(ApiModel):
+class GitSource(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "!(self.url.startsWith('ssh://') || !self.url.contains('://')) || "
+            "has(self.credentialsSecretName)",
+            "write source.git.credentialsSecretName: a Secret with ssh-privatekey and known_hosts "
+            "opens a repository over SSH",
+        )
+    ),
+):
     """Source files that are in a git repository; each pod gets those of one commit."""
 
     url: GitUrl
@@ -68,8 +79,20 @@ class GitSource(ApiModel):
         default=None, description="Folder in the repository that is the source."
     )
     credentials_secret_name: DnsName | None = Field(
-        default=None, description="Secret with username and password (a token, say)."
+        default=None,
+        description="Secret with username and password (a token, say); over SSH with "
+        "ssh-privatekey and known_hosts.",
     )
+    submodules: bool | None = Field(
+        default=None,
+        description="Whether to bring the commit's submodules too; not by default. Only those on "
+        "the repository's own host are opened with its Secret.",
+    )
+
+    @property
+    def is_ssh(self) -> bool:
+        """Whether the repository is reached by SSH."""
+        return self.url.startswith("ssh://") or "://" not in self.url
 
 
 class ArchiveSource(ApiModel):

@@ -7,9 +7,16 @@ Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-ob
 """
 
 from collections.abc import Mapping
+from posixpath import normpath
 from typing import Any
 
-from slipway.api.training_pod_template import OWN_CONTAINERS
+from slipway.api.training_pod_template import (
+    FOLDER_MESSAGE,
+    MOUNT_MESSAGE,
+    OWN_CONTAINERS,
+    OWN_FOLDER,
+    PRIVATE_VOLUMES,
+)
 from slipway.training import names
 
 KEYS: Mapping[str, str] = {
@@ -73,6 +80,7 @@ def merge_pod(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     of its own, or has a shape that no pod has.
     """
     _check_own_containers(overlay)
+    _check_mounts(overlay)
     merged: dict[str, Any] = _merge(base, dict(overlay))
     own = {one["name"] for one in (*base["containers"], *base["initContainers"])}
     for kind in ("containers", "initContainers"):
@@ -90,6 +98,24 @@ def _check_own_containers(overlay: Mapping[str, Any]) -> None:
                     f"podTemplate.spec.{kind} cannot touch the operator's own container {name}: "
                     "choose another name."
                 )
+
+
+def _check_mounts(overlay: Mapping[str, Any]) -> None:
+    """Refuse mounts of what only the operator's containers may see, and in its own folder."""
+    for kind in ("containers", "initContainers"):
+        for one in _items(overlay.get(kind) or [], kind):
+            path = f"{kind}[{one.get('name')}].volumeMounts"
+            for mount in _items(one.get("volumeMounts") or [], path):
+                volume, place = str(mount.get("name")), str(mount.get("mountPath"))
+                if volume.startswith("slipway-") or volume in PRIVATE_VOLUMES:
+                    raise OverlayError(
+                        f"podTemplate.spec.{path} cannot have {volume}: {MOUNT_MESSAGE}."
+                    )
+                inside = f"{normpath('/' + place.lstrip('/'))}/".startswith(f"{OWN_FOLDER}/")
+                if inside and one.get("name") == names.TRAINER:
+                    raise OverlayError(
+                        f"podTemplate.spec.{path} cannot have {place}: {FOLDER_MESSAGE}."
+                    )
 
 
 def _secured(container: dict[str, Any], own: set[str]) -> dict[str, Any]:

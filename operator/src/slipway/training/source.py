@@ -35,13 +35,38 @@ def source_containers(
     if source is None:
         return []
     if isinstance(source, GitSource):
-        wanted: dict[str, Any] = {"git": {"url": source.url, "ref": commit or source.ref}}
-        opened = credentials("", source.credentials_secret_name, settings)
-    else:
-        wanted = {"archive": {"uri": source.uri, "sha256": source.sha256}}
-        opened = credentials(source.uri, source.credentials_secret_name, settings)
+        return [_git_container(source, commit or source.ref, settings)]
+    wanted = {"archive": {"uri": source.uri, "sha256": source.sha256}}
+    opened = credentials(source.uri, source.credentials_secret_name, settings)
+    return [_container(wanted, opened, settings)]
+
+
+def _git_container(source: GitSource, ref: str | None, settings: Settings) -> dict[str, Any]:
+    git = {"url": source.url, "ref": ref, **({"submodules": True} if source.submodules else {})}
+    secret = source.credentials_secret_name
+    if not (source.is_ssh and secret):
+        return _container({"git": git}, credentials("", secret, settings), settings)
+    container = _container({"git": git}, [], settings)
+    return {**container, "env": [*container["env"], *_ssh_env(secret)]}
+
+
+def _ssh_env(secret: str) -> list[dict[str, Any]]:
+    """Return what opens a host by SSH; what the Secret lacks is told by the program itself."""
+    keys = {"SLIPWAY_GIT_KEY": "ssh-privatekey", "SLIPWAY_GIT_KNOWN_HOSTS": "known_hosts"}
+    return [
+        {
+            "name": name,
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}},
+        }
+        for name, key in keys.items()
+    ]
+
+
+def _container(
+    wanted: dict[str, Any], opened: list[dict[str, Any]], settings: Settings
+) -> dict[str, Any]:
     env = {"SLIPWAY_SOURCE": json.dumps(wanted), "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR}
     program = "slipway_runtime.bring_source"
     where = mount("source", names.SOURCE_DIR)
     scratch = names.SOURCE_SCRATCH
-    return [fetching_container(names.SOURCE, program, env, [where], scratch, opened, settings)]
+    return fetching_container(names.SOURCE, program, env, [where], scratch, opened, settings)
