@@ -8,9 +8,12 @@ import pytest
 
 from dev import gotools
 from tests.chart.rendering import render
+from tests.contract.operator import play
+from tests.contract.operator.kubelet import Begin, Kubelet
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
+from tests.harness.job_controller import job_controller
 
 ROOT = Path(__file__).parents[3]
 ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
@@ -68,3 +71,55 @@ def operator(start_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
     operator = start_operator(SLIPWAY_LEADER_ELECTION="false")
     operator.wait_until_ready()
     return operator
+
+
+@pytest.fixture(scope="module")
+def controllers(control_plane: TestControlPlane) -> Iterator[None]:
+    """Kubernetes' own Job controller and garbage collector."""
+    with job_controller(control_plane):
+        yield
+
+
+class SharedOperator:
+    """One operator for a module's tests, which takes a node for lost soon."""
+
+    def __init__(self, kubeconfig: Path, folder: Path) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = folder / "operator.log"
+        self._running: OperatorProcess | None = None
+
+    def ensure(self) -> None:
+        """Have it run, and be ready."""
+        if self._running is None:
+            settings = {"SLIPWAY_LEADER_ELECTION": "false", "SLIPWAY_LOST_POD_SECONDS": "2"}
+            self._running = OperatorProcess.start(self._kubeconfig, self._log, settings)
+            self._running.wait_until_ready()
+
+    def end(self) -> None:
+        """Have none run, so that a test can start its own."""
+        if self._running is not None:
+            self._running.end()
+            self._running = None
+
+
+@pytest.fixture(scope="module")
+def shared_operator(
+    kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    """The operator of `begin`."""
+    shared = SharedOperator(kubeconfig, tmp_path_factory.mktemp("operator"))
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def begin(shared_operator: SharedOperator, kubectl: Kubectl) -> Begin:
+    """Create jobs of two pods under the module's operator."""
+    shared_operator.ensure()
+    kubectl.create(play.source())
+
+    def create(name: str = "job", **spec: object) -> Kubelet:
+        kubectl.create(play.training_job(name, **spec))
+        return Kubelet(kubectl, name)
+
+    return create

@@ -1,13 +1,15 @@
 """Playing the kubelet and the scheduler: pods are placed, run, end, and are gone when deleted."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.contract.operator import play
 from tests.harness import Kubectl, KubectlError, Object
 from tests.harness.waiting import wait_for
 
+Begin = Callable[..., "Kubelet"]
+"""Creates a TrainingJob by its name and fields, and returns who plays its pods."""
 ATTEMPT = "slipway.dev/attempt"
 
 
@@ -118,3 +120,19 @@ class Kubelet:
 
 def _going(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def finish(job: Kubelet, names: list[str]) -> None:
+    """Let the training and the packaging end well."""
+    job.end(names)
+    package(job)
+
+
+def package(job: Kubelet) -> None:
+    """Let the packaging end well."""
+    play.wait_object(job.kubectl, "job", f"{job.name}-package")
+    selector = f"slipway.dev/training-job={job.name},slipway.dev/component=packager"
+    wait_for(lambda: job.kubectl.list("pods", selector), 30, "the packager's pod", job.report)
+    (pod,) = job.kubectl.list("pods", selector)
+    play.end_pod(job.kubectl, pod["metadata"]["name"], 0, play.packaged(job.name))
+    job.phase("Succeeded")

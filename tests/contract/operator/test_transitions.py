@@ -1,51 +1,19 @@
 """Each turn of a TrainingJob's life, with Kubernetes' own Job controller and garbage collector."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.kubelet import Kubelet
+from tests.contract.operator.conftest import SharedOperator
+from tests.contract.operator.kubelet import Begin, Kubelet, finish
 from tests.contract.operator.process import OperatorProcess
-from tests.harness import Kubectl, TestControlPlane
-from tests.harness.job_controller import job_controller
+from tests.harness import Kubectl
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
 Start = Callable[..., OperatorProcess]
-Begin = Callable[..., Kubelet]
 FAILED = {"reason": "ScriptFailed", "exitCode": 1, "message": "Rank 0 died.", "logTail": "nan"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _controllers(control_plane: TestControlPlane) -> Iterator[None]:
-    with job_controller(control_plane):
-        yield
-
-
-@pytest.fixture
-def begin(start_operator: Start, kubectl: Kubectl) -> Begin:
-    """Create jobs of two pods under an operator that soon takes a node for lost."""
-    operator = start_operator(SLIPWAY_LEADER_ELECTION="false", SLIPWAY_LOST_POD_SECONDS="2")
-    operator.wait_until_ready()
-    kubectl.create(play.source())
-
-    def create(name: str = "job", **spec: object) -> Kubelet:
-        kubectl.create(play.training_job(name, **spec))
-        return Kubelet(kubectl, name)
-
-    return create
-
-
-def finish(job: Kubelet, names: list[str]) -> None:
-    """Let the training and the packaging end well."""
-    job.end(names)
-    play.wait_object(job.kubectl, "job", f"{job.name}-package")
-    selector = f"slipway.dev/training-job={job.name},slipway.dev/component=packager"
-    wait_for(lambda: job.kubectl.list("pods", selector), 30, "the packager's pod", job.report)
-    (pod,) = job.kubectl.list("pods", selector)
-    play.end_pod(job.kubectl, pod["metadata"]["name"], 0, play.packaged(job.name))
-    job.phase("Succeeded")
 
 
 def test_a_failed_group_starts_again_as_a_whole_and_succeeds(begin: Begin) -> None:
@@ -234,42 +202,6 @@ def test_a_hang_is_ended_and_the_group_starts_again(begin: Begin) -> None:
     job.run(attempt=1)
 
 
-def test_a_queue_releases_the_job_and_what_it_adds_survives(begin: Begin) -> None:
-    job = begin(queueName="team")
-    live = play.wait_object(job.kubectl, "job", "job-train")
-    assert live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
-    job.wait("Queued", "True:WaitingForAdmission")
-    flavour = '{"template":{"spec":{"nodeSelector":{"flavour":"a100"}}}}'
-    patch = ("patch", "job", "job-train", "--type=merge", "-p")
-    job.kubectl.run(*patch, f'{{"spec":{flavour}}}')
-    job.kubectl.run(*patch, '{"spec":{"suspend":false}}')
-    job.run()
-    job.phase("Running")
-    live = job.kubectl.get("job", "job-train") or {}
-    assert live["spec"]["template"]["spec"]["nodeSelector"] == {"flavour": "a100"}
-    job.change(suspend=True)
-    job.leave(2)
-    job.phase("Suspended")
-    assert job.uid() == ""
-    job.change(suspend=False)
-    job.wait("Queued", "True:WaitingForAdmission")
-
-
-def test_a_gang_is_written_where_its_kind_exists_and_waited_for_where_not(begin: Begin) -> None:
-    there, missing = begin("there", gang="Workload"), begin("missing", gang="Volcano")
-    workload = play.wait_object(there.kubectl, "workload.scheduling.k8s.io", "there-train")
-    assert workload["spec"]["podGroups"][0]["policy"] == {"gang": {"minCount": 2}}
-    pods = there.run()
-    assert len(pods) == 2
-    assert there.pods()[0]["spec"]["workloadRef"]["name"] == "there-train"
-    missing.wait("Created", "False:GangKindNotFound")
-    assert missing.uid() == ""
-    there.kubectl.apply(POD_GROUPS)
-    group = play.wait_object(there.kubectl, "podgroup.scheduling.volcano.sh", "missing-train")
-    assert group["spec"] == {"minMember": 2}
-    play.wait_object(there.kubectl, "job", "missing-train")
-
-
 def test_what_somebody_else_manages_is_left_alone(begin: Begin) -> None:
     other, ours = begin("other", managedBy="example.com/other"), begin("ours")
     ours.run()
@@ -292,8 +224,9 @@ def test_an_elastic_job_is_scaled_while_it_runs(begin: Begin) -> None:
 
 
 def test_an_operator_that_dies_in_a_restart_counts_it_once(
-    start_operator: Start, kubectl: Kubectl
+    start_operator: Start, shared_operator: SharedOperator, kubectl: Kubectl
 ) -> None:
+    shared_operator.end()
     first = start_operator(SLIPWAY_LEADER_ELECTION="false")
     first.wait_until_ready()
     kubectl.create([play.source(), play.training_job(restart={"maxRestarts": 3})])
@@ -308,29 +241,3 @@ def test_an_operator_that_dies_in_a_restart_counts_it_once(
     second.wait_until_ready()
     job.run(attempt=1)
     assert job.phase("Running")["restarts"] == 1
-
-
-POD_GROUPS = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "podgroups.scheduling.volcano.sh"},
-    "spec": {
-        "group": "scheduling.volcano.sh",
-        "scope": "Namespaced",
-        "names": {"kind": "PodGroup", "plural": "podgroups", "singular": "podgroup"},
-        "versions": [
-            {
-                "name": "v1beta1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-"""As much of Volcano as an API server knows of it."""
