@@ -149,7 +149,15 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "checkpoints at a place that cannot be written": (
         {"checkpoint": {"uri": "https://example.com/a"}},
-        "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net",
+        "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net, or in a claim",
+    ),
+    "a claim of checkpoints with keys": (
+        {"checkpoint": {"uri": "pvc://shared/net", "credentialsSecretName": "keys"}},
+        "remove checkpoint.credentialsSecretName: a claim (pvc://) needs none",
+    ),
+    "checkpoints outside of their claim": (
+        {"checkpoint": {"uri": "pvc://shared/../net"}},
+        "write a checkpoint.uri without the folders '.' and '..'",
     ),
     "no checkpoint to keep": ({"checkpoint": {"keep": 0}}, "greater than or equal to 1"),
     "no criterion to stop by": ({"stop": {}}, "write at least one of stop.lossBelow"),

@@ -92,6 +92,7 @@ SPECS: dict[str, dict[str, Any]] = {
         },
         stop={"lossBelow": 0.1, "patience": 3},
     ),
+    "checkpoints-in-a-claim": spec(nodes=2, checkpoint={"uri": "pvc://shared/net"}),
     "git-and-inputs": spec(
         source={
             "git": {

@@ -18,7 +18,7 @@ import botocore.exceptions
 import fsspec
 from fsspec.exceptions import FSTimeoutError
 
-from slipway_runtime import clouds, multipart
+from slipway_runtime import claims, clouds, multipart
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -44,6 +44,10 @@ _UNKNOWN_KEY = "XAdminUserNotFound"
 
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageFull"})
 """Codes of S3 servers whose disk or quota is full."""
+
+
+_DISK_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.EHOSTDOWN})
+"""What a mounted volume whose server is away says."""
 
 
 class StoreError(Exception):
@@ -155,8 +159,9 @@ def folders(uri: str) -> list[str]:
 def sizes(uri: str) -> dict[str, int]:
     """Return the files beneath a URI, by their paths under it, with their sizes in bytes."""
     with contextlib.suppress(ObjectNotFoundError), _translated(uri):
-        root = uri.split("://", 1)[-1].rstrip("/") + "/"
-        found = _filesystem(uri).find(uri, detail=True)
+        files = _filesystem(uri)
+        root = str(files._strip_protocol(uri)).rstrip("/") + "/"
+        found = files.find(uri, detail=True)
         return {name.removeprefix(root): int(entry["size"]) for name, entry in found.items()}
     return {}
 
@@ -242,6 +247,8 @@ def _filesystem(uri: str) -> Any:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         client = {"timeout": timeout, "trust_env": True, **clouds.http_credentials(os.environ)}
         return fsspec.filesystem(scheme, client_kwargs=client)
+    if scheme == claims.SCHEME:
+        return claims.ClaimFileSystem()
     if scheme in clouds.SCHEMES:
         return clouds.filesystem(scheme, os.environ)
     raise StoreError(
@@ -297,8 +304,10 @@ def _translate(uri: str, error: Exception) -> StoreError:
         return ObjectNotFoundError(f"There is nothing at {uri}.")
     if isinstance(error, botocore.exceptions.NoCredentialsError):
         return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
-    if code in _FULL or status == 507:
+    if code in _FULL or status == 507 or is_full(error):
         return StoreFullError(f"The store of {uri} is full: make room in it, or keep fewer things.")
+    if getattr(error, "errno", None) in _DISK_AWAY:
+        return StoreUnavailableError(f"The volume of {uri} does not answer: {brief(error)}")
     if isinstance(error, _UNAVAILABLE) or clouds.is_unreachable(error) or _asks_for_time(status):
         return StoreUnavailableError(f"The store of {uri} cannot be reached: {brief(error)}")
     if isinstance(error, PermissionError) or status in (401, 403) or code == _UNKNOWN_KEY:

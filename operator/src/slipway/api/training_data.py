@@ -62,6 +62,14 @@ class Checkpoint(
             "checkpoint.credentialsSecretName opens the place of checkpoint.uri: write that too, "
             "or leave both out to use the release's store",
         ),
+        (
+            "!has(self.credentialsSecretName) || !has(self.uri) || self.uri.startsWith('s3://')",
+            "remove checkpoint.credentialsSecretName: a claim (pvc://) needs none",
+        ),
+        (
+            "!has(self.uri) || !self.uri.matches('/[.]{1,2}(/|$)')",
+            "write a checkpoint.uri without the folders '.' and '..'",
+        ),
     ),
 ):
     """How checkpoints are kept, of a script that saves them with the helper library."""
@@ -70,16 +78,18 @@ class Checkpoint(
         Annotated[
             str,
             text(
-                "^s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*$",
-                "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net",
+                "^(s3://[a-z0-9][a-z0-9.-]+|pvc://[a-z0-9]([a-z0-9.-]*[a-z0-9])?)"
+                "(/[A-Za-z0-9._=-]+)*$",
+                "write the URI of a folder in a bucket, such as s3://bucket/checkpoints/net, or in "
+                "a claim, such as pvc://claim/net",
                 longest=512,
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Folder where they lie; the release's store by default. Jobs that name the "
-        "same folder resume from each other.",
+        description="Folder where they lie, in a bucket or a PersistentVolumeClaim; the release's "
+        "store by default. Jobs that name the same folder resume from each other.",
     )
     credentials_secret_name: DnsName | None = Field(
         default=None,
@@ -107,6 +117,13 @@ class Checkpoint(
         description="How long the store may be away before the job fails for its checkpoints, in "
         "seconds.",
     )
+
+    @property
+    def claim(self) -> str | None:
+        """The claim that they lie in; None where that is a bucket."""
+        if self.uri is None or not self.uri.startswith("pvc://"):
+            return None
+        return self.uri.removeprefix("pvc://").split("/")[0]
 
 
 class TrainingData(ApiModel):

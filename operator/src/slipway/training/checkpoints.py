@@ -19,13 +19,20 @@ SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
 """What the variables of the checkpoints' own Secret begin with in the agent, beside the store's."""
 SAVE, RESTORE = "slipway-save", "slipway-restore"
 """Names of the two volumes."""
+CLAIM = "slipway-claim"
+"""Name of the volume of the claim that checkpoints lie in; the agent alone mounts it."""
 MEMORY = "192Mi"
 """What the agent asks for with checkpoints: the store's libraries stay in its memory."""
 
 
 def volumes(job: TrainingJob) -> list[dict[str, Any]]:
     """Return the volumes between script and agent; none without checkpoints."""
-    return [empty_dir(name) for name in (SAVE, RESTORE)] if job.spec.checkpoint else []
+    wanted = job.spec.checkpoint
+    if wanted is None:
+        return []
+    claim = {"claimName": wanted.claim}
+    kept = [{"name": CLAIM, "persistentVolumeClaim": claim}] if wanted.claim else []
+    return [*(empty_dir(name) for name in (SAVE, RESTORE)), *kept]
 
 
 def trainer_mounts(job: TrainingJob) -> list[dict[str, Any]]:
@@ -37,9 +44,12 @@ def trainer_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 
 def agent_mounts(job: TrainingJob) -> list[dict[str, Any]]:
     """Return the agent's mounts."""
-    if job.spec.checkpoint is None:
+    wanted = job.spec.checkpoint
+    if wanted is None:
         return []
-    return [mount(SAVE, names.SAVE_DIR, read_only=True), mount(RESTORE, names.RESTORE_DIR)]
+    kept = [mount(CLAIM, f"{names.CLAIMS_DIR}/{wanted.claim}")] if wanted.claim else []
+    own = [mount(SAVE, names.SAVE_DIR, read_only=True), mount(RESTORE, names.RESTORE_DIR)]
+    return [*own, *kept]
 
 
 def trainer_variables(job: TrainingJob) -> dict[str, str]:
@@ -65,6 +75,7 @@ def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
         "SLIPWAY_CHECKPOINT_KEEP": str(wanted.keep),
         "SLIPWAY_CHECKPOINT_RESUME": "any" if wanted.resume else "own",
         "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(wanted.store_timeout_seconds),
+        **({"SLIPWAY_CLAIMS_DIR": names.CLAIMS_DIR} if wanted.claim else {}),
     }
 
 

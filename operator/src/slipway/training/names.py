@@ -26,6 +26,9 @@ SAVE_DIR = "/slipway/checkpoint/save"
 RESTORE_DIR = "/slipway/checkpoint/restore"
 """Where the agent puts what is restored; the script cannot write there."""
 
+CLAIMS_DIR = "/slipway/checkpoint/claims"
+"""Where the agent finds the claim that checkpoints lie in, under its name."""
+
 RENDEZVOUS_PORT = 29400
 """Port of the c10d rendezvous, torchrun's default."""
 METRICS_PORT = 9400

@@ -1,0 +1,76 @@
+"""Folders of PersistentVolumeClaims as a store: ``pvc://CLAIM/PATH``.
+
+The claims are mounted under ``SLIPWAY_CLAIMS_DIR``, each under its own name. A file gets its name
+when it is whole and on the disk; readers of other pods see all of it or nothing.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+SCHEME = "pvc"
+_PREFIX = f"{SCHEME}://"
+TRIES = 3
+"""How often a file is begun: another pod may take its folder away while that is empty."""
+
+
+class ClaimFileSystem(LocalFileSystem):  # type: ignore[misc]
+    """The claims that are mounted here; whoever fails to write one raises an error with a cause."""
+
+    protocol = (SCHEME,)
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, str) and path.startswith(_PREFIX):
+            path = f"{os.environ['SLIPWAY_CLAIMS_DIR']}/{path.removeprefix(_PREFIX)}"
+        return super()._strip_protocol(path)
+
+    def put_file(self, lpath: str, rpath: str, **_: Any) -> None:
+        """Copy a local file to a path."""
+        self._write(rpath, lambda partial: shutil.copyfile(lpath, partial))
+
+    def pipe_file(self, path: str, value: bytes, **_: Any) -> None:
+        """Write bytes to a path."""
+        self._write(path, lambda partial: partial.write_bytes(value))
+
+    def rm_file(self, path: str) -> None:
+        """Delete a file, and the folders above it that are empty then."""
+        target = Path(self._strip_protocol(path))
+        target.unlink()
+        root = Path(os.environ["SLIPWAY_CLAIMS_DIR"])
+        with contextlib.suppress(OSError):
+            for folder in target.parents:
+                if folder.parent in (root, *root.parents):
+                    break
+                folder.rmdir()
+
+    def _write(self, path: str, fill: Callable[[Path], object]) -> None:
+        target = Path(self._strip_protocol(path))
+        for tried in range(1, TRIES + 1):
+            try:
+                _write_whole(target, fill)
+            except FileNotFoundError as error:
+                if tried == TRIES:
+                    raise OSError(error.errno, str(error)) from error
+            except OSError as error:
+                raise type(error)(error.errno, str(error)) from error
+            else:
+                return
+
+
+def _write_whole(target: Path, fill: Callable[[Path], object]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".part-{target.name}")
+    try:
+        fill(partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(target)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

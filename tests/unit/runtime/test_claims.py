@@ -1,0 +1,103 @@
+"""Checkpoints in a PersistentVolumeClaim: a folder here."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_runtime import claims, store
+from slipway_runtime.checkpoint_store import Archive
+from tests.unit.runtime.saves import OWNER, save
+
+URI = "pvc://shared/teams/net"
+
+
+@pytest.fixture
+def claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mounted claim ``shared``."""
+    folder = tmp_path / "claims" / "shared"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("SLIPWAY_CLAIMS_DIR", str(folder.parent))
+    return folder
+
+
+def archive(**options: Any) -> Archive:
+    return Archive(URI, OWNER, **{"keep": 1, "own_only": False, "patience": 0.0, **options})
+
+
+def put(folder: Path, step: int, nodes: int = 1) -> str:
+    for node in reversed(range(nodes)):
+        said = save(folder / str(node), step, node=node, nodes=nodes)
+        archive().put(folder / str(node) / said.name, said)
+    assert archive().commit(said, lambda: True) is not None
+    return said.name
+
+
+def test_a_checkpoint_of_two_nodes_comes_back_as_it_was_stored(claim: Path, tmp_path: Path) -> None:
+    name = put(tmp_path, 10, nodes=2)
+    assert (claim / "teams" / "net" / name / "_manifest.json").exists()
+    found = archive().newest() or {}
+    archive().fetch(found, None, tmp_path / "restored")
+    assert (tmp_path / "restored" / "__1_0.distcp").read_text() == "shard 1 of 10"
+    assert not list(claim.rglob(".part-*"))
+
+
+def test_nothing_is_resumed_from_before_its_mark_is_there(claim: Path, tmp_path: Path) -> None:
+    assert archive().newest() is None
+    said = save(tmp_path, 10)
+    archive().put(tmp_path / said.name, said)
+    assert archive().newest() is None
+
+
+def test_the_newest_are_kept_and_no_folder_of_the_rest_is_left(claim: Path, tmp_path: Path) -> None:
+    for step in (10, 20):
+        newest = put(tmp_path / str(step), step)
+        archive().prune(newest)
+    assert [one.name for one in (claim / "teams" / "net").iterdir()] == [newest]
+
+
+def test_an_emptied_claim_itself_stays(claim: Path) -> None:
+    store.put_bytes(b"x", "pvc://shared/file")
+    store.delete("pvc://shared/file")
+    store.delete("pvc://shared/file")
+    assert claim.is_dir()
+
+
+def test_a_write_that_breaks_off_leaves_what_was_there(
+    claim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_bytes(b"old", f"{URI}/file")
+    (tmp_path / "new").write_text("new")
+
+    def break_off(source: str, target: Path) -> None:
+        Path(target).write_text("n")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", break_off)
+    with pytest.raises(store.StoreFullError, match="is full: make room"):
+        store.put_file(tmp_path / "new", f"{URI}/file")
+    assert [one.name for one in claim.rglob("*") if one.is_file()] == ["file"]
+    assert store.get_bytes(f"{URI}/file") == b"old"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ESTALE, store.StoreUnavailableError),
+        (errno.EIO, store.StoreUnavailableError),
+        (errno.EACCES, store.AccessDeniedError),
+        (errno.EROFS, store.StoreError),
+    ],
+)
+def test_what_a_volume_says_is_told_as_a_stores_word(
+    claim: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(claims, "_write_whole", fail)
+    with pytest.raises(kind):
+        store.put_bytes(b"x", f"{URI}/file")
