@@ -1,4 +1,4 @@
-"""Applying what must be new, on a real API server: it makes an object, and never takes one over."""
+"""Writes on a real API server: what must be new takes nothing over, a status stays its object's."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,9 +7,12 @@ import pytest
 
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
-from slipway.kube.errors import AlreadyExists, Rejected
+from slipway.kube.errors import AlreadyExists, NotFound, Rejected
+from slipway.kube.resources import resource_of
 from slipway.manifests import MANAGER
-from slipway.plan import Manifest
+from slipway.plan import Manifest, ObjectRef
+from tests.contract.namespaces import CRDS
+from tests.contract.operator.play import training_job
 from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
@@ -33,7 +36,10 @@ KINDS = pytest.mark.parametrize("kind", SPECS, ids=lambda kind: kind[1])
 
 @pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
-    control_plane.kubectl.run("create", "namespace", NAMESPACE)
+    admin = control_plane.kubectl
+    admin.run("create", "namespace", NAMESPACE)
+    admin.apply(CRDS)
+    admin.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     return Kubectl(control_plane.kubeconfig, NAMESPACE)
 
 
@@ -97,3 +103,47 @@ async def test_a_new_object_that_is_refused_is_told_as_such(
     bad = {**manifest(("v1", "Service"), "bad"), "spec": {"ports": []}}
     with pytest.raises(Rejected):
         await client.apply_new(bad)
+
+
+async def test_what_is_created_is_ours_to_patch_and_never_takes_over(
+    client: Client, kubectl: Kubectl
+) -> None:
+    kind = ("batch/v1", "Job")
+    made = await client.create_new(manifest(kind, "once", one="1"))
+    (entry,) = made["metadata"]["managedFields"]
+    assert (entry["manager"], entry["operation"]) == (MANAGER, "Update")
+    with pytest.raises(AlreadyExists):
+        await client.create_new(manifest(kind, "once", other="1"))
+    changed = await client.patch(ObjectRef.of(made), {"metadata": {"labels": {"one": None}}})
+    assert "one" not in changed["metadata"].get("labels", {})
+    bad = {**manifest(kind, "bad"), "spec": {"template": {"spec": POD}}}
+    with pytest.raises(Rejected):
+        await client.create_new(bad)
+
+
+async def test_a_status_is_replaced_as_a_whole_and_only_of_the_object_that_is_meant(
+    client: Client, kubectl: Kubectl
+) -> None:
+    kubectl.create(training_job())
+    live: Any = kubectl.get("trainingjob", "job")
+    ref, uid = ObjectRef.of(live), live["metadata"]["uid"]
+    before = {**live, "status": {"phase": "Running", "restarts": 1, "sourceRevision": "abc"}}
+    path = resource_of(ref).path(ref.namespace, ref.name, "status")
+    meta = {"name": ref.name, "namespace": ref.namespace, "uid": uid}
+    await client.request(
+        "patch",
+        path,
+        {**before, "metadata": meta, "spec": {}},
+        params={"fieldManager": MANAGER, "force": "true"},
+        headers={"Content-Type": "application/apply-patch+yaml"},
+    )
+    written = await client.write_status(ref, uid, {"phase": "Succeeded"})
+    assert written["status"]["phase"] == "Succeeded"
+    assert "sourceRevision" not in written["status"]
+    assert written["spec"] == live["spec"]
+    with pytest.raises(Rejected):
+        await client.write_status(ref, "another", {"phase": "Failed"})
+    assert (kubectl.get("trainingjob", "job") or {})["status"] == written["status"]
+    kubectl.run("delete", "trainingjob", "job")
+    with pytest.raises(NotFound):
+        await client.write_status(ref, uid, {"phase": "Failed"})

@@ -15,6 +15,7 @@ from tests.scale.measure import (
     Measured,
     measure,
     model_deployments,
+    plain_groups,
     plain_jobs,
     same_jobs,
     their_children,
@@ -25,7 +26,11 @@ Make = Callable[[int], Load]
 KINDS: dict[str, tuple[Make, dict[str, Make]]] = {
     "TrainingJob": (
         training_jobs,
-        {"plain Indexed Jobs": plain_jobs, "the same Jobs and Services": same_jobs},
+        {
+            "plain Indexed Jobs": plain_jobs,
+            "these, each with a Service": plain_groups,
+            "the same Jobs and Services": same_jobs,
+        },
     ),
     "ModelDeployment": (model_deployments, {"the same children": their_children}),
 }

@@ -74,6 +74,12 @@ def plain_jobs(count: int) -> Load:
     return Load(groups, _BY_KIND["Pod"], lambda row: row["status"] == "Running", pods, False)
 
 
+def plain_groups(count: int) -> Load:
+    """Return plain Indexed Jobs, each behind the Service without which its pods cannot meet."""
+    groups = [[workloads.plain_service(one), workloads.plain_job(one)] for one in range(count)]
+    return replace(plain_jobs(count), groups=groups)
+
+
 def same_jobs(count: int) -> Load:
     """Return the children of TrainingJobs, which are up when all their pods run."""
     groups = [workloads.job_children(number, Settings()) for number in range(count)]

@@ -1,14 +1,16 @@
 """What is created: the operator's own kinds, and what one would write without them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from slipway.api.model_deployment import ModelDeployment
 from slipway.api.training_job import TrainingJob
-from slipway.plan import Children, Manifest, Plan
+from slipway.plan import Children, Manifest
 from slipway.serving.planner import plan as plan_serving
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
 from slipway.training.planner import plan as plan_training
+from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
 
 NAMESPACE = "scale"
@@ -41,7 +43,10 @@ def training_job(number: int) -> Manifest:
 
 
 def plain_job(number: int) -> Manifest:
-    """Return an Indexed Job of ``NODES`` pods as one writes it by hand: one container."""
+    """Return an Indexed Job of ``NODES`` pods as one writes it by hand: one container.
+
+    Its pods have no Service, so this is the least that Kubernetes does for pods of a group.
+    """
     container = {
         "name": "trainer",
         "image": "slipway-trainer:0.1.0",
@@ -70,6 +75,17 @@ def plain_job(number: int) -> Manifest:
     }
 
 
+def plain_service(number: int) -> Manifest:
+    """Return the headless Service by which the pods of ``plain_job(number)`` can meet."""
+    name = f"job-{number}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"job": name}},
+    }
+
+
 def model_deployment(number: int) -> Manifest:
     """Return a ModelDeployment of one pod with an autoscaler."""
     return {
@@ -88,13 +104,14 @@ def job_children(number: int, settings: Settings) -> list[Manifest]:
     job = TrainingJob.model_validate(_stored(training_job(number)))
     keys = frozenset({job.spec.entrypoint or ""})
     snapshot = TrainingSnapshot(job, Children(), source_keys=keys)
-    return _orphans(plan_training(snapshot, settings, datetime.now(UTC)))
+    made = _orphans(plan_training(snapshot, settings, datetime.now(UTC)).apply)
+    return [*made, *_orphans(filter(None, [headless_service(job)]))]
 
 
 def children(number: int, settings: Settings) -> list[Manifest]:
     """Return what the operator would make of ``model_deployment(number)``, without its owner."""
     deployment = ModelDeployment.model_validate(_stored(model_deployment(number)))
-    return _orphans(plan_serving(ServingSnapshot(deployment), settings, datetime.now(UTC)))
+    return _orphans(plan_serving(ServingSnapshot(deployment), settings, datetime.now(UTC)).apply)
 
 
 def _stored(manifest: Manifest) -> Manifest:
@@ -102,10 +119,10 @@ def _stored(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": meta}
 
 
-def _orphans(plan: Plan) -> list[Manifest]:
-    """Return the children of a plan, which the garbage collector would take for left behind."""
+def _orphans(children: Iterable[Manifest]) -> list[Manifest]:
+    """Return children without their owner, whom the garbage collector would look for."""
     return [
         {**child, "metadata": {k: v for k, v in child["metadata"].items() if k != _OWNERS}}
-        for child in plan.apply
+        for child in children
         if child["kind"] != "Secret"
     ]

@@ -4,7 +4,7 @@ import copy
 import itertools
 from typing import Any
 
-from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, Rejected
 from slipway.kube.resources import Resource
 from slipway.plan import Delete, Manifest, ObjectRef
 
@@ -39,25 +39,37 @@ class FakeClient:
         self._fail("get")
         return copy.deepcopy(self.objects.get(ref))
 
-    async def apply(self, manifest: Manifest, subresource: str = "") -> Manifest:
+    async def apply(self, manifest: Manifest) -> Manifest:
         ref = ObjectRef.of(manifest)
-        self.writes.append(
-            ("apply", ref.kind + (f"/{subresource}" if subresource else ""), ref.name)
-        )
+        self.writes.append(("apply", ref.kind, ref.name))
         self._fail("apply")
         live = self.objects.get(ref)
-        if live is None and subresource:
-            raise NotFound("There is no such object.", 404)
         merged = {**(live or {}), **copy.deepcopy(manifest)}
-        if subresource and live is not None:
-            merged = {**live, "status": copy.deepcopy(manifest["status"])}
         merged["metadata"] = {**(live or {}).get("metadata", {}), **merged["metadata"]}
         return copy.deepcopy(self.put(merged))
+
+    async def write_status(self, ref: ObjectRef, uid: str, status: Any) -> Manifest:
+        self.writes.append(("status", ref.kind, ref.name))
+        self._fail("status")
+        live = self.objects.get(ref)
+        if live is None:
+            raise NotFound("There is no such object.", 404)
+        if live["metadata"]["uid"] != uid:
+            raise Rejected("The test of the uid failed.", 422)
+        return copy.deepcopy(self.put({**live, "status": copy.deepcopy(status)}))
 
     async def apply_new(self, manifest: Manifest) -> Manifest:
         if ObjectRef.of(manifest) in self.objects:
             raise AlreadyExists("the object has been modified", 409)
         return await self.apply(manifest)
+
+    async def create_new(self, manifest: Manifest) -> Manifest:
+        ref = ObjectRef.of(manifest)
+        self.writes.append(("create", ref.kind, ref.name))
+        self._fail("create")
+        if ref in self.objects:
+            raise AlreadyExists("the object exists already", 409)
+        return copy.deepcopy(self.put(copy.deepcopy(manifest)))
 
     async def patch(self, ref: ObjectRef, body: Any) -> Manifest:
         self.writes.append(("patch", ref.kind, ref.name))

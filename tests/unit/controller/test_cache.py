@@ -164,3 +164,25 @@ def test_of_a_pods_spec_only_what_is_read_is_kept() -> None:
         "containers": [{**kept, "env": [{"name": "TOKEN"}]}],
     }
     assert found["status"] == {"phase": "Running"}
+
+
+def test_of_a_job_all_is_kept_but_what_its_pods_are_made_of() -> None:
+    told = {"name": "SLIPWAY_OUTPUT_URI", "value": "s3://slipway/outputs/a"}
+    agent = {
+        "name": "agent",
+        "image": "image",
+        "env": [told, {"name": "TOKEN", "value": "secret"}],
+        "resources": {"limits": {"memory": "1Gi"}},
+    }
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"initContainers": [agent]}}
+    job = child(training_job(), "Job", "job-train", "batch/v1", status={"active": 1})
+    kept = {"name": "agent", "image": "image", "env": [told]}
+    cache = Cache()
+    cache.feed(at({**job, "spec": {"parallelism": 2, "template": template}}, 1, uid="j"))
+    found = cache.get(ObjectRef.of(job))
+    assert found is not None
+    assert found["spec"] == {
+        "parallelism": 2,
+        "template": {"spec": {"initContainers": [kept]}},
+    }
+    assert found["status"] == {"active": 1}

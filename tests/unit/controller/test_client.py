@@ -1,5 +1,6 @@
 """Requests to an API server that is slow, overloaded or away."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -123,12 +124,40 @@ async def test_a_server_that_is_away_is_unavailable(client: Client, api: ApiServ
 
 async def test_an_apply_is_forced_and_has_one_manager(api: ApiServer, client: Client) -> None:
     api.answers = [says(200, {"kind": "TrainingJob"})]
-    await client.apply(training_job(), "status")
+    await client.apply(training_job())
+    (request,) = api.requests
+    assert request.method == "PATCH"
+    assert request.path == "/apis/slipway.dev/v1alpha1/namespaces/default/trainingjobs/job"
+    assert request.content_type == "application/apply-patch+yaml"
+    assert dict(request.query) == {"fieldManager": "slipway", "force": "true"}
+
+
+async def test_a_status_is_written_as_a_whole_and_bound_to_the_uid(
+    api: ApiServer, client: Client
+) -> None:
+    api.answers = [says(200, {"kind": "TrainingJob"})]
+    await client.write_status(ObjectRef.of(training_job()), "uid-1", {"phase": "Running"})
     (request,) = api.requests
     assert request.method == "PATCH"
     assert request.path == "/apis/slipway.dev/v1alpha1/namespaces/default/trainingjobs/job/status"
-    assert request.content_type == "application/apply-patch+yaml"
-    assert dict(request.query) == {"fieldManager": "slipway", "force": "true"}
+    assert request.content_type == "application/json-patch+json"
+    assert dict(request.query) == {"fieldManager": "slipway"}
+    assert json.loads(api.bodies[0]) == [
+        {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
+        {"op": "add", "path": "/status", "value": {"phase": "Running"}},
+    ]
+
+
+async def test_what_is_created_tells_an_object_in_the_way_from_a_refusal(
+    api: ApiServer, client: Client
+) -> None:
+    job = {**training_job(), "apiVersion": "batch/v1", "kind": "Job"}
+    api.answers = [says(409, {"reason": "AlreadyExists"}), says(422, {"message": "spec: Required"})]
+    with pytest.raises(AlreadyExists):
+        await client.create_new(job)
+    with pytest.raises(Rejected, match="Required"):
+        await client.create_new(job)
+    assert {request.method for request in api.requests} == {"POST"}
 
 
 async def test_applying_what_must_be_new_tells_an_object_in_the_way_from_a_refusal(

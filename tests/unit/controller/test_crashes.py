@@ -1,6 +1,7 @@
 """A crash at any write, before or after it took effect, ends in the same state as none."""
 
 import itertools
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -42,13 +43,23 @@ class MortalClient(FakeClient):
         self.left: int | None = at
         self.after = after
 
-    async def apply(self, manifest: Manifest, subresource: str = "") -> Manifest:
+    async def apply(self, manifest: Manifest) -> Manifest:
+        return await self._perhaps(super().apply(manifest))
+
+    async def create_new(self, manifest: Manifest) -> Manifest:
+        return await self._perhaps(super().create_new(manifest))
+
+    async def write_status(self, ref: ObjectRef, uid: str, status: Any) -> Manifest:
+        return await self._perhaps(super().write_status(ref, uid, status))
+
+    async def _perhaps(self, write: Coroutine[Any, Any, Manifest]) -> Manifest:
         if self.left is not None:
             self.left -= 1
         dies, self.left = self.left == 0, None if self.left == 0 else self.left
         if dies and not self.after:
+            write.close()
             raise Crash
-        answer = await super().apply(manifest, subresource)
+        answer = await write
         if dies:
             raise Crash
         return answer

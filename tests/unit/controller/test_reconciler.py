@@ -17,7 +17,7 @@ async def test_the_first_reconcile_makes_the_children_and_writes_the_status_once
     world = World()
     outcome = await world.reconcile()
     assert outcome.result == "wrote"
-    assert world.api.writes == [("apply", "Service", "job"), ("apply", "TrainingJob/status", "job")]
+    assert world.api.writes == [("apply", "Service", "job"), ("status", "TrainingJob", "job")]
 
 
 async def test_a_reconcile_that_changes_nothing_writes_nothing() -> None:
@@ -49,6 +49,16 @@ async def test_a_field_that_is_not_desired_any_more_is_applied_once() -> None:
     assert world.api.writes == [("apply", "Service", "job")]
 
 
+async def test_a_job_is_made_once_and_never_applied_again() -> None:
+    world = World()
+    job = child(world.job, "Job", "job-train", "batch/v1", spec={"parallelism": 1})
+    world.plan = Plan(apply=(job,))
+    await world.reconcile()
+    world.plan = Plan(apply=({**job, "spec": {"parallelism": 2}},))
+    await world.reconcile()
+    assert world.api.writes == [("create", "Job", "job-train")]
+
+
 async def test_an_object_of_somebody_else_is_never_taken_over() -> None:
     world = World()
     foreign = world.service()
@@ -56,7 +66,7 @@ async def test_an_object_of_somebody_else_is_never_taken_over() -> None:
     world.api.put(foreign)
     outcome = await world.reconcile()
     assert outcome.result == "stalled"
-    assert [kind for _, kind, _ in world.api.writes] == ["TrainingJob/status"]
+    assert [what for what, *_ in world.api.writes] == ["status"]
     stalled = world.conditions()["Stalled"]
     assert (stalled["status"], stalled["reason"]) == ("True", "NameConflict")
     assert "Service named job" in stalled["message"]
@@ -97,12 +107,9 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     error: Rejected, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
-    serve = world.api.apply
 
-    async def refuse(manifest: Manifest, subresource: str = "") -> Manifest:
-        if not subresource:
-            raise error
-        return await serve(manifest, subresource)
+    async def refuse(_manifest: Manifest) -> Manifest:
+        raise error
 
     monkeypatch.setattr(world.api, "apply", refuse)
     outcome = await world.reconcile()
@@ -134,10 +141,10 @@ async def test_a_refused_child_stops_nothing_but_the_pods_that_may_need_it(
     )
     serve = world.api.apply
 
-    async def refuse(manifest: Manifest, subresource: str = "") -> Manifest:
+    async def refuse(manifest: Manifest) -> Manifest:
         if manifest["kind"] == "ConfigMap":
             raise Forbidden("exceeded quota", 403)
-        return await serve(manifest, subresource)
+        return await serve(manifest)
 
     monkeypatch.setattr(world.api, "apply", refuse)
     assert (await world.reconcile()).result == "stalled"
@@ -145,7 +152,7 @@ async def test_a_refused_child_stops_nothing_but_the_pods_that_may_need_it(
         ("apply", "Service", "job"),
         ("patch", "Job", "job-old"),
         ("delete", "ConfigMap", "job-left"),
-        ("apply", "TrainingJob/status", "job"),
+        ("status", "TrainingJob", "job"),
     ]
     assert world.conditions()["Stalled"]["message"] == "exceeded quota"
 
@@ -225,7 +232,7 @@ async def test_an_object_that_the_plan_deletes_gets_no_status() -> None:
 async def test_a_status_for_an_object_that_went_meanwhile_is_no_error(successor: str) -> None:
     world = World()
     world.plan = Plan(status={"conditions": [CREATED]})
-    world.api.failures["apply"] = Conflict("uid mismatch", 409)
+    world.api.failures["status"] = Rejected("the test of the uid failed", 422)
     del world.api.objects[world.ref]
     if successor:
         meta = {**world.job["metadata"], "uid": successor}
@@ -237,7 +244,7 @@ async def test_a_status_for_an_object_that_went_meanwhile_is_no_error(successor:
 async def test_a_conflict_over_an_object_that_is_still_there_is_tried_again() -> None:
     world = World()
     world.plan = Plan(status={"conditions": [CREATED]})
-    world.api.failures["apply"] = Conflict("the object has been modified", 409)
+    world.api.failures["status"] = Conflict("the object has been modified", 409)
     with pytest.raises(Conflict):
         await world.reconcile()
     assert world.cache.get(world.ref) is not None
@@ -277,7 +284,7 @@ async def test_counts_alone_are_written_at_most_once_in_the_interval() -> None:
     assert outcome.revisit == pytest.approx(9.0)
     world.seconds = 10.0
     await world.reconcile()
-    assert world.api.writes == [("apply", "TrainingJob/status", "job")]
+    assert world.api.writes == [("status", "TrainingJob", "job")]
 
 
 async def test_a_turned_condition_is_written_at_once() -> None:
@@ -287,23 +294,23 @@ async def test_a_turned_condition_is_written_at_once() -> None:
     turned = {**CREATED, "status": "False", "reason": "SourceNotFound"}
     world.plan = Plan(apply=world.plan.apply, status={"conditions": [turned]})
     await world.reconcile()
-    assert world.api.writes == [("apply", "TrainingJob/status", "job")]
+    assert world.api.writes == [("status", "TrainingJob", "job")]
 
 
 async def test_a_status_that_the_server_fills_in_does_not_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
-    serve = world.api.apply
+    serve = world.api.write_status
 
-    async def fill_in(manifest: Manifest, subresource: str = "") -> Manifest:
-        answer = await serve(manifest, subresource)
-        return {**answer, "status": {**answer["status"], "default": 1}} if subresource else answer
+    async def fill_in(ref: ObjectRef, uid: str, status: Manifest) -> Manifest:
+        answer = await serve(ref, uid, status)
+        return {**answer, "status": {**answer["status"], "default": 1}}
 
-    monkeypatch.setattr(world.api, "apply", fill_in)
+    monkeypatch.setattr(world.api, "write_status", fill_in)
     for _ in range(3):
         await world.reconcile()
-    assert world.api.writes == [("apply", "Service", "job"), ("apply", "TrainingJob/status", "job")]
+    assert world.api.writes == [("apply", "Service", "job"), ("status", "TrainingJob", "job")]
 
 
 async def test_events_are_recorded_after_the_status_and_not_repeated() -> None:

@@ -77,9 +77,10 @@ def test_a_single_pod_gets_no_service() -> None:
     assert not [ref for ref in cluster.objects if ref.kind == "Service"]
 
 
-def test_a_group_gets_its_service_before_its_job() -> None:
-    kinds = [manifest["kind"] for manifest in Cluster(spec(nodes=3)).plan().apply]
-    assert kinds == ["Secret", "Service", "Job"]
+def test_a_group_gets_its_service_once_its_job_is_seen() -> None:
+    cluster = Cluster(spec(nodes=3))
+    assert [manifest["kind"] for manifest in cluster.reconcile().apply] == ["Secret", "Job"]
+    assert [manifest["kind"] for manifest in cluster.plan().apply] == ["Secret", "Service"]
 
 
 def test_after_creation_source_and_store_do_not_matter_any_more() -> None:

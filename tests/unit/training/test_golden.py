@@ -135,7 +135,8 @@ SPECS: dict[str, dict[str, Any]] = {
 def children(spec: dict[str, Any]) -> list[Manifest]:
     """Return all that a job applies from its start to its archive."""
     cluster = Cluster(spec)
-    made = list(cluster.plan().apply)
+    made = list(cluster.reconcile().apply)
+    made += [one for one in cluster.plan().apply if one not in made]
     cluster.settle()
     cluster.start()
     cluster.finish_all(message=trained())

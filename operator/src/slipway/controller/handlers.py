@@ -113,7 +113,7 @@ def make_registry(
     async def login(**_: Any) -> Any:
         return kopf.AiohttpSession(server=server, aiohttp_session=make_session())
 
-    def index(body: kopf.Body, **_: Any) -> None:
+    async def index(body: kopf.Body, **_: Any) -> None:
         intake.learn(dict(body))
 
     async def event(event: Mapping[str, Any], **_: Any) -> None:

@@ -11,7 +11,7 @@ from slipway.api.conditions import timestamp
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.compare import manifest_hash, prune
-from slipway.kube.errors import Conflict, NotFound
+from slipway.kube.errors import Conflict, NotFound, Rejected
 from slipway.kube.reasons import STALLED
 from slipway.plan import Manifest, ObjectRef
 
@@ -76,7 +76,7 @@ def is_soft(observed: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
 
 
 class StatusWriter:
-    """Writes statuses by server-side apply on the status subresource."""
+    """Writes statuses, each as a whole, on the status subresource."""
 
     def __init__(
         self,
@@ -105,23 +105,17 @@ class StatusWriter:
 
     async def write(self, obj: Manifest, desired: Manifest) -> bool:
         """Write a status; tell whether the object was still there, and not a namesake."""
-        meta = obj["metadata"]
-        body = {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            "metadata": {key: meta[key] for key in ("name", "namespace", "uid")},
-            "status": desired,
-        }
+        ref, uid = ObjectRef.of(obj), obj["metadata"]["uid"]
         try:
-            answer = await self._client.apply(body, "status")
-        except (NotFound, Conflict):
+            answer = await self._client.write_status(ref, uid, desired)
+        except (NotFound, Conflict, Rejected):
             if await self._is_gone(obj):
                 return False
             raise
         self._cache.feed(answer)
         became = manifest_hash(answer.get("status") or {})
-        self._last[meta["uid"]] = (self._clock(), manifest_hash(desired), became)
-        self._last.move_to_end(meta["uid"])
+        self._last[uid] = (self._clock(), manifest_hash(desired), became)
+        self._last.move_to_end(uid)
         if len(self._last) > _MOST:
             self._last.popitem(last=False)
         return True

@@ -11,6 +11,9 @@ from slipway.kube.shared import SharedMemory
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
 
+_MADE_ONCE = frozenset({"Job"})
+"""Kinds that are created and never applied again: what may change of them is patched."""
+
 
 def _hash_of(obj: Mapping[str, Any]) -> str | None:
     found: str | None = (obj["metadata"].get("annotations") or {}).get(APPLIED_HASH)
@@ -61,7 +64,7 @@ class Writer:
         live = self._cache.get(ref)
         if live is None:
             try:
-                self._cache.feed(await self._client.apply_new(desired))
+                self._cache.feed(await self._make(desired))
             except AlreadyExists:
                 live = await self._client.get(ref)
                 if live is None:
@@ -70,9 +73,15 @@ class Writer:
                 return True
         return await self._apply_over(live, desired, owner)
 
+    async def _make(self, desired: Manifest) -> Manifest:
+        if desired["kind"] in _MADE_ONCE:
+            return await self._client.create_new(desired)
+        return await self._client.apply_new(desired)
+
     async def _apply_over(self, live: Manifest, desired: Manifest, owner: Manifest) -> bool:
         check_controller(live, owner)
-        if is_applied(live, desired) or live["metadata"].get("deletionTimestamp"):
+        made = desired["kind"] in _MADE_ONCE or is_applied(live, desired)
+        if made or live["metadata"].get("deletionTimestamp"):
             self._cache.feed(live)
             return False
         self._cache.feed(await self._client.apply(desired))

@@ -35,14 +35,16 @@ class OwnerKey:
 def slim(obj: Mapping[str, Any]) -> Manifest:
     """Return an object without what nobody reads and what weighs most.
 
-    That is metadata of whoever wrote it, and most of a pod's spec: its owner has that.
+    That is metadata of whoever wrote it, and most of the spec of a pod and of a Job's pods: their
+    owner has that.
     """
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     notes = meta.get("annotations") or {}
     if _HEAVY_ANNOTATION in notes:
         meta["annotations"] = {k: v for k, v in notes.items() if k != _HEAVY_ANNOTATION}
     rest = {**obj, "metadata": meta}
-    return {**rest, "spec": _slim_pod(obj.get("spec") or {})} if obj["kind"] == "Pod" else rest
+    slimmer = _SLIMMER.get(obj["kind"])
+    return {**rest, "spec": slimmer(obj.get("spec") or {})} if slimmer else rest
 
 
 def _slim_pod(spec: Mapping[str, Any]) -> Manifest:
@@ -59,6 +61,25 @@ def _slim_container(container: Mapping[str, Any]) -> Manifest:
     if container.get("env"):
         kept["env"] = [{"name": variable["name"]} for variable in container["env"]]
     return kept
+
+
+def _slim_job(spec: Mapping[str, Any]) -> Manifest:
+    """Return a Job's own fields, and its containers' images and the operator's variables there."""
+    pod = (spec.get("template") or {}).get("spec") or {}
+    kept: Manifest = {}
+    for group in ("initContainers", "containers"):
+        if pod.get(group):
+            kept[group] = [_told_container(container) for container in pod[group]]
+    return {**spec, "template": {"spec": kept}}
+
+
+def _told_container(container: Mapping[str, Any]) -> Manifest:
+    env = container.get("env") or ()
+    ours = [variable for variable in env if variable["name"].startswith("SLIPWAY_")]
+    return {"name": container["name"], "image": container.get("image"), "env": ours}
+
+
+_SLIMMER = {"Pod": _slim_pod, "Job": _slim_job}
 
 
 def version_of(obj: Mapping[str, Any]) -> int:

@@ -97,10 +97,10 @@ class Client:
         path = resource.path(meta["namespace"], meta["name"])
         return await self.request("put", path, body, params=_MANAGER)
 
-    async def apply(self, manifest: Manifest, subresource: str = "") -> Manifest:
+    async def apply(self, manifest: Manifest) -> Manifest:
         """Apply a manifest server-side, as the field manager of all of Slipway's writes."""
         ref = ObjectRef.of(manifest)
-        path = resource_of(ref).path(ref.namespace, ref.name, subresource)
+        path = resource_of(ref).path(ref.namespace, ref.name)
         return await self.request(
             "patch",
             path,
@@ -122,6 +122,18 @@ class Client:
         except Conflict as error:
             raise AlreadyExists(error.message, error.status) from error
 
+    async def create_new(self, manifest: Manifest) -> Manifest:
+        """Create an object that is never applied afterwards.
+
+        To the API server that is half the work of an apply: it need not tell which fields are
+        whose before there is anybody else. Raises ``AlreadyExists`` where there is one of its name.
+        """
+        ref = ObjectRef.of(manifest)
+        try:
+            return await self.create(resource_of(ref), ref.namespace, manifest)
+        except Conflict as error:
+            raise AlreadyExists(error.message, error.status) from error
+
     async def patch(self, ref: ObjectRef, body: Mapping[str, Any]) -> Manifest:
         """Patch an object by a JSON merge patch (RFC 7396)."""
         return await self.request(
@@ -130,6 +142,25 @@ class Client:
             dict(body),
             params=_MANAGER,
             headers={"Content-Type": "application/merge-patch+json"},
+        )
+
+    async def write_status(self, ref: ObjectRef, uid: str, status: Mapping[str, Any]) -> Manifest:
+        """Put a whole status in place of what is there, if the object still has the uid.
+
+        It is a JSON patch (RFC 6902), since a status has one writer: an apply would have the API
+        server sort out whose each of its fields is, at each write. Raises ``Rejected`` for another
+        uid.
+        """
+        steps = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self.request(
+            "patch",
+            resource_of(ref).path(ref.namespace, ref.name, "status"),
+            steps,
+            params=_MANAGER,
+            headers={"Content-Type": "application/json-patch+json"},
         )
 
     async def delete(self, delete: Delete) -> Manifest:

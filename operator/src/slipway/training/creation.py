@@ -86,14 +86,26 @@ def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
 
 
 def _children(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
-    return (*support(job, settings), training_job(job, settings))
+    return (*_prerequisites(job, settings), training_job(job, settings))
+
+
+def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
+    """Return what pods cannot start without."""
+    secret = store_secret(settings.store, job.metadata.namespace)
+    gang_object = gang.gang_object(job)
+    return (secret, gang_object) if gang_object else (secret,)
 
 
 def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
-    """Return what the training Job needs beside it for as long as it runs."""
-    secret = store_secret(settings.store, job.metadata.namespace)
-    optional = (headless_service(job), gang.gang_object(job))
-    return (secret, *(one for one in optional if one))
+    """Return what the training Job needs beside it for as long as it runs.
+
+    The Service is not among what comes before the Job. Pods start without it, and their launchers
+    wait for a name that it could give to no pod before; a Service that finds pods costs Kubernetes
+    one list of endpoints, where one that waits for them costs a list for each change of a pod.
+    """
+    service = headless_service(job)
+    before = _prerequisites(job, settings)
+    return (*before, service) if service else before
 
 
 def _recreated(job: TrainingJob) -> tuple[Event, ...]:
