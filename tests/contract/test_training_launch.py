@@ -34,9 +34,9 @@ def job(**fields: Any) -> dict[str, Any]:
     }
 
 
-def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
+def refusal(kubectl: Kubectl, manifest: dict[str, Any], verb: str = "apply") -> str:
     with pytest.raises(KubectlError) as refused:
-        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
+        kubectl.run(verb, "-f", "-", stdin=json.dumps(manifest))
     return str(refused.value)
 
 
@@ -164,6 +164,34 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         _overlay(shareProcessNamespace=True),
         "remove podTemplate.spec.shareProcessNamespace: the script could read the store's",
     ),
+    "an image that is no reference": (
+        {"image": "A b"},
+        "write an image reference, such as registry/name:tag",
+    ),
+    "a source at no absolute path": (
+        {"source": {"image": {"path": "app"}}},
+        "write an absolute path in the image, such as /app",
+    ),
+    "a config map of no name": (
+        {"source": {"configMap": {"name": "My Source"}}},
+        "write the name of a Kubernetes object: lower-case letters, digits, '-' and '.'",
+    ),
+    "an overlay with a subdomain": (
+        _overlay(subdomain="x"),
+        "remove podTemplate.spec.subdomain: the pods' DNS names are made from it",
+    ),
+    "an overlay with a hostname": (
+        _overlay(hostname="x"),
+        "remove podTemplate.spec.hostname: the pods' DNS names are made from it",
+    ),
+    "an overlay with a runtime class": (
+        _overlay(runtimeClassName="gvisor"),
+        "write spec.runtimeClassName instead of podTemplate.spec.runtimeClassName",
+    ),
+    "an overlay with a priority class": (
+        _overlay(priorityClassName="high"),
+        "write spec.priorityClassName instead of podTemplate.spec.priorityClassName",
+    ),
     "an overlay with a deadline": (
         _overlay(activeDeadlineSeconds=5),
         "write spec.activeDeadlineSeconds instead of podTemplate.spec.activeDeadlineSeconds",
@@ -242,13 +270,73 @@ def test_an_overlay_keeps_every_field_of_a_pod_that_it_has(kubectl: Kubectl) -> 
     assert (kubectl.get("tj", "job") or {})["spec"]["podTemplate"]["spec"] == spec
 
 
-def test_where_a_job_runs_and_what_it_reads_cannot_change(kubectl: Kubectl) -> None:
+PLACED: dict[str, tuple[Any, Any]] = {
+    "image": ("a:1", "a:2"),
+    "source": ({"configMap": {"name": "a"}}, {"configMap": {"name": "b"}}),
+    "entrypoint": ("a.py", "b.py"),
+    "args": (["--a"], ["--b"]),
+    "env": ([{"name": "A", "value": "1"}], [{"name": "A", "value": "2"}]),
+    "sharedMemory": ("1Gi", "2Gi"),
+    "podTemplate": ({"spec": {"hostNetwork": False}}, {"spec": {"hostNetwork": True}}),
+    "nodeSelector": ({"gpu": "a100"}, {"gpu": "h100"}),
+    "tolerations": ([{"key": "a", "operator": "Exists"}], [{"key": "b", "operator": "Exists"}]),
+    "topologySpread": ([{"topologyKey": "zone"}], [{"topologyKey": "host"}]),
+    "exclusiveTopologyKey": ("rack", "row"),
+    "priorityClassName": ("high", "low"),
+    "runtimeClassName": ("gvisor", "kata"),
+    "resourceClaims": (
+        [{"name": "gpu", "resourceClaimName": "a"}],
+        [{"name": "gpu", "resourceClaimName": "b"}],
+    ),
+    "queueName": ("a", "b"),
+    "checkpoint": ({"keep": 1}, {"keep": 2}),
+    "stop": ({"maxEpochs": 1}, {"maxEpochs": 2}),
+    "inputs": ([{"name": "a", "uri": "s3://a/b"}], [{"name": "a", "uri": "s3://a/c"}]),
+    "package": (
+        {"serializedFile": "a.pt", "handler": "image_classifier"},
+        {"serializedFile": "b.pt", "handler": "image_classifier"},
+    ),
+}
+"""A field's value at first, and another one."""
+DEFAULTED: dict[str, Any] = {
+    "framework": "plain",
+    "processesPerNode": 2,
+    "resources": {"requests": {"cpu": "1"}},
+    "gang": "Volcano",
+}
+"""Other values of fields that always have one."""
+
+
+def test_every_field_that_makes_the_pods_is_told_to_be_fixed(kubectl: Kubectl) -> None:
+    first = {field: values[0] for field, values in PLACED.items()}
+    second = {field: values[1] for field, values in PLACED.items()}
+    kubectl.apply(job(**first))
+    told = refusal(kubectl, job(**second, **DEFAULTED))
+    for field in (*PLACED, *DEFAULTED):
+        assert f"{field} cannot change after creation: create a new object with another" in told
+
+
+def test_every_field_that_makes_the_pods_is_told_to_stay_or_to_stay_away(kubectl: Kubectl) -> None:
+    kept = {"source", "entrypoint"}
+    first = {field: values[0] for field, values in PLACED.items() if field not in kept}
+    first["elastic"] = {"minNodes": 1, "maxNodes": 2}
     kubectl.apply(job())
-    for field, value in (
-        ("module", "train"),
-        ("nodeSelector", {"gpu": "a100"}),
-        ("podTemplate", {"spec": {"hostNetwork": True}}),
-        ("inputs", [{"name": "a", "uri": "s3://a/b"}]),
-    ):
-        changed = {"entrypoint": None, field: value} if field == "module" else {field: value}
-        assert f"{field} cannot be" in refusal(kubectl, job(**changed)).replace("change", "be")
+    told = refusal(kubectl, job(**first))
+    for field in first:
+        assert f"{field} cannot be added or removed after creation: create a new object" in told
+
+
+def test_what_is_run_can_neither_change_nor_go(kubectl: Kubectl) -> None:
+    away = "cannot be added or removed after creation: create a new object"
+    kubectl.apply(job(entrypoint=None, module="a"))
+    told = refusal(kubectl, job(source=None, entrypoint=None, module="b"), "replace")
+    assert "module cannot change after creation: create a new object with another" in told
+    assert f"source {away}" in told
+    told = refusal(kubectl, job(entrypoint="a.py"), "replace")
+    assert f"module {away}" in told
+    assert f"entrypoint {away}" in told
+    kubectl.run("delete", "tj", "job")
+    kubectl.apply(job(entrypoint=None, command=["a"]))
+    told = refusal(kubectl, job(entrypoint=None, command=["b"]), "replace")
+    assert "command cannot change after creation: create a new object with another" in told
+    assert f"command {away}" in refusal(kubectl, job(entrypoint="a.py"), "replace")
