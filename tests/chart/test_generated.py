@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ import yaml
 
 from dev import gotools
 from install import generate
+from slipway import __version__
 from tests.chart.rendering import Release, env, parse, render
 
 
@@ -66,8 +68,8 @@ def test_the_manifest_can_name_a_registry(capsys: pytest.CaptureFixture[str]) ->
     release = parse(capsys.readouterr().out)
     images = {each["image"] for each in release.containers()}
     assert images == {
-        "registry.example.com/ml/slipway-operator:0.1.0",
-        "registry.example.com/ml/slipway-store:0.1.0",
+        f"registry.example.com/ml/slipway-operator:{__version__}",
+        f"registry.example.com/ml/slipway-store:{__version__}",
     }
 
 
@@ -102,4 +104,25 @@ def test_images_are_changed_in_one_place_those_of_variables_too(tmp_path: Path) 
     images = {each["image"] for each in release.containers()}
     images |= {told["SLIPWAY_TRAINER_IMAGE"], told["SLIPWAY_SERVER_IMAGE"]}
     names = ("operator", "store", "trainer", "server")
-    assert images == {f"registry.example.com/ml/slipway-{name}:0.1.0" for name in names}
+    assert images == {f"registry.example.com/ml/slipway-{name}:{__version__}" for name in names}
+
+
+def test_a_release_has_one_version_wherever_it_is_written() -> None:
+    root, versions = generate.ROOT, r"\d+\.\d+\.\d+"
+    places = {
+        "charts/slipway/Chart.yaml": rf"^(?:appV|v)ersion: ({versions})$",
+        "images/README.md": rf"slipway-\w+:({versions})",
+        "images/runtime/pyproject.toml": rf'^version = "({versions})"$',
+        "images/runtime/src/slipway_runtime/__init__.py": rf'^__version__ = "({versions})"$',
+        "images/server/Dockerfile": rf"slipway-torch:({versions})",
+        "images/trainer/Dockerfile": rf"slipway-torch:({versions})",
+        "operator/pyproject.toml": rf'^version = "({versions})"$',
+        "pyproject.toml": rf'^version = "({versions})"$',
+    }
+    for place, pattern in places.items():
+        found = re.findall(pattern, (root / place).read_text(), re.MULTILINE)
+        assert set(found) == {__version__}, place
+    log = (root / "CHANGELOG.md").read_text()
+    released = re.search(rf"^## \[({versions})\] - ", log, re.MULTILINE)
+    assert released
+    assert released[1] == __version__

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from slipway import __version__
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import EVERYTHING, EXTERNAL_STORE, POD_MONITOR, VALUE_SETS
 
@@ -60,10 +61,10 @@ def test_images_follow_registry_tag_and_digest() -> None:
         release.one("StatefulSet", "slipway-store")["spec"]["template"]["spec"]["containers"][0],
     )
     assert operator["image"] == f"registry.example.com/ml/slipway-operator@sha256:{'a' * 64}"
-    assert store["image"] == "registry.example.com/ml/slipway-store:0.1.0"
+    assert store["image"] == f"registry.example.com/ml/slipway-store:{__version__}"
     told = env(operator)
-    assert told["SLIPWAY_TRAINER_IMAGE"] == "registry.example.com/ml/slipway-trainer:0.1.0-cuda"
-    assert told["SLIPWAY_SERVER_IMAGE"] == "other.example.com/slipway-server:0.1.0"
+    assert told["SLIPWAY_TRAINER_IMAGE"] == "registry.example.com/ml/slipway-trainer:1.2.3-cuda"
+    assert told["SLIPWAY_SERVER_IMAGE"] == f"other.example.com/slipway-server:{__version__}"
     assert {each["imagePullPolicy"] for each in release.containers()} == {"Always"}
 
 

@@ -18,7 +18,7 @@ EVERYTHING: dict[str, Any] = {
         "registry": "registry.example.com/ml/",
         "pullPolicy": "Always",
         "operator": {"digest": f"sha256:{'a' * 64}"},
-        "trainer": {"tag": "0.1.0-cuda"},
+        "trainer": {"tag": "1.2.3-cuda"},
         "server": {"registry": "other.example.com"},
     },
     "operator": {

@@ -16,6 +16,7 @@ from dev import gotools, release
 from dev.cluster import layout
 from dev.images import node, product
 from dev.shell import run
+from slipway import __version__
 from tests.cluster.support import ROOT
 from tests.cluster.test_upgrade import remove_release
 from tests.harness.cluster import Cluster
@@ -100,7 +101,7 @@ def _tags(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the READMEs' names of the images that the clone has, and the images."""
     for image in product.ensure(folder).values():
         for registry in REGISTRIES:
-            yield f"{registry}/{image.name}:0.1.0", image.reference
+            yield f"{registry}/{image.name}:{__version__}", image.reference
 
 
 def test_the_commands_of_the_readmes_work_as_they_are_written(

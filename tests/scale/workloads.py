@@ -49,7 +49,7 @@ def plain_job(number: int) -> Manifest:
     """
     container = {
         "name": "trainer",
-        "image": "slipway-trainer:0.1.0",
+        "image": Settings().trainer_image,
         "command": ["torchrun", "--nnodes=2", "/source/train.py"],
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
         "volumeMounts": [{"name": "source", "mountPath": "/source"}],

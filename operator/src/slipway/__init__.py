@@ -1,3 +1,3 @@
 """Slipway: a Kubernetes operator that takes a PyTorch model from training pod to served traffic."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

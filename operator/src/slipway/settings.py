@@ -3,6 +3,8 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from slipway import __version__
+
 
 class StoreSettings(BaseSettings):
     """The artifact store that outputs and packages go to, read from ``SLIPWAY_STORE_*``."""
@@ -38,9 +40,9 @@ class Settings(BaseSettings):
     """The operator's own namespace: its Lease lives here."""
     watch_namespaces: str = ""
     """Comma-separated namespaces to serve; empty for the whole cluster."""
-    trainer_image: str = "slipway-trainer:0.1.0"
+    trainer_image: str = f"slipway-trainer:{__version__}"
     """Image of training pods' agent and of packaging, and of the trainer where a job names none."""
-    server_image: str = "slipway-server:0.1.0"
+    server_image: str = f"slipway-server:{__version__}"
     """Image of serving pods."""
     image_pull_policy: str = Field(default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     """Pull policy of all images in pods that the operator makes."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from slipway import __version__
 from slipway.serving import reasons
 from tests.unit.serving.world import (
     World,
@@ -105,12 +106,12 @@ ABOUT_THE_POD: list[Case] = [
     (
         init_status("fetch", state=waiting("ImagePullBackOff", "Back-off")),
         reasons.IMAGE_PULL_FAILED,
-        "slipway-server:0.1.0",
+        f"slipway-server:{__version__}",
     ),
     (
         init_status("fetch", state=waiting("ErrImagePull", "not found")),
         reasons.IMAGE_PULL_FAILED,
-        "slipway-server:0.1.0",
+        f"slipway-server:{__version__}",
     ),
     (
         main_status("torchserve", state=waiting("RunContainerError", "no such device")),

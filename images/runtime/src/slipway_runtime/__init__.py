@@ -6,6 +6,6 @@ Importing it costs nothing: neither torch nor the store's libraries are loaded.
 from slipway_runtime import checkpoint
 from slipway_runtime.helper import World, init, report, should_stop
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["World", "checkpoint", "init", "report", "should_stop"]
