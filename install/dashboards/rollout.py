@@ -18,6 +18,7 @@ def dashboard() -> Dashboard:
     _now(made)
     _side_by_side(made)
     _verdicts(made)
+    _outcomes(made)
     return made
 
 
@@ -147,6 +148,35 @@ def _verdicts(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
+            "Verdicts",
+            "Analyses of the namespace that came to a verdict in an hour.",
+            "none",
+            Query(
+                "sum by (verdict) "
+                '(increase(slipway_analysis_verdicts_total{namespace="$namespace"}[1h]))',
+                "{{verdict}}",
+            ),
+            stacked=True,
+        )
+    )
+    made.with_panel(
+        graph(
+            "Smoke tests",
+            "New pods of the namespace in an hour that passed or failed their smoke test.",
+            "none",
+            Query(
+                "sum by (result) "
+                '(increase(slipway_gate_results_total{namespace="$namespace"}[1h]))',
+                "{{result}}",
+            ),
+            stacked=True,
+        )
+    )
+
+
+def _outcomes(made: Dashboard) -> None:
+    made.with_panel(
+        graph(
             "Rollouts ended",
             "Rollouts of the namespace that ended in an hour, by strategy and result.",
             "none",
@@ -170,7 +200,6 @@ def _verdicts(made: Dashboard) -> None:
                 '(slipway_rollout_duration_seconds_count{namespace="$namespace"})',
                 "{{strategy}} {{result}}",
             ),
-            span=12,
         )
     )
     made.with_panel(
@@ -179,5 +208,6 @@ def _verdicts(made: Dashboard) -> None:
             "Why rollouts of the namespace were rolled back, since the operator started.",
             {"namespace": "Namespace", "reason": "Reason", "Value": "Rollbacks"},
             Query('sum by (namespace, reason) (slipway_rollbacks_total{namespace="$namespace"})'),
+            span=24,
         )
     )
