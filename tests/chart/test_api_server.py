@@ -84,6 +84,30 @@ def test_the_api_server_takes_every_object_without_a_warning(
     kubectl.apply(objects, "--dry-run=server", "--warnings-as-errors")
 
 
+def test_the_namespace_refuses_the_same_pods_once_they_are_less_restricted(
+    kubectl: Kubectl,
+) -> None:
+    """So what the test above lets pass is restricted indeed."""
+    # No controller runs here that would make a namespace's account.
+    account = {"name": "default", "namespace": NAMESPACE}
+    kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    workloads = [
+        render().one("Deployment", "slipway"),
+        render().one("StatefulSet", "slipway-store"),
+    ]
+    for workload in workloads:
+        template = workload["spec"]["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", **template}
+        pod["metadata"] = {**template["metadata"], "name": "probe", "namespace": NAMESPACE}
+        pod["spec"] = {**template["spec"], "serviceAccountName": "default"}
+        kubectl.apply(pod, "--dry-run=server")
+        for loosened in ({"runAsNonRoot": False}, {"seccompProfile": {"type": "Unconfined"}}):
+            context = {**pod["spec"]["securityContext"], **loosened}
+            loose = {**pod, "spec": {**pod["spec"], "securityContext": context}}
+            with pytest.raises(KubectlError, match="violates PodSecurity"):
+                kubectl.apply(loose, "--dry-run=server")
+
+
 def test_the_manifest_applies_twice_and_the_second_time_changes_nothing(applied: Kubectl) -> None:
     applied.run("apply", "-f", str(MANIFEST))
     again = applied.run("apply", "-f", str(MANIFEST), "--warnings-as-errors").splitlines()
@@ -154,6 +178,11 @@ async def test_the_operators_account_reads_and_fills_no_other_secret(
         ("get", "clusterroles"),
         ("get", "leases", "-n", "kube-system"),
         ("create", "namespace", "mine"),
+        ("delete", "secret", "of-a-user", "-n", "default"),
+        ("create", "clusterrolebinding", "mine", "--clusterrole=cluster-admin", "--user=me"),
+        ("create", "rolebinding", "mine", "--clusterrole=admin", "--user=me", "-n", "default"),
+        ("create", "token", "default", "-n", "default"),
+        ("get", "pods", "-A", "--as=system:admin"),
     ):
         with pytest.raises(KubectlError, match="is forbidden"):
             operator.run(*attempt)

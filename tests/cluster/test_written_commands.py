@@ -24,9 +24,15 @@ from tests.harness.cluster import Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.alone]
 SECTIONS = {
     "README.md": ("Try it", "Install"),
-    "charts/slipway/README.md": ("Slipway's chart", "The same without Helm", "What to decide"),
+    "charts/slipway/README.md": (
+        "Slipway's chart",
+        "What the operator may do",
+        "Upgrade and uninstall",
+        "The same without Helm",
+        "What to decide",
+    ),
 }
-"""Where commands stand that somebody runs one after the other; a new one is run too."""
+"""Where commands stand, in an order in which one may run them; a new one is run too."""
 ELSEWHERE = {
     "make test": "is this very run",
 }
