@@ -44,7 +44,9 @@ REGISTRIES = (
     "registry.example.com/ml",
 )
 """The registries that the READMEs name or imply: the node has our images under their names too."""
-INSTALLS = re.compile(r"^helm install |\| kubectl apply -f -$|^kubectl apply -k ")
+INSTALLS = re.compile(
+    r"^helm install |\| kubectl apply -f -$|^kubectl apply -k |^make demo CLUSTER=current"
+)
 """Commands that install the release, on a cluster that has none."""
 
 
