@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 
 from slipway.envoy import Condition, Split, Sticky, route_file, to_text
+from slipway.envoy.clusters import IDLE_SECONDS
+from slipway.serving.rollout.machine import ROUTES_GRACE_SECONDS
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 
 
@@ -38,6 +40,11 @@ class Slots:
 
     async def _updates(self) -> str:
         return await self.stable.admin("/stats?filter=^http.http.rds.slipway.update_success$")
+
+    async def connections(self) -> int:
+        """Return how many connections the stable pod's Envoy holds to the other slot."""
+        text = await self.stable.admin("/stats?filter=^cluster.other.upstream_cx_active$")
+        return int(text.rsplit(":", 1)[1])
 
     def seen(self) -> tuple[int, int]:
         """Return how many requests the two TorchServes have seen: stable, candidate."""
@@ -72,6 +79,23 @@ async def ask(pod: Pod, times: int, **headers: str) -> Counter[int]:
 
     await asyncio.gather(*(some(times // 16) for _ in range(16)), some(times % 16))
     return codes
+
+
+async def test_no_connection_to_a_revision_is_left_when_the_next_one_may_have_its_slot(
+    tmp_path: Path,
+) -> None:
+    """A connection to a Service leads to the pod that it was opened to, whoever comes there."""
+    async with two_slots(tmp_path) as slots:
+        await slots.split(weight=50)
+        await ask(slots.stable, 64)
+        assert await slots.connections() > 0
+        await slots.split(target=None, weight=0)
+
+        async def all_closed() -> bool:
+            return await slots.connections() == 0
+
+        await eventually(all_closed, "all connections to the other slot are closed")
+    assert IDLE_SECONDS < ROUTES_GRACE_SECONDS
 
 
 @pytest.mark.parametrize("weight", [1, 10, 50, 99])

@@ -23,6 +23,9 @@ FORWARDED = "x-slipway-forwarded"
 WORKER_READY = '"status": "READY"'
 """What TorchServe writes once for each worker that has loaded the model (GET /models/NAME)."""
 
+IDLE_SECONDS = 3
+"""How long an unused connection to the other slot is kept. It leads to the pod that it was opened
+to, and must be gone before a pod of another revision comes to that slot."""
 CHECK_SECONDS = 2
 MAX_PENDING = 4096
 """TorchServe's own job queue, not Envoy, is to be the one that refuses work."""
@@ -58,7 +61,7 @@ def other_cluster() -> dict[str, Any]:
         "original_dst_lb_config": {"use_http_header": True, "http_header_name": FORWARDED},
         "connect_timeout": seconds(1),
         "circuit_breakers": _limits(),
-        "typed_extension_protocol_options": _http1(),
+        "typed_extension_protocol_options": _http1(idle_timeout=seconds(IDLE_SECONDS)),
     }
 
 
@@ -114,6 +117,8 @@ def _loopback(name: str, port: int) -> dict[str, Any]:
     }
 
 
-def _http1() -> dict[str, Any]:
+def _http1(**common: Any) -> dict[str, Any]:
+    """Return the options of HTTP/1.1; ``common`` are those that all versions have."""
     name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {name: typed(name, explicit_http_config={"http_protocol_options": {}})}
+    more = {"common_http_protocol_options": common} if common else {}
+    return {name: typed(name, explicit_http_config={"http_protocol_options": {}}, **more)}

@@ -10,6 +10,7 @@ from slipway.api.rollout_status import RolloutStatus, SlotName
 from slipway.manifests import REVISION, child
 from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.serving import names
+from slipway.serving.rollout.candidate import leaving
 from slipway.serving.slots import BLUE, GREEN, Slot, other_slot, slot_of
 
 SLOT_PORT = 80
@@ -85,12 +86,12 @@ def _led_to(
     deployment: ModelDeployment, children: Children, state: RolloutStatus
 ) -> dict[SlotName, str]:
     """Return the revision that each slot's Service leads to, for the slots that need one."""
-    candidate, active = state.candidate, state.active_slot
+    candidate, active, retired = state.candidate, state.active_slot, state.retired
+    last = leaving(state)
+    if last is not None:
+        return {last.slot: last.revision}
     if candidate is not None and candidate.slot != active:
         return {candidate.slot: candidate.revision}
-    retired = state.retired
-    if retired is not None and not retired.was_stable:
-        return {retired.slot: retired.revision}
     serving = candidate.revision if candidate is not None else state.stable_revision
     sends = (candidate is not None and candidate.promoted) or retired is not None
     return {active: serving} if sends and serving else {}

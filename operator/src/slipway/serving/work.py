@@ -14,7 +14,12 @@ from slipway.serving.containers import credentials_secret
 from slipway.serving.look import Look
 from slipway.serving.progress import Progress, live_revision
 from slipway.serving.revision import Revision
-from slipway.serving.rollout.candidate import desired_replicas, in_place, programme_for
+from slipway.serving.rollout.candidate import (
+    desired_replicas,
+    in_place,
+    leaving,
+    programme_for,
+)
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.service import rollout_services, service, unwanted_services
 from slipway.serving.slots import Slot, other_slot
@@ -56,9 +61,11 @@ class Work:
 
     @property
     def beside(self) -> str | None:
-        """The revision that is tried in the spare slot."""
+        """The revision that is tried in the spare slot; none while another one is leaving it."""
         candidate = self.state.candidate
         tried = candidate is not None and candidate.slot != self.state.active_slot
+        if leaving(self.state) is not None:
+            return None
         return candidate.revision if candidate and tried else None
 
     def live(self, slot: Slot) -> Manifest | None:

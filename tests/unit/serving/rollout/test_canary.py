@@ -190,7 +190,7 @@ def test_a_second_change_starts_over_from_stable() -> None:
     assert (candidate(world)["weight"], candidate(world)["step"]) == (0, 0)
     assert "weighted_clusters" not in routes(world, stable)
     assert rollout_of(world)["history"][0]["outcome"] == "Superseded"
-    world.run()
+    world.run(seconds=11)
     assert candidate(world)["weight"] == 20
     assert rollout_of(world)["stableRevision"] == stable
 

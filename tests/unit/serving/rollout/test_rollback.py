@@ -14,6 +14,7 @@ from tests.unit.serving.rollout.progressive import (
     rollout_of,
     routes,
     served_slot,
+    service,
     serving,
 )
 from tests.unit.serving.world import World, fetch_word, init_status, terminated
@@ -237,6 +238,49 @@ def test_another_change_after_a_rollback_is_tried() -> None:
     world.annotations["slipway.dev/rollout-abort"] = candidate(world)["revision"]
     world.run()
     world.change(model=model("third"))
-    world.run()
+    world.run(seconds=11)
     assert "failed" not in rollout_of(world)
     assert candidate(world)["weight"] == 20
+
+
+def led_to(world: World) -> tuple[str, str]:
+    """Return the revisions of the green slot's pods and of those that its Service leads to."""
+    labels = world.deployment("green")["spec"]["template"]["metadata"]["labels"]
+    selector = service(world, "web-green")["spec"]["selector"]
+    return labels["slipway.dev/revision"], selector["slipway.dev/revision"]
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_the_next_candidate_gets_the_slot_once_no_request_is_on_its_way_to_the_one_before(
+    aborted: bool,
+) -> None:
+    world = start()
+    first = candidate(world)["revision"]
+    if aborted:
+        world.annotations["slipway.dev/rollout-abort"] = first
+        world.reconcile()
+    world.change(model=model("third"))
+    world.reconcile()
+    third = candidate(world)["revision"]
+    assert third != first
+    assert led_to(world) == (first, first)
+    world.run()
+    assert led_to(world) == (first, first)
+    assert candidate(world)["weight"] == 0
+    world.run(seconds=11)
+    assert led_to(world) == (third, third)
+    assert candidate(world)["weight"] == 20
+
+
+def test_a_candidate_that_never_had_pods_leaves_the_grace_to_the_one_before() -> None:
+    world = start()
+    first = candidate(world)["revision"]
+    world.change(model=model("third"))
+    world.run()
+    world.change(model=model("fourth"))
+    world.run()
+    assert led_to(world) == (first, first)
+    fourth = candidate(world)["revision"]
+    world.run(seconds=11)
+    assert led_to(world) == (fourth, fourth)
+    assert rollout_of(world)["history"][0]["outcome"] == "Superseded"

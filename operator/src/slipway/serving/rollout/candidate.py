@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from slipway.api.rollout_status import Candidate, RolloutStatus
+from slipway.api.rollout_status import Candidate, Retired, RolloutStatus
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.steps import DIRECT, Programme, Promote, SetReplicas, SetWeight, Step
 
@@ -24,6 +24,15 @@ def in_place(state: RolloutStatus) -> bool:
     if candidate is None:
         return False
     return candidate.slot == state.active_slot and not candidate.promoted
+
+
+def leaving(state: RolloutStatus) -> Retired | None:
+    """Return the dropped candidate that requests may still be on their way to, if there is one.
+
+    Its slot is its own until then: what was sent to it must not come to another revision.
+    """
+    retired = state.retired
+    return None if retired is None or retired.was_stable else retired
 
 
 def programme_for(candidate: Candidate, seen: Seen) -> Programme:

@@ -17,6 +17,7 @@ from slipway.serving.rollout.candidate import (
     changed,
     desired_replicas,
     in_place,
+    leaving,
     programme_for,
 )
 from slipway.serving.rollout.failure import Failure, failure_of
@@ -111,7 +112,7 @@ def adopt(state: RolloutStatus, seen: Seen) -> RolloutStatus:
         return _updated(state, candidate=changed(new, slot=state.active_slot))
     elif seen.programme is not None:
         new = _fresh(new, seen, seen.programme)
-    return _updated(state, candidate=new, retired=None)
+    return _updated(state, candidate=new, retired=leaving(state))
 
 
 def _was_stable_just_now(state: RolloutStatus, seen: Seen, wanted: str) -> bool:
@@ -224,7 +225,8 @@ def _dropped(
         stable_slot = other_slot(candidate.slot)
         until = timestamp(seen.now + timedelta(seconds=ROUTES_GRACE_SECONDS))
         changes["active_slot"] = stable_slot
-        changes["retired"] = Retired(revision=candidate.revision, slot=candidate.slot, until=until)
+        last = Retired(revision=candidate.revision, slot=candidate.slot, until=until)
+        changes["retired"] = leaving(state) or last
     return _updated(state, **changes)
 
 
