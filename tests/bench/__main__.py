@@ -26,10 +26,16 @@ def _serve(cluster: Cluster, space: Space) -> int:
     toy.apply(space, "bench", toy.put(cluster), NETWORK="1")
     space.wait_until_ready("bench")
     (pod,) = space.pods("slipway.dev/model-deployment=bench")
-    (envoy,) = (
-        one for one in processes_of(pod) if Path(f"/proc/{one}/exe").resolve().name == "envoy"
-    )
+    (envoy,) = filter(_is_envoy, processes_of(pod))
     return envoy
+
+
+def _is_envoy(process: int) -> bool:
+    """Tell whether a process runs Envoy's program; one that has ended does not."""
+    try:
+        return Path(f"/proc/{process}/exe").readlink().name == "envoy"
+    except OSError:
+        return False
 
 
 def _measure(rounds: int, seconds: float) -> Price:

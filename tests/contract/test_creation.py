@@ -5,19 +5,21 @@ from typing import Any
 
 import pytest
 
+from slipway.kube.apply import Writer
+from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
 from slipway.kube.errors import AlreadyExists, NotFound, Rejected
 from slipway.kube.resources import resource_of
 from slipway.manifests import MANAGER
-from slipway.plan import Manifest, ObjectRef
+from slipway.plan import Manifest, ObjectRef, Patch
 from tests.contract.namespaces import CRDS
 from tests.contract.operator.play import training_job
 from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
 NAMESPACE = "creation"
-POD = {"containers": [{"name": "main", "image": "image"}]}
+POD: dict[str, Any] = {"containers": [{"name": "main", "image": "image"}]}
 SELECTOR = {"matchLabels": {"app": "one"}}
 TEMPLATE = {"metadata": {"labels": {"app": "one"}}, "spec": POD}
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "one"}
@@ -32,6 +34,10 @@ SPECS: dict[tuple[str, str], Manifest] = {
     },
 }
 KINDS = pytest.mark.parametrize("kind", SPECS, ids=lambda kind: kind[1])
+APPLIED = pytest.mark.parametrize(
+    "kind", [kind for kind in SPECS if kind[1] != "Job"], ids=lambda kind: kind[1]
+)
+"""The kinds that are applied once they are there: a Job is never."""
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +61,72 @@ def manifest(kind: tuple[str, str], name: str, **labels: str) -> Manifest:
     return {"apiVersion": kind[0], "kind": kind[1], "metadata": meta, **SPECS[kind]}
 
 
-@KINDS
+OWNER: dict[str, Any] = {
+    "kind": "ModelDeployment",
+    "metadata": {"name": "owner", "uid": "uid-of-owner"},
+}
+
+
+def child(kind: tuple[str, str], name: str, **labels: str) -> Manifest:
+    made = manifest(kind, name, **labels)
+    reference = {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "controller": True,
+        **OWNER["metadata"],
+    }
+    return {**made, "metadata": {**made["metadata"], "ownerReferences": [reference]}}
+
+
+@APPLIED
 async def test_a_new_object_is_made_as_an_apply_makes_it(
     kind: tuple[str, str], client: Client, kubectl: Kubectl
 ) -> None:
-    made = await client.apply_new(manifest(kind, "new", one="1", two="2"))
+    writer = Writer(client, Cache())
+    assert await writer.apply(child(kind, "new", one="1", two="2"), OWNER)
+    made: Any = kubectl.get(kind[1], "new")
     assert "deletionGracePeriodSeconds" not in made["metadata"]
-    (entry,) = made["metadata"]["managedFields"]
-    assert (entry["manager"], entry["operation"]) == (MANAGER, "Apply")
-    applied = await client.apply(manifest(kind, "new", one="1"))
+    assert await writer.apply(child(kind, "new", one="1"), OWNER)
+    applied: Any = kubectl.get(kind[1], "new")
     assert applied["metadata"]["labels"] == {"one": "1"}
     assert applied["metadata"]["uid"] == made["metadata"]["uid"]
+    assert applied.get("spec") == made.get("spec")
+
+
+async def test_what_is_not_asked_for_any_more_goes_and_replicas_stay(
+    client: Client, kubectl: Kubectl
+) -> None:
+    kind, writer = ("apps/v1", "Deployment"), Writer(client, Cache())
+    limited = child(kind, "limited")
+    limits = {"limits": {"cpu": "1"}}
+    pod = {"containers": [{**POD["containers"][0], "resources": limits}]}
+    spec = {**limited["spec"], "template": {**TEMPLATE, "spec": pod}}
+    await writer.apply({**limited, "spec": spec}, OWNER)
+    await writer.patch(Patch(ObjectRef.of(limited), {"spec": {"replicas": 3}}))
+    await writer.apply(limited, OWNER)
+    live: Any = kubectl.get("Deployment", "limited")
+    assert live["spec"]["template"]["spec"]["containers"][0]["resources"] == {}
+    assert live["spec"]["replicas"] == 3
+    await writer.apply({**limited, "spec": {**limited["spec"], "paused": True}}, OWNER)
+    await writer.apply(limited, OWNER)
+    live = kubectl.get("Deployment", "limited")
+    assert "paused" not in live["spec"]
+    assert live["spec"]["replicas"] == 3
+
+
+async def test_a_port_that_changes_leaves_none_behind(client: Client, kubectl: Kubectl) -> None:
+    kind, writer = ("v1", "Service"), Writer(client, Cache())
+    wanted = child(kind, "ported")
+    await writer.apply(wanted, OWNER)
+    await writer.apply({**wanted, "spec": {"ports": [{"port": 81}]}}, OWNER)
+    live: Any = kubectl.get("Service", "ported")
+    assert [port["port"] for port in live["spec"]["ports"]] == [81]
+
+
+async def test_a_field_that_the_kind_lacks_is_refused(client: Client, kubectl: Kubectl) -> None:
+    typo = manifest(("v1", "Service"), "typo")
+    with pytest.raises(Rejected, match="sessionAfinity"):
+        await client.create_new({**typo, "spec": {**typo["spec"], "sessionAfinity": "None"}})
 
 
 @KINDS
@@ -75,7 +136,7 @@ async def test_an_object_that_is_there_stays_as_it_is(
     kubectl.create(manifest(kind, "there"))
     before: Any = kubectl.get(kind[1], "there")
     with pytest.raises(AlreadyExists):
-        await client.apply_new(manifest(kind, "there", ours="1"))
+        await client.create_new(manifest(kind, "there", ours="1"))
     assert kubectl.get(kind[1], "there") == before
 
 
@@ -91,7 +152,7 @@ async def test_an_object_that_goes_stays_as_it_is(
     kubectl.run("delete", kind[1], name, f"--cascade={cascade}", "--wait=false")
     before: Any = kubectl.get(kind[1], name)
     with pytest.raises(AlreadyExists):
-        await client.apply_new(manifest(kind, name, ours="1"))
+        await client.create_new(manifest(kind, name, ours="1"))
     assert kubectl.get(kind[1], name) == before
     patch = '{"metadata":{"finalizers":null}}'
     kubectl.run("patch", kind[1], name, "--type=merge", f"--patch={patch}")
@@ -102,7 +163,7 @@ async def test_a_new_object_that_is_refused_is_told_as_such(
 ) -> None:
     bad = {**manifest(("v1", "Service"), "bad"), "spec": {"ports": []}}
     with pytest.raises(Rejected):
-        await client.apply_new(bad)
+        await client.create_new(bad)
 
 
 async def test_what_is_created_is_ours_to_patch_and_never_takes_over(

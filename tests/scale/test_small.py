@@ -41,7 +41,7 @@ def test_a_job_costs_two_children_and_a_status_until_it_runs(
     assert shared["get", "secrets"] + found.pop(("get", "configmaps"), 0) <= COUNT
     statuses = found.pop(("patch", "trainingjobs/status"))
     assert COUNT <= statuses <= 2 * COUNT
-    assert found == {("patch", "services"): COUNT, ("create", "jobs"): COUNT}
+    assert found == {("create", "services"): COUNT, ("create", "jobs"): COUNT}
 
 
 def test_a_deployment_costs_its_children_and_two_statuses_until_it_is_ready(
@@ -52,6 +52,6 @@ def test_a_deployment_costs_its_children_and_two_statuses_until_it_is_ready(
     assert found.pop(("get", "secrets"), 0) <= COUNT
     statuses = found.pop(("patch", "modeldeployments/status"))
     assert 2 * COUNT <= statuses <= 4 * COUNT
-    assert found.pop(("patch", "configmaps")) == 2 * COUNT
+    assert found.pop(("create", "configmaps")) == 2 * COUNT
     assert set(found.values()) == {COUNT}
-    assert {verb for verb, _ in found} == {"patch"}
+    assert {verb for verb, _ in found} == {"create"}

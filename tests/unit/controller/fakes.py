@@ -58,17 +58,12 @@ class FakeClient:
             raise Rejected("The test of the uid failed.", 422)
         return copy.deepcopy(self.put({**live, "status": copy.deepcopy(status)}))
 
-    async def apply_new(self, manifest: Manifest) -> Manifest:
-        if ObjectRef.of(manifest) in self.objects:
-            raise AlreadyExists("the object has been modified", 409)
-        return await self.apply(manifest)
-
     async def create_new(self, manifest: Manifest) -> Manifest:
         ref = ObjectRef.of(manifest)
-        self.writes.append(("create", ref.kind, ref.name))
-        self._fail("create")
         if ref in self.objects:
             raise AlreadyExists("the object exists already", 409)
+        self.writes.append(("create", ref.kind, ref.name))
+        self._fail("create")
         return copy.deepcopy(self.put(copy.deepcopy(manifest)))
 
     async def patch(self, ref: ObjectRef, body: Any) -> Manifest:

@@ -160,19 +160,6 @@ async def test_what_is_created_tells_an_object_in_the_way_from_a_refusal(
     assert {request.method for request in api.requests} == {"POST"}
 
 
-async def test_applying_what_must_be_new_tells_an_object_in_the_way_from_a_refusal(
-    api: ApiServer, client: Client
-) -> None:
-    api.answers = [
-        says(409, {"message": "the object has been modified"}),
-        says(422, {"message": "spec.ports: Required"}),
-    ]
-    with pytest.raises(AlreadyExists):
-        await client.apply_new(training_job())
-    with pytest.raises(Rejected, match="Required"):
-        await client.apply_new(training_job())
-
-
 async def test_a_delete_is_bound_to_the_uid_and_runs_in_the_background(
     api: ApiServer, client: Client
 ) -> None:

@@ -11,15 +11,15 @@ async def test_a_namesake_that_came_meanwhile_gets_no_status_and_no_events_of_it
     world = World()
     event = Event("Normal", "Created", "It is there.")
     world.plan = Plan(apply=(world.service(),), status={"conditions": [CREATED]}, events=(event,))
-    apply = world.api.apply
+    create = world.api.create_new
 
-    async def apply_while_the_object_is_replaced(manifest):  # type: ignore[no-untyped-def]
+    async def create_while_the_object_is_replaced(manifest):  # type: ignore[no-untyped-def]
         job = training_job()
         meta = {**job["metadata"], "uid": "another"}
         world.cache.feed(world.api.put({**job, "metadata": meta}))
-        return await apply(manifest)
+        return await create(manifest)
 
-    world.api.apply = apply_while_the_object_is_replaced  # type: ignore[method-assign]
+    world.api.create_new = create_while_the_object_is_replaced  # type: ignore[method-assign]
     await world.reconcile()
     assert ("status", "TrainingJob", "job") not in world.api.writes
     assert world.api.events == []

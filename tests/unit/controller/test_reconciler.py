@@ -17,7 +17,7 @@ async def test_the_first_reconcile_makes_the_children_and_writes_the_status_once
     world = World()
     outcome = await world.reconcile()
     assert outcome.result == "wrote"
-    assert world.api.writes == [("apply", "Service", "job"), ("status", "TrainingJob", "job")]
+    assert world.api.writes == [("create", "Service", "job"), ("status", "TrainingJob", "job")]
 
 
 async def test_a_reconcile_that_changes_nothing_writes_nothing() -> None:
@@ -111,7 +111,7 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     async def refuse(_manifest: Manifest) -> Manifest:
         raise error
 
-    monkeypatch.setattr(world.api, "apply", refuse)
+    monkeypatch.setattr(world.api, "create_new", refuse)
     outcome = await world.reconcile()
     assert outcome.trouble is not None
     assert world.conditions()["Stalled"]["reason"] == reason
@@ -139,17 +139,17 @@ async def test_a_refused_child_stops_nothing_but_the_pods_that_may_need_it(
         patch=(Patch(ObjectRef.of(job), {"spec": {"suspend": True}}),),
         delete=(Delete(ObjectRef.of(gone), gone["metadata"]["uid"]),),
     )
-    serve = world.api.apply
+    serve = world.api.create_new
 
     async def refuse(manifest: Manifest) -> Manifest:
         if manifest["kind"] == "ConfigMap":
             raise Forbidden("exceeded quota", 403)
         return await serve(manifest)
 
-    monkeypatch.setattr(world.api, "apply", refuse)
+    monkeypatch.setattr(world.api, "create_new", refuse)
     assert (await world.reconcile()).result == "stalled"
     assert world.api.writes == [
-        ("apply", "Service", "job"),
+        ("create", "Service", "job"),
         ("patch", "Job", "job-old"),
         ("delete", "ConfigMap", "job-left"),
         ("status", "TrainingJob", "job"),
@@ -168,7 +168,7 @@ async def test_a_child_that_was_gone_before_it_was_deleted_is_followed_up_at_onc
 
 async def test_an_api_server_that_is_away_changes_nothing_and_is_left_to_the_back_off() -> None:
     world = World()
-    world.api.failures["apply"] = Unavailable("connection refused")
+    world.api.failures["create"] = Unavailable("connection refused")
     with pytest.raises(Unavailable):
         await world.reconcile()
     assert world.conditions() == {}
@@ -310,7 +310,7 @@ async def test_a_status_that_the_server_fills_in_does_not_loop(
     monkeypatch.setattr(world.api, "write_status", fill_in)
     for _ in range(3):
         await world.reconcile()
-    assert world.api.writes == [("apply", "Service", "job"), ("status", "TrainingJob", "job")]
+    assert world.api.writes == [("create", "Service", "job"), ("status", "TrainingJob", "job")]
 
 
 async def test_events_are_recorded_after_the_status_and_not_repeated() -> None:

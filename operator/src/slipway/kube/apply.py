@@ -1,5 +1,6 @@
 """Carrying out what a plan asks for, with no more writes than it takes."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,12 +8,17 @@ from slipway.kube.cache import Cache, controller_of
 from slipway.kube.client import Client
 from slipway.kube.compare import APPLIED_HASH, contains, manifest_hash, with_data, with_hash
 from slipway.kube.errors import AlreadyExists, Conflict, NameConflict, NotFound, Unavailable
+from slipway.kube.ownership import as_applied
 from slipway.kube.shared import SharedMemory
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
 
 _MADE_ONCE = frozenset({"Job"})
 """Kinds that are created and never applied again: what may change of them is patched."""
+_TRIES = 3
+"""How often the owners of a child's fields are written where others change it meanwhile."""
+_MOST = 4096
+"""How many children are remembered as applied."""
 
 
 def _hash_of(obj: Mapping[str, Any]) -> str | None:
@@ -52,6 +58,7 @@ class Writer:
         self._client = client
         self._cache = cache
         self._shared = SharedMemory(cache)
+        self._owned: OrderedDict[str, None] = OrderedDict()
 
     async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
         """Apply one manifest: a Secret is shared by its namespace, all else is a child.
@@ -64,7 +71,7 @@ class Writer:
         live = self._cache.get(ref)
         if live is None:
             try:
-                self._cache.feed(await self._make(desired))
+                self._cache.feed(await self._client.create_new(desired))
             except AlreadyExists:
                 live = await self._client.get(ref)
                 if live is None:
@@ -73,19 +80,42 @@ class Writer:
                 return True
         return await self._apply_over(live, desired, owner)
 
-    async def _make(self, desired: Manifest) -> Manifest:
-        if desired["kind"] in _MADE_ONCE:
-            return await self._client.create_new(desired)
-        return await self._client.apply_new(desired)
-
     async def _apply_over(self, live: Manifest, desired: Manifest, owner: Manifest) -> bool:
         check_controller(live, owner)
         made = desired["kind"] in _MADE_ONCE or is_applied(live, desired)
         if made or live["metadata"].get("deletionTimestamp"):
             self._cache.feed(live)
             return False
+        await self._own(live)
         self._cache.feed(await self._client.apply(desired))
         return True
+
+    async def _own(self, child: Manifest) -> None:
+        """Have what was created count as applied, so that an apply takes away what is not wanted.
+
+        Raises ``Conflict`` where others change the child again and again.
+        """
+        uid = child["metadata"]["uid"]
+        if uid in self._owned:
+            return
+        for left in reversed(range(_TRIES)):
+            try:
+                await self._write_owners(ObjectRef.of(child))
+                break
+            except Conflict:
+                if not left:
+                    raise
+        self._owned[uid] = None
+        if len(self._owned) > _MOST:
+            self._owned.popitem(last=False)
+
+    async def _write_owners(self, ref: ObjectRef) -> None:
+        meta = (await self._client.get(ref) or {}).get("metadata") or {}
+        entries = as_applied(meta.get("managedFields") or ())
+        if entries is not None:
+            version = meta["resourceVersion"]
+            body = {"metadata": {"managedFields": entries, "resourceVersion": version}}
+            await self._client.patch(ref, body)
 
     async def _apply_shared(self, manifest: Manifest, owner: Manifest) -> bool:
         """Apply a Secret unless the namespace has one of its own under that name."""

@@ -21,8 +21,8 @@ _RETRY_WAITS = (0.2, 1.0)
 """Waits in seconds before a request is tried again; after that the caller's own back-off rules."""
 _LONGEST_WAIT = 5.0
 _JSON = "application/json"
-_NO_OBJECTS_VERSION = "1"
 _MANAGER = {"fieldManager": MANAGER}
+_STRICTLY = {**_MANAGER, "fieldValidation": "Strict"}
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 
@@ -109,28 +109,18 @@ class Client:
             headers={"Content-Type": "application/apply-patch+yaml"},
         )
 
-    async def apply_new(self, manifest: Manifest) -> Manifest:
-        """Apply the manifest of an object that must not exist yet.
-
-        Raises ``AlreadyExists``, and leaves the object alone, where there is one of its name,
-        whosever it is. The manifest names a version that no object has, since etcd's first write
-        is its second: that binds an update, and not a creation.
-        """
-        meta = {**manifest["metadata"], "resourceVersion": _NO_OBJECTS_VERSION}
-        try:
-            return await self.apply({**manifest, "metadata": meta})
-        except Conflict as error:
-            raise AlreadyExists(error.message, error.status) from error
-
     async def create_new(self, manifest: Manifest) -> Manifest:
-        """Create an object that is never applied afterwards.
+        """Create an object that must not exist yet; a field that its kind lacks is refused.
 
         To the API server that is half the work of an apply: it need not tell which fields are
-        whose before there is anybody else. Raises ``AlreadyExists`` where there is one of its name.
+        whose before there is anybody else. `slipway.kube.ownership` has them count as applied.
+        Raises ``AlreadyExists``, and leaves the object alone, where there is one of its name,
+        whosever it is.
         """
         ref = ObjectRef.of(manifest)
+        path = resource_of(ref).path(ref.namespace)
         try:
-            return await self.create(resource_of(ref), ref.namespace, manifest)
+            return await self.request("post", path, manifest, params=_STRICTLY)
         except Conflict as error:
             raise AlreadyExists(error.message, error.status) from error
 
