@@ -21,7 +21,7 @@ test: tools lint ## All set-up, then every test but the long ones
 	@$(DEV) up
 	@$(BIN)/pytest -m "not long and not image" --numprocesses=2 --dist=loadscope
 
-test-long: tools env ## Upgrades and removals of the release, and the READMEs' commands
+test-long: tools env ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
 	@$(DEV) images
 	@$(DEV) up
 	@$(BIN)/pytest -m long tests/cluster
@@ -39,7 +39,7 @@ test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster
 
 soak: env ## Lose no request of 100,000 while pods and traffic move
-	@SLIPWAY_SOAK_REQUESTS=100000 $(BIN)/pytest tests/cluster/test_soak.py
+	@SLIPWAY_SOAK_REQUESTS=100000 SLIPWAY_SOAK_RATE=150 $(BIN)/pytest -s tests/cluster/test_soak.py
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale

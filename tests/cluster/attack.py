@@ -29,11 +29,15 @@ class Answers:
     ``endings`` are HTTP status codes as text or, without an answer, what went wrong; ``bodies``
     are the good answers' texts; ``times`` their times in seconds, in the order of sending.
     ``sender_cpu`` is the processor time in seconds that sending took.
+    ``moments`` are when all requests were sent and ``losses`` when those that got no 200 were, with
+    their endings; both in seconds since 1970.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    losses: list[tuple[float, str]] = field(default_factory=list)
     seconds: float = 0.0
     sender_cpu: float = 0.0
 
@@ -57,6 +61,8 @@ class Answers:
         self.endings += other.endings
         self.bodies += other.bodies
         self.times += other.times
+        self.moments += other.moments
+        self.losses += other.losses
         self.seconds += other.seconds
         self.sender_cpu += other.sender_cpu
 
@@ -129,14 +135,14 @@ def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:
 
 
 @contextmanager
-def attacking(target: Target, rate: float) -> Iterator[Answers]:
+def attacking(target: Target, rate: float, *options: str) -> Iterator[Answers]:
     """Send requests at a steady rate until the block ends; then the account is complete."""
     gotools.ensure(["vegeta"])
     answers = Answers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pace = (f"-rate={round(rate)}/1s", "-duration=0")
-        process = subprocess.Popen(target.command(folder, *pace))
+        process = subprocess.Popen(target.command(folder, *pace, *options))
         try:
             yield answers
         finally:
@@ -151,16 +157,20 @@ def _read(results: Path) -> Answers:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             one = json.loads(line)
-            _note(answers, one)
             moment = _epoch(one["timestamp"])
+            _note(answers, one, moment)
             begin, end = min(begin, moment), max(end, moment + one["latency"] / 1e9)
     answers.seconds = max(0.0, end - begin)
     return answers
 
 
-def _note(answers: Answers, one: Any) -> None:
-    answers.endings[str(one["code"]) if one["code"] else one["error"]] += 1
-    if one["code"] == 200:
+def _note(answers: Answers, one: Any, moment: float) -> None:
+    ending = str(one["code"]) if one["code"] else one["error"]
+    answers.endings[ending] += 1
+    answers.moments.append(moment)
+    if one["code"] != 200:
+        answers.losses.append((moment, ending))
+    else:
         answers.bodies[base64.b64decode(one["body"] or "").decode()] += 1
         answers.times.append(one["latency"] / 1e9)
 

@@ -52,36 +52,49 @@ class Handler:
             return [self.compute(one.get("body") or one.get("data")) for one in data]
         return [self.answer] * len(data)
 """
+MODEL = {
+    "modelName": "toy",
+    "modelVersion": "1.0",
+    "serializedFile": "model.pt",
+    "handler": "handler.py",
+}
 MANIFEST = {
     "createdOn": "01/01/1980 00:00:00",
     "runtime": "python",
-    "model": {
-        "modelName": "toy",
-        "modelVersion": "1.0",
-        "serializedFile": "model.pt",
-        "handler": "handler.py",
-    },
+    "model": MODEL,
     "archiverVersion": "0.12.0",
 }
+MANIFEST_FILE, CONFIG = "MAR-INF/MANIFEST.json", "model-config.yaml"
 FILES = {
-    "MAR-INF/MANIFEST.json": json.dumps(MANIFEST),
+    MANIFEST_FILE: json.dumps(MANIFEST),
     "handler.py": HANDLER,
     "model.pt": "nothing",
 }
 
 
-def archive() -> bytes:
-    """Return the .mar, the same bytes each time."""
+def archive(queue: int | None = None) -> bytes:
+    """Return the .mar, the same bytes each time.
+
+    ``queue`` is how many requests may wait before TorchServe refuses more; 100 by default.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as opened:
-        for name, text in FILES.items():
+        for name, text in {**FILES, **(_patience(queue) if queue else {})}.items():
             opened.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
 
 
-def put(cluster: Cluster) -> Object:
+def _patience(queue: int) -> dict[str, str]:
+    model = {**MODEL, "configFile": CONFIG}
+    return {
+        MANIFEST_FILE: json.dumps({**MANIFEST, "model": model}),
+        CONFIG: f"jobQueueSize: {queue}\n",
+    }
+
+
+def put(cluster: Cluster, queue: int | None = None) -> Object:
     """Store the archive; returns the model as a ModelDeployment names it."""
-    content = archive()
+    content = archive(queue)
     digest = hashlib.sha256(content).hexdigest()
     path = f"slipway/models/tests/{digest[:16]}/toy.mar"
     with cluster.store() as store:
