@@ -306,7 +306,7 @@ def _translate(uri: str, error: Exception) -> StoreError:
         return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
     if code in _FULL or status == 507 or is_full(error):
         return StoreFullError(f"The store of {uri} is full: make room in it, or keep fewer things.")
-    if getattr(error, "errno", None) in _DISK_AWAY:
+    if uri.startswith("pvc:") and getattr(error, "errno", None) in _DISK_AWAY:
         return StoreUnavailableError(f"The volume of {uri} does not answer: {brief(error)}")
     if isinstance(error, _UNAVAILABLE) or clouds.is_unreachable(error) or _asks_for_time(status):
         return StoreUnavailableError(f"The store of {uri} cannot be reached: {brief(error)}")
