@@ -39,7 +39,7 @@ test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster
 
 soak: env ## Lose no request of 100,000 while pods and traffic move
-	@SLIPWAY_SOAK_REQUESTS=100000 SLIPWAY_SOAK_RATE=150 $(BIN)/pytest -s tests/cluster/test_soak.py
+	@SLIPWAY_SOAK_REQUESTS=100000 SLIPWAY_SOAK_RATE=200 $(BIN)/pytest -s tests/cluster/test_soak.py
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale

@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("slipway")
 
 QUICKSTART = "the quickstart"
 """Name of the scope of all that looks at one quickstart, or disturbs the whole cluster."""
-INDEPENDENT = ("checkpoints", "launch", "traffic", "training", "training_life")
+INDEPENDENT = ("audiences", "checkpoints", "launch", "traffic", "training", "training_life")
 """The modules of cluster tests that need nothing of others', and let them be."""
 ORDER = (QUICKSTART, "contract", "cluster", "chart", "image")
 """The scopes that begin first: those that take longest, then those that wait for the cluster.

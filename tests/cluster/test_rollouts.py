@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster.conftest import Quickstart
 from tests.cluster.load import steady_load
+from tests.cluster.rollouts import candidate, request, rollout
 from tests.cluster.support import (
     SERVE,
     Space,
@@ -33,19 +34,11 @@ STEPS = [
 CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 5}
 
 
-def web(quickstart: Quickstart, colour: str, **rollout: Any) -> Object:
+def web(quickstart: Quickstart, colour: str, **wanted: Any) -> Object:
     """Return the deployment with a revision for each colour."""
-    made = model_deployment("web", quickstart.model, rollout=rollout or CANARY)
+    made = model_deployment("web", quickstart.model, rollout=wanted or CANARY)
     made["spec"]["server"]["env"] = [{"name": "COLOUR", "value": colour}]
     return made
-
-
-def rollout_of(deployment: Object) -> Object:
-    return deployment.get("status", {}).get("rollout") or {}
-
-
-def candidate_of(deployment: Object) -> Object:
-    return rollout_of(deployment).get("candidate") or {}
 
 
 def wait(space: Space, holds: Callable[[Object], Any]) -> Object:
@@ -53,7 +46,7 @@ def wait(space: Space, holds: Callable[[Object], Any]) -> Object:
 
 
 def waits_at_half(found: Object) -> bool:
-    return rollout_of(found).get("phase") == "Paused" and candidate_of(found).get("weight") == 50
+    return rollout(found).get("phase") == "Paused" and candidate(found).get("weight") == 50
 
 
 def uids(space: Space, slot: str) -> set[str]:
@@ -82,11 +75,6 @@ def generations(space: Space) -> dict[str, int]:
     }
 
 
-def annotate(space: Space, request: str, value: str) -> None:
-    note = f"slipway.dev/rollout-{request}={value}"
-    space.kubectl.run("annotate", "--overwrite", "mdep", "web", note)
-
-
 @pytest.fixture(scope="module")
 def space(shared: Space, quickstart: Quickstart) -> Space:
     """A deployment that serves its first revision."""
@@ -99,20 +87,20 @@ def test_a_canary_is_promoted_under_load_and_stable_pods_stay_until_then(
     space: Space, quickstart: Quickstart
 ) -> None:
     before = uids(space, "blue")
-    first = rollout_of(space.deployment("web"))["stableRevision"]
+    first = rollout(space.deployment("web"))["stableRevision"]
     with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
         wait_for(lambda: account.total > 40, 120, "the load has begun", space.report)
         space.apply(web(quickstart, "green"))
         half = wait(space, waits_at_half)
         assert uids(space, "blue") == before
         assert colours(space) == {first}
-        assert rollout_of(half)["stableWeight"] == 50
-        asked = candidate_of(half)
-        annotate(space, "promote", f"{asked['revision']}/{asked['step']}")
-        done = wait(space, lambda it: rollout_of(it).get("stableRevision") == asked["revision"])
+        assert rollout(half)["stableWeight"] == 50
+        asked = candidate(half)
+        request(space, "web", "promote", f"{asked['revision']}/{asked['step']}")
+        done = wait(space, lambda it: rollout(it).get("stableRevision") == asked["revision"])
         space.wait_until_ready("web")
         assert colours(space) == {asked["revision"]}
-        assert rollout_of(done)["activeSlot"] == "green"
+        assert rollout(done)["activeSlot"] == "green"
         wait_for(lambda: not uids(space, "blue"), SERVE, "the old pods go", space.report)
     print(f"{account.total} requests in {account.seconds:.0f} s, lost: {account.lost}")
     assert account.lost == {}, (account.total, space.report())
@@ -127,7 +115,7 @@ def test_applying_the_same_again_leaves_all_generations_alone(
     space.wait_until_ready("web")
     before = generations(space)
     space.apply(web(quickstart, "green"))
-    annotate(space, "promote", "0123456789")
+    request(space, "web", "promote", "0123456789")
     space.kubectl.run("annotate", "mdep", "web", "slipway.dev/rollout-promote-")
     assert is_ready(space.deployment("web"))
     assert generations(space) == before
@@ -136,30 +124,30 @@ def test_applying_the_same_again_leaves_all_generations_alone(
 def test_a_second_change_while_the_operator_is_away_starts_over_from_stable(
     cluster: Cluster, space: Space, quickstart: Quickstart
 ) -> None:
-    stable = rollout_of(space.wait_until_ready("web"))["stableRevision"]
+    stable = rollout(space.wait_until_ready("web"))["stableRevision"]
     pods = uids(space, "green")
     space.apply(web(quickstart, "red"))
-    first = candidate_of(wait(space, waits_at_half))["revision"]
+    first = candidate(wait(space, waits_at_half))["revision"]
     cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
     assert predict(space, "web", ROW)
     space.apply(web(quickstart, "yellow"))
-    later = wait(space, lambda it: candidate_of(it).get("revision") not in (None, first))
-    assert candidate_of(later)["weight"] == 0
-    assert rollout_of(later)["history"][0]["outcome"] == "Superseded"
+    later = wait(space, lambda it: candidate(it).get("revision") not in (None, first))
+    assert candidate(later)["weight"] == 0
+    assert rollout(later)["history"][0]["outcome"] == "Superseded"
     cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
     half = wait(space, waits_at_half)
-    assert rollout_of(half)["stableRevision"] == stable
+    assert rollout(half)["stableRevision"] == stable
     assert uids(space, "green") == pods
 
 
 def test_an_aborted_canary_goes_back_to_stable_and_keeps_no_pod(space: Space) -> None:
     found = wait(space, waits_at_half)
-    stable, pods = rollout_of(found)["stableRevision"], uids(space, "green")
+    stable, pods = rollout(found)["stableRevision"], uids(space, "green")
     with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
         wait_for(lambda: account.total > 20, 120, "the load has begun", space.report)
-        annotate(space, "abort", candidate_of(found)["revision"])
-        back = wait(space, lambda it: rollout_of(it).get("phase") == "RolledBack")
-        assert rollout_of(back)["failed"]["reason"] == "Aborted"
+        request(space, "web", "abort", candidate(found)["revision"])
+        back = wait(space, lambda it: rollout(it).get("phase") == "RolledBack")
+        assert rollout(back)["failed"]["reason"] == "Aborted"
         assert condition(back, "Ready")["reason"] == "Aborted"
         wait_for(lambda: not uids(space, "blue"), SERVE, "the candidate's pods go", space.report)
     assert account.lost == {}, (account.total, space.report())
@@ -170,15 +158,15 @@ def test_an_aborted_canary_goes_back_to_stable_and_keeps_no_pod(space: Space) ->
 
 
 def test_blue_green_turns_all_requests_at_once(space: Space, quickstart: Quickstart) -> None:
-    rollout = {"strategy": "BlueGreen", "blueGreen": {}, "scaleDownDelaySeconds": 3600}
+    wanted = {"strategy": "BlueGreen", "blueGreen": {}, "scaleDownDelaySeconds": 3600}
     with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:
         wait_for(lambda: account.total > 20, 120, "the load has begun", space.report)
-        space.apply(web(quickstart, "white", **rollout))
-        wait(space, lambda it: rollout_of(it).get("activeSlot") == "blue" and is_ready(it))
+        space.apply(web(quickstart, "white", **wanted))
+        wait(space, lambda it: rollout(it).get("activeSlot") == "blue" and is_ready(it))
         old, new = uids(space, "green"), uids(space, "blue")
         assert old
-        space.apply(web(quickstart, "green", **rollout))
-        wait(space, lambda it: rollout_of(it).get("activeSlot") == "green" and is_ready(it))
+        space.apply(web(quickstart, "green", **wanted))
+        wait(space, lambda it: rollout(it).get("activeSlot") == "green" and is_ready(it))
     assert account.lost == {}, (account.total, space.report())
     assert (uids(space, "green"), uids(space, "blue")) == (old, new)
     space.kubectl.delete("modeldeployment", "web")

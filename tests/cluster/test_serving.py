@@ -51,6 +51,33 @@ for port in (8000, 9000, 8080, 8081, 8082, 7070, 7071, 9901):
         it.settimeout(5)
         print(port, it.connect_ex((sys.argv[1], port)) == 0)
 """
+PROBE_PATHS = """
+import http.client, sys
+for line in sys.argv[2:]:
+    port, method, path = line.split()
+    connection = http.client.HTTPConnection(sys.argv[1], int(port), timeout=10)
+    connection.putrequest(method, path, skip_host=True)
+    connection.putheader("Host", "localhost")
+    connection.putheader("Content-Length", "0")
+    connection.endheaders()
+    print(connection.getresponse().status, line)
+"""
+NOT_SERVED = (
+    "9000 POST /quitquitquit",
+    "9000 POST /healthcheck/fail",
+    "9000 GET /config_dump",
+    "9000 GET /stats",
+    "9000 POST /metrics",
+    "9000 GET /metrics/../config_dump",
+    "9000 GET /models",
+    "9000 GET /models/diabetes",
+    "8000 GET /models",
+    "8000 DELETE /models/diabetes",
+    "8000 POST /models?url=http://example.com/evil.mar",
+    "8000 POST /predict/../models?url=http://example.com/evil.mar",
+    "8000 GET /config_dump",
+)
+"""What the two open ports are asked for in vain: a port, a method and a path."""
 
 
 def _ready_pods(space: Space, name: str) -> list[str]:
@@ -160,6 +187,8 @@ def test_no_other_pod_reaches_management_inference_or_admin(
     assert answers.pop("8000") == "True", done
     assert answers.pop("9000") == "True", done
     assert set(answers.values()) == {"False"}, answers
+    asked = execute(space, pod, "torchserve", "python3", "-c", PROBE_PATHS, target, *NOT_SERVED)
+    assert asked.stdout.splitlines() == [f"404 {line}" for line in NOT_SERVED], asked
 
 
 def test_a_wrong_digest_is_refused_and_the_revision_before_goes_on_serving(

@@ -9,6 +9,15 @@ import pytest
 
 from tests.cluster import toy
 from tests.cluster.attack import Answers, Target, attack_until, attacking
+from tests.cluster.rollouts import (
+    at_pause,
+    candidate,
+    failed,
+    files_read,
+    go_on,
+    rollout,
+    wait_until_read,
+)
 from tests.cluster.support import SERVE, Space, address
 from tests.harness import Cluster, Object
 from tests.harness.waiting import wait_for
@@ -60,32 +69,8 @@ def space(shared: Space, model: Object) -> Space:
     return shared
 
 
-def rollout(found: Object) -> Object:
-    return found.get("status", {}).get("rollout") or {}
-
-
-def candidate(found: Object) -> Object:
-    return rollout(found).get("candidate") or {}
-
-
-def failed(found: Object) -> Object:
-    return rollout(found).get("failed") or {}
-
-
 def target(space: Space, name: str) -> Target:
     return Target(f"{address(space, name)}/predict", [1])
-
-
-def at_pause(found: Object, weight: int) -> bool:
-    now = candidate(found)
-    return now.get("weight") == weight and str(now.get("current", "")).startswith("pause")
-
-
-def go_on(space: Space, name: str) -> None:
-    """Ask that the step at which a rollout waits be passed."""
-    now = candidate(space.deployment(name))
-    note = f"slipway.dev/rollout-promote={now['revision']}/{now['step']}"
-    space.kubectl.run("annotate", "mdep", name, note, "--overwrite")
 
 
 def share(answers: Answers) -> float:
@@ -128,33 +113,16 @@ def seconds_until_shared(space: Space) -> float:
     return time.monotonic() - begin
 
 
-def files_read(space: Space) -> float:
-    """Return how many route files the Envoys of a deployment's blue slot have read."""
-    pods = space.pods("slipway.dev/model-deployment=split,slipway.dev/track=blue")
-    pages = (
-        httpx.get(f"http://{pod['status']['podIP']}:9000/metrics?filter=rds.slipway.update_success")
-        for pod in pods
-    )
-    lines = (line for page in pages for line in page.text.splitlines())
-    return sum(float(line.split()[-1]) for line in lines if line[:1] not in ("#", ""))
-
-
-def wait_until_read(space: Space, known: float) -> float:
-    """Wait until the Envoys have read another file; returns how many they have read then."""
-    wait_for(lambda: files_read(space) > known, 60, "Envoy has read the share", space.report)
-    return files_read(space)
-
-
 def test_each_share_is_exact_within_a_point_and_a_step_takes_less_than_five_seconds(
     space: Space, model: Object
 ) -> None:
     space.wait_until_ready("split")
     stable = uids(space, "split")
-    known = files_read(space)
+    known = files_read(space, "split")
     toy.apply(space, "split", model, STEPPED, ANSWER="green")
     for weight in WEIGHTS:
         space.wait("mdep", "split", partial(at_pause, weight=weight), SERVE)
-        known = wait_until_read(space, known)
+        known = wait_until_read(space, "split", known)
         assert abs(off_by(space, weight)) < 1
         assert stable <= uids(space, "split")
         if weight == 10:
