@@ -53,11 +53,7 @@ def applied(kubectl: Kubectl) -> Iterator[Kubectl]:
     objects = [each for each in parse(MANIFEST.read_text()).objects if each["kind"] != "Namespace"]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     kubectl.run("delete", "-f", "-", "--wait=false", stdin=text)
-    # No controller runs here that would take this finalizer off.
-    claim = ("pvc", "slipway-store", "-n", NAMESPACE)
-    kubectl.run("patch", *claim, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
-    kinds = (f"crd/{kind}.slipway.dev" for kind in ("trainingjobs", "modeldeployments"))
-    kubectl.run("wait", "--for=delete", *kinds, "--timeout=60s")
+    _are_gone(kubectl)
 
 
 async def fill(kubeconfig: Path, name: str = CREDENTIALS) -> bool:
@@ -263,20 +259,34 @@ def _helm(kubeconfig: Path, *arguments: str) -> str:
 
 async def test_helm_installs_upgrades_and_uninstalls_three_times_over(kubectl: Kubectl) -> None:
     config = kubectl.kubeconfig
-    for _ in range(3):
+    for keep in (True, True, False):
         told = _helm(config, "install", "slipway", str(CHART))
         assert "rollout status deployment/slipway" in told
         await fill(config)
         credentials = stored(kubectl)
-        _helm(config, "upgrade", "slipway", str(CHART), "--set", "operator.replicas=2")
+        values = f"operator.replicas=2,crds.keep={str(keep).lower()}"
+        _helm(config, "upgrade", "slipway", str(CHART), "--set", values)
         assert stored(kubectl) == credentials
         _helm(config, "uninstall", "slipway")
         kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,pdb,networkpolicies"
         mine = "app.kubernetes.io/instance=slipway"
         assert kubectl.list(kinds, mine, NAMESPACE) == []
         assert kubectl.list("clusterroles,clusterrolebindings", mine) == []
-        assert len(kubectl.list("crds", mine)) == 2
-        assert kubectl.get("pvc", "slipway-store", NAMESPACE)
+        claim = kubectl.get("pvc", "slipway-store", NAMESPACE)
+        assert claim
+        assert ("deletionTimestamp" in claim["metadata"]) is not keep
+        if keep:
+            assert len(kubectl.list("crds", mine)) == 2
+        else:
+            _are_gone(kubectl)
+
+
+def _are_gone(kubectl: Kubectl) -> None:
+    """Wait until the kinds are gone; let the claim go, which no controller here would."""
+    claim = ("pvc", "slipway-store", "-n", NAMESPACE)
+    kubectl.run("patch", *claim, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    kinds = (f"crd/{kind}.slipway.dev" for kind in ("trainingjobs", "modeldeployments"))
+    kubectl.run("wait", "--for=delete", *kinds, "--timeout=60s")
 
 
 def test_helm_makes_a_pod_monitor_where_the_cluster_has_the_kind(kubectl: Kubectl) -> None:
