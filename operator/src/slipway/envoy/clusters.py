@@ -27,6 +27,13 @@ IDLE_SECONDS = 3
 """How long an unused connection to the other slot is kept. It leads to the pod that it was opened
 to, and must be gone before a pod of another revision comes to that slot."""
 CHECK_SECONDS = 2
+LOOPBACK_CONNECT_SECONDS = 10
+"""Longest wait for a connection within the pod.
+
+Where many come at once, the kernel drops those that find TorchServe's backlog (128) full, and tries
+them again after 1, 3 and 7 seconds.
+Source: https://docs.kernel.org/networking/ip-sysctl.html, tcp_syn_retries
+"""
 MAX_PENDING = 4096
 """TorchServe's own job queue, not Envoy, is to be the one that refuses work."""
 
@@ -111,7 +118,7 @@ def _loopback(name: str, port: int) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": seconds(1),
+        "connect_timeout": seconds(LOOPBACK_CONNECT_SECONDS),
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "typed_extension_protocol_options": _http1(),
     }
