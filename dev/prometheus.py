@@ -12,8 +12,10 @@ from dev.errors import DevError
 from dev.shell import wait_until, write
 from dev.steps import step
 
-ADDRESS = "127.0.0.1:9090"
-URL = f"http://{ADDRESS}"
+PORT = 9090
+URL = f"http://127.0.0.1:{PORT}"
+LISTENS = (f"127.0.0.1:{PORT}", f"{layout.NODE_ADDRESS}:{PORT}")
+"""On this machine, and for the operator's pod: `dev/values.yaml` names the second one."""
 INTERVAL = "2s"
 """A short run is to fill the panels: production scrapes each 30 s."""
 SCRAPED = paths.REPOSITORY / "install" / "prometheus.yaml"
@@ -38,7 +40,7 @@ def _daemon(configuration: Path) -> Daemon:
         str(gotools.path("prometheus")),
         f"--config.file={configuration}",
         f"--storage.tsdb.path={DATA}",
-        f"--web.listen-address={ADDRESS}",
+        *(f"--web.listen-address={address}" for address in LISTENS),
         "--web.enable-lifecycle",
         "--enable-feature=exemplar-storage",
     )

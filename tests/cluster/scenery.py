@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.cluster.conftest import Quickstart
 from tests.cluster.load import steady_load
+from tests.cluster.rollouts import candidate, request, rollout
 from tests.cluster.support import (
     Space,
     address,
@@ -28,6 +29,11 @@ for step in range(1, 41):
     checkpoint.save(step, {"step": step})
 """
 FAILS = "raise SystemExit('the data are gone')"
+ASKED = (
+    'sum(rate(envoy_cluster_upstream_rq_completed{namespace="{{namespace}}",'
+    'deployment="{{deployment}}",revision="{{revision}}",envoy_cluster_name="torchserve"}[20s]))'
+)
+"""Requests a second that a revision answers, as Prometheus saw it."""
 
 
 def train(space: Space) -> None:
@@ -49,28 +55,34 @@ def stall(space: Space) -> None:
     space.apply({**service, "spec": {"ports": ports}}, model_deployment("taken", uri))
 
 
-def roll_out(space: Space, quickstart: Quickstart, body: Any) -> None:
-    """Serve the quickstart's model under load, and try two canaries: one is promoted, one not."""
+def roll_out(space: Space, quickstart: Quickstart, body: Any) -> Object:
+    """Serve the quickstart's model under load, and try two canaries: one is promoted, one not.
+
+    Returns the analysis of the first one, which goes by its answers and by a Prometheus query.
+    """
     space.apply(_served(quickstart, "one", body))
     space.wait_until_ready("canary")
     with steady_load(f"{address(space, 'canary')}/predict", body, rate=15):
         time.sleep(15)  # traffic of the first revision alone, for the panels to show
         space.apply(_served(quickstart, "two", body))
+        found = space.wait("modeldeployment", "canary", _is_judged_well, 240)
+        revision, step = candidate(found)["revision"], candidate(found)["step"]
+        request(space, "canary", "promote", f"{revision}/{step}")
         space.wait("modeldeployment", "canary", _rolled_out("Promoted", 2), 240)
         space.apply(_served(quickstart, "three", body))
-        tried = space.wait("modeldeployment", "canary", _candidate, 60)
-        revision = _candidate(tried)["revision"]
-        space.kubectl.run(
-            "annotate", "modeldeployment", "canary", f"slipway.dev/rollout-abort={revision}"
-        )
+        tried = space.wait("modeldeployment", "canary", candidate, 60)
+        request(space, "canary", "abort", candidate(tried)["revision"])
         space.wait("modeldeployment", "canary", _rolled_out("RolledBack", 1), 60)
+    judgement: Object = candidate(found)["background"]
+    return judgement
 
 
 def _served(quickstart: Quickstart, word: str, body: Any) -> Object:
     """Return the canary's manifest; another word makes another revision."""
     success = {"name": "success", "successRate": {}, "successCondition": "result >= 0.95"}
-    analysis = {"metrics": [success], "interval": "10s", "minSamples": 10}
-    steps = [{"setWeight": 50}, {"pause": {"duration": "30s"}}]
+    asked = {"name": "asked", "prometheus": {"query": ASKED}, "successCondition": "result > 1"}
+    analysis = {"metrics": [success, asked], "interval": "12s", "count": 2, "minSamples": 10}
+    steps = [{"setWeight": 50}, {"pause": {}}]
     found = model_deployment(
         "canary",
         quickstart.model,
@@ -85,21 +97,18 @@ def _served(quickstart: Quickstart, word: str, body: Any) -> Object:
     return found
 
 
-def _rollout(deployment: Object) -> Object:
-    found: Object = deployment.get("status", {}).get("rollout") or {}
-    return found
-
-
-def _candidate(deployment: Object) -> Object:
-    found: Object = _rollout(deployment).get("candidate") or {}
-    return found
+def _is_judged_well(deployment: Object) -> bool:
+    """Return whether the candidate waits with all measurements behind it."""
+    now = candidate(deployment)
+    judged = (now.get("background") or {}).get("phase") == "Successful"
+    return judged and str(now.get("current", "")).startswith("pause")
 
 
 def _rolled_out(outcome: str, times: int) -> Callable[[Object], bool]:
     """Return whether so many rollouts have ended so; the first revision's own is one of them."""
 
     def holds(deployment: Object) -> bool:
-        history = _rollout(deployment).get("history") or []
+        history = rollout(deployment).get("history") or []
         return [entry["outcome"] for entry in history].count(outcome) >= times
 
     return holds

@@ -18,6 +18,7 @@ from install.dashboards import files
 from tests.cluster import scenery
 from tests.cluster.conftest import Quickstart
 from tests.cluster.support import QUICKSTART, ROOT, Space, load_json
+from tests.harness import Object
 from tests.harness.prometheus import Prometheus, Series
 from tests.harness.waiting import wait_for
 
@@ -30,12 +31,18 @@ MEANS = {"$__rate_interval": "20s", "$__range": "15m", "$__interval": "5s"}
 
 
 @pytest.fixture(scope="module")
-def scene(prometheus: Prometheus, quickstart: Quickstart, shared: Space) -> Prometheus:
-    """A Prometheus that has seen the quickstart, a canary, a failure and a stall."""
+def judgement(quickstart: Quickstart, shared: Space) -> Object:
+    """The analysis of a canary, while a job trains, one fails and a deployment stalls."""
     body = load_json(QUICKSTART / "src" / "request.json")
     scenery.train(shared)
     scenery.stall(shared)
-    scenery.roll_out(shared, quickstart, body)
+    return scenery.roll_out(shared, quickstart, body)
+
+
+@pytest.fixture(scope="module")
+def scene(prometheus: Prometheus, judgement: Object, shared: Space) -> Prometheus:
+    """A Prometheus that has seen the quickstart, a canary, a failure and a stall."""
+    del judgement
     shared.wait_for_phase("trained", "Succeeded")
     shared.wait_for_phase("fails", "Failed")
     return prometheus
@@ -107,6 +114,13 @@ def test_the_failure_and_the_rollback_set_off_their_alerts(scene: Prometheus) ->
 
     wanted = {"SlipwayTrainingJobFailed", "SlipwayRolloutRolledBack"}
     wait_for(lambda: wanted <= firing(), 30, f"{wanted} fire", lambda: str(firing()))
+
+
+def test_an_analysis_goes_by_a_query_of_a_real_prometheus(judgement: Object) -> None:
+    """It names no address: the operator's own is asked, about this revision alone."""
+    (asked,) = (one for one in judgement["measurements"] if one["name"] == "asked")
+    assert (judgement["successful"], asked["verdict"]) == (2, "Successful"), judgement
+    assert 1 < float(asked["value"]) < 12, "half of the 15 requests a second go to the canary"
 
 
 def test_envoys_and_torchserves_series_have_one_set_of_labels(scene: Prometheus) -> None:
