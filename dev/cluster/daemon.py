@@ -34,6 +34,11 @@ class Process:
             return None
         return None if state == "Z" else cls(pid, started)
 
+    @classmethod
+    def of_stat(cls, line: str) -> "Process":
+        """Return the process that a line of /proc/PID/stat is about, alive or not."""
+        return cls(int(line.split()[0]), _parse(line)[1])
+
     @property
     def alive(self) -> bool:
         """Whether it still runs; a zombie does not."""
@@ -127,11 +132,9 @@ def _record(state: Path, name: str) -> Path:
 def recorded(record: Path, state: Path) -> Process | None:
     """Return the live process of a record, or None if there is none or it is another's."""
     try:
-        text = record.read_text()
-        pid, started = int(text.split()[0]), _parse(text)[1]
+        process = Process.of_stat(record.read_text())
     except (FileNotFoundError, IndexError, ValueError):
         return None
-    process = Process(pid, started)
     ours = any(str(state) in word for word in _settled_command(process))
     return process if process.alive and ours else None
 

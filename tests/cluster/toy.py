@@ -1,8 +1,9 @@
 """A small model whose behaviour its variables choose, put into the store without any training.
 
 ``ANSWER`` is what it says (``blue``), ``ERROR_EVERY`` n has each n-th request fail, ``DELAY`` is
-how long an answer takes in seconds. With ``NETWORK`` it computes: it answers with what a small
-network (10 to 20 to 1) makes of the request's rows. It tells TorchServe a measure of its own,
+how long an answer takes in seconds. With ``NETWORK`` it computes: it answers with what a network
+of 10 inputs, hidden layers of these sizes (``20`` or ``20,20``) and one output makes of the
+request's rows. It tells TorchServe a measure of its own,
 ``Score``, which is the value of ``SCORE`` (1).
 """
 
@@ -33,8 +34,11 @@ class Handler:
         import torch
 
         torch.manual_seed(0)
-        layers = torch.nn.Linear(10, 20), torch.nn.ReLU(), torch.nn.Linear(20, 1)
-        return torch.nn.Sequential(*layers).eval()
+        sizes = [10, *map(int, os.environ["NETWORK"].split(",")), 1]
+        layers = []
+        for inputs, outputs in zip(sizes, sizes[1:]):
+            layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        return torch.nn.Sequential(*layers[:-1]).eval()
 
     def compute(self, rows):
         import torch

@@ -1,5 +1,6 @@
 """etcd and kube-apiserver for a test run: real API semantics, no node, a few seconds to start."""
 
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from dev.cluster.control_plane import ControlPlane
 from dev.cluster.simulation import Simulation
 from tests.harness.audit import AuditLog
 from tests.harness.kubectl import Kubectl
+
+PREFIX = "slipway-control-plane-"
+OWNER = "owner.stat"
+"""The line of /proc/PID/stat of the test run that a control plane's folder belongs to."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,24 @@ def control_plane() -> Iterator[TestControlPlane]:
     """Start etcd and kube-apiserver on free loopback ports; end them when the block ends."""
     packages.ensure(packages.TESTS)
     gotools.ensure(gotools.CONTRACT_TESTS)
-    with tempfile.TemporaryDirectory(prefix="slipway-control-plane-") as folder:
+    _end_abandoned()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         plane = _plane(Path(folder))
+        (plane.state / OWNER).write_text(Path("/proc/self/stat").read_text())
         plane.prepare()
         try:
             plane.start()
             yield TestControlPlane(plane)
         finally:
             daemon.end(daemon.all_recorded(plane.state).values(), grace=0)
+
+
+def _end_abandoned() -> None:
+    """End what test runs left behind that were killed themselves."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
+        if not daemon.Process.of_stat(owner.read_text()).alive:
+            daemon.end(daemon.all_recorded(owner.parent).values(), grace=0)
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""A test run that is killed leaves no control plane behind for longer than until the next run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev.cluster import daemon
+from tests.harness.control_plane import control_plane
+
+ROOT = Path(__file__).parents[2]
+RUN = """
+import time
+from tests.harness.control_plane import control_plane
+with control_plane() as running:
+    print(running.plane.state, flush=True)
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.contract
+def test_the_control_plane_of_a_killed_test_run_is_ended_by_the_next_one() -> None:
+    command = [sys.executable, "-c", RUN]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        left = Path(next(line for line in run.stdout if "slipway-control-plane-" in line).strip())
+        run.kill()
+    behind = daemon.all_recorded(left).values()
+    assert {one.program for one in behind} == {"etcd", "kube-apiserver"}
+    with control_plane():
+        assert not any(one.alive for one in behind)
+        assert not left.exists()
