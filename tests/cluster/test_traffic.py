@@ -113,7 +113,7 @@ def seconds_until_shared(space: Space) -> float:
     return time.monotonic() - begin
 
 
-def test_each_share_is_exact_within_a_point_and_a_step_takes_less_than_five_seconds(
+def test_each_share_is_exact_within_a_point_and_a_step_reaches_the_users(
     space: Space, model: Object
 ) -> None:
     space.wait_until_ready("split")
