@@ -1,31 +1,23 @@
 """Each alert fires when it should and is silent when it should be, by promtool's own account."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from dev import gotools
 from dev.prometheus import RULES
 from install.generate import CHART
 from slipway.envoy.bootstrap import ANSWER_TIME_BUCKETS
 from tests.chart.alert_cases import CASES, Case
+from tests.chart.promtool import promtool
 from tests.chart.rendering import render
 
 RULE_KIND = "monitoring.coreos.com/v1/PrometheusRule"
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 NEEDED = {"summary", "description", "runbook_url"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def promtool() -> Path:
-    gotools.ensure(["promtool"])
-    return gotools.path("promtool")
 
 
 def alerts() -> Iterator[dict[str, Any]]:
@@ -48,7 +40,7 @@ def _test(case: Case, series: dict[str, str], *, fires: bool) -> dict[str, Any]:
     }
 
 
-def test_each_alert_fires_and_is_silenced(promtool: Path, tmp_path: Path) -> None:
+def test_each_alert_fires_and_is_silenced(tmp_path: Path) -> None:
     tests = [
         _test(case, series, fires=fires)
         for case in CASES
@@ -61,9 +53,7 @@ def test_each_alert_fires_and_is_silenced(promtool: Path, tmp_path: Path) -> Non
     }
     file = tmp_path / "cases.yaml"
     file.write_text(yaml.safe_dump(whole))
-    command = [str(promtool), "test", "rules", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("test", "rules", str(file))
 
 
 def test_every_alert_has_a_case_of_each_severity() -> None:
@@ -89,11 +79,9 @@ def test_every_runbook_is_of_an_alert_and_says_what_to_look_at_and_do() -> None:
             assert section in text, f"{name} lacks {section}"
 
 
-def test_prometheus_accepts_the_rules(promtool: Path) -> None:
+def test_prometheus_accepts_the_rules() -> None:
     files = sorted(map(str, RULES.glob("*.yaml")))
-    command = [str(promtool), "check", "rules", "--lint-fatal", *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("check", "rules", "--lint-fatal", *files)
 
 
 def _made(**rules: Any) -> dict[str, dict[str, Any]]:

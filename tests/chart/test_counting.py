@@ -1,15 +1,14 @@
 """Queries that add up the counters of two slots count each user's request once, says promtool."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dev import gotools
 from dev.prometheus import RULES
 from install.dashboards import files
+from tests.chart.promtool import promtool
 
 OF = 'namespace="ml", deployment="iris"'
 STABLE, CANDIDATE = f'{OF}, revision="a", model="iris"', f'{OF}, revision="b", model="iris"'
@@ -77,7 +76,6 @@ def _is(expr: str, *values: float, label: str = "") -> dict[str, Any]:
 
 def _holds(tmp_path: Path, series: dict[str, str], *expected: dict[str, Any]) -> None:
     """Fail unless promtool finds what is expected."""
-    gotools.ensure(["promtool"])
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": row} for name, row in series.items()],
@@ -86,9 +84,7 @@ def _holds(tmp_path: Path, series: dict[str, str], *expected: dict[str, Any]) ->
     whole = {"rule_files": [str(RULES / "recording.yaml")], "evaluation_interval": "1m"}
     file = tmp_path / "cases.yaml"
     file.write_text(yaml.safe_dump({**whole, "tests": [test]}))
-    command = [str(gotools.path("promtool")), "test", "rules", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("test", "rules", str(file))
 
 
 def test_the_dashboard_counts_an_answer_that_one_slot_fetched_from_the_other_once(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from dev import gotools
 from dev.prometheus import RULES
 from install.dashboards import ALL, files
 from install.generate import CHART
 from tests.chart.grafana import faults
+from tests.chart.promtool import promtool
 from tests.chart.rendering import render
 
 DASHBOARDS = {name: json.loads(text) for name, text in files().items()}
@@ -112,15 +111,12 @@ def expressions() -> Iterator[str]:
 
 
 def test_prometheus_understands_every_query(tmp_path: Path) -> None:
-    gotools.ensure(["promtool"])
     rules = [
         {"record": f"query:{number}", "expr": expr} for number, expr in enumerate(expressions())
     ]
     file = tmp_path / "queries.yaml"
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
-    command = [str(gotools.path("promtool")), "check", "rules", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("check", "rules", str(file))
 
 
 def _groups(path: Path) -> list[dict[str, Any]]:

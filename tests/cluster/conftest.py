@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from dev.prometheus import URL, start
+from tests.cluster import toy
 from tests.cluster.support import QUICKSTART, Space, in_namespace
 from tests.harness import AuditLog, Kubectl, Object
 from tests.harness.cluster import Cluster
@@ -63,6 +64,12 @@ def shared(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     name = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
     with fresh_space(cluster.kubectl, name) as space:
         yield space
+
+
+@pytest.fixture(scope="module")
+def model(cluster: Cluster) -> Object:
+    """The toy's archive in the store."""
+    return toy.put(cluster)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.cluster import toy
-from tests.cluster.attack import Target, attack_until, attacking
+from tests.cluster.attack import attack_until, attacking
 from tests.cluster.rollouts import (
     at_pause,
     candidate,
@@ -23,7 +23,7 @@ from tests.cluster.rollouts import (
 )
 from tests.cluster.support import SERVE, TRAIN, Space, address, model_deployment, source
 from tests.cluster.support import training_job as job
-from tests.harness import Cluster, Object
+from tests.harness import Object
 from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -80,21 +80,11 @@ def follower() -> Object:
 
 
 @pytest.fixture(scope="module")
-def model(cluster: Cluster) -> Object:
-    """The toy's archive in the store."""
-    return toy.put(cluster)
-
-
-@pytest.fixture(scope="module")
 def space(shared: Space, model: Object) -> Space:
     """A deployment that answers blue, and one that waits for a training, begun together."""
     toy.apply(shared, NAME, model, ANSWER="blue")
     shared.apply(source("words", main=TRAIN_A_WORD, handler=HANDLER), training("old"), follower())
     return shared
-
-
-def target(space: Space, name: str = NAME) -> Target:
-    return Target(f"{address(space, name)}/predict", [1])
 
 
 def shadow(weight: int, **more: object) -> Object:
@@ -130,15 +120,16 @@ def test_a_shadow_gets_its_share_in_copies_and_users_see_stables_answers_alone(
     space.wait("mdep", NAME, partial(at_pause, weight=MIRRORED), SERVE)
     assert candidate(space.deployment(NAME))["mirror"] is True
     assert rollout(space.deployment(NAME))["stableWeight"] == 100
+    url = toy.target(space, NAME).url
     with httpx.Client(timeout=60) as client:
         wait_for(
-            lambda: client.post(target(space).url, json=[1]).text == "blue" and asked(space) > 0,
+            lambda: client.post(url, json=[1]).text == "blue" and asked(space) > 0,
             60,
             "a request was copied",
             space.report,
         )
     before = settled(space, asked)
-    answers = attack_until(target(space), 2000)
+    answers = attack_until(toy.target(space, NAME), 2000)
     copies = settled(space, asked) - before
     print(f"{copies:.0f} copies of {answers.total} requests")
     assert answers.lost == {}, space.report()
@@ -147,7 +138,7 @@ def test_a_shadow_gets_its_share_in_copies_and_users_see_stables_answers_alone(
 
     success = {"name": "success", "successRate": {}, "successCondition": "result >= 0.99"}
     analysis = {"interval": "5s", "minSamples": 20, "metrics": [success]}
-    with attacking(target(space), 20) as more:
+    with attacking(toy.target(space, NAME), 20) as more:
         wanted(shadow(MIRRORED, analysis=analysis))
         judged = space.wait("mdep", NAME, failed, SERVE)
     assert failed(judged)["reason"] == "AnalysisFailed"
@@ -161,11 +152,12 @@ def test_a_group_of_users_gets_the_new_revision_and_all_others_the_stable_one(
 ) -> None:
     toy.apply(space, NAME, model, {"strategy": "ABTest", "abTest": AB_TEST}, ANSWER="green")
     space.wait("mdep", NAME, lambda it: candidate(it).get("matching"), SERVE)
+    url = toy.target(space, NAME).url
     with httpx.Client(timeout=60) as client:
 
         def answers(**headers: str) -> set[str]:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            found = (client.post(target(space).url, json=[1], headers=named) for _ in range(20))
+            found = (client.post(url, json=[1], headers=named) for _ in range(20))
             return {answer.raise_for_status().text for answer in found}
 
         wait_for(
@@ -237,7 +229,7 @@ def test_a_model_that_was_trained_meanwhile_becomes_a_canary_by_itself(space: Sp
     assert tried["status"]["model"]["trainingJob"] == "new"
     both = {"old", "new"}
     wait_for(
-        lambda: attack_until(target(space, FOLLOWS), 50).bodies.keys() == both,
+        lambda: attack_until(toy.target(space, FOLLOWS), 50).bodies.keys() == both,
         60,
         "both answer",
         space.report,
@@ -246,4 +238,4 @@ def test_a_model_that_was_trained_meanwhile_becomes_a_canary_by_itself(space: Sp
     done = space.wait("mdep", FOLLOWS, lambda it: stable(it) != before[1], SERVE)
     assert stable(done) == candidate(tried)["revision"]
     assert space.wait_until_ready(FOLLOWS)["metadata"]["generation"] == before[0]
-    assert attack_until(target(space, FOLLOWS), 50).bodies.keys() == {"new"}
+    assert attack_until(toy.target(space, FOLLOWS), 50).bodies.keys() == {"new"}

@@ -20,7 +20,7 @@ import pytest
 from tests.cluster import toy
 from tests.cluster.attack import Answers, Target, attacking
 from tests.cluster.rollouts import candidate, request, stable
-from tests.cluster.support import SERVE, Space, address, condition, is_ready, processes_of
+from tests.cluster.support import SERVE, Space, condition, is_ready, processes_of
 from tests.harness import Cluster, Object
 from tests.harness.waiting import wait_for
 
@@ -55,7 +55,7 @@ class Served:
 
     @property
     def target(self) -> Target:
-        return Target(f"{address(self.space, NAME)}/predict", [1])
+        return toy.target(self.space, NAME)
 
     def apply(self, rollout: Object, replicas: int = 1, **variables: str) -> None:
         found = toy.deployment(NAME, self.model, rollout, **variables)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.cluster import toy
-from tests.cluster.attack import Answers, Target, attack_until, attacking
+from tests.cluster.attack import Answers, attack_until, attacking
 from tests.cluster.rollouts import (
     at_pause,
     candidate,
@@ -18,8 +18,8 @@ from tests.cluster.rollouts import (
     rollout,
     wait_until_read,
 )
-from tests.cluster.support import SERVE, Space, address
-from tests.harness import Cluster, Object
+from tests.cluster.support import SERVE, Space
+from tests.harness import Object
 from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -56,21 +56,11 @@ STEPPED = {"strategy": "Canary", "canary": {"steps": list(chain.from_iterable(ST
 
 
 @pytest.fixture(scope="module")
-def model(cluster: Cluster) -> Object:
-    """The toy's archive in the store."""
-    return toy.put(cluster)
-
-
-@pytest.fixture(scope="module")
 def space(shared: Space, model: Object) -> Space:
     """Two deployments with a stable revision each, begun together."""
     toy.apply(shared, "split", model, STEPPED, ANSWER="blue")
     toy.apply(shared, "judged", model, JUDGED, **STABLE)
     return shared
-
-
-def target(space: Space, name: str) -> Target:
-    return Target(f"{address(space, name)}/predict", [1])
 
 
 def share(answers: Answers) -> float:
@@ -84,9 +74,9 @@ def off_by(space: Space, weight: int) -> float:
     At 50 % chance alone is off by more than one point in 10,000 requests now and then (its standard
     deviation is half a point): such a result is looked at again with as many requests more.
     """
-    answers = attack_until(target(space, "split"), REQUESTS)
+    answers = attack_until(toy.target(space, "split"), REQUESTS)
     if abs(share(answers) - weight) >= 1:
-        answers.add(attack_until(target(space, "split"), 2 * REQUESTS))
+        answers.add(attack_until(toy.target(space, "split"), 2 * REQUESTS))
     print(f"{weight} %: {share(answers):.3f} % of {answers.total} at {answers.throughput:.0f}/s")
     assert answers.lost == {}, space.report()
     return share(answers) - weight
@@ -104,7 +94,7 @@ def seconds_until_shared(space: Space) -> float:
 
     7 of 20 requests in a row are enough to tell: at 10 % one in 400 such rows has so many.
     """
-    url, begin, last = target(space, "split").url, time.monotonic(), ["blue"] * 20
+    url, begin, last = toy.target(space, "split").url, time.monotonic(), ["blue"] * 20
     go_on(space, "split")
     with httpx.Client(timeout=30) as client:
         while last.count("green") < 7:
@@ -132,7 +122,7 @@ def test_each_share_is_exact_within_a_point_and_a_step_reaches_the_users(
         else:
             go_on(space, "split")
     space.wait_until_ready("split")
-    assert attack_until(target(space, "split"), 100).bodies.keys() == {"green"}
+    assert attack_until(toy.target(space, "split"), 100).bodies.keys() == {"green"}
     space.kubectl.delete("modeldeployment", "split", "--wait=false")
 
 
@@ -163,7 +153,7 @@ def test_a_candidate_is_stopped_at_the_first_analysis_that(
     stable = uids(space, "judged")
     before = rollout(space.deployment("judged"))["stableRevision"]
     known = failed(space.deployment("judged")).get("revision")
-    with attacking(target(space, "judged"), LOAD):
+    with attacking(toy.target(space, "judged"), LOAD):
         toy.apply(space, "judged", model, JUDGED, **{**STABLE, "ANSWER": "bad", **variables})
 
         def stopped(found: Object) -> bool:
@@ -177,7 +167,7 @@ def test_a_candidate_is_stopped_at_the_first_analysis_that(
     wait_until_event_tells(space, told.partition(":")[0])
 
     def only_blue() -> bool:
-        return attack_until(target(space, "judged"), 50, at_once=1).bodies.keys() == {"blue"}
+        return attack_until(toy.target(space, "judged"), 50, at_once=1).bodies.keys() == {"blue"}
 
     wait_for(only_blue, 60, "only the stable revision answers", space.report)
 
@@ -194,7 +184,7 @@ def test_an_idle_candidate_stays_inconclusive_and_a_good_one_is_promoted(
     analysis = candidate(found)["analysis"]
     assert (analysis.get("successful", 0), analysis.get("failed", 0)) == (0, 0)
     assert "0 of the 50 requests" in analysis["message"]
-    with attacking(target(space, "judged"), LOAD) as answers:
+    with attacking(toy.target(space, "judged"), LOAD) as answers:
         revision = candidate(found)["revision"]
 
         def promoted(now: Object) -> bool:
@@ -202,7 +192,7 @@ def test_an_idle_candidate_stays_inconclusive_and_a_good_one_is_promoted(
 
         space.wait("mdep", "judged", promoted, SERVE)
     assert answers.lost == {}
-    assert attack_until(target(space, "judged"), 50).bodies.keys() == {"green"}
+    assert attack_until(toy.target(space, "judged"), 50).bodies.keys() == {"green"}
 
 
 def test_a_model_that_fails_its_smoke_test_takes_no_users_request(
@@ -210,7 +200,7 @@ def test_a_model_that_fails_its_smoke_test_takes_no_users_request(
 ) -> None:
     smoke = {"request": [1], "expected": "green"}
     wanted = {**JUDGED, "smoke": smoke}
-    with attacking(target(space, "judged"), LOAD) as answers:
+    with attacking(toy.target(space, "judged"), LOAD) as answers:
         toy.apply(space, "judged", model, wanted, **{**STABLE, "ANSWER": "wrong"})
 
         def stopped(found: Object) -> bool:

@@ -13,7 +13,8 @@ import json
 import zipfile
 from typing import Any
 
-from tests.cluster.support import Space, model_deployment
+from tests.cluster.attack import Target
+from tests.cluster.support import Space, address, model_deployment
 from tests.harness import Cluster, Object
 
 HANDLER = """
@@ -112,6 +113,11 @@ def deployment(name: str, model: Object, rollout: Any = None, **variables: str) 
     pairs = [{"name": key, "value": value} for key, value in sorted(variables.items())]
     found["spec"]["server"]["env"] = pairs
     return found
+
+
+def target(space: Space, name: str) -> Target:
+    """Return the request that a deployment of the toy is asked by."""
+    return Target(f"{address(space, name)}/predict", [1])
 
 
 def apply(space: Space, name: str, model: Object, rollout: Any = None, **variables: str) -> None:

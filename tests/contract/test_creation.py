@@ -13,7 +13,7 @@ from slipway.kube.errors import AlreadyExists, NotFound, Rejected
 from slipway.kube.resources import resource_of
 from slipway.manifests import MANAGER
 from slipway.plan import Manifest, ObjectRef, Patch
-from tests.contract.namespaces import CRDS
+from tests.contract.namespaces import install_kinds
 from tests.contract.operator.play import training_job
 from tests.harness import Kubectl, TestControlPlane
 
@@ -44,8 +44,7 @@ APPLIED = pytest.mark.parametrize(
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
     admin = control_plane.kubectl
     admin.run("create", "namespace", NAMESPACE)
-    admin.apply(CRDS)
-    admin.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    install_kinds(admin)
     return Kubectl(control_plane.kubeconfig, NAMESPACE)
 
 

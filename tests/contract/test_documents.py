@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contract.namespaces import install_kinds
 from tests.harness import Kubectl
 from tests.harness.control_plane import TestControlPlane
 
@@ -42,13 +43,16 @@ def _manifests() -> Iterator[Any]:
                 yield pytest.param(manifest, id=f"{document.stem}-{number}-{manifest['kind']}")
 
 
+@pytest.fixture(scope="module")
+def kubectl(control_plane: TestControlPlane) -> Kubectl:
+    install_kinds(control_plane.kubectl)
+    return control_plane.kubectl
+
+
 @pytest.mark.contract
 @pytest.mark.parametrize("manifest", list(_manifests()))
 def test_a_manifest_in_the_documents_is_accepted_without_an_unknown_field(
-    manifest: dict[str, Any], control_plane: TestControlPlane
+    manifest: dict[str, Any], kubectl: Kubectl
 ) -> None:
-    kubectl: Kubectl = control_plane.kubectl
-    kubectl.apply(ROOT / "crds")
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
     flags = ("--dry-run=server", "--validate=strict")
     kubectl.run("apply", *flags, "-f", "-", stdin=json.dumps(manifest))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.namespaces import install_kinds
 from tests.harness import Kubectl, KubectlError, TestControlPlane
 
 pytestmark = pytest.mark.contract
@@ -19,8 +20,7 @@ SHA = "a" * 64
 @pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
     kubectl = control_plane.kubectl
-    kubectl.apply(ROOT / "crds")
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    install_kinds(kubectl)
     return kubectl
 
 

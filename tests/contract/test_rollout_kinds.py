@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.namespaces import install_kinds
 from tests.harness import Kubectl, KubectlError
 from tests.harness.control_plane import TestControlPlane
 
@@ -18,8 +19,7 @@ MATCH = {"match": [{"headers": [{"name": "x-group", "exact": "beta"}]}]}
 @pytest.fixture
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
     kubectl = control_plane.kubectl
-    kubectl.apply(ROOT / "crds")
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+    install_kinds(kubectl)
     return kubectl
 
 

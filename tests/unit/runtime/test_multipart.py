@@ -151,7 +151,8 @@ def test_an_output_that_is_given_up_leaves_no_parts(
 def test_parts_that_somebody_took_away_meanwhile_are_another_try(
     s3: S3Server, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(multipart, "_begun", lambda to: "c0a0e9c6-fc78-42af-8c1c-f90dbb383271")
+    gone = "c0a0e9c6-fc78-42af-8c1c-f90dbb383271"
+    monkeypatch.setattr(multipart, "_begun", lambda to: multipart.Upload(to, gone))
     with pytest.raises(store.StoreUnavailableError, match="are gone"):
         store.put_file(large, f"{URI}/model.pt")
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import fsspec
 
 SCHEMES = frozenset({"gs", "az", "hf"})
@@ -87,3 +88,17 @@ def status(error: BaseException) -> int:
         if isinstance(found, int | str) and str(found).isdecimal():
             return int(found)
     return 0
+
+
+def answer(error: Exception) -> tuple[str, int]:
+    """Return S3's error code and HTTP's status, as far as the server sent any; else "" and 0."""
+    for link in (error, error.__cause__):
+        if isinstance(link, aiohttp.ClientResponseError):
+            return "", link.status
+        if link is not None and (found := status(link)):
+            return "", found
+        response = getattr(link, "response", None)
+        if isinstance(response, dict):
+            told = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return str(response.get("Error", {}).get("Code", "")), int(told)
+    return "", 0

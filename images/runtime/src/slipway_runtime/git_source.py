@@ -21,8 +21,6 @@ from dulwich.repo import Repo
 from slipway_runtime import git_ssh, git_submodules, store
 from slipway_runtime.termination import join_names
 
-TIMEOUT_SECONDS = 60.0
-"""Longest silence of a server that is borne."""
 HEX_DIGITS = frozenset("0123456789abcdef")
 SHA1_LENGTH = 40
 MAX_NAMED = 10
@@ -51,7 +49,9 @@ class Repository:
         if git_ssh.is_ssh(self.url):
             over_ssh, place = git_ssh.client(self.url, self.key, self.known_hosts)
             return over_ssh, place.encode()
-        pool = client.default_urllib3_manager(None, base_url=self.url, timeout=TIMEOUT_SECONDS)
+        pool = client.default_urllib3_manager(
+            None, base_url=self.url, timeout=git_ssh.TIMEOUT_SECONDS
+        )
         credentials: dict[str, Any] = {}
         if self.username or self.password:
             credentials = {"username": self.username or "git", "password": self.password}

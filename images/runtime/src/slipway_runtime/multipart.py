@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway_runtime import clouds
+
 CONCURRENCY = 2
 """Parts on their way at a time; bounds the memory together with a part's size."""
 _NOTHING_TOLD = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed"})
@@ -43,22 +45,40 @@ class Key:
         return dict(found)
 
 
+@dataclass(frozen=True)
+class Upload:
+    """An unfinished upload; ``initiated`` is when it was begun, in texts that sort as times."""
+
+    to: Key
+    identity: str
+    initiated: str = ""
+
+    @classmethod
+    def begin(cls, to: Key) -> "Upload":
+        """Begin another upload to a key."""
+        return cls(to, str(to.call("create_multipart_upload")["UploadId"]))
+
+    def call(self, method: str, **options: Any) -> dict[str, Any]:
+        """Make a request about this upload."""
+        return self.to.call(method, UploadId=self.identity, **options)
+
+
 def put(path: Path, to: Key, chunk: int) -> None:
     """Put a local file at a key, in parts of ``chunk`` bytes; what is there is not sent again."""
     try:
-        identity = _begun(to)
+        upload = _begun(to)
     except UntoldError:
         _put_at_once(path, to, chunk)
         return
-    if identity is None:
+    if upload is None:
         if _is_there(path, to, chunk):
             return
-        identity = _begin(to)
-    _complete(path, to, chunk, identity, _parts(to, identity))
+        upload = Upload.begin(to)
+    _complete(path, upload, chunk, _parts(upload))
 
 
-def unfinished(files: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield the unfinished uploads of all keys with a prefix: ``{"Key", "UploadId", ...}``.
+def unfinished(files: Any, bucket: str, prefix: str) -> Iterator[Upload]:
+    """Yield the unfinished uploads of all keys with a prefix.
 
     Raises UntoldError where the server does not tell them, or not to these credentials.
     """
@@ -67,10 +87,12 @@ def unfinished(files: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]
         try:
             found = files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marks)
         except Exception as error:
-            if _code(error) in _NOTHING_TOLD:
+            if clouds.answer(error)[0] in _NOTHING_TOLD:
                 raise UntoldError from error
             raise
-        yield from found.get("Uploads") or ()
+        for one in found.get("Uploads") or ():
+            to = Key(files, bucket, one["Key"])
+            yield Upload(to, str(one["UploadId"]), str(one.get("Initiated", "")))
         if not found.get("IsTruncated"):
             return
         marks = {
@@ -79,42 +101,35 @@ def unfinished(files: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]
         }
 
 
-def abort(files: Any, bucket: str, upload: Mapping[str, Any]) -> None:
+def abort(upload: Upload) -> None:
     """Take away an unfinished upload with its parts; one that is gone is no error."""
     try:
-        Key(files, bucket, upload["Key"]).call(
-            "abort_multipart_upload", UploadId=upload["UploadId"]
-        )
+        upload.call("abort_multipart_upload")
     except FileNotFoundError:
         pass
     except Exception as error:
-        if _code(error) != "NoSuchUpload":
+        if clouds.answer(error)[0] != "NoSuchUpload":
             raise
 
 
 def _put_at_once(path: Path, to: Key, chunk: int) -> None:
     """Put a file where nobody could find an unfinished upload again: none is left behind."""
-    identity = _begin(to)
+    upload = Upload.begin(to)
     try:
-        _complete(path, to, chunk, identity, {})
+        _complete(path, upload, chunk, {})
     except Exception:
         with contextlib.suppress(Exception):
-            abort(to.files, to.bucket, {"Key": to.key, "UploadId": identity})
+            abort(upload)
         raise
 
 
-def _begun(to: Key) -> str | None:
+def _begun(to: Key) -> Upload | None:
     """Return the newest unfinished upload of a key; None for none."""
-    found = [one for one in unfinished(to.files, to.bucket, to.key) if one["Key"] == to.key]
-    newest = max(found, key=lambda one: str(one.get("Initiated", "")), default=None)
-    return str(newest["UploadId"]) if newest else None
+    found = (one for one in unfinished(to.files, to.bucket, to.key) if one.to.key == to.key)
+    return max(found, key=lambda one: one.initiated, default=None)
 
 
-def _begin(to: Key) -> str:
-    return str(to.call("create_multipart_upload")["UploadId"])
-
-
-def _complete(path: Path, to: Key, chunk: int, identity: str, there: Tags) -> None:
+def _complete(path: Path, upload: Upload, chunk: int, there: Tags) -> None:
     """Send the parts that are not there, and make the whole of all of them."""
 
     def send(number: int) -> str:
@@ -122,21 +137,21 @@ def _complete(path: Path, to: Key, chunk: int, identity: str, there: Tags) -> No
         size, tag = there.get(number, (-1, ""))
         if size == len(data) and tag == _md5(data):
             return tag
-        sent = to.call("upload_part", UploadId=identity, PartNumber=number, Body=data)
+        sent = upload.call("upload_part", PartNumber=number, Body=data)
         return _plain(sent["ETag"])
 
     count = math.ceil(path.stat().st_size / chunk)
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         tags = list(pool.map(send, range(1, count + 1)))
     parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
-    to.call("complete_multipart_upload", UploadId=identity, MultipartUpload={"Parts": parts})
+    upload.call("complete_multipart_upload", MultipartUpload={"Parts": parts})
 
 
-def _parts(to: Key, identity: str) -> Tags:
+def _parts(upload: Upload) -> Tags:
     parts: dict[int, tuple[int, str]] = {}
     marker: dict[str, int] = {}
     while True:
-        found = to.call("list_parts", UploadId=identity, **marker)
+        found = upload.call("list_parts", **marker)
         for one in found.get("Parts") or ():
             parts[int(one["PartNumber"])] = (int(one["Size"]), _plain(one["ETag"]))
         if not found.get("IsTruncated"):
@@ -173,12 +188,3 @@ def _md5(data: bytes) -> str:
 
 def _plain(tag: str) -> str:
     return tag.strip('"')
-
-
-def _code(error: Exception) -> str:
-    """Return S3's error code; "" where there is none."""
-    for link in (error, error.__cause__):
-        response = getattr(link, "response", None)
-        if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-    return ""

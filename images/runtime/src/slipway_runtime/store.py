@@ -105,26 +105,26 @@ def put_file(path: Path, uri: str) -> None:
 
 def unfinished_uploads(uri: str) -> list[str]:
     """Return the paths of files beneath a folder's URI of which some parts are there; sorted."""
-    return sorted(found["Key"].removeprefix(root) for found, root in _unfinished(uri))
+    return sorted(path for path, _ in _unfinished(uri))
 
 
 def give_up_uploads(uri: str) -> None:
     """Take away the parts of all files beneath a folder's URI that were never completed."""
-    for found, _ in _unfinished(uri):
+    for _, upload in _unfinished(uri):
         with _translated(uri):
-            files = _filesystem(uri)
-            multipart.abort(files, files.split_path(uri)[0], found)
+            multipart.abort(upload)
 
 
-def _unfinished(uri: str) -> list[tuple[dict[str, Any], str]]:
-    """Return the unfinished uploads beneath a URI, each with the folder's own key."""
+def _unfinished(uri: str) -> list[tuple[str, multipart.Upload]]:
+    """Return the unfinished uploads beneath a URI, each with the file's path under it."""
     if not uri.startswith("s3:"):
         return []
     with contextlib.suppress(multipart.UntoldError), _translated(uri):
         files = _filesystem(uri)
         bucket, key, _ = files.split_path(uri.rstrip("/") + "/")
         root = key.rstrip("/") + "/"
-        return [(found, root) for found in multipart.unfinished(files, bucket, root)]
+        uploads = multipart.unfinished(files, bucket, root)
+        return [(upload.to.key.removeprefix(root), upload) for upload in uploads]
     return []
 
 
@@ -295,7 +295,7 @@ def is_local(error: BaseException) -> bool:
 
 
 def _translate(uri: str, error: Exception) -> StoreError:
-    code, status = _answer(error)
+    code, status = clouds.answer(error)
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
     if code == "NoSuchUpload":
@@ -317,20 +317,6 @@ def _translate(uri: str, error: Exception) -> StoreError:
 
 def _asks_for_time(status: int) -> bool:
     return status == 429 or status >= 500
-
-
-def _answer(error: Exception) -> tuple[str, int]:
-    """Return S3's error code and HTTP's status, as far as the server sent any; else "" and 0."""
-    for link in (error, error.__cause__):
-        if isinstance(link, aiohttp.ClientResponseError):
-            return "", link.status
-        if link is not None and (status := clouds.status(link)):
-            return "", status
-        response = getattr(link, "response", None)
-        if isinstance(response, dict):
-            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            return str(response.get("Error", {}).get("Code", "")), int(status)
-    return "", 0
 
 
 def brief(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slipway.api.base import ApiModel, DnsName, rules, text
+from slipway.api.claim import claim_and_path
 
 
 class StopCriteria(
@@ -121,9 +122,8 @@ class Checkpoint(
     @property
     def claim(self) -> str | None:
         """The claim that they lie in; None where that is a bucket."""
-        if self.uri is None or not self.uri.startswith("pvc://"):
-            return None
-        return self.uri.removeprefix("pvc://").split("/")[0]
+        found = claim_and_path(self.uri or "")
+        return found[0] if found else None
 
 
 class TrainingData(ApiModel):

@@ -63,10 +63,9 @@ class Work:
     def beside(self) -> str | None:
         """The revision that is tried in the spare slot; none while another one is leaving it."""
         candidate = self.state.candidate
-        tried = candidate is not None and candidate.slot != self.state.active_slot
-        if leaving(self.state) is not None:
+        if candidate is None or leaving(self.state) is not None:
             return None
-        return candidate.revision if candidate and tried else None
+        return candidate.revision if candidate.slot != self.state.active_slot else None
 
     def live(self, slot: Slot) -> Manifest | None:
         """Return a slot's Deployment."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.api.claim import claim_and_path
 from slipway.api.training_inputs import Input
 from slipway.manifests import empty_dir, mount
 from slipway.settings import Settings
@@ -24,31 +25,25 @@ def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 def input_containers(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the init containers that fetch inputs, or check the digest of what a claim holds."""
     return [
-        _container(one, settings) for one in job.spec.inputs if not _is_claim(one) or one.sha256
+        _container(one, settings)
+        for one in job.spec.inputs
+        if not claim_and_path(one.uri) or one.sha256
     ]
 
 
-def _is_claim(one: Input) -> bool:
-    return one.uri.startswith("pvc:")
-
-
 def _volume(one: Input) -> dict[str, Any]:
-    if not _is_claim(one):
+    found = claim_and_path(one.uri)
+    if found is None:
         return empty_dir(_name(one))
-    claim = {"claimName": _claim_and_path(one)[0], "readOnly": True}
+    claim = {"claimName": found[0], "readOnly": True}
     return {"name": _name(one), "persistentVolumeClaim": claim}
 
 
 def _mount(one: Input, *, read_only: bool) -> dict[str, Any]:
     folder = f"{names.INPUTS_DIR}/{one.name}"
-    path = _claim_and_path(one)[1] if _is_claim(one) else ""
+    _, path = claim_and_path(one.uri) or ("", "")
     found = mount(_name(one), folder, read_only=read_only)
     return {**found, "subPath": path} if path else found
-
-
-def _claim_and_path(one: Input) -> tuple[str, str]:
-    claim, _, path = one.uri.removeprefix("pvc://").partition("/")
-    return claim, path.strip("/")
 
 
 def _name(one: Input) -> str:
@@ -65,7 +60,7 @@ def _container(one: Input, settings: Settings) -> dict[str, Any]:
         _name(one),
         "slipway_runtime.bring_input",
         env,
-        [_mount(one, read_only=_is_claim(one))],
+        [_mount(one, read_only=claim_and_path(one.uri) is not None)],
         names.SOURCE_SCRATCH,
         credentials(one.uri, one.credentials_secret_name, settings),
         settings,

@@ -6,7 +6,7 @@ few that are the user's business.
 Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
@@ -88,34 +88,43 @@ def merge_pod(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _check_own_containers(overlay: Mapping[str, Any]) -> None:
+def _containers(overlay: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the overlay's containers, each with the list that it is in."""
     for kind in ("containers", "initContainers"):
         for one in _items(overlay.get(kind) or [], kind):
-            name = str(one.get("name") or "")
-            own = name in OWN_CONTAINERS or name.startswith("input-")
-            if own and (name != names.TRAINER or kind == "initContainers"):
-                raise OverlayError(
-                    f"podTemplate.spec.{kind} cannot touch the operator's own container {name}: "
-                    "choose another name."
-                )
+            yield kind, one
+
+
+def _check_own_containers(overlay: Mapping[str, Any]) -> None:
+    for kind, one in _containers(overlay):
+        name = str(one.get("name") or "")
+        own = name in OWN_CONTAINERS or name.startswith("input-")
+        if own and (name != names.TRAINER or kind == "initContainers"):
+            raise OverlayError(
+                f"podTemplate.spec.{kind} cannot touch the operator's own container {name}: "
+                "choose another name."
+            )
 
 
 def _check_mounts(overlay: Mapping[str, Any]) -> None:
     """Refuse mounts of what only the operator's containers may see, and in its own folder."""
-    for kind in ("containers", "initContainers"):
-        for one in _items(overlay.get(kind) or [], kind):
-            path = f"{kind}[{one.get('name')}].volumeMounts"
-            for mount in _items(one.get("volumeMounts") or [], path):
-                volume, place = str(mount.get("name")), str(mount.get("mountPath"))
-                if volume.startswith("slipway-") or volume in PRIVATE_VOLUMES:
-                    raise OverlayError(
-                        f"podTemplate.spec.{path} cannot have {volume}: {MOUNT_MESSAGE}."
-                    )
-                inside = f"{normpath('/' + place.lstrip('/'))}/".startswith(f"{OWN_FOLDER}/")
-                if inside and one.get("name") == names.TRAINER:
-                    raise OverlayError(
-                        f"podTemplate.spec.{path} cannot have {place}: {FOLDER_MESSAGE}."
-                    )
+    for kind, one in _containers(overlay):
+        path = f"{kind}[{one.get('name')}].volumeMounts"
+        for mount in _items(one.get("volumeMounts") or [], path):
+            volume, place = str(mount.get("name")), str(mount.get("mountPath"))
+            if volume.startswith("slipway-") or volume in PRIVATE_VOLUMES:
+                raise OverlayError(
+                    f"podTemplate.spec.{path} cannot have {volume}: {MOUNT_MESSAGE}."
+                )
+            if one.get("name") == names.TRAINER and _is_ours(place):
+                raise OverlayError(
+                    f"podTemplate.spec.{path} cannot have {place}: {FOLDER_MESSAGE}."
+                )
+
+
+def _is_ours(place: str) -> bool:
+    """Tell whether a path is the operator's own folder, or in it."""
+    return f"{normpath('/' + place.lstrip('/'))}/".startswith(f"{OWN_FOLDER}/")
 
 
 def _secured(container: dict[str, Any], own: set[str]) -> dict[str, Any]:
