@@ -40,7 +40,7 @@ def space(shared: Space) -> Space:
         source("hangs", main=HANGS),
         training_job("deleted", "collective", nodes=2),
         training_job("killed", "collective", nodes=2, restart={"maxRestarts": 1}),
-        training_job("hung", "hangs", progressDeadlineSeconds=15, restart={"maxRestarts": 1}),
+        training_job("hung", "hangs", progressDeadlineSeconds=45, restart={"maxRestarts": 1}),
         training_job("impatient", "later", queueDeadlineSeconds=5),
     )
     return shared

@@ -1,6 +1,7 @@
 """Progress: read from the first pod's metrics, seldom, and never a reason to fail."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -133,6 +134,24 @@ async def test_a_pod_is_asked_once_in_the_interval(monkeypatch: pytest.MonkeyPat
         assert found is not None
         assert found.step == 150
     assert len(asked) == 2
+    await reader.close()
+    await server.close()
+
+
+async def test_the_age_of_what_is_known_counts_from_the_last_question_that_was_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, _ = await served(PAGE)
+    monkeypatch.setattr(module, "PORT", server.port)
+    clock, told = Clock(), Told()
+    clock.now = 100.0
+    reader = ProgressReader(10.0, clock, told)
+    assert reader.age(pod()) == math.inf
+    assert await reader.read(pod()) is None
+    assert reader.age(pod()) == math.inf
+    clock.now = 101.0
+    await told.wait()
+    assert reader.age(pod()) == 1.0
     await reader.close()
     await server.close()
 

@@ -80,6 +80,7 @@ class Cluster:
     source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
     progress: Progress | None = None
+    progress_age: float = 0.0
     now: datetime = START
     generation: int = 1
     writes: list[str] = field(default_factory=list)
@@ -106,6 +107,7 @@ class Cluster:
             store=self.store,
             gang_served=self.gang_served,
             progress=self.progress,
+            progress_age=self.progress_age,
         )
 
     def plan(self) -> Plan:

@@ -1,5 +1,6 @@
 """The clocks of a job's life: running time, waiting time, time without progress."""
 
+import math
 from typing import Any
 
 import pytest
@@ -174,6 +175,20 @@ def test_a_hang_is_a_failure_that_restarts_the_group() -> None:
     cluster.wait(59)
     cluster.settle()
     assert cluster.status["phase"] == "Running"
+
+
+@pytest.mark.parametrize("age", [math.inf, 31.0])
+def test_a_script_is_asked_after_its_time_before_it_counts_as_hanging(age: float) -> None:
+    cluster = underway(progressDeadlineSeconds=60)
+    cluster.progress = Progress(step=3, total_steps=9, last_report_time="2026-01-01T12:00:30Z")
+    cluster.settle()
+    cluster.wait(120)
+    cluster.progress_age = age
+    assert cluster.reconcile().requeue_after == 1
+    assert cluster.status["phase"] == "Running"
+    cluster.progress_age = 30.0
+    cluster.settle()
+    assert condition(cluster, "Failed")["reason"] == "ProgressDeadlineExceeded"
 
 
 @pytest.mark.parametrize("why", ["all steps are done", "a peer has ended", "the store is away"])

@@ -98,6 +98,7 @@ class Observer:
             store=await self._store(),
             gang_served=await self._gang_is_served(job, children),
             progress=await self._progress.read(pod) if pod else None,
+            progress_age=self._progress.age(pod) if pod else 0.0,
         )
         return Observation(snapshot, self._interval if pod else None)
 

@@ -91,9 +91,13 @@ def _progress(step: int, gauges: Mapping[str, float]) -> Progress:
 
 @dataclass
 class _Known:
-    """What a pod last said, when it was last asked, and the question that is under way."""
+    """What a pod last said, when it was last asked, and the question that is under way.
+
+    ``settled`` is when the last question was asked that is no longer under way.
+    """
 
     asked: float = -math.inf
+    settled: float = -math.inf
     progress: Progress | None = None
     answers: bool = False
     question: asyncio.Task[None] | None = None
@@ -130,6 +134,13 @@ class ProgressReader:
                 await asyncio.wait((known.question,), timeout=_PATIENCE_SECONDS)
         return known.progress
 
+    def age(self, pod: Manifest) -> float:
+        """Return how many seconds ago a pod was asked what it has answered or failed to answer.
+
+        Infinite for a pod that has not been.
+        """
+        return self._clock() - self._entry(pod["metadata"]["uid"]).settled
+
     def _entry(self, uid: str) -> _Known:
         known = self._known.setdefault(uid, _Known())
         self._known.move_to_end(uid)
@@ -141,6 +152,7 @@ class ProgressReader:
         waited_for, before = known.answers, known.progress
         found = await self._ask(pod["status"]["podIP"])
         known.answers, known.question = found is not None, None
+        known.settled = known.asked
         known.progress = found or before
         late = self._clock() - known.asked >= _PATIENCE_SECONDS
         if found != before and (late or not waited_for):

@@ -8,12 +8,16 @@ from slipway.training.failure import Failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import JobView
 
+_ASK_AGAIN_SECONDS = 1.0
+
 
 def seconds_left(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> float | None:
     """Return how long the group may go on without a report; None where nothing is to be reported.
 
     The clock begins when all pods run. It stands still where all steps are done or a pod has ended
-    well, since then the output is being stored, and while the store is away.
+    well, since then the output is being stored, and while the store is away. What was last heard
+    from the script may be older than the script's last report, by much where the operator was
+    away: time is up only once the pod has been asked after the time was.
     """
     job = snapshot.job
     limit, running = (
@@ -25,7 +29,8 @@ def seconds_left(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> fl
     known = [one for one in (snapshot.progress, job.status.progress) if one]
     moments = [running.last_transition_time, *(one.last_report_time for one in known)]
     last = max(moment for text in moments if (moment := parse_time(text)))
-    return limit - (now - last).total_seconds()
+    left = limit - (now - last).total_seconds()
+    return left if left > 0 or snapshot.progress_age <= -left else _ASK_AGAIN_SECONDS
 
 
 def _ends(snapshot: TrainingSnapshot, live: JobView) -> bool:

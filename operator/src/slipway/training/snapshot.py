@@ -15,7 +15,8 @@ class TrainingSnapshot:
     owner. ``source_keys`` are the keys of the source's ConfigMap; None where there is no such
     ConfigMap, or it was not looked for. ``source_gone``: it was looked for, and is not there.
     ``gang_served``: the cluster has the kind that ``spec.gang`` needs. ``progress`` is what index
-    0's pod last reported.
+    0's pod last reported, and ``progress_age`` how many seconds ago it was asked, whether it
+    answered or not: infinite before the first time, 0 where there is no such pod to ask.
     """
 
     job: TrainingJob
@@ -25,3 +26,4 @@ class TrainingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     gang_served: bool = True
     progress: Progress | None = None
+    progress_age: float = 0.0
