@@ -1,102 +1,18 @@
 """Scripts under torchrun in a real image with torch, with the keeper of checkpoints beside them."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.images import buildah, product
-from slipway_runtime.agent import hand_out
-from slipway_runtime.checkpoint import files
-from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, free_port, s3
+from tests.harness.trainer import Enter, Trainer
+from tests.unit.runtime.conftest import S3Server, s3
 
 __all__ = ["s3"]
 
 SCRIPTS = Path(__file__).parent / "scripts"
-Enter = Callable[[Sequence[str]], Sequence[str]]
-"""Turns a command into one that runs in the image."""
-DEADLINE = 120.0
-"""Generous time for one short training on a busy machine with two cores, in seconds."""
-
-
-@dataclass
-class Outcome:
-    """How a training ended: its exit code, and what the processes said."""
-
-    code: int
-    log: str
-
-    def said(self, word: str) -> list[str]:
-        """Return what followed a word at the begin of a line, of each process."""
-        lines = (line.split(" ", 1) for line in self.log.splitlines() if line.startswith(word))
-        return [line[1] if len(line) > 1 else "" for line in lines]
-
-
-@dataclass
-class Trainer:
-    """One job's pods, one after the other, in an image with torch."""
-
-    root: Path
-    store: S3Server
-    inside: Enter
-    env: dict[str, str] = field(default_factory=dict)
-
-    def train(self, script: str, processes: int, **env: str) -> Outcome:
-        """Run a script under torchrun in a fresh pod, until it and the keeper have ended."""
-        pod = self.root / "pod"
-        shutil.rmtree(pod, ignore_errors=True)
-        for name in ("run", "save", "restore"):
-            (pod / name).mkdir(parents=True)
-        hand_out(pod / "run")
-        shutil.copytree(SCRIPTS, pod / "src")
-        told = {
-            "SLIPWAY_RUN_DIR": str(pod / "run"),
-            "SLIPWAY_CHECKPOINT_DIR": str(pod / "save"),
-            "SLIPWAY_RESTORE_DIR": str(pod / "restore"),
-            "SLIPWAY_JOB_UID": "abcdef12",
-            "SLIPWAY_CHECKPOINT_INTERVAL_STEPS": "10",
-            "SLIPWAY_BACKEND": "gloo",
-            **self.env,
-            **env,
-        }
-        keeper = self._keep(pod, told)
-        try:
-            return self._torchrun(pod, script, processes, told)
-        finally:
-            keeper.send_signal(signal.SIGTERM)
-            assert keeper.wait(timeout=60) == 0
-
-    def _keep(self, pod: Path, told: dict[str, str]) -> "subprocess.Popen[bytes]":
-        own = {"SLIPWAY_CHECKPOINT_URI": "s3://slipway/checkpoints", **self.store.env}
-        command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
-        keeper = subprocess.Popen(command, env={**os.environ, **told, **own})
-        wait_for((pod / "run" / files.SOCKET_NAME).exists, 60, "the keeper answers")
-        return keeper
-
-    def _torchrun(self, pod: Path, script: str, processes: int, told: dict[str, str]) -> Outcome:
-        told = {**told, "PYTHONPATH": str(pod / "run" / "lib"), "OMP_NUM_THREADS": "1"}
-        told = {**told, "HOME": str(pod), "HF_HUB_OFFLINE": "1"}
-        command = self.inside(
-            [
-                *("env", *(f"{name}={value}" for name, value in told.items())),
-                *("/opt/venv/bin/python3", "-m", "torch.distributed.run"),
-                *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}"),
-                *("--local-addr=127.0.0.1", f"--nproc-per-node={processes}"),
-                str(pod / "src" / script),
-            ]
-        )
-        ended = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE
-        )
-        return Outcome(ended.returncode, ended.stdout)
 
 
 @pytest.fixture(scope="session")
@@ -111,4 +27,6 @@ def inside() -> Iterator[tuple[Path, Enter]]:
 @pytest.fixture
 def trainer(s3: S3Server, inside: tuple[Path, Enter]) -> Trainer:
     """A job whose checkpoints go to a store of the test's own."""
-    return Trainer(inside[0], s3, inside[1])
+    root, enter = inside
+    store = {"SLIPWAY_CHECKPOINT_URI": "s3://slipway/checkpoints", **s3.env}
+    return Trainer(root, SCRIPTS, store, "/opt/venv/bin/python3", enter)

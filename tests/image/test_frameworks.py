@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.image.conftest import Trainer
+from tests.harness.trainer import Trainer
 
 pytestmark = pytest.mark.image
 
@@ -16,7 +16,7 @@ one, so only what it saved at the end of an epoch, of four steps here, gives the
 
 
 def report(trainer: Trainer) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((trainer.root / "pod/run/progress.json").read_text())
+    found: dict[str, Any] = json.loads((trainer.run_dir / "progress.json").read_text())
     return found
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.image.conftest import Trainer
+from tests.harness.trainer import Trainer
 
 pytestmark = pytest.mark.image
 

@@ -15,7 +15,8 @@ import slipway_runtime as slipway
 world = slipway.init()
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.2), nn.Linear(16, 1))
-mesh = init_device_mesh("cpu", (world.size,))
+model.to(world.device)
+mesh = init_device_mesh(torch.device(world.device).type, (world.size,))
 for part in (model[0], model[2], model):
     fully_shard(part, mesh=mesh)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -25,7 +26,7 @@ torch.manual_seed(100 + world.rank)
 begin = slipway.checkpoint.restore(state)
 sys.stdout.write(f"begin {begin} {state['note']} {scheduler.last_epoch}\n")
 for step in range(begin + 1, int(os.environ.get("STEPS", "20")) + 1):
-    features = torch.randn(4, 8)
+    features = torch.randn(4, 8, device=world.device)
     loss = nn.functional.mse_loss(model(features), features.sum(1, keepdim=True))
     optimizer.zero_grad()
     loss.backward()

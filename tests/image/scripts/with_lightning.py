@@ -38,7 +38,7 @@ features = torch.randn(64, 8)
 data = torch.utils.data.TensorDataset(features, features.sum(1, keepdim=True))
 trainer = lightning.Trainer(
     max_epochs=10,
-    accelerator="cpu",
+    accelerator="gpu" if os.environ["SLIPWAY_BACKEND"] == "nccl" else "cpu",
     devices=int(os.environ["LOCAL_WORLD_SIZE"]),
     callbacks=[SlipwayCallback(), Death()],
     enable_checkpointing=False,
