@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-long test-image bench soak scale lint format crds manifests docs lock prune env
+	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
 BIN := .venv/bin
@@ -34,6 +34,9 @@ test-contract: env ## Tests against a real kube-apiserver and etcd
 
 test-image: env ## Tests of the helper library in an image with torch, no cluster
 	@$(BIN)/pytest tests/image
+
+test-gpu: ## Tests of the helper library on this machine's GPU, with the Python that has torch
+	@python3 -m pytest -c tests/gpu/pytest.ini --rootdir=. --confcutdir=tests/gpu tests/gpu
 
 test-cluster: env ## Tests on the local cluster
 	@$(BIN)/pytest tests/cluster

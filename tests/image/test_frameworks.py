@@ -10,9 +10,9 @@ from tests.harness.trainer import Trainer
 pytestmark = pytest.mark.image
 
 FRAMEWORKS = [("with_lightning.py", 2), ("with_transformers.py", 1)]
-INTERVALS = {"with_lightning.py": 8, "with_transformers.py": 10}
-"""Steps between two saves. Lightning begins an epoch's data anew when it resumes in the middle of
-one, so only what it saved at the end of an epoch, of four steps here, gives the same weights."""
+INTERVALS = {"with_lightning.py": 12, "with_transformers.py": 15}
+"""Steps between two saves, so that there is one before the death. Lightning begins an epoch's data
+anew when it resumes in the middle of one: its save is at the end of one, of four steps here."""
 
 
 def report(trainer: Trainer) -> dict[str, Any]:
@@ -35,8 +35,7 @@ def test_a_killed_training_resumes_and_ends_like_one_that_was_not_disturbed(
     assert trainer.train(script, processes, DIE_AT="23", **interval).code != 0
     resumed = trainer.train(script, processes, **interval)
     (begin,) = {line[:17] for line in resumed.said("begin")}
-    saved = {f"step-{step:012}" for step in (every, 2 * every)}
-    assert begin in saved  # the last one may be on its way
+    assert begin == f"step-{every:012}"
     assert resumed.said("end") == undisturbed.said("end") != []
     assert resumed.said("weights") == undisturbed.said("weights") != []
 

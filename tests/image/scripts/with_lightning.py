@@ -8,6 +8,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from slipway_runtime import checkpoint
 from slipway_runtime.lightning import SlipwayCallback, resume
 
 
@@ -29,8 +30,10 @@ class Net(lightning.LightningModule):  # type: ignore[misc]
 
 class Death(Callback):  # type: ignore[misc]
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        if trainer.global_step == int(os.environ.get("DIE_AT", "0")) and trainer.is_global_zero:
-            os.kill(os.getpid(), 9)
+        if trainer.global_step == int(os.environ.get("DIE_AT", "0")):
+            checkpoint.finish()
+            if trainer.is_global_zero:
+                os.kill(os.getpid(), 9)
 
 
 lightning.seed_everything(1)

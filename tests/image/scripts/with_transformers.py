@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from slipway_runtime import checkpoint
 from slipway_runtime.transformers import SlipwayCallback, resume
 
 
@@ -26,6 +27,7 @@ class Net(torch.nn.Module):  # type: ignore[misc]
 class Death(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
         if state.global_step == int(os.environ.get("DIE_AT", "0")):  # type: ignore[attr-defined]
+            checkpoint.finish()
             os.kill(os.getpid(), 9)
 
 
