@@ -17,6 +17,15 @@ from tests.harness.waiting import wait_for
 pytestmark = pytest.mark.cluster
 
 EXAMPLES = ROOT / "examples"
+CLAIM: Object = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "kept"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "100Mi"}},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +58,10 @@ def finished(space: Space, name: str) -> Object:
 def progress(job: Object) -> dict[str, Any]:
     found: dict[str, Any] = job.get("status", {}).get("progress", {})
     return found
+
+
+def has_checkpoint(job: Object) -> bool:
+    return bool(progress(job).get("checkpoint", {}).get("step", 0) >= 10)
 
 
 def pod_of(space: Space, name: str, index: int) -> Object:
@@ -104,9 +117,6 @@ def test_an_elastic_group_grows_and_shrinks_while_it_trains(space: Space) -> Non
 def test_a_process_killed_mid_training_costs_one_interval_and_no_bit_of_the_result(
     cluster: Cluster, space: Space
 ) -> None:
-    def has_checkpoint(job: Object) -> bool:
-        return bool(progress(job).get("checkpoint", {}).get("step", 0) >= 10)
-
     begin(space, "resume")
     killed = progress(space.wait("trainingjob", "resume", has_checkpoint, TRAIN))
     os.kill(script_of(pod_of(space, "resume", 1)), signal.SIGKILL)
@@ -117,6 +127,20 @@ def test_a_process_killed_mid_training_costs_one_interval_and_no_bit_of_the_resu
     undisturbed = result(cluster, finished(space, "ddp"))
     assert undisturbed["begin"] == 0
     assert found["loss"] == undisturbed["loss"]
+
+
+def test_checkpoints_in_a_claim_are_resumed_from(cluster: Cluster, space: Space) -> None:
+    with (EXAMPLES / "single" / "trainingjob.yaml").open() as stream:
+        source, job = yaml.safe_load_all(stream)
+    job["metadata"]["name"] = "on-claim"
+    job["spec"]["checkpoint"] = {"uri": "pvc://kept/net", "intervalSteps": 10}
+    job["spec"]["restart"] = {"maxRestarts": 1}
+    space.apply(CLAIM, source, job)
+    killed = progress(space.wait("trainingjob", "on-claim", has_checkpoint, TRAIN))
+    os.kill(script_of(pod_of(space, "on-claim", 0)), signal.SIGKILL)
+    ended = finished(space, "on-claim")
+    assert ended["status"]["restarts"] == 1
+    assert result(cluster, ended)["begin"] >= killed["checkpoint"]["step"]
 
 
 def test_the_status_tells_progress_pace_and_the_newest_checkpoint(space: Space) -> None:

@@ -27,7 +27,7 @@ assert os.environ["MASTER_ADDR"]
 """
 FROM_GIT = """
 import os, pathlib
-assert not {"username", "password"} & set(os.environ)
+assert not {"username", "password", "ssh-privatekey", "known_hosts"} & set(os.environ)
 pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "here.txt").write_text(os.getcwd())
 """
 MAKE = f"""
@@ -73,6 +73,8 @@ WITH_CLAIM = {
         ],
     }
 }
+SSH_URL = f"ssh://git@{git_pod.NAME}:{git_pod.SSH_PORT}/net"
+BY_KEY = {"ref": "v1", "credentialsSecretName": "git-ssh"}
 SMALL = {"requests": {"cpu": "50m", "memory": "64Mi"}}
 
 
@@ -114,6 +116,7 @@ def space(shared: Space, cluster: Cluster) -> Space:
             podTemplate=WITH_CLAIM,
         ),
         plain("cloned", source=git(ref="v1"), entrypoint="train.py"),
+        plain("by-ssh", source=git(url=SSH_URL, **BY_KEY), entrypoint="train.py"),
         plain("branchless", source=git(ref="mian"), entrypoint="train.py"),
         plain("uninvited", source=git(credentialsSecretName="empty"), entrypoint="train.py"),
         plain(
@@ -187,8 +190,11 @@ def test_the_tensorflow_example_meets_its_workers_where_tf_config_says(space: Sp
     assert "worker 1 met worker 0, worker 1" in log(space, pod_of(space, "tf-config", 1))
 
 
-def test_a_source_is_cloned_with_its_credentials_and_its_commit_is_kept(space: Space) -> None:
-    job = succeeded(space, "cloned")
+@pytest.mark.parametrize("name", ["cloned", "by-ssh"])
+def test_a_source_is_cloned_with_its_credentials_and_its_commit_is_kept(
+    space: Space, name: str
+) -> None:
+    job = succeeded(space, name)
     commit = log(space, "git", "git").splitlines()[0]
     assert job["status"]["sourceRevision"] == commit
 
