@@ -18,9 +18,11 @@ hypothesis.settings.load_profile("slipway")
 
 QUICKSTART = "the quickstart"
 """Name of the scope of all that looks at one quickstart, or disturbs the whole cluster."""
+SERVING = "the served model"
+"""Name of the scope of all that serves a quickstart's model on its own."""
 INDEPENDENT = ("audiences", "checkpoints", "launch", "traffic", "training", "training_life")
 """The modules of cluster tests that need nothing of others', and let them be."""
-ORDER = (QUICKSTART, "contract", "cluster", "chart", "image")
+ORDER = (QUICKSTART, "contract", SERVING, "cluster", "chart", "image")
 """The scopes that begin first: those that take longest, then those that wait for the cluster.
 
 In the first one the tests that want the cluster alone come first, for none other uses it then.
@@ -32,9 +34,12 @@ def scope_of(nodeid: str) -> str:
     file = Path(nodeid.partition("::")[0])
     folder = file.parts[1]
     if folder == "cluster":
-        independent = file.stem.removeprefix("test_") in INDEPENDENT
-        return str(file) if independent else QUICKSTART
-    return folder if folder in ("contract", "chart", "image") else str(file)
+        module = file.stem.removeprefix("test_")
+        if module in ("rollouts", "serving"):
+            return SERVING
+        return str(file) if module in INDEPENDENT else QUICKSTART
+    shares = folder in ("contract", "chart", "image") and file.parts[2] != "operator"
+    return folder if shares else str(file)
 
 
 class ByMachinery(LoadScopeScheduling):  # type: ignore[misc]
@@ -51,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachi
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into the order of `ORDER`, so that two workers end at about the same time."""
+    """Put the tests into the order of `ORDER`, so that all workers end at about the same time."""
 
     def rank(item: pytest.Item) -> tuple[int, bool]:
         scope = scope_of(item.nodeid)

@@ -2,14 +2,15 @@
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dev import gotools
+from tests.harness.reader import Object, ReadError, reader
 
-Object = dict[str, Any]
+__all__ = ["Kubectl", "KubectlError", "Object"]
 
 
 class KubectlError(Exception):
@@ -51,21 +52,27 @@ class Kubectl:
         return self.run("create", "-f", "-", *args, stdin=_manifest(what))
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """Return an object, or None if it does not exist."""
-        args = ("get", kind, name, "-o", "json", "--ignore-not-found", *_in(namespace))
-        text = self.run(*args)
-        found: Object | None = json.loads(text) if text.strip() else None
-        return found
+        """Return an object, or None if it does not exist; starts no kubectl."""
+        with _as_kubectl():
+            return reader(self.kubeconfig).get(kind, name, namespace or self.namespace or "default")
 
     def list(self, kind: str, selector: str = "", namespace: str | None = None) -> list[Object]:
-        """Return the objects of a kind with these labels (a label selector)."""
-        args = ("get", kind, "-o", "json", "-l", selector, *_in(namespace))
-        items: list[Object] = json.loads(self.run(*args))["items"]
-        return items
+        """Return the objects of a kind with these labels (a label selector); starts no kubectl."""
+        with _as_kubectl():
+            where = namespace or self.namespace or "default"
+            return reader(self.kubeconfig).list(kind, selector, where)
 
     def delete(self, kind: str, name: str, *args: str, namespace: str | None = None) -> None:
         """Delete an object and wait until it is gone; one that does not exist is fine."""
         self.run("delete", kind, name, "--ignore-not-found", *args, *_in(namespace))
+
+
+@contextmanager
+def _as_kubectl() -> Iterator[None]:
+    try:
+        yield
+    except ReadError as error:
+        raise KubectlError(str(error)) from error
 
 
 def _in(namespace: str | None) -> tuple[str, ...]:
