@@ -5,6 +5,7 @@ import contextlib
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import httpx
 
 Object = dict[str, Any]
 _TIMEOUT = 60.0
+_NEWS_SECONDS = 5.0
 _CLUSTER_WIDE, _NAMESPACED = "", "/namespaces/{}"
 
 
@@ -55,22 +57,28 @@ class Reader:
         yield from (_shown({**same, **one}) for one in answer["items"])
 
     def _path(self, kind: str, namespace: str | None) -> str:
-        word = kind.lower()
-        if word not in self._paths:
-            self._paths = dict(self._discover())
-        if word not in self._paths:
-            raise ReadError(f'The server doesn\'t have a resource type "{kind}".')
-        found = self._paths[word]
         inside = f"/namespaces/{namespace}" if namespace else ""
-        return found.replace(_NAMESPACED, inside)
+        return self._known(kind.lower()).replace(_NAMESPACED, inside)
+
+    def _known(self, word: str) -> str:
+        """Return a kind's path; one that was just installed is told of a moment later."""
+        deadline = time.monotonic() + _NEWS_SECONDS
+        while word not in self._paths:
+            self._paths = dict(self._discover())
+            if word not in self._paths:
+                if time.monotonic() > deadline:
+                    raise ReadError(f'The server doesn\'t have a resource type "{word}".')
+                time.sleep(0.2)
+        return self._paths[word]
 
     def _discover(self) -> Iterator[tuple[str, str]]:
         """Yield each name of each kind with its path; what comes last has the last word.
 
+        A server names groups and their versions in the order in which it prefers them.
         A group whose own server is away has none, as for kubectl.
         """
         groups = (self._ask("/apis") or {})["groups"]
-        versions = [group["preferredVersion"]["groupVersion"] for group in groups]
+        versions = [one["groupVersion"] for group in groups for one in group["versions"]]
         for base in (*(f"/apis/{version}" for version in reversed(versions)), "/api/v1"):
             group = base.split("/")[2] if base.startswith("/apis/") else ""
             for resource in self._resources(base):
