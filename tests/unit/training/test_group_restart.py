@@ -276,11 +276,12 @@ def test_index_0_lost_while_it_stores_the_output_starts_the_group_and_not_itself
     assert len(cluster.pods()) == 2
 
 
-def test_index_0_whose_replacement_came_at_once_starts_the_group_as_well() -> None:
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_index_0_whose_replacement_came_at_once_starts_the_group_as_well(seconds: int) -> None:
     cluster = running(restart={"policy": "Pod"})
     cluster.finish(cluster.pods()[1], 0, trained())
     cluster.settle()
-    cluster.wait(1)
+    cluster.wait(seconds)
     lost = cluster.pods()[0]["metadata"]["name"]
     cluster.take(cluster.pods()[0])
     cluster.leave()

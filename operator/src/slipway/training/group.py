@@ -145,17 +145,32 @@ def _lost_pod(
 
 
 def _latecomer(job: TrainingJob, live: JobView) -> Failure | None:
-    """Return why a pod that came when others had done their part would wait for them in vain."""
+    """Return why a pod that came when others had done their part would wait for them in vain.
+
+    Kubernetes tells times in whole seconds: what came in the very second in which others ended came
+    after them if it replaces another.
+    """
     ends = [pod.main.terminated.get("finishedAt") or "" for pod in live.pods if pod.succeeded]
     if not ends or job.spec.restart_policy != "Pod" or not _meets(job):
         return None
-    late = (pod for pod in live.pods if not pod.ended and pod.created > min(ends))
-    waits = next((pod for pod in late if job.spec.elastic is None or pod.index == 0), None)
+    waits = next((pod for pod in live.pods if _came_late(job, live, pod, min(ends))), None)
     if waits is None:
         return None
-    before = [pod for pod in (*live.pods, *live.gone) if pod.index == waits.index]
+    before = _before(live, waits)
     alone = f"Pod {waits.name} came when others had done their part, and would wait in vain."
     return first_failure(before) or Failure(reasons.POD_LOST, alone)
+
+
+def _came_late(job: TrainingJob, live: JobView, pod: PodView, end: str) -> bool:
+    if pod.ended or (job.spec.elastic is not None and pod.index != 0):
+        return False
+    return pod.created > end or (pod.created == end and bool(_before(live, pod)))
+
+
+def _before(live: JobView, pod: PodView) -> list[PodView]:
+    """Return the pods that had a pod's index before it."""
+    known = (*live.pods, *live.gone)
+    return [one for one in known if one.index == pod.index and one.uid != pod.uid]
 
 
 def _meets(job: TrainingJob) -> bool:
