@@ -270,7 +270,7 @@ async def test_helm_installs_upgrades_and_uninstalls_three_times_over(kubectl: K
         _helm(config, "uninstall", "slipway")
         kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,pdb,networkpolicies"
         mine = "app.kubernetes.io/instance=slipway"
-        assert kubectl.list(kinds, mine, NAMESPACE) == []
+        assert kubectl.run("get", kinds, "-l", mine, "-n", NAMESPACE, "-o", "name") == ""
         assert kubectl.list("clusterroles,clusterrolebindings", mine) == []
         claim = kubectl.get("pvc", "slipway-store", NAMESPACE)
         assert claim

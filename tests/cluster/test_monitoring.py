@@ -2,10 +2,8 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +51,21 @@ def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def choices(prometheus: Prometheus, dashboard: dict[str, Any]) -> list[dict[str, str]]:
-    """Return all that one may choose for a dashboard's variables, by asking as Grafana does."""
-    found: dict[str, list[str]] = {}
+    """Return all that one may choose for a dashboard's variables, by asking as Grafana does.
+
+    A variable's values are those beside what was chosen for the variables before it.
+    """
+    found: list[dict[str, str]] = [{}]
     for variable in dashboard["templating"]["list"][1:]:
         series, label = variable["query"]["query"][len("label_values(") : -1].rsplit(", ", 1)
-        every = prometheus.values(label, re.sub(r'="\$\w+"', '=~".+"', series))
-        found[variable["name"]] = [variable["allValue"]] if variable.get("includeAll") else every
-    assert all(found.values()), found
-    return [dict(zip(found, values, strict=True)) for values in product(*found.values())]
+        every = [variable["allValue"]] if variable.get("includeAll") else None
+        found = [
+            {**chosen, variable["name"]: value}
+            for chosen in found
+            for value in every or prometheus.values(label, filled(series, chosen))
+        ]
+    assert found, dashboard["title"]
+    return found
 
 
 def filled(expression: str, chosen: dict[str, str]) -> str:
