@@ -19,7 +19,7 @@ demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for yo
 test: tools lint ## All set-up, then every test but the long ones
 	@$(DEV) images
 	@$(DEV) up
-	@$(BIN)/pytest -m "not long and not image" --numprocesses=3 --dist=loadscope
+	@$(BIN)/pytest -m "not long and not image" --numprocesses=2 --dist=loadscope
 
 test-long: tools env ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
 	@$(DEV) images
