@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dev import gotools, paths
 from dev.cluster import layout, ownership
@@ -72,8 +71,8 @@ def install_locally() -> None:
             Release(layout.KUBECONFIG, local_values(images)).install()
 
 
-def local_values(images: Mapping[str, product.Image]) -> tuple[str, ...]:
-    """Return Helm's arguments that choose the images built here, on one small node."""
+def local_values(images: Mapping[str, product.Image], values: Path = VALUES) -> tuple[str, ...]:
+    """Return Helm's arguments that choose the images built here, and the values of a file."""
     tags = {name: {"tag": image.tag} for name, image in images.items()}
-    values: dict[str, Any] = {"images": {"registry": "localhost", "pullPolicy": "Never", **tags}}
-    return ("--values", str(VALUES), "--set-json", f"images={json.dumps(values['images'])}")
+    chosen = {"registry": "localhost", "pullPolicy": "Never", **tags}
+    return ("--values", str(values), "--set-json", f"images={json.dumps(chosen)}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dev import release
 from dev.images import node, product
@@ -118,10 +119,21 @@ def older(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     shutil.unpack_archive(BEFORE, folder)
     images = product.ensure(folder)
     node.load(image.reference for image in images.values())
-    chart = folder / "charts" / "slipway"
-    release.Release(bare.kubeconfig, release.local_values(images), chart).install()
+    chart, values = folder / "charts" / "slipway", folder / "local-values.yaml"
+    known = yaml.safe_load((chart / "values.yaml").read_text())
+    values.write_text(yaml.safe_dump(_as_known(yaml.safe_load(release.VALUES.read_text()), known)))
+    release.Release(bare.kubeconfig, release.local_values(images, values), chart).install()
     yield bare
     release.install_locally()
+
+
+def _as_known(values: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Return those of our values that the older chart has, too."""
+    return {
+        key: _as_known(value, known[key]) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key in known
+    }
 
 
 def _stored(cluster: Cluster) -> dict[str, int]:

@@ -60,7 +60,7 @@ def commands(text: str, sections: tuple[str, ...]) -> list[str]:
         for name in sections
         for block in re.findall(r"(?:^    .*\n)+", found[name], re.MULTILINE)
     )
-    blocks = re.sub(r"\\\n\s*", " ", blocks)
+    blocks = re.sub(r"\s*\\\n\s*", " ", blocks)
     lines = (re.sub(r"\s+#.*", "", line).strip() for line in blocks.splitlines())
     return [line for line in lines if line]
 
