@@ -66,7 +66,7 @@ def _remains() -> list[str]:
     found += [f"interface {link}" for link in _links()]
     if host.has_address():
         found.append(f"address {layout.NODE_ADDRESS}")
-    return found
+    return found + [f"route of {addresses}" for addresses in host.routes()]
 
 
 def _strays() -> list[daemon.Process]:

@@ -1,6 +1,7 @@
 """Settings of this machine that a node changes: noted before, put back after."""
 
 import json
+import shutil
 from pathlib import Path
 
 from dev.cluster import layout
@@ -37,10 +38,20 @@ FOLDERS = tuple(
 )
 """Folders that containerd, kubelet or CNI make at fixed places, whatever their settings."""
 NOTES = layout.STATE / "run" / "host.json"
+ROUTES = {
+    layout.PODS: ("unreachable", layout.PODS),
+    layout.SERVICES: (layout.SERVICES, "dev", "lo", "src", layout.NODE_ADDRESS),
+}
+"""Where packets go whose pod is gone, or whose Service kube-proxy does not know: nowhere.
+
+Without these they would leave this machine by its default route, and whoever answers there would be
+taken for the pod. A pod that lives has a route of its own; a Service's address is replaced by a
+pod's after the route was chosen, and packets that keep it are dropped on the loopback interface.
+"""
 
 
 def prepare() -> None:
-    """Note the settings as they are, then turn forwarding on and take the node's address."""
+    """Note the settings as they are, then turn forwarding on, take the address and the routes."""
     if not NOTES.exists():
         if has_address():
             raise DevError(
@@ -50,6 +61,8 @@ def prepare() -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     if not has_address():
         run("ip", "address", "add", f"{layout.NODE_ADDRESS}/32", "dev", "lo")
+    for route in ROUTES.values():
+        run("ip", "route", "replace", *route)
 
 
 def has_address() -> bool:
@@ -57,9 +70,20 @@ def has_address() -> bool:
     return f"|-- {layout.NODE_ADDRESS}\n" in Path("/proc/net/fib_trie").read_text()
 
 
+def routes() -> list[str]:
+    """Return the ranges of addresses whose packets are kept here."""
+    if not shutil.which("ip"):
+        return []
+    there = {route["dst"] for route in json.loads(run("ip", "-json", "route", "show"))}
+    return [addresses for addresses in ROUTES if addresses in there]
+
+
 def restore() -> list[str]:
     """Put settings back and remove what was not there before; return what was done."""
     done = []
+    for addresses in routes():
+        run("ip", "route", "del", *ROUTES[addresses])
+        done.append(f"route of {addresses}")
     if has_address():
         run("ip", "address", "del", f"{layout.NODE_ADDRESS}/32", "dev", "lo")
         done.append(f"address {layout.NODE_ADDRESS}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -73,6 +74,14 @@ def test_a_part_that_died_is_started_again_and_no_other(whole: Cluster, part: st
     after = _pids()
     assert after.keys() == before.keys()
     assert {name for name in after if after[name] != before[name]} == {part}
+
+
+@pytest.mark.parametrize("address", ["10.112.255.250", "10.113.255.250"])
+def test_what_is_meant_for_a_pod_or_service_that_is_gone_reaches_nobody(
+    cluster: Cluster, address: str
+) -> None:
+    with pytest.raises(OSError, match=r"No route to host|timed out"):
+        socket.create_connection((address, 80), timeout=2)
 
 
 def test_names_outside_the_cluster_do_not_exist_and_those_inside_do(space: Space) -> None:
