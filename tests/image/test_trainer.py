@@ -21,5 +21,4 @@ def test_the_trainer_has_what_torch_asks_a_gpu_for_its_use_with() -> None:
         asked = subprocess.run(
             enter(("/opt/venv/bin/python3", "-c", ask)), capture_output=True, text=True
         )
-    assert "RuntimeError" in asked.stderr, asked.stderr  # there is no GPU here: its driver lacks
-    assert "ModuleNotFoundError" not in asked.stderr
+    assert "NVML Shared Library Not Found" in asked.stderr  # the driver's own, which no image has
