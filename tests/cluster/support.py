@@ -142,6 +142,13 @@ def source(name: str, **files: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
+def claim(name: str, size: str) -> Object:
+    """Return a PersistentVolumeClaim of a size such as ``10Mi``."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    meta = {"name": name}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+
+
 def address(space: Space, name: str) -> str:
     """Return the base URL of a deployment's Service, by its cluster IP."""
     service = space.kubectl.get("service", name) or {}

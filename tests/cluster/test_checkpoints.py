@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.support import ROOT, TRAIN, Space, condition, phase, processes_of
+from tests.cluster.support import ROOT, TRAIN, Space, claim, condition, phase, processes_of
 from tests.harness import Object
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_for
@@ -17,15 +17,6 @@ from tests.harness.waiting import wait_for
 pytestmark = pytest.mark.cluster
 
 EXAMPLES = ROOT / "examples"
-CLAIM: Object = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolumeClaim",
-    "metadata": {"name": "kept"},
-    "spec": {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "100Mi"}},
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +126,7 @@ def test_checkpoints_in_a_claim_are_resumed_from(cluster: Cluster, space: Space)
     job["metadata"]["name"] = "on-claim"
     job["spec"]["checkpoint"] = {"uri": "pvc://kept/net", "intervalSteps": 10}
     job["spec"]["restart"] = {"maxRestarts": 1}
-    space.apply(CLAIM, source, job)
+    space.apply(claim("kept", "100Mi"), source, job)
     killed = progress(space.wait("trainingjob", "on-claim", has_checkpoint, TRAIN))
     os.kill(script_of(pod_of(space, "on-claim", 0)), signal.SIGKILL)
     ended = finished(space, "on-claim")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import git_pod
-from tests.cluster.support import ROOT, Space, condition, phase, source
+from tests.cluster.support import ROOT, Space, claim, condition, phase, source
 from tests.harness import Object
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_for
@@ -56,15 +56,6 @@ for name in ("file", "folder", "claim"):
     else:
         raise SystemExit(f"{{name}} can be written")
 """
-CLAIM: Object = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolumeClaim",
-    "metadata": {"name": "data"},
-    "spec": {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "10Mi"}},
-    },
-}
 WITH_CLAIM = {
     "spec": {
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
@@ -105,7 +96,7 @@ def space(shared: Space, cluster: Cluster) -> Space:
     late = {"configMap": {"name": "late"}}
     held = {"spec": {"schedulingGates": [{"name": HOLD}]}}
     shared.apply(
-        CLAIM,
+        claim("data", "10Mi"),
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "empty"}},
         source("make", make=MAKE, read=READ),
         source("late", late=LATE, main=PAIR),

@@ -1,10 +1,8 @@
 """Training on a GPU: NCCL, checkpoints of the GPU's memory, and what the GPU's own gauges tell."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,11 +16,6 @@ HERE = Path(__file__).parent
 FRAMEWORKS = {"with_lightning.py": "16", "with_transformers.py": "15"}
 """Scripts by the steps between two saves, so that there is one before the death. Lightning resumes
 well only at the end of an epoch, of eight steps here."""
-
-
-def progress(trainer: Trainer) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((trainer.run_dir / "progress.json").read_text())
-    return found
 
 
 def well(outcome: Outcome) -> Outcome:
@@ -76,7 +69,7 @@ def test_the_training_goes_on_while_what_it_saved_stays_as_it_was(trainer: Train
 def test_reports_tell_the_gpus_memory_and_use(trainer: Trainer) -> None:
     trainer.scripts = HERE / "scripts"
     well(trainer.train("heavy.py", 1, SAVE_AT="30"))
-    gpu = progress(trainer)["gpu"]
+    gpu = trainer.report()["gpu"]
     assert 2e9 < gpu["memoryUsedBytes"] < gpu["memoryTotalBytes"]
     assert 0 < gpu["utilization"] <= 1
 
@@ -109,7 +102,7 @@ def test_an_example_trains_on_the_gpu_as_it_is(
     told = {one["name"]: one["value"] for one in spec.get("env", ())}
     told.update(SECONDS_PER_STEP="0", SLIPWAY_OUTPUT_DIR=str(output), SLIPWAY_ATTEMPT="0")
     well(trainer.train(spec["entrypoint"], 1, **told))
-    assert progress(trainer)["gpu"]["memoryUsedBytes"] > 0
+    assert trainer.report()["gpu"]["memoryUsedBytes"] > 0
     assert list(output.iterdir())
 
 
@@ -119,7 +112,7 @@ def test_the_quickstart_trains_on_the_gpu_and_leaves_weights_that_any_machine_ca
     trainer.scripts, output = EXAMPLES / "quickstart" / "src", folder / "output"
     output.mkdir()
     well(trainer.train("train.py", 1, SLIPWAY_OUTPUT_DIR=str(output)))
-    report = progress(trainer)
+    report = trainer.report()
     assert report["gpu"]["memoryUsedBytes"] > 0
     assert report["metrics"]["r2"] > 0.3
     weights = torch.load(output / "model.pt")

@@ -1,10 +1,9 @@
 """etcd and kube-apiserver for a test run: real API semantics, no node, a few seconds to start."""
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dev.cluster.control_plane import ControlPlane
 from dev.cluster.simulation import Simulation
 from tests.harness.audit import AuditLog
 from tests.harness.kubectl import Kubectl
+from tests.harness.ports import free_ports
 
 PREFIX = "slipway-control-plane-"
 OWNER = "owner.stat"
@@ -94,7 +94,7 @@ def simulated_cluster(nodes: int, crds: Path) -> Iterator[TestControlPlane]:
 
 
 def _plane(state: Path) -> ControlPlane:
-    port, etcd_port, etcd_peer_port = _free_ports(3)
+    port, etcd_port, etcd_peer_port = free_ports(3)
     return ControlPlane(
         state=state,
         address="127.0.0.1",
@@ -109,11 +109,3 @@ def _plane(state: Path) -> ControlPlane:
             "--runtime-config=scheduling.k8s.io/v1alpha1=true",
         ),
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

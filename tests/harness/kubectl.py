@@ -2,19 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev import gotools
-from tests.harness.reader import Object, ReadError, reader
+from tests.harness.reader import KubectlError, Object, reader
 
 __all__ = ["Kubectl", "KubectlError", "Object"]
-
-
-class KubectlError(Exception):
-    """kubectl ended with a status other than 0; the text is its standard error."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +48,18 @@ class Kubectl:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object, or None if it does not exist; starts no kubectl."""
-        with _as_kubectl():
-            return reader(self.kubeconfig).get(kind, name, namespace or self.namespace or "default")
+        return reader(self.kubeconfig).get(kind, name, self._place(namespace))
 
     def list(self, kind: str, selector: str = "", namespace: str | None = None) -> list[Object]:
         """Return the objects of a kind with these labels (a label selector); starts no kubectl."""
-        with _as_kubectl():
-            where = namespace or self.namespace or "default"
-            return reader(self.kubeconfig).list(kind, selector, where)
+        return reader(self.kubeconfig).list(kind, selector, self._place(namespace))
+
+    def _place(self, namespace: str | None) -> str:
+        return namespace or self.namespace or "default"
 
     def delete(self, kind: str, name: str, *args: str, namespace: str | None = None) -> None:
         """Delete an object and wait until it is gone; one that does not exist is fine."""
         self.run("delete", kind, name, "--ignore-not-found", *args, *_in(namespace))
-
-
-@contextmanager
-def _as_kubectl() -> Iterator[None]:
-    try:
-        yield
-    except ReadError as error:
-        raise KubectlError(str(error)) from error
 
 
 def _in(namespace: str | None) -> tuple[str, ...]:

@@ -16,11 +16,11 @@ import httpx
 Object = dict[str, Any]
 _TIMEOUT = 60.0
 _NEWS_SECONDS = 5.0
-_CLUSTER_WIDE, _NAMESPACED = "", "/namespaces/{}"
+_NAMESPACED = "/namespaces/{}"
 
 
-class ReadError(Exception):
-    """The API server said no, or nothing; the text is what it said."""
+class KubectlError(Exception):
+    """kubectl, or what reads in its place, was told no or nothing; the text is what it was told."""
 
 
 class Reader:
@@ -44,21 +44,20 @@ class Reader:
         answer = self._ask(f"{self._path(kind, namespace)}/{name}")
         return None if answer is None else _shown(answer)
 
-    def list(self, kinds: str, selector: str, namespace: str | None) -> list[Object]:
-        """Return the objects of a kind, or of several with commas between; None: everywhere."""
+    def list(self, kinds: str, selector: str, namespace: str) -> list[Object]:
+        """Return the objects of a kind, or of several with commas between."""
         return [one for kind in kinds.split(",") for one in self._list(kind, selector, namespace)]
 
-    def _list(self, kind: str, selector: str, namespace: str | None) -> Iterator[Object]:
+    def _list(self, kind: str, selector: str, namespace: str) -> Iterator[Object]:
         options = {"labelSelector": selector} if selector else {}
         answer = self._ask(self._path(kind, namespace), options)
         if answer is None:
-            raise ReadError(f"There is no list of {kind}.")
+            raise KubectlError(f"There is no list of {kind}.")
         same = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
         yield from (_shown({**same, **one}) for one in answer["items"])
 
-    def _path(self, kind: str, namespace: str | None) -> str:
-        inside = f"/namespaces/{namespace}" if namespace else ""
-        return self._known(kind.lower()).replace(_NAMESPACED, inside)
+    def _path(self, kind: str, namespace: str) -> str:
+        return self._known(kind.lower()).format(namespace)
 
     def _known(self, word: str) -> str:
         """Return a kind's path; one that was just installed is told of a moment later."""
@@ -67,7 +66,7 @@ class Reader:
             self._paths = dict(self._discover())
             if word not in self._paths:
                 if time.monotonic() > deadline:
-                    raise ReadError(f'The server doesn\'t have a resource type "{word}".')
+                    raise KubectlError(f'The server doesn\'t have a resource type "{word}".')
                 time.sleep(0.2)
         return self._paths[word]
 
@@ -86,7 +85,7 @@ class Reader:
                     yield from _named(resource, base, group)
 
     def _resources(self, base: str) -> Iterable[Object]:
-        with contextlib.suppress(ReadError):
+        with contextlib.suppress(KubectlError):
             found: Iterable[Object] = (self._ask(base) or {}).get("resources", ())
             return found
         return ()
@@ -96,12 +95,12 @@ class Reader:
         try:
             answer = self._send(path, options)
         except httpx.TransportError as error:
-            raise ReadError(f"The connection to the server was refused: {error}") from error
+            raise KubectlError(f"The connection to the server was refused: {error}") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.is_error:
             said = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-            raise ReadError(f"Error from server: {said.get('message') or answer.text}")
+            raise KubectlError(f"Error from server: {said.get('message') or answer.text}")
         return answer.json()
 
     def _send(self, path: str, options: Mapping[str, str] | None) -> httpx.Response:
@@ -123,7 +122,7 @@ def reader(kubeconfig: Path) -> Reader:
 
 
 def _named(resource: Object, base: str, group: str) -> Iterator[tuple[str, str]]:
-    inside = _NAMESPACED if resource["namespaced"] else _CLUSTER_WIDE
+    inside = _NAMESPACED if resource["namespaced"] else ""
     path = f"{base}{inside}/{resource['name']}"
     names = {resource["name"], resource["kind"].lower(), resource.get("singularName", "")}
     for name in names | set(resource.get("shortNames", ())):

@@ -1,17 +1,19 @@
 """One training job's pods, played by torchrun and the keeper of checkpoints beside it."""
 
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from slipway_runtime.agent import hand_out
 from slipway_runtime.checkpoint import files
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
 Enter = Callable[[Sequence[str]], Sequence[str]]
@@ -48,10 +50,10 @@ class Trainer:
     inside: Enter = lambda command: command
     env: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def run_dir(self) -> Path:
-        """The folder that script and sidecar share."""
-        return self.root / "pod" / "run"
+    def report(self) -> dict[str, Any]:
+        """Return the script's last report, as the sidecar reads it."""
+        found: dict[str, Any] = json.loads((self.root / "pod/run/progress.json").read_text())
+        return found
 
     def train(self, script: str, processes: int, **env: str) -> Outcome:
         """Run a script under torchrun in a fresh pod, until it and the keeper have ended."""
@@ -91,7 +93,7 @@ class Trainer:
             [
                 *("env", *(f"{name}={value}" for name, value in told.items())),
                 *(self.python, "-m", "torch.distributed.run"),
-                *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{_free_port()}"),
+                *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}"),
                 *("--local-addr=127.0.0.1", f"--nproc-per-node={processes}"),
                 str(pod / "src" / script),
             ]
@@ -100,10 +102,3 @@ class Trainer:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE
         )
         return Outcome(ended.returncode, ended.stdout)
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port: int = opened.getsockname()[1]
-        return port

@@ -1,8 +1,5 @@
 """The callbacks for Lightning and transformers, tried with the real packages."""
 
-import json
-from typing import Any
-
 import pytest
 
 from tests.harness.trainer import Trainer
@@ -15,11 +12,6 @@ INTERVALS = {"with_lightning.py": 12, "with_transformers.py": 15}
 anew when it resumes in the middle of one: its save is at the end of one, of four steps here."""
 
 
-def report(trainer: Trainer) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((trainer.run_dir / "progress.json").read_text())
-    return found
-
-
 @pytest.mark.parametrize(("script", "processes"), FRAMEWORKS)
 def test_a_killed_training_resumes_and_ends_like_one_that_was_not_disturbed(
     trainer: Trainer, script: str, processes: int
@@ -27,7 +19,7 @@ def test_a_killed_training_resumes_and_ends_like_one_that_was_not_disturbed(
     undisturbed = trainer.train(script, processes, SLIPWAY_CHECKPOINT_INTERVAL_STEPS="1000")
     assert undisturbed.code == 0, undisturbed.log
     assert undisturbed.said("begin") == ["fresh"] * processes
-    end = report(trainer)
+    end = trainer.report()
     assert (end["step"], end["totalSteps"], end["epoch"]) == (40, 40, 40 // (8 // processes))
     assert end["metrics"]["loss"] > 0
     every = INTERVALS[script]
@@ -46,5 +38,5 @@ def test_a_criterion_of_the_spec_ends_the_training_early(
 ) -> None:
     ended = trainer.train(script, processes, SLIPWAY_STOP='{"maxEpochs": 2}')
     assert ended.code == 0, ended.log
-    assert report(trainer)["stopReason"] == "MaxEpochs"
+    assert trainer.report()["stopReason"] == "MaxEpochs"
     assert int(ended.said("end")[0].split()[0]) < 40

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,17 +10,12 @@ from pathlib import Path
 
 import httpx
 
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
 NAMESPACE = "slipway-system"
 ACCOUNT = "slipway"
 STORE = {"SLIPWAY_STORE_ACCESS_KEY_ID": "key", "SLIPWAY_STORE_SECRET_ACCESS_KEY": "secret"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def cpu_seconds(pid: int) -> float:
@@ -41,7 +35,7 @@ class OperatorProcess:
     @classmethod
     def start(cls, kubeconfig: Path, log: Path, settings: dict[str, str]) -> "OperatorProcess":
         """Start an operator with a kubeconfig and settings (environment variables)."""
-        port = _free_port()
+        port = free_port()
         environment = {
             **os.environ,
             **STORE,

@@ -1,12 +1,11 @@
 """The store's reachability: any answer counts, and one answer is believed for a while."""
 
-import socket
-
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from slipway.controller.store_probe import StoreProbe
 from slipway.settings import StoreSettings
+from tests.harness.ports import free_port
 
 
 class Clock:
@@ -20,12 +19,6 @@ async def refusing_store() -> TestServer:
     server = TestServer(web.Application())
     await server.start_server()
     return server
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_a_store_that_refuses_the_operator_is_reachable() -> None:

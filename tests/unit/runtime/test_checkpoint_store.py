@@ -11,8 +11,9 @@ from s3fs import S3FileSystem
 from dev import gotools
 from slipway_runtime import checkpoint_store, store
 from slipway_runtime.checkpoint_store import Archive, LostError
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, free_port, takes_connections
+from tests.unit.runtime.conftest import S3Server, takes_connections
 from tests.unit.runtime.saves import OWNER, save
 
 PREFIX = "checkpoints/ns/net/uid"

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from slipway_runtime.drain import Settings, active_requests, drain, resume
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import free_port
 
 
 class SlowServer(ThreadingHTTPServer):
