@@ -20,6 +20,7 @@ from slipway_runtime import manifest, store
 from slipway_runtime.checkpoint.files import ANNOUNCEMENT, Announcement, Name
 from slipway_runtime.manifest import OutputError
 from slipway_runtime.termination import say
+from slipway_runtime.whole_file import whole
 
 T = TypeVar("T")
 
@@ -125,13 +126,10 @@ class Archive:
     def _fetch_one(self, uri: str, entry: dict[str, Any], path: Path) -> None:
         if path.exists():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".part-{path.name}")
-        self._persist(lambda: store.get_file(uri, partial))
-        if manifest.digest(partial) != entry["sha256"]:
-            partial.unlink()
-            raise LostError(f"{uri} is not what was stored there: its SHA-256 differs.")
-        partial.replace(path)
+        with whole(path) as partial:
+            self._persist(lambda: store.get_file(uri, partial))
+            if manifest.digest(partial) != entry["sha256"]:
+                raise LostError(f"{uri} is not what was stored there: its SHA-256 differs.")
 
     def _names(self, own_only: bool, tell: Callable[[str], None] = say) -> list[Name]:
         found = self._persist(lambda: store.folders(self.uri), tell)

@@ -13,6 +13,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from slipway_runtime.whole_file import whole
+
 SCHEME = "pvc"
 _PREFIX = f"{SCHEME}://"
 TRIES = 3
@@ -64,13 +66,7 @@ class ClaimFileSystem(LocalFileSystem):  # type: ignore[misc]
 
 
 def _write_whole(target: Path, fill: Callable[[Path], object]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".part-{target.name}")
-    try:
+    with whole(target) as partial:
         fill(partial)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        partial.replace(target)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from slipway_runtime import manifest, server_config, store
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
+from slipway_runtime.whole_file import whole
 
 PATIENCE = 60.0
 """How long an unavailable store is asked again before the kubelet's own back-off takes over."""
@@ -34,16 +35,12 @@ def fetch(uri: str, sha256: str, dest: Path) -> None:
     if dest.is_file() and manifest.digest(dest) == sha256:
         return
     dest.unlink(missing_ok=True)
-    part = dest.with_name(f".{dest.name}.part")
     try:
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        download(uri, part)
-        check(part, uri, sha256)
-        part.replace(dest)
+        with whole(dest) as part:
+            download(uri, part)
+            check(part, uri, sha256)
     except OSError as error:
         raise FetchError(*disk_problem(error, dest)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def download(uri: str, part: Path) -> None:

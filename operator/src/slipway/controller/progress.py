@@ -4,13 +4,13 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+from cachetools import LRUCache
 from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.api.conditions import timestamp
@@ -120,7 +120,7 @@ class ProgressReader:
         self._interval = interval
         self._clock = clock
         self._tell = tell
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: LRUCache[str, _Known] = LRUCache(_MOST_JOBS)
         self._session = LazySession(_TIMEOUT, limit=8)
 
     async def read(self, pod: Manifest) -> Progress | None:
@@ -142,11 +142,7 @@ class ProgressReader:
         return self._clock() - self._entry(pod["metadata"]["uid"]).settled
 
     def _entry(self, uid: str) -> _Known:
-        known = self._known.setdefault(uid, _Known())
-        self._known.move_to_end(uid)
-        if len(self._known) > _MOST_JOBS:
-            self._known.popitem(last=False)
-        return known
+        return self._known.setdefault(uid, _Known())
 
     async def _renew(self, known: _Known, pod: Manifest) -> None:
         waited_for, before = known.answers, known.progress

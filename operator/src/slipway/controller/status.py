@@ -1,11 +1,12 @@
 """Writing an object's status: once a reconcile, only when it changed, and not on every flicker."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from cachetools import LRUCache
 
 from slipway.api.conditions import timestamp
 from slipway.kube.cache import Cache
@@ -89,7 +90,7 @@ class StatusWriter:
         self._cache = cache
         self._interval = interval
         self._clock = clock
-        self._last: OrderedDict[str, tuple[float, str, str]] = OrderedDict()
+        self._last: LRUCache[str, tuple[float, str, str]] = LRUCache(_MOST)
 
     def pause(self, obj: Manifest, desired: Manifest) -> float | None:
         """Return in how many seconds the status is to be written: 0 for now, None for never."""
@@ -115,9 +116,6 @@ class StatusWriter:
         self._cache.feed(answer)
         became = manifest_hash(answer.get("status") or {})
         self._last[uid] = (self._clock(), manifest_hash(desired), became)
-        self._last.move_to_end(uid)
-        if len(self._last) > _MOST:
-            self._last.popitem(last=False)
         return True
 
     async def _is_gone(self, obj: Manifest) -> bool:

@@ -6,12 +6,12 @@ that was not seen is guessed.
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import aiohttp
+from cachetools import LRUCache
 
 from slipway.api import parse_time
 from slipway.controller.pod_metrics import ops_url, read_pod
@@ -58,7 +58,7 @@ class TrafficReader:
         self._interval = interval
         self._clock = clock
         self._now = now
-        self._known: OrderedDict[str, _Memory] = OrderedDict()
+        self._known: LRUCache[str, _Memory] = LRUCache(_MOST_DEPLOYMENTS)
         self._session = LazySession(_TIMEOUT, limit=2 * _AT_ONCE)
 
     async def read(self, question: Question, pods: Sequence[Manifest]) -> Traffic:
@@ -78,9 +78,6 @@ class TrafficReader:
         same = found is not None and _revisions(found.question) == _revisions(question)
         if found is None or not same:
             found = self._known[question.uid] = _Memory(question, self._clock())
-        self._known.move_to_end(question.uid)
-        if len(self._known) > _MOST_DEPLOYMENTS:
-            self._known.popitem(last=False)
         return found
 
     async def _sample(self, memory: _Memory, question: Question, pods: Sequence[Manifest]) -> None:

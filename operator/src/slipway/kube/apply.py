@@ -1,8 +1,9 @@
 """Carrying out what a plan asks for, with no more writes than it takes."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from cachetools import LRUCache
 
 from slipway.kube.cache import Cache, controller_of
 from slipway.kube.client import Client
@@ -58,7 +59,7 @@ class Writer:
         self._client = client
         self._cache = cache
         self._shared = SharedMemory(cache)
-        self._owned: OrderedDict[str, None] = OrderedDict()
+        self._owned: LRUCache[str, None] = LRUCache(_MOST)
 
     async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
         """Apply one manifest: a Secret is shared by its namespace, all else is a child.
@@ -106,8 +107,6 @@ class Writer:
                 if not left:
                     raise
         self._owned[uid] = None
-        if len(self._owned) > _MOST:
-            self._owned.popitem(last=False)
 
     async def _write_owners(self, ref: ObjectRef) -> None:
         meta = (await self._client.get(ref) or {}).get("metadata") or {}

@@ -5,10 +5,11 @@ what the one before it wrote. Whatever comes twice or late loses against the new
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from cachetools import LRUCache
 
 from slipway.kube.resources import GANGS
 from slipway.manifests import OWNER_LABELS
@@ -114,8 +115,8 @@ class Cache:
         self._objects: dict[ObjectRef, Manifest] = {}
         self._by_kind: dict[str, dict[ObjectRef, None]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
-        self._tombstones: OrderedDict[str, float] = OrderedDict()
-        self._gone_pods: OrderedDict[str, Manifest] = OrderedDict()
+        self._tombstones: LRUCache[str, float] = LRUCache(_TOMBSTONES)
+        self._gone_pods: LRUCache[str, Manifest] = LRUCache(_GONE_PODS)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -143,8 +144,6 @@ class Cache:
         the ``version`` at which they say so, what is newer is news again; without it nothing is.
         """
         self._tombstones[uid] = version
-        while len(self._tombstones) > _TOMBSTONES:
-            self._tombstones.popitem(last=False)
         known = self._objects.get(ref)
         if known is None or known["metadata"].get("uid", "") != uid:
             return False
@@ -165,8 +164,6 @@ class Cache:
         """Keep what was last seen of a pod: a failure is told apart from those that died of it."""
         place = {key: value for key, value in pod.get("spec", {}).items() if key == "nodeName"}
         self._gone_pods[uid] = {**pod, "spec": place}
-        while len(self._gone_pods) > _GONE_PODS:
-            self._gone_pods.popitem(last=False)
 
     def _forget(self, ref: ObjectRef, known: Manifest) -> None:
         del self._objects[ref]

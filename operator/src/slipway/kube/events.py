@@ -5,11 +5,13 @@ import logging
 import socket
 import time
 import uuid
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+
+from cachetools import LRUCache
 
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError, Unavailable
@@ -37,15 +39,13 @@ class Budget:
 
     def __init__(self, burst: float, refill_seconds: float) -> None:
         self._burst, self._refill = burst, refill_seconds
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._levels: LRUCache[str, tuple[float, float]] = LRUCache(_MOST)
 
     def take(self, key: str, now: float) -> bool:
         """Take one token if there is one; ``now`` is in seconds."""
-        level, since = self._levels.pop(key, (self._burst, now))
+        level, since = self._levels.get(key, (self._burst, now))
         level = min(self._burst, level + (now - since) / self._refill)
         self._levels[key] = (level - 1 if level >= 1 else level, now)
-        if len(self._levels) > _MOST:
-            self._levels.popitem(last=False)
         return level >= 1
 
 
@@ -64,7 +64,7 @@ class EventRecorder:
         self._client = client
         self._clock = clock
         self._quiet = quiet
-        self._seen: OrderedDict[tuple[str, Event], float] = OrderedDict()
+        self._seen: LRUCache[tuple[str, Event], float] = LRUCache(_MOST)
         self._budget = Budget(_BURST, _REFILL_SECONDS)
         self._instance = socket.gethostname()
         self._waiting: deque[Manifest] = deque(maxlen=_MOST)
@@ -108,9 +108,6 @@ class EventRecorder:
         if now - self._seen.get(key, -_QUIET_SECONDS) < _QUIET_SECONDS:
             return False
         self._seen[key] = now
-        self._seen.move_to_end(key)
-        if len(self._seen) > _MOST:
-            self._seen.popitem(last=False)
         return True
 
     def _manifest(self, obj: Mapping[str, Any], event: Event) -> Manifest:

@@ -1,8 +1,9 @@
 """What happens to ModelDeployments and their pods, counted when it is seen or written."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from cachetools import LRUCache
 
 from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT
 from slipway.plan import Manifest
@@ -22,7 +23,7 @@ class ServingMetrics:
     """Counters and histograms of ModelDeployments, by namespace."""
 
     def __init__(self, made: Catalogue) -> None:
-        self._counted: OrderedDict[str, None] = OrderedDict()
+        self._counted: LRUCache[str, None] = LRUCache(_MOST_PODS)
         self._cold_starts = made.histogram(
             "slipway_model_cold_start_seconds",
             "Time from a serving pod's creation until it was ready for the first time.",
@@ -114,8 +115,6 @@ class ServingMetrics:
         if uid in self._counted:
             return False
         self._counted[uid] = None
-        if len(self._counted) > _MOST_PODS:
-            self._counted.popitem(last=False)
         return True
 
     def forget(self, deployment: Manifest) -> None:
