@@ -175,6 +175,13 @@ def test_the_pod_is_ready_only_while_its_worker_is(space: Space) -> None:
     wait_for(lambda: _answers(url, 200), SERVE, "it is ready with a new worker", space.report)
 
 
+def test_java_starts_with_the_classes_that_the_image_keeps(space: Space) -> None:
+    space.wait_until_ready("steady")
+    (pod,) = _ready_pods(space, "steady")
+    done = execute(space, pod, "torchserve", "grep", "-c", "torchserve.jsa", "/proc/1/maps")
+    assert done.returncode == 0, "Java does without an archive of classes that does not fit it"
+
+
 def test_no_other_pod_reaches_management_inference_or_admin(
     space: Space, quickstart: Quickstart
 ) -> None:
