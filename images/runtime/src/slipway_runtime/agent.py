@@ -39,6 +39,7 @@ SHARED_MODULES = (
     "grace",
     "helper",
     "launch",
+    "leaving",
     "lightning",
     "log_trimmer",
     "pace",

@@ -6,10 +6,10 @@ nor mixes with the script's collectives. They are made when first needed, on all
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import sys
 from typing import Any
+
+from slipway_runtime.leaving import leave_at_exit
 
 _groups: dict[str, tuple[Any, Any]] = {}
 
@@ -31,20 +31,9 @@ def group(purpose: str) -> Any:
     world = dist.group.WORLD
     known = _groups.get(purpose)
     if known is None or known[0] is not world:
-        if not _groups:
-            atexit.register(_end_groups)
         known = _groups[purpose] = (world, dist.new_group(backend="gloo"))
+        leave_at_exit(known[1])
     return known[1]
-
-
-def _end_groups() -> None:
-    """End the groups before the interpreter goes: their threads would abort the process then."""
-    import torch.distributed as dist
-
-    for world, made in _groups.values():
-        if dist.is_initialized() and dist.group.WORLD is world:
-            with contextlib.suppress(RuntimeError, ValueError):
-                dist.destroy_process_group(made)
 
 
 def any_of(*flags: bool) -> list[bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_runtime import agreement, gpu, progress
+from slipway_runtime.leaving import leave_at_exit
 from slipway_runtime.pace import Pacer
 from slipway_runtime.stopping import Criteria, Stopper
 
@@ -87,7 +88,7 @@ def init() -> World:
 
     The backend is the one that the operator chose by the pod's devices; outside Slipway it is NCCL
     where CUDA is available, else Gloo. Under plain ``python`` the world has one process. A second
-    call returns the same world. The group is left by torch at the process' end.
+    call returns the same world. The group is left at the process' end.
     """
     import torch
     import torch.distributed as dist
@@ -104,6 +105,8 @@ def init() -> World:
         options.update(store=dist.HashStore(), rank=0, world_size=1)
     if not dist.is_initialized():
         dist.init_process_group(backend, **options)
+    if dist.get_backend() == "gloo":
+        leave_at_exit(dist.group.WORLD)
     return World(dist.get_rank(), dist.get_world_size(), local_rank, device)
 
 
