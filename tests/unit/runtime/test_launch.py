@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway_runtime import commands, launch
-from slipway_runtime.agent import ControlServer
+from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.run_settings import LaunchError, Settings
 from tests.harness.waiting import wait_for
@@ -156,13 +157,17 @@ class Sidecar:
         self._events = events
         self.asked = 0
 
+    def answer(self, request: Mapping[str, Any], send: Send) -> None:
+        for event in self.events():
+            send(event)
+
     def events(self) -> Any:
         self.asked += 1
         yield from self._events
 
 
-def serve(path: Path, uploads: Any) -> ControlServer:
-    server = ControlServer(path, uploads)
+def serve(path: Path, sidecar: Sidecar) -> AnsweringServer:
+    server = AnsweringServer(path, sidecar.answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

@@ -9,18 +9,20 @@ stored), ``SLIPWAY_METRICS_PORT`` (9400), ``SLIPWAY_CHECKPOINT_URI`` and what
 `slipway_runtime.checkpoint_agent` reads (absent: no checkpoints are kept).
 """
 
+import contextlib
 import json
 import os
 import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from slipway_runtime import metrics
+from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.control import SOCKET_NAME
 from slipway_runtime.termination import Stopped, say, stop_on_signal
 
@@ -96,7 +98,7 @@ class Uploads:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Generator[dict[str, Any], None, None]:
         """Yield the answers of one upload; closing the generator ends its process."""
         if not self._uri:
             yield {"event": "done", "output": None}
@@ -109,6 +111,16 @@ class Uploads:
                 yield from self._answers(child)
             finally:
                 self.stop()
+
+    def answer(self, request: Mapping[str, Any], send: Send) -> None:
+        """Store the output where that is asked; a trainer that goes away ends its upload."""
+        if request.get("command") != "upload":
+            send({"event": "failed", "message": "The only command is upload."})
+            return
+        with contextlib.closing(self.events()) as events:
+            for event in events:
+                say(json.dumps(event))
+                send(event)
 
     def stop(self) -> None:
         """End the running upload, if there is one."""
@@ -172,42 +184,6 @@ def keeper_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**rest, **own}
 
 
-class ControlServer(socketserver.ThreadingUnixStreamServer):
-    """Answers the trainer container on a unix socket."""
-
-    daemon_threads = True
-
-    def __init__(self, path: Path, uploads: Uploads) -> None:
-        path.unlink(missing_ok=True)
-        super().__init__(str(path), ControlHandler)
-        self.uploads = uploads
-
-
-class ControlHandler(socketserver.StreamRequestHandler):
-    """One conversation: one request line, then answers until the last one."""
-
-    server: ControlServer
-
-    def handle(self) -> None:
-        """Answer a request; a trainer that goes away ends the upload it asked for."""
-        request = json.loads(self.rfile.readline() or b"{}")
-        if request.get("command") != "upload":
-            self._send({"event": "failed", "message": "The only command is upload."})
-            return
-        events = self.server.uploads.events()
-        try:
-            for event in events:
-                say(json.dumps(event))
-                self._send(event)
-        except OSError as error:
-            say(f"the trainer container went away: {error}")
-        finally:
-            events.close()  # type: ignore[attr-defined]
-
-    def _send(self, event: dict[str, Any]) -> None:
-        self.wfile.write(json.dumps(event).encode() + b"\n")
-
-
 class MetricsServer(ThreadingHTTPServer):
     """Serves ``/metrics`` in Prometheus' text format, and nothing else."""
 
@@ -249,7 +225,7 @@ def main() -> int:
     keeper = Keeper(os.environ.get("SLIPWAY_CHECKPOINT_URI", ""))
     servers: list[socketserver.BaseServer] = []
     try:
-        servers.append(ControlServer(run_dir / SOCKET_NAME, uploads))
+        servers.append(AnsweringServer(run_dir / SOCKET_NAME, uploads.answer))
         port = int(os.environ.get("SLIPWAY_METRICS_PORT", "9400"))
         servers.append(MetricsServer(port, lambda: metrics.render(run_dir, store_up, restore_dir)))
         for server in servers:

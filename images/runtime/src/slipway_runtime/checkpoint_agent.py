@@ -9,11 +9,9 @@ only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UI
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
-import socketserver
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_runtime import store
+from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.checkpoint.files import (
     SOCKET_NAME,
     Announcement,
@@ -67,6 +66,30 @@ class Keeper:
                 return
             if not waiting:
                 time.sleep(PAUSE_SECONDS)
+
+    def answer(self, request: Mapping[str, Any], send: Send) -> None:
+        """Do what a script asks for; errors become a sentence."""
+
+        def tell(message: str) -> None:
+            say(message)
+            send({"event": "working", "message": message})
+
+        try:
+            send({"event": "done", "result": self._do(request, tell)})
+        except (store.StoreError, LostError, ValueError, KeyError) as error:
+            message = f"The checkpoint cannot be restored. {error}"
+            say(message)
+            send({"event": "failed", "message": message})
+
+    def _do(self, request: Mapping[str, Any], tell: Callable[[str], None]) -> Any:
+        command = request.get("command")
+        if command == "newest":
+            return self.newest(tell)
+        if command == "fetch":
+            return self.fetch(str(request["name"]), request["files"], tell)
+        if command == "release":
+            return self.release(str(request["name"]))
+        raise ValueError("The commands are newest, fetch and release.")
 
     def newest(self, tell: Callable[[str], None]) -> dict[str, Any] | None:
         """Return what a restore begins from, without its list of files; None for nothing."""
@@ -158,51 +181,6 @@ class Keeper:
             write_ledger(self._restore_dir, ledger)
 
 
-class Server(socketserver.ThreadingUnixStreamServer):
-    """Answers the script on a unix socket."""
-
-    daemon_threads = True
-
-    def __init__(self, path: Path, keeper: Keeper) -> None:
-        path.unlink(missing_ok=True)
-        super().__init__(str(path), Handler)
-        self.keeper = keeper
-
-
-class Handler(socketserver.StreamRequestHandler):
-    """One conversation: one request line, then answers until the last one."""
-
-    server: Server
-
-    def handle(self) -> None:
-        """Answer a request; errors become a sentence."""
-        with contextlib.suppress(OSError):
-            try:
-                request = json.loads(self.rfile.readline() or b"{}")
-                self._send({"event": "done", "result": self._do(request)})
-            except (store.StoreError, LostError, ValueError, KeyError) as error:
-                message = f"The checkpoint cannot be restored. {error}"
-                say(message)
-                self._send({"event": "failed", "message": message})
-
-    def _do(self, request: Mapping[str, Any]) -> Any:
-        keeper, command = self.server.keeper, request.get("command")
-        if command == "newest":
-            return keeper.newest(self._tell)
-        if command == "fetch":
-            return keeper.fetch(str(request["name"]), request["files"], self._tell)
-        if command == "release":
-            return keeper.release(str(request["name"]))
-        raise ValueError("The commands are newest, fetch and release.")
-
-    def _tell(self, message: str) -> None:
-        say(message)
-        self._send({"event": "working", "message": message})
-
-    def _send(self, event: Mapping[str, Any]) -> None:
-        self.wfile.write(json.dumps(event).encode() + b"\n")
-
-
 def archive(env: Mapping[str, str]) -> Archive:
     """Return the archive that the variables name."""
     return Archive(
@@ -221,7 +199,7 @@ def main() -> int:
     keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env))
     signal.signal(signal.SIGTERM, keeper.end)
     signal.signal(signal.SIGINT, keeper.end)
-    server = Server(run_dir / SOCKET_NAME, keeper)
+    server = AnsweringServer(run_dir / SOCKET_NAME, keeper.answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     keeper.work()
     return 0

@@ -1,9 +1,8 @@
-"""The socket between the trainer container and its sidecar, as the trainer sees it.
+"""The sockets between the trainer container and its sidecar, as the trainer sees them.
 
-The trainer sends one JSON line, ``{"command": "upload"}``. The sidecar answers with JSON lines:
-``{"event": "working", "message": "..."}`` any number of times, then
-``{"event": "done", "output": {"uri", "files", "sizeBytes"} | null}`` or
-``{"event": "failed", "message": "..."}``.
+The trainer sends one JSON line, such as ``{"command": "upload"}``. The sidecar answers with JSON
+lines: ``{"event": "working", "message": "..."}`` any number of times, then ``{"event": "done"}``
+with what it was asked for, or ``{"event": "failed", "message": "..."}``.
 """
 
 from __future__ import annotations
@@ -22,6 +21,14 @@ MAX_BREAKS = 20
 """How often a sidecar may break off in the middle before it is given up."""
 
 
+class RefusedError(Exception):
+    """The sidecar cannot do what it was asked for; the text is its sentence that says why."""
+
+
+class SilentError(Exception):
+    """The sidecar does not answer."""
+
+
 class UploadError(Exception):
     """The output was not stored; the text is one sentence that says why."""
 
@@ -29,18 +36,36 @@ class UploadError(Exception):
 def request_upload(path: Path, patience: float = 600.0, pause: float = 1.0) -> Any:
     """Ask the sidecar to store the output, and return where it lies, or None where nowhere.
 
-    Waits as long as the sidecar works on it: that goes on while the store is unreachable. A
-    sidecar that is restarted in between is asked again. Raises UploadError where it gives up,
-    breaks off too often, or has not answered for ``patience`` seconds.
+    That is ``{"uri", "files", "sizeBytes"}``. Raises UploadError where the sidecar gives up or does
+    not answer.
+    """
+    try:
+        answer = ask(path, {"command": "upload"}, patience, pause)
+    except RefusedError as error:
+        raise UploadError(str(error)) from error
+    except SilentError as error:
+        raise UploadError(f"The output was not stored: {error}") from error
+    return answer.get("output")
+
+
+def ask(
+    path: Path, request: Mapping[str, Any], patience: float, pause: float = 0.5
+) -> Mapping[str, Any]:
+    """Ask the sidecar, and return its last answer; what it says meanwhile goes to the log.
+
+    It may take its time, while the store is away for instance, as long as it says so: it may be
+    silent for ``patience`` seconds. One that was restarted in between is asked again. Raises
+    RefusedError, or SilentError where it breaks off too often too.
     """
     heard, breaks = time.monotonic(), 0
     while breaks < MAX_BREAKS and time.monotonic() - heard < patience:
         try:
-            for answer in converse(path, {"command": "upload"}):
+            for answer in converse(path, request):
+                heard = time.monotonic()
                 if answer["event"] == "done":
-                    return answer.get("output")
+                    return answer  # type: ignore[no-any-return]
                 if answer["event"] == "failed":
-                    raise UploadError(str(answer["message"]))
+                    raise RefusedError(str(answer["message"]))
                 say(str(answer["message"]))
         except (BrokenConversationError, ValueError, KeyError) as error:
             say(f"the sidecar broke off ({error}); it is asked again")
@@ -48,7 +73,7 @@ def request_upload(path: Path, patience: float = 600.0, pause: float = 1.0) -> A
         except OSError as error:
             say(f"the sidecar is not there yet ({error})")
         time.sleep(pause)
-    raise UploadError("The output was not stored: the pod's sidecar does not answer; see its log.")
+    raise SilentError("the pod's sidecar does not answer; see its log.")
 
 
 class BrokenConversationError(OSError):

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import agreement, helper
+from slipway_runtime import agreement, control, helper
 from slipway_runtime.checkpoint import content
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
-from slipway_runtime.control import BrokenConversationError, converse
-from slipway_runtime.termination import say
 
 PATIENCE_SECONDS = 60.0
 """How long the sidecar may be silent: it may have been restarted."""
 
 
-def ask(settings: Settings, request: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Any:
-    """Ask the sidecar, and return the last answer's ``result``.
-
-    It may take its time, while the store is away for instance, as long as it says so. Raises
-    CheckpointError where it says no, or nothing.
-    """
-    heard = time.monotonic()
-    while time.monotonic() - heard < patience:
-        try:
-            for answer in converse(settings.socket, request):
-                heard = time.monotonic()
-                if answer["event"] == "done":
-                    return answer.get("result")
-                if answer["event"] == "failed":
-                    raise CheckpointError(str(answer["message"]))
-                say(str(answer["message"]))
-        except (BrokenConversationError, ValueError, KeyError) as error:
-            say(f"the sidecar broke off ({error}); it is asked again")
-        except OSError as error:
-            say(f"the sidecar is not there yet ({error})")
-        time.sleep(0.5)
-    raise CheckpointError("The pod's sidecar does not answer for checkpoints: see its log.")
+def ask(settings: Settings, request: Mapping[str, Any]) -> Any:
+    """Ask the sidecar, and return its ``result``; raises CheckpointError where there is none."""
+    try:
+        return control.ask(settings.socket, request, PATIENCE_SECONDS).get("result")
+    except control.RefusedError as error:
+        raise CheckpointError(str(error)) from error
+    except control.SilentError as error:
+        raise CheckpointError(f"The checkpoint cannot be restored: {error}") from error
 
 
 def newest(settings: Settings) -> Any:
