@@ -123,7 +123,7 @@ def test_each_share_is_exact_within_a_point_and_a_step_reaches_the_users(
             go_on(space, "split")
     space.wait_until_ready("split")
     assert attack_until(toy.target(space, "split"), 100).bodies.keys() == {"green"}
-    space.kubectl.delete("modeldeployment", "split", "--wait=false")
+    space.kubectl.delete("modeldeployment", "split", wait=False)
 
 
 def wait_until_event_tells(space: Space, figure: str) -> None:

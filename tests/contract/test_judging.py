@@ -1,16 +1,17 @@
 """The fields by which a new revision is judged, as the API server takes and refuses them."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.contract.namespaces import restricted_namespace
-from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.contract.refusals import refusal
+from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
 
 MODEL = {"uri": "s3://models/a.mar", "sha256": "a" * 64}
+GOOD: dict[str, Any] = {"name": "good", "successRate": {}, "successCondition": "result >= 0.99"}
 SMOKE: dict[str, Any] = {
     "request": {"inputs": [[5.1, "a", None, True]]},
     "expected": [{"label": "cat", "score": 0.25}],
@@ -23,43 +24,47 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
     return restricted_namespace(control_plane, "judging")
 
 
-def apply(kubectl: Kubectl, **rollout: Any) -> dict[str, Any]:
-    """Apply a ModelDeployment; returns its ``spec.rollout`` as it was stored."""
-    manifest = {
+def deployment(**rollout: Any) -> dict[str, Any]:
+    """Return a ModelDeployment."""
+    return {
         "apiVersion": "slipway.dev/v1alpha1",
         "kind": "ModelDeployment",
         "metadata": {"name": "judged"},
         "spec": {"model": MODEL, "rollout": rollout},
     }
-    kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
+
+
+def canary(**analysis: Any) -> dict[str, Any]:
+    """Return a ModelDeployment whose canary has one analysis."""
+    wanted = {"metrics": [GOOD], **analysis}
+    return deployment(strategy="Canary", canary={"steps": [{"analysis": wanted}]})
+
+
+def apply(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Apply a ModelDeployment; returns its ``spec.rollout`` as it was stored."""
+    kubectl.apply(manifest)
     found: dict[str, Any] = (kubectl.get("mdep", "judged") or {})["spec"]["rollout"]
     return found
 
 
 def test_a_smoke_tests_json_is_kept_as_it_is(kubectl: Kubectl) -> None:
-    assert apply(kubectl, smoke=SMOKE)["smoke"] == SMOKE
-    assert apply(kubectl, smoke={"request": "text"})["smoke"] == {"request": "text"}
+    assert apply(kubectl, deployment(smoke=SMOKE))["smoke"] == SMOKE
+    assert apply(kubectl, deployment(smoke={"request": "text"}))["smoke"] == {"request": "text"}
 
 
 @pytest.mark.parametrize("tolerance", ["-1", "much", "0.1.2"])
 def test_a_tolerance_that_is_no_number_is_refused(kubectl: Kubectl, tolerance: str) -> None:
-    with pytest.raises(KubectlError, match="tolerance"):
-        apply(kubectl, smoke={**SMOKE, "tolerance": tolerance})
+    told = refusal(kubectl, deployment(smoke={**SMOKE, "tolerance": tolerance}))
+    assert "tolerance" in told
 
 
 def test_a_smoke_test_without_a_request_is_refused(kubectl: Kubectl) -> None:
-    with pytest.raises(KubectlError, match="request: Required value"):
-        apply(kubectl, smoke={"expected": 1})
-
-
-GOOD: dict[str, Any] = {"name": "good", "successRate": {}, "successCondition": "result >= 0.99"}
+    assert "request: Required value" in refusal(kubectl, deployment(smoke={"expected": 1}))
 
 
 def analysed(kubectl: Kubectl, **analysis: Any) -> dict[str, Any]:
     """Apply a canary with one analysis; returns the analysis as it was stored."""
-    wanted = {"metrics": [GOOD], **analysis}
-    stored = apply(kubectl, strategy="Canary", canary={"steps": [{"analysis": wanted}]})
-    found: dict[str, Any] = stored["canary"]["steps"][0]["analysis"]
+    found: dict[str, Any] = apply(kubectl, canary(**analysis))["canary"]["steps"][0]["analysis"]
     return found
 
 
@@ -140,6 +145,4 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_analysis_is_refused_with_a_message_for(case: str, kubectl: Kubectl) -> None:
     analysis, message = REFUSED[case]
-    with pytest.raises(KubectlError) as refused:
-        analysed(kubectl, **analysis)
-    assert message in str(refused.value)
+    assert message in refusal(kubectl, canary(**analysis))

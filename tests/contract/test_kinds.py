@@ -1,7 +1,6 @@
 """The CRDs on a real API server: what they accept, fill in and refuse, and in which words."""
 
 import copy
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.namespaces import install_kinds
-from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.contract.refusals import refusal, refused_change
+from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
 
@@ -38,7 +38,7 @@ def deployment() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _empty(kubectl: Kubectl) -> Iterator[None]:
     yield
-    kubectl.run("delete", "tj,mdep", "--all")
+    kubectl.delete_all("tj", "mdep")
 
 
 def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -55,12 +55,6 @@ def _with(base: dict[str, Any], **spec: Any) -> dict[str, Any]:
     changed["spec"].update(spec)
     changed["spec"] = {name: value for name, value in changed["spec"].items() if value is not None}
     return changed
-
-
-def _refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
-    with pytest.raises(KubectlError) as refused:
-        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
-    return str(refused.value)
 
 
 def test_a_short_training_job_is_accepted_and_its_defaults_are_filled_in(
@@ -193,7 +187,7 @@ def test_a_training_job_is_refused_with_a_message_for(
     case: str, kubectl: Kubectl, job: dict[str, Any]
 ) -> None:
     spec, message = JOB_REFUSALS[case]
-    assert message in _refusal(kubectl, _with(job, **spec))
+    assert message in refusal(kubectl, _with(job, **spec))
 
 
 DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
@@ -246,7 +240,7 @@ def test_a_model_deployment_is_refused_with_a_message_for(
     case: str, kubectl: Kubectl, deployment: dict[str, Any]
 ) -> None:
     spec, message = DEPLOYMENT_REFUSALS[case]
-    assert message in _refusal(kubectl, _with(deployment, **spec))
+    assert message in refusal(kubectl, _with(deployment, **spec))
 
 
 @pytest.mark.parametrize("name", ["a" * 41, "with.dot", "7b-chat"])
@@ -255,7 +249,7 @@ def test_a_name_that_children_could_not_carry_is_refused(
 ) -> None:
     for manifest in (job, deployment):
         manifest["metadata"]["name"] = name
-        assert "choose a name of at most 40 characters" in _refusal(kubectl, manifest)
+        assert "choose a name of at most 40 characters" in refusal(kubectl, manifest)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +268,7 @@ def test_what_a_training_job_is_cannot_change(
     field: str, value: Any, kubectl: Kubectl, job: dict[str, Any]
 ) -> None:
     kubectl.apply(job)
-    assert f"{field} cannot" in _refusal(kubectl, _with(job, **{field: value}))
+    assert f"{field} cannot" in refused_change(kubectl, _with(job, **{field: value}))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """What the API server itself refuses of a rollout, and what it says then."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.namespaces import install_kinds
-from tests.harness import Kubectl, KubectlError
+from tests.contract.refusals import refusal
+from tests.harness import Kubectl
 from tests.harness.control_plane import TestControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -16,17 +16,11 @@ STEPS = {"steps": [{"setWeight": 10}]}
 MATCH = {"match": [{"headers": [{"name": "x-group", "exact": "beta"}]}]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
     kubectl = control_plane.kubectl
     install_kinds(kubectl)
     return kubectl
-
-
-def _refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
-    with pytest.raises(KubectlError) as refused:
-        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
-    return str(refused.value)
 
 
 def deployment(rollout: dict[str, Any], model: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -99,7 +93,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSALS)
 def test_a_rollout_is_refused_with_a_message_for(case: str, kubectl: Kubectl) -> None:
     rollout, message = REFUSALS[case]
-    assert message in _refusal(kubectl, deployment(rollout))
+    assert message in refusal(kubectl, deployment(rollout))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +110,7 @@ def test_a_selector_is_refused_with_a_message(
     selector: dict[str, Any], message: str, kubectl: Kubectl
 ) -> None:
     manifest = deployment({}, {"trainingJobSelector": selector})
-    assert message in _refusal(kubectl, manifest)
+    assert message in refusal(kubectl, manifest)
 
 
 @pytest.mark.parametrize(

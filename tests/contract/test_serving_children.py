@@ -37,8 +37,9 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
 @pytest.fixture(autouse=True)
 def _empty(kubectl: Kubectl) -> Iterator[None]:
     yield
-    kinds = "deployments,services,secrets,configmaps,hpa,pdb,pods,mdep"
-    kubectl.run("delete", kinds, "--all", "--cascade=background")
+    kubectl.delete_all(
+        *("deployments", "services", "secrets", "configmaps", "hpa", "pdb", "pods", "mdep")
+    )
 
 
 def here(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def test_every_pod_is_let_into_a_restricted_namespace(kubectl: Kubectl, path: Pa
     template = workload["spec"]["template"]
     meta = {**template["metadata"], "name": "web"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
-    kubectl.create(pod, "--validate=strict")
+    kubectl.create(pod)
 
 
 def carry_out(kubectl: Kubectl, world: World) -> None:
@@ -137,7 +138,7 @@ def test_every_status_is_one_that_the_kind_allows(kubectl: Kubectl) -> None:
         "metadata": {"name": "web"},
         "spec": world.spec,
     }
-    kubectl.apply(deployment, "--validate=strict")
+    kubectl.apply(deployment)
     for status in statuses:
         written = {**copy.deepcopy(deployment), "status": status}
         kubectl.apply(written, "--subresource=status", "--validate=strict")

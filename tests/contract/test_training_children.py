@@ -44,7 +44,7 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
 @pytest.fixture(autouse=True)
 def _empty(kubectl: Kubectl) -> Iterator[None]:
     yield
-    kubectl.run("delete", "jobs,services,secrets,pods,tj", "--all", "--cascade=background")
+    kubectl.delete_all("jobs", "services", "secrets", "pods", "tj")
 
 
 def children(path: Path) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def children(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_the_api_server_takes_every_child_as_it_is(kubectl: Kubectl, path: Path) -> None:
-    kubectl.apply(children(path), "--validate=strict")
+    kubectl.apply(children(path))
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -66,7 +66,7 @@ def test_every_pod_is_let_into_a_restricted_namespace(kubectl: Kubectl, path: Pa
             template = manifest["spec"]["template"]
             meta = {**template["metadata"], "name": manifest["metadata"]["name"]}
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
-            kubectl.create(pod, "--validate=strict")
+            kubectl.create(pod)
 
 
 def test_a_live_job_takes_the_changes_that_a_spec_may_make(kubectl: Kubectl) -> None:
@@ -90,9 +90,7 @@ def test_a_live_job_takes_the_changes_that_a_spec_may_make(kubectl: Kubectl) -> 
 def patched(kubectl: Kubectl, cluster: Cluster) -> dict[str, Any]:
     """Send the patch that is planned to the API server, and return the Job's spec after it."""
     (patch,) = cluster.plan().patch
-    body = yaml.safe_dump(dict(patch.body))
-    kubectl.run("patch", "job", patch.ref.name, "--type=merge", f"--patch={body}")
-    spec: dict[str, Any] = (kubectl.get("job", patch.ref.name) or {})["spec"]
+    spec: dict[str, Any] = kubectl.patch("job", patch.ref.name, dict(patch.body))["spec"]
     return spec
 
 

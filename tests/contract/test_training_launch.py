@@ -1,13 +1,13 @@
 """What the API server says of the fields about what a job runs, with what and where."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.contract.namespaces import restricted_namespace
-from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.contract.refusals import refusal, refused_change
+from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
 
@@ -20,7 +20,7 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
 @pytest.fixture(autouse=True)
 def _empty(kubectl: Kubectl) -> Iterator[None]:
     yield
-    kubectl.run("delete", "tj", "--all")
+    kubectl.delete_all("tj")
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -32,12 +32,6 @@ def job(**fields: Any) -> dict[str, Any]:
         "metadata": {"name": "job"},
         "spec": {name: value for name, value in spec.items() if value is not None},
     }
-
-
-def refusal(kubectl: Kubectl, manifest: dict[str, Any], verb: str = "apply") -> str:
-    with pytest.raises(KubectlError) as refused:
-        kubectl.run(verb, "-f", "-", stdin=json.dumps(manifest))
-    return str(refused.value)
 
 
 def _overlay(**pod: Any) -> dict[str, Any]:
@@ -311,7 +305,7 @@ def test_every_field_that_makes_the_pods_is_told_to_be_fixed(kubectl: Kubectl) -
     first = {field: values[0] for field, values in PLACED.items()}
     second = {field: values[1] for field, values in PLACED.items()}
     kubectl.apply(job(**first))
-    told = refusal(kubectl, job(**second, **DEFAULTED))
+    told = refused_change(kubectl, job(**second, **DEFAULTED))
     for field in (*PLACED, *DEFAULTED):
         assert f"{field} cannot change after creation: create a new object with another" in told
 
@@ -321,7 +315,7 @@ def test_every_field_that_makes_the_pods_is_told_to_stay_or_to_stay_away(kubectl
     first = {field: values[0] for field, values in PLACED.items() if field not in kept}
     first["elastic"] = {"minNodes": 1, "maxNodes": 2}
     kubectl.apply(job())
-    told = refusal(kubectl, job(**first))
+    told = refused_change(kubectl, job(**first))
     for field in first:
         assert f"{field} cannot be added or removed after creation: create a new object" in told
 
@@ -329,14 +323,14 @@ def test_every_field_that_makes_the_pods_is_told_to_stay_or_to_stay_away(kubectl
 def test_what_is_run_can_neither_change_nor_go(kubectl: Kubectl) -> None:
     away = "cannot be added or removed after creation: create a new object"
     kubectl.apply(job(entrypoint=None, module="a"))
-    told = refusal(kubectl, job(source=None, entrypoint=None, module="b"), "replace")
+    told = refused_change(kubectl, job(source=None, entrypoint=None, module="b"), "replace")
     assert "module cannot change after creation: create a new object with another" in told
     assert f"source {away}" in told
-    told = refusal(kubectl, job(entrypoint="a.py"), "replace")
+    told = refused_change(kubectl, job(entrypoint="a.py"), "replace")
     assert f"module {away}" in told
     assert f"entrypoint {away}" in told
-    kubectl.run("delete", "tj", "job")
+    kubectl.delete("tj", "job")
     kubectl.apply(job(entrypoint=None, command=["a"]))
-    told = refusal(kubectl, job(entrypoint=None, command=["b"]), "replace")
+    told = refused_change(kubectl, job(entrypoint=None, command=["b"]), "replace")
     assert "command cannot change after creation: create a new object with another" in told
-    assert f"command {away}" in refusal(kubectl, job(entrypoint="a.py"), "replace")
+    assert f"command {away}" in refused_change(kubectl, job(entrypoint="a.py"), "replace")

@@ -1,11 +1,11 @@
 """What the API server says of the fields about a job's life: bounds, contradictions, changes."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.contract.namespaces import restricted_namespace
+from tests.contract.refusals import refusal, refused_change
 from tests.harness import Kubectl, KubectlError, TestControlPlane
 
 pytestmark = pytest.mark.contract
@@ -23,12 +23,6 @@ def job(name: str = "job", **fields: Any) -> dict[str, Any]:
     spec = {"source": {"configMap": {"name": "source"}}, "entrypoint": "train.py", **fields}
     head = {"apiVersion": "slipway.dev/v1alpha1", "kind": "TrainingJob"}
     return {**head, "metadata": {"name": name}, "spec": spec}
-
-
-def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
-    with pytest.raises(KubectlError) as refused:
-        kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest))
-    return str(refused.value)
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
@@ -152,7 +146,7 @@ def test_what_a_running_group_is_built_on_cannot_change(case: str, kubectl: Kube
     before, after, message = CHANGES[case]
     name = case.replace(" ", "-")
     kubectl.apply(job(name, **before))
-    assert message in refusal(kubectl, job(name, **{**before, **after}))
+    assert message in refused_change(kubectl, job(name, **{**before, **after}))
 
 
 def test_an_elastic_job_is_scaled_by_kubectl_scale_within_its_bounds(kubectl: Kubectl) -> None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev import gotools
-from tests.harness.reader import KubectlError, Object, reader
+from tests.harness.api import KubectlError, Object, api
+from tests.harness.waiting import wait_for
 
 __all__ = ["Kubectl", "KubectlError", "Object"]
+
+_DELETION = 120.0
+"""Seconds within which something that is deleted is gone."""
 
 
 @dataclass(frozen=True)
@@ -36,34 +40,84 @@ class Kubectl:
         return done.stdout
 
     def apply(self, what: Path | Object | Iterable[Object] | str, *args: str) -> str:
-        """Apply a file, a folder, YAML text, or one or more objects, server-side."""
+        """Apply a file, a folder, YAML text, or one or more objects, server-side.
+
+        Objects alone, without more ``args``, start no kubectl.
+        """
+        if not (args or isinstance(what, Path | str)):
+            for one in _objects(what):
+                api(self.kubeconfig).apply(one, self._place(None))
+            return ""
         flags = ("apply", "--server-side", "--force-conflicts", *args)
         if isinstance(what, Path):
             return self.run(*flags, "-f", str(what))
         return self.run(*flags, "-f", "-", stdin=_manifest(what))
 
     def create(self, what: Object | Iterable[Object] | str, *args: str) -> str:
-        """Create one or more objects; fails on those that exist."""
+        """Create one or more objects, as ``apply`` applies them; fails on those that exist."""
+        if not (args or isinstance(what, str)):
+            for one in _objects(what):
+                api(self.kubeconfig).create(one, self._place(None))
+            return ""
         return self.run("create", "-f", "-", *args, stdin=_manifest(what))
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object, or None if it does not exist; starts no kubectl."""
-        return reader(self.kubeconfig).get(kind, name, self._place(namespace))
+        return api(self.kubeconfig).get(kind, name, self._place(namespace))
 
     def list(self, kind: str, selector: str = "", namespace: str | None = None) -> list[Object]:
         """Return the objects of a kind with these labels (a label selector); starts no kubectl."""
-        return reader(self.kubeconfig).list(kind, selector, self._place(namespace))
+        return api(self.kubeconfig).list(kind, selector, self._place(namespace))
 
     def _place(self, namespace: str | None) -> str:
         return namespace or self.namespace or "default"
 
-    def delete(self, kind: str, name: str, *args: str, namespace: str | None = None) -> None:
-        """Delete an object and wait until it is gone; one that does not exist is fine."""
-        self.run("delete", kind, name, "--ignore-not-found", *args, *_in(namespace))
+    def patch(self, kind: str, name: str, body: Object, namespace: str | None = None) -> Object:
+        """Send a merge patch to an object, or to ``NAME/SUBRESOURCE``; starts no kubectl."""
+        return api(self.kubeconfig).patch(kind, name, self._place(namespace), body)
+
+    def post(self, kind: str, path: str, body: Object) -> Object:
+        """Create a subresource such as ``NAME/eviction``; starts no kubectl."""
+        return api(self.kubeconfig).post(kind, path, self._place(None), body)
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        wait: bool = True,
+        grace: int | None = None,
+    ) -> None:
+        """Delete an object and wait until it is gone; one that does not exist is fine.
+
+        ``grace`` is a pod's time to end, in seconds. Starts no kubectl.
+        """
+        found, place = self.get(kind, name, namespace), self._place(namespace)
+        if found is None:
+            return
+        api(self.kubeconfig).delete(kind, name, place, grace)
+        if not wait:
+            return
+
+        def gone() -> bool:
+            left = self.get(kind, name, namespace)
+            return left is None or left["metadata"]["uid"] != found["metadata"]["uid"]
+
+        wait_for(gone, _DELETION, f"{kind}/{name} is gone")
+
+    def delete_all(self, *kinds: str) -> None:
+        """Delete all objects of some kinds in the namespace, and wait until they are gone.
+
+        Starts no kubectl.
+        """
+        for kind in kinds:
+            api(self.kubeconfig).delete_all(kind, self._place(None))
+        wait_for(lambda: not self.list(",".join(kinds)), _DELETION, f"no {kinds} are left")
 
 
-def _in(namespace: str | None) -> tuple[str, ...]:
-    return (f"--namespace={namespace}",) if namespace else ()
+def _objects(what: Object | Iterable[Object]) -> Iterable[Object]:
+    return (what,) if isinstance(what, dict) else what
 
 
 def _manifest(what: Object | Iterable[Object] | str) -> str:

@@ -1,19 +1,42 @@
 """TCP ports for servers that tests start on loopback."""
 
+import os
+import random
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import closing
+
+_FIRST, _COUNT = 20_000, 2_000
+"""Where the ports of the first worker begin, and how many each has.
+
+They are not of those that the kernel gives to clients (net.ipv4.ip_local_port_range), which come
+and go between the look at a port and its use.
+"""
 
 
 def free_ports(count: int) -> list[int]:
-    """Return as many different ports that nobody listens on at present."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return as many different ports that nobody uses at present; each worker has its own."""
+    candidates = _own()
+    return [next(port for port in candidates if _is_free(port)) for _ in range(count)]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at present."""
+    """Return a port that nobody uses at present."""
     (port,) = free_ports(1)
     return port
+
+
+def _own() -> Iterator[int]:
+    """Yield this worker's ports, in an order of chance: one that was just left may linger."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = _FIRST + _COUNT * (int(number) % 6)
+    yield from random.sample(range(first, first + _COUNT), _COUNT)
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as one:
+        try:
+            one.bind(("", port))
+        except OSError:
+            return False
+        return True

@@ -8,6 +8,7 @@ import pytest
 
 from dev import gotools
 from tests.chart.rendering import render
+from tests.contract.namespaces import install_kinds, new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin, Kubelet
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
@@ -15,7 +16,6 @@ from tests.harness import Kubectl, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.job_controller import job_controller
 
-ROOT = Path(__file__).parents[3]
 ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -26,8 +26,7 @@ def control_plane() -> Iterator[TestControlPlane]:
     with running_control_plane() as plane:
         kubectl = Kubectl(plane.kubeconfig, namespace="")
         kubectl.run("create", "namespace", NAMESPACE)
-        kubectl.apply(ROOT / "crds")
-        kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        install_kinds(kubectl)
         kubectl.apply([found for kind in ACCESS for found in render().of(kind)])
         yield plane
 
@@ -42,11 +41,9 @@ def kubeconfig(control_plane: TestControlPlane) -> Path:
 def kubectl(control_plane: TestControlPlane) -> Iterator[Kubectl]:
     """kubectl in a new namespace, whose objects of ours are deleted afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
-    control_plane.kubectl.run("create", "namespace", name)
-    kubectl = Kubectl(control_plane.kubeconfig, name)
-    kubectl.run("create", "serviceaccount", "default")
+    kubectl = new_namespace(control_plane.kubectl, name)
     yield kubectl
-    kubectl.run("delete", "tj,mdep", "--all")
+    kubectl.delete_all("tj", "mdep")
 
 
 @pytest.fixture

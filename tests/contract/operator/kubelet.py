@@ -47,8 +47,7 @@ class Kubelet:
         name = pod["metadata"]["name"]
         target = {"apiVersion": "v1", "kind": "Node", "name": "node"}
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
-        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{name}/binding"
-        self.kubectl.run("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
+        self.kubectl.post("pods", f"{name}/binding", body)
 
     def end(self, names: Iterable[str], code: int = 0, **word: object) -> None:
         """Let pods end with an exit code and a last word."""
@@ -69,19 +68,18 @@ class Kubelet:
         """Let one deleted pod end by SIGTERM and its object go."""
         try:
             play.end_pod(self.kubectl, name, 143, {"reason": "Stopped", "exitCode": 143})
-            self.kubectl.run("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+            self.kubectl.delete("pod", name, wait=False, grace=0)
         except (KubectlError, AssertionError):
             return  # a pod without a finalizer is gone with its kubelet's word
 
     def delete(self, name: str) -> None:
         """Delete a pod as a user does."""
-        self.kubectl.run("delete", "pod", name, "--wait=false")
+        self.kubectl.delete("pod", name, wait=False)
 
     def evict(self, name: str) -> None:
         """Evict a pod as ``kubectl drain`` does."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{name}/eviction"
-        self.kubectl.run("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
+        self.kubectl.post("pods", f"{name}/eviction", body)
 
     def status(self) -> Object:
         """Return the TrainingJob's status."""
@@ -103,8 +101,7 @@ class Kubelet:
 
     def change(self, **spec: object) -> None:
         """Change the spec as a user does."""
-        patch = json.dumps({"spec": spec})
-        self.kubectl.run("patch", "tj", self.name, "--type=merge", f"--patch={patch}")
+        self.kubectl.patch("tj", self.name, {"spec": spec})
 
     def uid(self, role: str = "train") -> str:
         """Return the UID of one of the job's Jobs; empty where it is not there."""

@@ -57,8 +57,7 @@ def training_job(name: str = "job", **spec: Any) -> Object:
 
 
 def _status(kubectl: Kubectl, kind: str, name: str, status: Object) -> None:
-    patch = json.dumps({"status": status})
-    kubectl.run("patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}")
+    kubectl.patch(kind, f"{name}/status", {"status": status})
 
 
 def make_pods(kubectl: Kubectl, job: Object) -> list[str]:

@@ -170,7 +170,7 @@ def test_a_packaging_job_that_somebody_deletes_is_made_again(begin: Begin) -> No
     play.wait_object(job.kubectl, "job", "job-package")
     job.phase("Packaging")
     uid = job.uid("package")
-    job.kubectl.run("delete", "job", "job-package", "--cascade=background")
+    job.kubectl.delete("job", "job-package")
     wait_for(lambda: job.uid("package") not in ("", uid), 30, "it is made again", job.report)
     package(job)
 
@@ -204,7 +204,7 @@ def test_a_job_that_is_deleted_takes_all_along_whatever_it_does(
         job.wait("Restarting", "True:ScriptFailed")
     else:
         play.wait_object(kubectl, "job", "job-train")
-    kubectl.run("delete", "tj", "job", "--wait=false")
+    kubectl.delete("tj", "job", wait=False)
 
     def gone() -> bool:
         for pod in kubectl.list("pods"):

@@ -71,7 +71,7 @@ def test_a_pod_of_a_lost_node_is_given_up_and_the_group_starts_again(begin: Begi
     job = begin()
     names = job.run()
     job.phase("Running")
-    job.kubectl.run("delete", "pod", names[0], "--grace-period=1", "--wait=false")
+    job.kubectl.delete("pod", names[0], wait=False, grace=1)
     job.leave(1, but=names[0])
     job.run(attempt=1)
     assert job.phase("Running")["restarts"] == 0
@@ -165,7 +165,7 @@ def test_children_that_somebody_deletes_come_back_until_the_end(begin: Begin) ->
     job.run()
     job.phase("Running")
     uid = job.uid()
-    job.kubectl.run("delete", "service", "job-train")
+    job.kubectl.delete("service", "job-train")
     play.wait_object(job.kubectl, "service", "job-train")
     job.kubectl.run("delete", "job", "job-train", "--cascade=foreground", "--wait=false")
     job.leave(2)

@@ -1,4 +1,4 @@
-"""Reading objects from an API server on a kept connection: kubectl starts a process each time."""
+"""An API server on a kept connection, where kubectl would start a process each time."""
 
 import base64
 import contextlib
@@ -17,14 +17,15 @@ Object = dict[str, Any]
 _TIMEOUT = 60.0
 _NEWS_SECONDS = 5.0
 _NAMESPACED = "/namespaces/{}"
+_BACKGROUND = {"propagationPolicy": "Background"}
 
 
 class KubectlError(Exception):
-    """kubectl, or what reads in its place, was told no or nothing; the text is what it was told."""
+    """kubectl, or what stands in its place, was told no; the text is what it was told."""
 
 
-class Reader:
-    """Reads objects by whatever name kubectl knows their kind by."""
+class Api:
+    """Reads and writes objects by whatever name kubectl knows their kind by, and as it does."""
 
     def __init__(self, kubeconfig: Mapping[str, Any]) -> None:
         cluster = kubeconfig["clusters"][0]["cluster"]
@@ -41,16 +42,73 @@ class Reader:
 
     def get(self, kind: str, name: str, namespace: str) -> Object | None:
         """Return an object, or None where there is none."""
-        answer = self._ask(f"{self._path(kind, namespace)}/{name}")
+        answer = self._ask("GET", f"{self._path(kind, namespace)}/{name}")
         return None if answer is None else _shown(answer)
 
     def list(self, kinds: str, selector: str, namespace: str) -> list[Object]:
         """Return the objects of a kind, or of several with commas between."""
         return [one for kind in kinds.split(",") for one in self._list(kind, selector, namespace)]
 
+    def apply(self, manifest: Object, namespace: str) -> Object:
+        """Apply an object server-side, whoever had its fields before."""
+        name = manifest["metadata"]["name"]
+        return self._write(
+            "PATCH",
+            f"{self._place(manifest, namespace)}/{name}",
+            manifest,
+            {"fieldManager": "kubectl", "force": "true", "fieldValidation": "Strict"},
+            "application/apply-patch+yaml",
+        )
+
+    def create(self, manifest: Object, namespace: str) -> Object:
+        """Create an object; fails where there is one of its name."""
+        options = {"fieldManager": "kubectl-create", "fieldValidation": "Strict"}
+        return self._write("POST", self._place(manifest, namespace), manifest, options)
+
+    def patch(self, kind: str, path: str, namespace: str, body: Object) -> Object:
+        """Send a merge patch; ``path`` is an object's name, and its subresource after a slash."""
+        where = f"{self._path(kind, namespace)}/{path}"
+        options = {"fieldManager": "kubectl-patch"}
+        return self._write("PATCH", where, body, options, "application/merge-patch+json")
+
+    def post(self, kind: str, path: str, namespace: str, body: Object) -> Object:
+        """Create a subresource such as ``NAME/eviction``."""
+        return self._write("POST", f"{self._path(kind, namespace)}/{path}", body)
+
+    def delete(self, kind: str, name: str, namespace: str, grace: int | None = None) -> None:
+        """Have an object deleted, and what it owns after it; one that is not there is fine.
+
+        ``grace`` is what a pod gets instead of its own grace period, in seconds.
+        """
+        pause = {} if grace is None else {"gracePeriodSeconds": str(grace)}
+        self._ask("DELETE", f"{self._path(kind, namespace)}/{name}", _BACKGROUND | pause)
+
+    def delete_all(self, kind: str, namespace: str) -> None:
+        """Have all objects of a kind in a namespace deleted."""
+        self._ask("DELETE", self._path(kind, namespace), _BACKGROUND)
+
+    def _place(self, manifest: Object, namespace: str) -> str:
+        """Return the path of the collection that a manifest belongs to."""
+        word = _exact(manifest["apiVersion"], manifest["kind"])
+        return self._path(word, manifest["metadata"].get("namespace") or namespace)
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: Object,
+        options: Mapping[str, str] | None = None,
+        form: str = "application/json",
+    ) -> Object:
+        answer = self._ask(method, path, options, body, form)
+        if answer is None:
+            raise KubectlError(f"Error from server (NotFound): there is no {path}")
+        found: Object = answer
+        return found
+
     def _list(self, kind: str, selector: str, namespace: str) -> Iterator[Object]:
         options = {"labelSelector": selector} if selector else {}
-        answer = self._ask(self._path(kind, namespace), options)
+        answer = self._ask("GET", self._path(kind, namespace), options)
         if answer is None:
             raise KubectlError(f"There is no list of {kind}.")
         same = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
@@ -76,7 +134,7 @@ class Reader:
         A server names groups and their versions in the order in which it prefers them.
         A group whose own server is away has none, as for kubectl.
         """
-        groups = (self._ask("/apis") or {})["groups"]
+        groups = (self._ask("GET", "/apis") or {})["groups"]
         versions = [one["groupVersion"] for group in groups for one in group["versions"]]
         for base in (*(f"/apis/{version}" for version in reversed(versions)), "/api/v1"):
             group = base.split("/")[2] if base.startswith("/apis/") else ""
@@ -86,14 +144,26 @@ class Reader:
 
     def _resources(self, base: str) -> Iterable[Object]:
         with contextlib.suppress(KubectlError):
-            found: Iterable[Object] = (self._ask(base) or {}).get("resources", ())
+            found: Iterable[Object] = (self._ask("GET", base) or {}).get("resources", ())
             return found
         return ()
 
-    def _ask(self, path: str, options: Mapping[str, str] | None = None) -> Any:
-        """Return what is there, or None; a connection that broke is tried once more."""
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        options: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        form: str = "",
+    ) -> Any:
+        """Return the answer, or None where there is nothing at a path."""
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": form} if form else {}
+        request = self._http.build_request(
+            method, path, params=options, content=content, headers=headers
+        )
         try:
-            answer = self._send(path, options)
+            answer = self._send(request)
         except httpx.TransportError as error:
             raise KubectlError(f"The connection to the server was refused: {error}") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -103,31 +173,40 @@ class Reader:
             raise KubectlError(f"Error from server: {said.get('message') or answer.text}")
         return answer.json()
 
-    def _send(self, path: str, options: Mapping[str, str] | None) -> httpx.Response:
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send what may be sent twice once more where a connection broke."""
         try:
-            return self._http.get(path, params=options)
+            return self._http.send(request)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            return self._http.get(path, params=options)
+            if request.method == "POST":
+                raise
+            return self._http.send(request)
 
 
 @lru_cache(maxsize=64)
-def _reader(kubeconfig: Path, written: int) -> Reader:
+def _api(kubeconfig: Path, written: int) -> Api:
     del written
-    return Reader(json.loads(kubeconfig.read_text()))
+    return Api(json.loads(kubeconfig.read_text()))
 
 
-def reader(kubeconfig: Path) -> Reader:
+def api(kubeconfig: Path) -> Api:
     """Return the one for a kubeconfig as `dev.cluster` writes them, as it is now."""
-    return _reader(kubeconfig, kubeconfig.stat().st_mtime_ns)
+    return _api(kubeconfig, kubeconfig.stat().st_mtime_ns)
 
 
 def _named(resource: Object, base: str, group: str) -> Iterator[tuple[str, str]]:
     inside = _NAMESPACED if resource["namespaced"] else ""
+    version = base.removeprefix("/apis/").removeprefix("/api/")
     path = f"{base}{inside}/{resource['name']}"
     names = {resource["name"], resource["kind"].lower(), resource.get("singularName", "")}
+    yield _exact(version, resource["kind"]), path
     for name in names | set(resource.get("shortNames", ())):
         yield name, path
         yield f"{name}.{group}", path
+
+
+def _exact(version: str, kind: str) -> str:
+    return f"{version}/{kind}".lower()
 
 
 def _shown(found: Object) -> Object:
