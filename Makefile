@@ -1,6 +1,6 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
-.PHONY: help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
+.PHONY: ready help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
 	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
@@ -16,10 +16,13 @@ help: ## Show this list
 demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for your own cluster)
 	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
 
-test: tools lint ## All set-up, then every test but the long ones
+test: tools env ## All set-up, then every test but the long ones
+	@$(MAKE) --silent --jobs=2 lint ready
+	@$(BIN)/pytest -m "not long and not image" --numprocesses=4 --dist=loadscope
+
+ready:
 	@$(DEV) images
 	@$(DEV) up
-	@$(BIN)/pytest -m "not long and not image" --numprocesses=2 --dist=loadscope
 
 test-long: tools env ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
 	@$(DEV) images

@@ -1,5 +1,7 @@
 """Fixtures of the machinery that tests share; each is started once, when first asked for."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +22,19 @@ QUICKSTART = "the quickstart"
 """Name of the scope of all that looks at one quickstart, or disturbs the whole cluster."""
 SERVING = "the served model"
 """Name of the scope of all that serves a quickstart's model on its own."""
-INDEPENDENT = ("audiences", "checkpoints", "launch", "traffic", "training", "training_life")
-"""The modules of cluster tests that need nothing of others', and let them be."""
-ORDER = (QUICKSTART, "contract", SERVING, "cluster", "chart", "image")
-"""The scopes that begin first: those that take longest, then those that wait for the cluster.
+INDEPENDENT = (
+    *("traffic", "checkpoints", "examples", "audiences", "training", "training_life", "launch"),
+)
+"""The modules of cluster tests that need nothing of others', and let them be; the longest first."""
+ORDER = (
+    *(QUICKSTART, "contract", "chart", "scale", "unit", "property"),
+    SERVING,
+    *INDEPENDENT,
+)
+"""The scopes in the order in which they begin, so that all workers end at about the same time.
 
-In the first one the tests that want the cluster alone come first, for none other uses it then.
+The first one's tests want the cluster alone before all else: meanwhile the other workers do what
+needs none of it.
 """
 
 
@@ -55,14 +64,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachi
     return ByMachinery(config, log)
 
 
+def place_of(scope: str) -> int:
+    """Return where a scope stands in `ORDER`; those that are not named there come last."""
+    _, folder, *rest = Path(scope).parts if "/" in scope else ("", scope)
+    name = Path(rest[-1]).stem.removeprefix("test_") if folder == "cluster" else folder
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into the order of `ORDER`, so that all workers end at about the same time."""
+    """Put the tests into the order of `ORDER`."""
 
     def rank(item: pytest.Item) -> tuple[int, bool]:
-        scope = scope_of(item.nodeid)
-        folder = Path(scope).parts[1] if scope.startswith("tests/") else scope
-        place = ORDER.index(folder) if folder in ORDER else len(ORDER)
-        return place, item.get_closest_marker("alone") is None
+        return place_of(scope_of(item.nodeid)), item.get_closest_marker("alone") is None
 
     items.sort(key=rank)
 
@@ -75,6 +88,26 @@ def control_plane() -> Iterator[TestControlPlane]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """The local cluster with Slipway installed from this clone; it is left up for the next run."""
-    return Cluster.ensure()
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run share.
+
+    Source: https://pytest-xdist.readthedocs.io/en/stable/how-to.html, on session fixtures.
+    """
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cluster(together: Path) -> Cluster:
+    """The local cluster with Slipway installed from this clone; it is left up for the next run.
+
+    The first worker that asks brings it up to date.
+    """
+    mark = together / "cluster.ready"
+    with (together / "cluster.setup").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if mark.exists():
+            return Cluster.running()
+        found = Cluster.ensure()
+        mark.touch()
+        return found

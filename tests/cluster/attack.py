@@ -20,6 +20,8 @@ from dev import gotools
 
 _MOST_BODY = 256
 """How many bytes of each answer are kept."""
+_LONGEST = "60m"
+"""How long a load goes on at most, should nobody be left to end it."""
 
 
 @dataclass
@@ -141,7 +143,7 @@ def attacking(target: Target, rate: float, *options: str) -> Iterator[Answers]:
     answers = Answers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pace = (f"-rate={round(rate)}/1s", "-duration=0")
+        pace = (f"-rate={round(rate)}/1s", f"-duration={_LONGEST}")
         process = subprocess.Popen(target.command(folder, *pace, *options))
         try:
             yield answers

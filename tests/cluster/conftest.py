@@ -1,12 +1,12 @@
 """Fixtures of the cluster tests: a namespace for each test, and one quickstart for all."""
 
 import fcntl
-import os
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -35,17 +35,10 @@ def fresh_space(kubectl: Kubectl, prefix: str) -> Iterator[Space]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def turn(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """Share the cluster with the other worker's modules, or have it alone if marked so.
-
-    Source: https://pytest-xdist.readthedocs.io/en/stable/how-to.html, on session fixtures.
-    """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+def turn(request: pytest.FixtureRequest, together: Path) -> Iterator[None]:
+    """Share the cluster with the other workers' modules, or have it alone if marked so."""
     alone = any(mark.name == "alone" for mark in request.node.iter_markers())
-    with (shared / "cluster.lock").open("w") as lock:
+    with (together / "cluster.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
 

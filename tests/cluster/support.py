@@ -19,6 +19,8 @@ TRAIN = 420.0
 """Generous deadline for a small training run on a busy machine with two cores, in seconds."""
 SERVE = 420.0
 """Generous deadline for a served model, in seconds."""
+SMALL = "20m"
+"""What a pod asks for of the node's two CPUs, so that many fit on it at once."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,16 @@ def training_job(name: str, source: str, **spec: Any) -> Object:
     whole = {
         "source": {"configMap": {"name": source}},
         "entrypoint": "main.py",
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+        "resources": {"requests": {"cpu": SMALL, "memory": "256Mi"}},
         **spec,
     }
     return {"apiVersion": API, "kind": "TrainingJob", "metadata": {"name": name}, "spec": whole}
 
 
 def model_deployment(name: str, model: Object, **spec: Any) -> Object:
-    """Return a ModelDeployment of a small model."""
-    server = {"resources": {"requests": {"cpu": "100m", "memory": "512Mi"}}}
+    """Return a ModelDeployment of a small model; to an autoscaler a pod that starts is not busy."""
+    cpu = "100m" if "autoscaling" in spec else SMALL
+    server = {"resources": {"requests": {"cpu": cpu, "memory": "512Mi"}}}
     whole = {"model": model, "server": server, **spec}
     return {"apiVersion": API, "kind": "ModelDeployment", "metadata": {"name": name}, "spec": whole}
 

@@ -192,7 +192,12 @@ def test_an_idle_candidate_stays_inconclusive_and_a_good_one_is_promoted(
 
         space.wait("mdep", "judged", promoted, SERVE)
     assert answers.lost == {}
-    assert attack_until(toy.target(space, "judged"), 50).bodies.keys() == {"green"}
+    wait_for(
+        lambda: attack_until(toy.target(space, "judged"), 50).bodies.keys() == {"green"},
+        STEP_SECONDS,
+        "all users get the new revision",
+        space.report,
+    )
 
 
 def test_a_model_that_fails_its_smoke_test_takes_no_users_request(

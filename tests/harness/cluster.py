@@ -30,6 +30,11 @@ class Cluster:
         """Bring cluster, images and chart up to what this clone holds; quick if they are."""
         up()
         release.install_locally()
+        return cls.running()
+
+    @classmethod
+    def running(cls) -> "Cluster":
+        """Return the cluster as it is."""
         return cls(layout.KUBECONFIG)
 
     @property
