@@ -1,5 +1,6 @@
 """The operator itself: killed at bad moments, its appetite, its rights, a store that is away."""
 
+import itertools
 import os
 import signal
 import time
@@ -210,10 +211,19 @@ def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back
         "import os, pathlib\n"
         "pathlib.Path(os.environ['SLIPWAY_OUTPUT_DIR'], 'model.pt').write_bytes(b'x')\n"
     )
+    numbers = itertools.count()
+
+    def waiting() -> str | None:
+        """Create jobs until the operator no longer believes the store's last answer."""
+        name = f"patient-{next(numbers)}"
+        space.apply(training_job(name, "code"))
+        job = space.wait("trainingjob", name, lambda it: condition(it, "Created"), 60)
+        return name if condition(job, "Created")["reason"] == "StoreUnavailable" else None
+
     with _store_away(cluster):
-        space.apply(source("code", main=write), training_job("patient", "code"))
-        space.wait_for_reason("trainingjob", "patient", "Created", "StoreUnavailable")
-    assert phase(space.wait_for_phase("patient", "Succeeded", "Failed")) == "Succeeded"
+        space.apply(source("code", main=write))
+        name = wait_for(waiting, 120, "a job waits for the store", space.report, interval=2.0)
+    assert phase(space.wait_for_phase(name, "Succeeded", "Failed")) == "Succeeded"
 
 
 def test_an_output_outlives_an_outage_of_the_store_at_the_end_of_the_training(
