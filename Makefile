@@ -1,6 +1,6 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
-.PHONY: ready help tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
+.PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
 	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env
 
 DEV := python3 -m dev
@@ -24,9 +24,7 @@ ready:
 	@$(DEV) images
 	@$(DEV) up
 
-test-long: tools env ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
-	@$(DEV) images
-	@$(DEV) up
+test-long: tools env ready ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
 	@$(BIN)/pytest -m long tests/cluster
 
 test-unit: env ## Pure tests, no cluster

@@ -23,11 +23,22 @@ QUICKSTART = "the quickstart"
 SERVING = "the served model"
 """Name of the scope of all that serves a quickstart's model on its own."""
 INDEPENDENT = (
-    *("traffic", "checkpoints", "examples", "audiences", "training", "training_life", "launch"),
+    "traffic",
+    "checkpoints",
+    "examples",
+    "audiences",
+    "training",
+    "training_life",
+    "launch",
 )
 """The modules of cluster tests that need nothing of others', and let them be; the longest first."""
 ORDER = (
-    *(QUICKSTART, "contract", "chart", "scale", "unit", "property"),
+    QUICKSTART,
+    "contract",
+    "chart",
+    "scale",
+    "unit",
+    "property",
     SERVING,
     *INDEPENDENT,
 )

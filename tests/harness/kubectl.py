@@ -53,13 +53,10 @@ class Kubectl:
             return self.run(*flags, "-f", str(what))
         return self.run(*flags, "-f", "-", stdin=_manifest(what))
 
-    def create(self, what: Object | Iterable[Object] | str, *args: str) -> str:
-        """Create one or more objects, as ``apply`` applies them; fails on those that exist."""
-        if not (args or isinstance(what, str)):
-            for one in _objects(what):
-                api(self.kubeconfig).create(one, self._place(None))
-            return ""
-        return self.run("create", "-f", "-", *args, stdin=_manifest(what))
+    def create(self, what: Object | Iterable[Object]) -> None:
+        """Create one or more objects; fails on those that exist. Starts no kubectl."""
+        for one in _objects(what):
+            api(self.kubeconfig).create(one, self._place(None))
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object, or None if it does not exist; starts no kubectl."""

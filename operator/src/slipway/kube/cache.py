@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from slipway.kube.resources import GANGS
 from slipway.manifests import OWNER_LABELS
@@ -115,8 +115,8 @@ class Cache:
         self._objects: dict[ObjectRef, Manifest] = {}
         self._by_kind: dict[str, dict[ObjectRef, None]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
-        self._tombstones: LRUCache[str, float] = LRUCache(_TOMBSTONES)
-        self._gone_pods: LRUCache[str, Manifest] = LRUCache(_GONE_PODS)
+        self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
+        self._gone_pods: FIFOCache[str, Manifest] = FIFOCache(_GONE_PODS)
 
     def __len__(self) -> int:
         return len(self._objects)
