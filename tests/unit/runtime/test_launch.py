@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,9 +140,11 @@ def test_sigterm_is_passed_on_and_told(pod: Pod) -> None:
     )
     process = pod.start(script)
     wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    told = time.time()
     assert stop(process) == 143
     assert (pod.run_dir / "told").exists()
     assert (pod.word["reason"], pod.word["signal"]) == ("Stopped", "SIGTERM")
+    assert told <= pod.word["time"] <= time.time(), "to the fraction of a second"
 
 
 def test_the_last_progress_is_part_of_the_first_pods_word(pod: Pod) -> None:

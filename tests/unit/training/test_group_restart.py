@@ -119,6 +119,18 @@ def test_a_status_that_was_lost_takes_the_attempt_from_the_job() -> None:
     assert attempt(cluster) == "1"
 
 
+def test_of_pods_taken_within_one_second_the_group_restarts_for_the_one_that_has_ended() -> None:
+    cluster = running()
+    survivor, lost = cluster.pods()
+    cluster.take(survivor)
+    cluster.take(lost)
+    cluster.wait(3)
+    cluster.finish(lost, 143, {"reason": "Stopped", "exitCode": 143})
+    cluster.reconcile()
+    assert cluster.status["phase"] == "Restarting"
+    assert cluster.status["failure"]["pod"] == lost["metadata"]["name"]
+
+
 @pytest.mark.parametrize("reason", ["EvictionByEvictionAPI", "DeletionByTaintManager"])
 def test_a_disruption_restarts_the_group_and_does_not_count(reason: str) -> None:
     cluster = running()

@@ -44,11 +44,12 @@ class Supervisor:
     """One child process at a time, and SIGTERM passed on to it.
 
     Without a child, the signal raises `Stopped`. As a container's first process this one gets no
-    default signal handling: without the handler, SIGTERM would be ignored.
+    default signal handling: without the handler, SIGTERM would be ignored. ``told`` is when the
+    signal came first, in seconds since 1970; None before.
     """
 
     def __init__(self) -> None:
-        self.stopped = False
+        self.told: float | None = None
         self._child: subprocess.Popen[bytes] | None = None
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
@@ -65,7 +66,7 @@ class Supervisor:
             self._child = None
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        self.stopped = True
+        self.told = self.told or time.time()
         if self._child is None:
             raise Stopped
         grace.stop(self._child)
@@ -130,7 +131,8 @@ def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) ->
     """Return the termination message for the first rank that failed."""
     code, rank = int(failure["exitCode"]), failure["rank"]
     if code == STOPPED:
-        return {**stopped_message(), "message": "The group stopped as one of its pods had to."}
+        why = "The group stopped as one of its pods had to."
+        return {**stopped_message(time.time()), "message": why}
     name = signal_name(code)
     how = f"was killed by {name}" if name else f"exited with code {code}"
     what = failure.get("what") or f"Rank {rank} of the training script"
@@ -176,12 +178,16 @@ def rank_tail(log_dir: Path, local_rank: int) -> str:
     return ""
 
 
-def stopped_message() -> dict[str, Any]:
-    """Return the termination message of a run that was told to stop."""
+def stopped_message(told: float | None) -> dict[str, Any]:
+    """Return the termination message of a run that was told to stop, and when.
+
+    The kubelet tells ends in whole seconds only, and a group's pods go within one.
+    """
     return {
         "reason": "Stopped",
         "exitCode": EX_SIGTERM,
         "signal": "SIGTERM",
+        "time": told,
         "message": "The pod was told to stop before the training was done.",
     }
 
@@ -195,8 +201,8 @@ def train(
     folder = None if settings.entrypoint else settings.source_dir
     with LogTrimmer(log_dir):
         code = supervisor.run(command, env, folder)
-    if code != 0 and supervisor.stopped:
-        return stopped_message()
+    if code != 0 and supervisor.told is not None:
+        return stopped_message(supervisor.told)
     if code != 0:
         return checkpoint_failure() or describe_failure(code, log_dir, oom_kills() > before)
     message: dict[str, Any] = {"reason": "Completed", "exitCode": 0}
@@ -236,7 +242,7 @@ def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_
         failed = {"reason": "OutputUploadFailed", "exitCode": 1, "message": str(error)}
         return finish(settings, failed)
     except Stopped:
-        return finish(settings, stopped_message())
+        return finish(settings, stopped_message(supervisor.told))
 
 
 def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
@@ -256,7 +262,7 @@ def main(argv: Sequence[str]) -> int:
     except LaunchError as error:
         return last_word({"reason": error.reason, "exitCode": 1, "message": str(error)})
     except Stopped:
-        return last_word(stopped_message())
+        return last_word(stopped_message(supervisor.told))
     logs = settings.run_dir / "logs"
     logs.mkdir(exist_ok=True)
     log_dir = Path(tempfile.mkdtemp(prefix="run-", dir=logs))

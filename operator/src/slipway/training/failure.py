@@ -83,6 +83,11 @@ def first_failure(pods: Iterable[PodView]) -> Failure | None:
     return _with_followers(describe(first), len(newest) - 1)
 
 
+def first_taken(pods: Iterable[PodView]) -> PodView:
+    """Return which of some pods that were taken away went first; there is at least one."""
+    return min(pods, key=lambda pod: _order(pod, math.inf))
+
+
 def _taken_before(pods: list[PodView], some_succeeded: bool) -> float:
     """Return before which moment a pod must have been taken away to be what the others died of.
 

@@ -15,7 +15,7 @@ from slipway.plan import Delete, Event
 from slipway.settings import Settings
 from slipway.training import hang, reasons, suspension
 from slipway.training.conditions import created, not_running
-from slipway.training.failure import Failure, describe, first_failure
+from slipway.training.failure import Failure, describe, first_failure, first_taken
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Attempt, Finding, Step
 from slipway.training.view import JobView, PodView
@@ -139,7 +139,7 @@ def _lost_pod(
         return _latecomer(job, live)
     if any(pod.failed and pod.taken_at is None for pod in live.pods):
         return None
-    first = min(lost, key=lambda pod: pod.taken_at or 0.0)
+    first = first_taken(lost)
     known = now.timestamp() - (first.taken_at or 0.0)
     return SETTLE_SECONDS if known < SETTLE_SECONDS else _taken(first)
 
