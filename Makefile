@@ -24,14 +24,14 @@ ready:
 	@$(DEV) images
 	@$(DEV) up
 
-test-long: tools env ready ## Upgrades and removals, the READMEs' commands, and a tenth of the soak
-	@$(BIN)/pytest -m long tests/cluster
+test-long: tools env ready ## Kueue, upgrades and removals, the READMEs' commands, a tenth of the soak
+	@$(BIN)/pytest -m long tests/contract tests/cluster
 
 test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property
 
 test-contract: env ## Tests against a real kube-apiserver and etcd
-	@$(BIN)/pytest tests/contract tests/chart
+	@$(BIN)/pytest -m "not long" tests/contract tests/chart
 
 test-image: env ## Tests of the helper library in an image with torch, no cluster
 	@$(BIN)/pytest tests/image

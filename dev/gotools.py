@@ -91,16 +91,24 @@ MODULES = (
     Module("vegeta", {"vegeta": "github.com/tsenart/vegeta/v12"}),
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
     Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    Module("kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}),
 )
 CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
 CHART_TESTS = ("helm", "helm-unittest", "kubeconform")
 SIMULATION = (*CONTRACT_TESTS, "kube-controller-manager", "kube-scheduler", "kwok")
-ALL = tuple(program for module in MODULES for program in module.programs)
+LONG_TESTS = ("kueue",)
+ALL = tuple(name for module in MODULES for name in module.programs if name not in LONG_TESTS)
+"""All that ``make tools`` builds; what only `make test-long` needs is built by its tests."""
 
 
 def path(program: str) -> Path:
     """Return where a program lies, whether it has been built or not."""
     return _module_of(program).folder / program
+
+
+def source(program: str) -> Path:
+    """Return the folder of the module that a program is built from."""
+    return _module_of(program).source
 
 
 def ensure(programs: Iterable[str] = ALL) -> None:

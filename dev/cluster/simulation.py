@@ -22,12 +22,23 @@ _PODS = "198.18.0.1/15"
 """Addresses for benchmarks, which no network routes (RFC 2544)."""
 
 
+def node(number: int) -> dict[str, object]:
+    """Return a simulated node, which KWOK makes ready with room for anything."""
+    name = f"simulated-{number}"
+    meta = {"name": name, "labels": {"kubernetes.io/hostname": name}}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": meta}
+
+
 @dataclass(frozen=True)
 class Simulation:
-    """kube-controller-manager, kube-scheduler and KWOK for a control plane that runs."""
+    """kube-controller-manager, kube-scheduler and KWOK for a control plane that runs.
+
+    ``scheduling`` are further flags of the scheduler, such as those that turn features on.
+    """
 
     plane: ControlPlane
     nodes: int
+    scheduling: tuple[str, ...] = ()
 
     def daemons(self) -> tuple[Daemon, ...]:
         """Return the three processes, none of which listens anywhere."""
@@ -35,7 +46,7 @@ class Simulation:
         accounts = "--use-service-account-credentials=true"
         return (
             controllers.controller_manager(self.plane, (*flags, accounts)),
-            controllers.scheduler(self.plane, flags),
+            controllers.scheduler(self.plane, (*flags, *self.scheduling)),
             self._kwok(),
         )
 
@@ -45,7 +56,8 @@ class Simulation:
         for daemon in self.daemons():
             daemon.start()
         kubectl = Kubectl(self.plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(self._node_list()))
+        nodes = {"apiVersion": "v1", "kind": "List", "items": [*map(node, range(self.nodes))]}
+        kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(nodes))
         wait_until(self._all_ready, timeout, "Readiness of the simulated nodes")
 
     def _kwok(self) -> Daemon:
@@ -58,20 +70,6 @@ class Simulation:
             "--node-lease-duration-seconds=40",
         )
         return Daemon("kwok", argv, self.plane.state)
-
-    def _node_list(self) -> dict[str, object]:
-        nodes = [
-            {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "metadata": {
-                    "name": f"simulated-{number}",
-                    "labels": {"kubernetes.io/hostname": f"simulated-{number}"},
-                },
-            }
-            for number in range(self.nodes)
-        ]
-        return {"apiVersion": "v1", "kind": "List", "items": nodes}
 
     def _all_ready(self) -> bool:
         for daemon in self.daemons():

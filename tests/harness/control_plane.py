@@ -79,17 +79,20 @@ def _end_abandoned() -> None:
 
 
 @contextmanager
-def simulated_cluster(nodes: int, crds: Path) -> Iterator[TestControlPlane]:
+def simulated_cluster(
+    nodes: int, crds: Path, scheduling: tuple[str, ...] = ()
+) -> Iterator[TestControlPlane]:
     """Start a control plane with Kubernetes' controllers and simulated nodes for the block.
 
     The CRDs come first: the garbage collector looks for new kinds twice a minute only, and asks
-    for each owner of a kind that it does not know.
+    for each owner of a kind that it does not know. ``scheduling`` are further flags of the
+    scheduler.
     """
     gotools.ensure(gotools.SIMULATION)
     with control_plane() as running:
         running.kubectl.apply(crds)
         running.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-        Simulation(running.plane, nodes).start()
+        Simulation(running.plane, nodes, scheduling).start()
         yield running
 
 
@@ -103,8 +106,10 @@ def _plane(state: Path) -> ControlPlane:
         etcd_peer_port=etcd_peer_port,
         services="10.113.0.0/16",
         api_service="10.113.0.1",
+        # A webhook's Service is another name for this machine, for want of pods behind it; and
         # Kubernetes' own Workload, which gangs may be written as, is off by default.
         extra=(
+            "--enable-aggregator-routing=false",
             "--feature-gates=GenericWorkload=true",
             "--runtime-config=scheduling.k8s.io/v1alpha1=true",
         ),

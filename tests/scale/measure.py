@@ -13,12 +13,12 @@ from dev.cluster import daemon
 from slipway.kube.resources import CHILDREN, MODEL_DEPLOYMENTS, TRAINING_JOBS, Resource
 from slipway.plan import Manifest
 from slipway.settings import Settings
-from tests.chart.rendering import render
 from tests.contract.operator.process import (
     ACCOUNT,
     NAMESPACE,
     OperatorProcess,
     cpu_seconds,
+    grant_access,
 )
 from tests.harness import AuditLog, Kubectl, TestControlPlane
 from tests.harness.audit import service_account
@@ -28,7 +28,6 @@ from tests.scale.client import LoadClient, Row
 
 ROOT = Path(__file__).parents[2]
 USER = service_account(NAMESPACE, ACCOUNT)
-ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 CONCURRENCY = 8
 """Requests at a time by whoever creates the objects: the same with the operator and without it."""
 TIMEOUT = 300.0
@@ -102,11 +101,9 @@ def their_children(count: int) -> Load:
 def prepared(nodes: int) -> Iterator[TestControlPlane]:
     """Start a control plane with simulated nodes, the CRDs, the chart's RBAC and a namespace."""
     with simulated_cluster(nodes, ROOT / "crds") as plane:
-        kubectl = Kubectl(plane.kubeconfig, namespace="")
-        for namespace in (NAMESPACE, workloads.NAMESPACE):
-            kubectl.run("create", "namespace", namespace)
-        kubectl.apply([found for kind in ACCESS for found in render().of(kind)])
-        kubectl.apply(workloads.source())
+        grant_access(plane)
+        plane.kubectl.run("create", "namespace", workloads.NAMESPACE)
+        Kubectl(plane.kubeconfig, namespace="").apply(workloads.source())
         yield plane
 
 

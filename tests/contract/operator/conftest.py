@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 
 from dev import gotools
-from tests.chart.rendering import render
 from tests.contract.namespaces import install_kinds, new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin, Kubelet
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, grant_access
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.job_controller import job_controller
-
-ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +21,8 @@ def control_plane() -> Iterator[TestControlPlane]:
     """A control plane of its own for each module, with the CRDs and the chart's RBAC."""
     gotools.ensure(["helm"])
     with running_control_plane() as plane:
-        kubectl = Kubectl(plane.kubeconfig, namespace="")
-        kubectl.run("create", "namespace", NAMESPACE)
-        install_kinds(kubectl)
-        kubectl.apply([found for kind in ACCESS for found in render().of(kind)])
+        install_kinds(plane.kubectl)
+        grant_access(plane)
         yield plane
 
 

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import httpx
 
+from tests.chart.rendering import render
+from tests.harness import Kubectl, TestControlPlane
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
 NAMESPACE = "slipway-system"
 ACCOUNT = "slipway"
 STORE = {"SLIPWAY_STORE_ACCESS_KEY_ID": "key", "SLIPWAY_STORE_SECRET_ACCESS_KEY": "secret"}
+_ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def grant_access(plane: TestControlPlane) -> None:
+    """Create the operator's namespace, account and rights, as the chart has them."""
+    kubectl = Kubectl(plane.kubeconfig, namespace="")
+    kubectl.run("create", "namespace", NAMESPACE)
+    kubectl.apply([found for kind in _ACCESS for found in render().of(kind)])
 
 
 def cpu_seconds(pid: int) -> float:
