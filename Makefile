@@ -24,7 +24,7 @@ ready:
 	@$(DEV) images
 	@$(DEV) up
 
-test-long: tools env ready ## Kueue, upgrades and removals, the READMEs' commands, a tenth of the soak
+test-long: tools env ready ## Others' schedulers, upgrades, removals, the READMEs' commands, a tenth of the soak
 	@$(BIN)/pytest -m long tests/contract tests/cluster
 
 test-unit: env ## Pure tests, no cluster

@@ -1,5 +1,6 @@
 """Programs built from the Go modules in dev/tools, once, into the cache."""
 
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,11 +93,25 @@ MODULES = (
     Module("pause", {"pause": "slipway.dev/dev/tools/pause"}),
     Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     Module("kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}),
+    Module("coscheduling", {"coscheduling": "slipway.dev/dev/tools/coscheduling"}),
+    Module(
+        "volcano",
+        {
+            "vc-scheduler": "volcano.sh/volcano/cmd/scheduler",
+            "vc-controller-manager": "volcano.sh/volcano/cmd/controller-manager",
+        },
+    ),
+    Module(
+        "dra-example-driver",
+        {"dra-example-driver": "sigs.k8s.io/dra-example-driver/cmd/dra-example-kubeletplugin"},
+    ),
 )
 CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
 CHART_TESTS = ("helm", "helm-unittest", "kubeconform")
 SIMULATION = (*CONTRACT_TESTS, "kube-controller-manager", "kube-scheduler", "kwok")
-LONG_TESTS = ("kueue",)
+LONG_TESTS = (
+    *("kueue", "coscheduling", "vc-scheduler", "vc-controller-manager", "dra-example-driver"),
+)
 ALL = tuple(name for module in MODULES for name in module.programs if name not in LONG_TESTS)
 """All that ``make tools`` builds; what only `make test-long` needs is built by its tests."""
 
@@ -106,9 +121,10 @@ def path(program: str) -> Path:
     return _module_of(program).folder / program
 
 
-def source(program: str) -> Path:
-    """Return the folder of the module that a program is built from."""
-    return _module_of(program).source
+def unpacked(program: str, module: str) -> Path:
+    """Return the files of a Go module that a program is built from, its manifests among them."""
+    found = run("go", "mod", "download", "-json", module, cwd=_module_of(program).source)
+    return Path(json.loads(found)["Dir"])
 
 
 def ensure(programs: Iterable[str] = ALL) -> None:

@@ -53,8 +53,7 @@ def kueue(cluster: TestControlPlane) -> Iterator[None]:
 
 def _manifests() -> list[Object]:
     """Return what ``kubectl apply`` of the release would bring."""
-    module = run("go", "mod", "download", "-json", "sigs.k8s.io/kueue", cwd=gotools.source("kueue"))
-    folder = Path(json.loads(module)["Dir"]) / "config" / "default"
+    folder = gotools.unpacked("kueue", "sigs.k8s.io/kueue") / "config" / "default"
     text = run(gotools.path("kubectl"), "kustomize", folder)
     return list(yaml.load_all(text, yaml.CSafeLoader))
 

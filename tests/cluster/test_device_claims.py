@@ -1,0 +1,132 @@
+"""Devices by dynamic resource allocation: Kubernetes' example driver, and jobs that claim from it.
+
+The driver's GPUs are made up; scheduler, controllers, kubelet and the driver's plugin are real.
+What the plugin would have put into the containers is not looked at: Debian's containerd (1.6) is
+older than that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dev import gotools
+from dev.cluster import daemon, layout
+from dev.cluster.daemon import Daemon
+from tests.cluster.support import Space, condition, source, training_job
+from tests.harness import Cluster, Object
+from tests.harness.waiting import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
+
+DRIVER = "gpu.example.com"
+TRAINS_ON = """
+import time
+deadline = time.monotonic() + 3600
+while time.monotonic() < deadline:
+    time.sleep(1)
+"""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The driver on the one node, with two devices."""
+
+    folder: Path
+
+    def prepared(self) -> set[str]:
+        """Return the UIDs of the claims that the kubelet has had it prepare."""
+        return {path.stem.rpartition("_")[2] for path in self.folder.glob(f"*{DRIVER}*_*")}
+
+
+@pytest.fixture
+def driver(cluster: Cluster, tmp_path: Path) -> Iterator[Driver]:
+    gotools.ensure(["dra-example-driver"])
+    kubectl, folder = cluster.kubectl, tmp_path / "cdi"
+    plugin = Daemon("dra-example-driver", _command(cluster, folder), tmp_path)
+
+    def devices() -> list[Object]:
+        plugin.check()
+        return kubectl.list("resourceslices")
+
+    kubectl.apply(_object("DeviceClass", DRIVER, _selectors()))
+    plugin.start()
+    try:
+        wait_for(devices, 60, "the driver has told its devices", plugin.log.read_text)
+        yield Driver(folder)
+        plugin.check()
+    finally:
+        daemon.end(filter(None, [plugin.process]), grace=10)
+        kubectl.delete("deviceclass", DRIVER)
+
+
+def _command(cluster: Cluster, folder: Path) -> tuple[str, ...]:
+    """Return the command of the kubelet's plugin; ``folder`` is where it writes for containers."""
+    (node,) = cluster.kubectl.list("nodes")
+    return (
+        str(gotools.path("dra-example-driver")),
+        f"--kubeconfig={cluster.kubeconfig}",
+        f"--node-name={node['metadata']['name']}",
+        f"--kubelet-registrar-directory-path={layout.KUBELET_ROOT / 'plugins_registry'}",
+        f"--kubelet-plugins-directory-path={layout.KUBELET_ROOT / 'plugins'}",
+        f"--cdi-root={folder}",
+        "--num-devices=2",
+    )
+
+
+def _object(kind: str, name: str, spec: Object) -> Object:
+    api = "resource.k8s.io/v1"
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def _selectors() -> Object:
+    return {"selectors": [{"cel": {"expression": f"device.driver == '{DRIVER}'"}}]}
+
+
+def _one_gpu() -> Object:
+    requests = [{"name": "gpu", "exactly": {"deviceClassName": DRIVER}}]
+    return _object(
+        "ResourceClaimTemplate", "one-gpu", {"spec": {"devices": {"requests": requests}}}
+    )
+
+
+def _job(name: str, nodes: int) -> Object:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]
+    return training_job(
+        name, "endless", nodes=nodes, processesPerNode=1, framework="plain", resourceClaims=claims
+    )
+
+
+def test_each_pod_has_a_device_of_its_own_and_who_finds_none_waits_until_one_is_free(
+    space: Space, driver: Driver
+) -> None:
+    space.apply(source("endless", main=TRAINS_ON), _one_gpu(), _job("both", nodes=2))
+    space.wait_for_phase("both", "Running")
+    claims = space.kubectl.list("resourceclaims")
+    devices = {_device(one) for one in claims}
+    assert len(devices) == len(claims) == 2
+    pods = space.pods("slipway.dev/training-job=both")
+    holders = {one["status"]["reservedFor"][0]["uid"] for one in claims}
+    assert holders == {pod["metadata"]["uid"] for pod in pods}
+    assert driver.prepared() >= {one["metadata"]["uid"] for one in claims}
+
+    space.apply(_job("late", nodes=1))
+    waiting = space.wait_for_reason("trainingjob", "late", "Queued", "Unschedulable")
+    assert "cannot allocate all claims" in waiting["message"]
+    space.kubectl.delete("trainingjob", "both")
+    late = space.wait_for_phase("late", "Running")
+    assert condition(late, "Queued")["status"] == "False"
+    (claim,) = wait_for(lambda: _alone(space), 60, "the claims of both are gone", space.report)
+    assert _device(claim) in devices
+
+
+def _device(claim: Object) -> str:
+    (result,) = claim["status"]["allocation"]["devices"]["results"]
+    assert result["driver"] == DRIVER
+    return str(result["device"])
+
+
+def _alone(space: Space) -> list[Object] | None:
+    claims = space.kubectl.list("resourceclaims")
+    return claims if len(claims) == 1 else None

@@ -1,0 +1,93 @@
+"""Schedulers of gangs beside a simulated cluster: Coscheduling and Volcano, with their kinds.
+
+Each is a process of this machine with an administrator's rights, and places the pods that name it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import gotools
+from dev.cluster import daemon
+from dev.cluster.daemon import Daemon
+from tests.harness.control_plane import TestControlPlane
+from tests.harness.kubectl import Object
+from tests.harness.waiting import wait_for
+
+COSCHEDULING = "coscheduling"
+"""The name of the scheduler that has the plugin Coscheduling."""
+
+
+@contextmanager
+def coscheduling(cluster: TestControlPlane) -> Iterator[None]:
+    """Run Kubernetes' scheduler with the plugin Coscheduling until the block ends."""
+    gotools.ensure(["coscheduling"])
+    files = gotools.unpacked("coscheduling", "sigs.k8s.io/scheduler-plugins")
+    _install(cluster, files / "manifests" / "coscheduling" / "crd.yaml")
+    configuration = cluster.plane.state / "coscheduling.json"
+    configuration.write_text(json.dumps(_configuration(cluster.kubeconfig)))
+    flags = (f"--config={configuration}", "--secure-port=0")
+    with _running(cluster, "coscheduling", *flags):
+        yield
+
+
+def _configuration(kubeconfig: Path) -> dict[str, object]:
+    """Return what the plugin's own manifests have, under a name of its own."""
+    own = [{"name": "Coscheduling"}]
+    order = {"enabled": own, "disabled": [{"name": "*"}]}
+    plugin = {"name": "Coscheduling", "args": {"permitWaitingTimeSeconds": 10}}
+    profile = {
+        "schedulerName": COSCHEDULING,
+        "plugins": {"multiPoint": {"enabled": own}, "queueSort": order},
+        "pluginConfig": [plugin],
+    }
+    return {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "leaderElection": {"leaderElect": False},
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
+        "profiles": [profile],
+    }
+
+
+@contextmanager
+def volcano(cluster: TestControlPlane) -> Iterator[None]:
+    """Run Volcano's scheduler and controllers until the block ends."""
+    gotools.ensure(["vc-scheduler", "vc-controller-manager"])
+    files = gotools.unpacked("vc-scheduler", "volcano.sh/volcano")
+    for part in ("volcano", "jobflow"):
+        _install(cluster, files / "config" / "crd" / part / "bases")
+    flags = (f"--kubeconfig={cluster.kubeconfig}", "--leader-elect=false")
+    chart = files / "installer" / "helm" / "chart" / "volcano"
+    policy = chart / "config" / "volcano-scheduler.conf"
+    with (
+        _running(cluster, "vc-controller-manager", *flags),
+        _running(cluster, "vc-scheduler", *flags, f"--scheduler-conf={policy}"),
+    ):
+        wait_for(
+            lambda: _is_open(cluster.kubectl.get("queues.scheduling.volcano.sh", "default")),
+            60,
+            "Volcano's default queue is open",
+        )
+        yield
+
+
+def _is_open(queue: Object | None) -> bool:
+    return queue is not None and queue.get("status", {}).get("state") == "Open"
+
+
+def _install(cluster: TestControlPlane, kinds: Path) -> None:
+    cluster.kubectl.apply(kinds)
+    cluster.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(kinds))
+
+
+@contextmanager
+def _running(cluster: TestControlPlane, program: str, *flags: str) -> Iterator[None]:
+    process = Daemon(program, (str(gotools.path(program)), *flags), cluster.plane.state)
+    process.start()
+    try:
+        yield
+        process.check()
+    finally:
+        daemon.end(filter(None, [process.process]), grace=0)
