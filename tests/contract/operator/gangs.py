@@ -28,8 +28,10 @@ def without_room(job: Kubelet) -> list[str]:
 def another_node(admin: Kubectl) -> Iterator[None]:
     """Have one more node for the block."""
     admin.create(node(1))
-    yield
-    admin.delete("node", "simulated-1")
+    try:
+        yield
+    finally:
+        admin.delete("node", "simulated-1")
 
 
 def placed_together_or_not_at_all(begin: Begin, admin: Kubectl, **spec: object) -> None:

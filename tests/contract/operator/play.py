@@ -31,7 +31,7 @@ def wait_phase(kubectl: Kubectl, name: str, phase: str) -> Object:
     def report() -> str:
         return json.dumps((kubectl.get("trainingjob", name) or {}).get("status"), indent=1)
 
-    return wait_for(probe, 30, f"the phase of {name} is {phase}", report)
+    return wait_for(probe, 120, f"the phase of {name} is {phase}", report)
 
 
 def source(name: str = "source") -> Object:

@@ -165,8 +165,10 @@ def test_children_that_somebody_deletes_come_back_until_the_end(begin: Begin) ->
     job.run()
     job.phase("Running")
     uid = job.uid()
+    service = play.wait_object(job.kubectl, "service", "job-train")
     job.kubectl.delete("service", "job-train")
-    play.wait_object(job.kubectl, "service", "job-train")
+    again = play.wait_object(job.kubectl, "service", "job-train")
+    assert again["metadata"]["uid"] != service["metadata"]["uid"]
     job.kubectl.run("delete", "job", "job-train", "--cascade=foreground", "--wait=false")
     job.leave(2)
     wait_for(lambda: job.uid() not in ("", uid), 30, "the Job is made again", job.report)

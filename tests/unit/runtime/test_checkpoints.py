@@ -224,6 +224,20 @@ def test_a_restore_without_an_answer_is_an_error_and_no_fresh_start(s3: S3Server
         checkpoint.restore_files()
 
 
+def test_a_restore_that_the_disk_refuses_says_why_at_once(
+    s3: S3Server, pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod.keep()
+    assert checkpoint.restore_files() == (0, None)
+    assert saved(10, "ten")
+    pod.wait_for_step(10)
+    monkeypatch.setattr(checkpoint, "_saver", None)
+    assert pod.ledger.committed
+    pod.restore.joinpath(pod.ledger.committed["name"]).write_text("in the way")
+    with pytest.raises(CheckpointError, match=r"cannot be restored\. .*File exists"):
+        checkpoint.restore_files()
+
+
 def test_two_nodes_parts_make_one_checkpoint(s3: S3Server, pods: list[Pod]) -> None:
     for node, pod in enumerate(pods):
         pod.keep()

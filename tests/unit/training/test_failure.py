@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from slipway.plan import ObjectRef
-from slipway.training.failure import first_failure
+from slipway.training.failure import first_failure, first_taken
 from slipway.training.view import PodView
 from tests.unit.training.simulation import Cluster, condition, spec, underway, waiting
 
@@ -92,6 +92,19 @@ def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() ->
     assert failure is not None
     assert failure.record is not None
     assert (failure.record.pod, failure.disruption) == (lost["metadata"]["name"], True)
+
+
+def test_a_pod_that_still_saves_is_not_known_to_have_gone_first() -> None:
+    saving, ended = underway(nodes=2).pods()
+    for pod in (saving, ended):
+        pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")
+        pod["metadata"].update(deletionGracePeriodSeconds=30)
+    message = json.dumps({"reason": "Stopped", "exitCode": 143, "time": 100.9})
+    over = {"exitCode": 143, "message": message, "finishedAt": "2026-01-01T12:00:01Z"}
+    main = {"name": "trainer", "state": {"terminated": over}}
+    ended["status"] = {"phase": "Failed", "containerStatuses": [main]}
+    views = [PodView(pod, "trainer") for pod in (saving, ended)]
+    assert first_taken(views).name == ended["metadata"]["name"]
 
 
 def test_a_raw_log_is_taken_where_the_launcher_could_leave_no_word() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from slipway_runtime import store
 from slipway_runtime.answering import AnsweringServer, Send
+from slipway_runtime.bringing import say_why
 from slipway_runtime.checkpoint.files import (
     SOCKET_NAME,
     Announcement,
@@ -76,8 +77,10 @@ class Keeper:
 
         try:
             send({"event": "done", "result": self._do(request, tell)})
-        except (store.StoreError, LostError, ValueError, KeyError) as error:
-            message = f"The checkpoint cannot be restored. {error}"
+        except ConnectionError:
+            raise  # it is the script that is gone
+        except (store.StoreError, LostError, OSError, ValueError, KeyError) as error:
+            message = f"The checkpoint cannot be restored. {say_why(error)}"
             say(message)
             send({"event": "failed", "message": message})
 

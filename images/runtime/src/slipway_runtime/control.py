@@ -49,16 +49,20 @@ def request_upload(path: Path, patience: float = 600.0, pause: float = 1.0) -> A
 
 
 def ask(
-    path: Path, request: Mapping[str, Any], patience: float, pause: float = 0.5
+    path: Path,
+    request: Mapping[str, Any],
+    patience: float,
+    pause: float = 0.5,
+    most_breaks: int = MAX_BREAKS,
 ) -> Mapping[str, Any]:
     """Ask the sidecar, and return its last answer; what it says meanwhile goes to the log.
 
-    It may take its time, while the store is away for instance, as long as it says so: it may be
-    silent for ``patience`` seconds. One that was restarted in between is asked again. Raises
-    RefusedError, or SilentError where it breaks off too often too.
+    It may take its time, while the store is away for instance. One that was restarted is asked
+    again, for ``patience`` seconds after it was last heard of. Raises RefusedError, or SilentError
+    where it is out of reach for longer, or breaks off so many times.
     """
     heard, breaks = time.monotonic(), 0
-    while breaks < MAX_BREAKS and time.monotonic() - heard < patience:
+    while breaks < most_breaks and time.monotonic() - heard < patience:
         try:
             for answer in converse(path, request):
                 heard = time.monotonic()

@@ -88,7 +88,7 @@ def init() -> World:
 
     The backend is the one that the operator chose by the pod's devices; outside Slipway it is NCCL
     where CUDA is available, else Gloo. Under plain ``python`` the world has one process. A second
-    call returns the same world. The group is left at the process' end.
+    call returns the same world. A group of Gloo's is left at the process' end.
     """
     import torch
     import torch.distributed as dist

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 10.0
-"""How long a script's end may be held up, where another process' part of a message never comes."""
+"""How long a script's end may be held up."""
 _PAUSE_SECONDS = 0.01
 _THREAD = "(pt_gloo_runloop)"
 """How the threads that send and receive are called in /proc; see proc_pid_stat(5)."""
@@ -33,8 +33,12 @@ def leave_at_exit(group: Any) -> None:
 def _leave() -> None:
     """Leave all groups, those last made first, within the time for it."""
     thread = threading.Thread(target=_destroy, daemon=True)
-    thread.start()
-    thread.join(PATIENCE_SECONDS)
+    try:
+        thread.start()
+    except RuntimeError:  # Python 3.12.0 to 3.12.2 starts none any more
+        _destroy()
+    else:
+        thread.join(PATIENCE_SECONDS)
 
 
 def _destroy() -> None:
@@ -50,9 +54,11 @@ def _destroy() -> None:
 def _rest() -> None:
     """Wait until no thread of Gloo works, for one lives on while the script holds its group.
 
-    One that waits for the interpreter gets it during the pause.
+    One that waits for the interpreter gets it during the pause. One that waits for another process'
+    part of a message is not waited for: a script waits for its messages itself.
     """
-    while True:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)
         if not any(map(_works, Path("/proc/self/task").glob("*/stat"))):
             return

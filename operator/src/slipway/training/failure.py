@@ -120,8 +120,9 @@ def _crashed(pod: PodView) -> bool:
 def _order(pod: PodView, limit: float) -> tuple[bool, float, bool, bool, float, int]:
     """Return where a pod stands among those that failed: causes first, then by time.
 
-    Of pods that were taken away within one second, the one whose program ended first comes first,
-    unless it lost its partner: a Job deletes the others once the first is over.
+    Of pods that were taken away within one second, those whose program has ended come first, by
+    when it was told to stop or failed, unless it lost its partner: a Job deletes the others once
+    the first is over.
     """
     taken, ended = pod.taken_at, _failed_at(pod)
     if taken is not None:

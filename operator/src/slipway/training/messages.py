@@ -37,7 +37,7 @@ class LastWord:
 
     @property
     def time(self) -> float | None:
-        """When the program failed, in seconds since 1970 with fractions, if it knows."""
+        """When the program failed or was told to stop, in seconds since 1970, if it knows."""
         value = self.body.get("time")
         return float(value) if isinstance(value, int | float) and 0 < value < 1e11 else None
 

@@ -11,13 +11,16 @@ from slipway_runtime.checkpoint import content
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
 
 PATIENCE_SECONDS = 60.0
-"""How long the sidecar may be silent: it may have been restarted."""
+"""How long the sidecar may be out of reach: it may have been restarted."""
+MAX_BREAKS = 5
+"""How often it may break off: each time it fetches all files anew."""
 
 
 def ask(settings: Settings, request: Mapping[str, Any]) -> Any:
     """Ask the sidecar, and return its ``result``; raises CheckpointError where there is none."""
     try:
-        return control.ask(settings.socket, request, PATIENCE_SECONDS).get("result")
+        answer = control.ask(settings.socket, request, PATIENCE_SECONDS, most_breaks=MAX_BREAKS)
+        return answer.get("result")
     except control.RefusedError as error:
         raise CheckpointError(str(error)) from error
     except control.SilentError as error:
