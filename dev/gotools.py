@@ -102,6 +102,9 @@ MODULES = (
         },
     ),
     Module(
+        "kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}
+    ),
+    Module(
         "dra-example-driver",
         {"dra-example-driver": "sigs.k8s.io/dra-example-driver/cmd/dra-example-kubeletplugin"},
     ),
@@ -110,7 +113,8 @@ CONTRACT_TESTS = ("etcd", "kube-apiserver", "kubectl")
 CHART_TESTS = ("helm", "helm-unittest", "kubeconform")
 SIMULATION = (*CONTRACT_TESTS, "kube-controller-manager", "kube-scheduler", "kwok")
 LONG_TESTS = (
-    *("kueue", "coscheduling", "vc-scheduler", "vc-controller-manager", "dra-example-driver"),
+    *("kueue", "coscheduling", "vc-scheduler", "vc-controller-manager"),
+    *("dra-example-driver", "kube-router"),
 )
 ALL = tuple(name for module in MODULES for name in module.programs if name not in LONG_TESTS)
 """All that ``make tools`` builds; what only `make test-long` needs is built by its tests."""
