@@ -1,10 +1,14 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env
+	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env compiled
+
+# Tests start the operator and others a hundred times: none of them compiles its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 DEV := python3 -m dev
 BIN := .venv/bin
+WITHOUT_LONG := -m "not long and not image"
 # The cluster that `make demo` uses: local, or current for that of your own kubeconfig.
 CLUSTER ?= local
 # Where the images lie that `make demo CLUSTER=current` uses.
@@ -17,8 +21,12 @@ demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for yo
 	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
 
 test: tools env ## All set-up, then every test but the long ones
-	@$(MAKE) --silent --jobs=2 lint ready
-	@$(BIN)/pytest -m "not long and not image" --numprocesses=4 --dist=loadscope
+	@$(MAKE) --silent --jobs=3 lint ready compiled
+	@$(BIN)/pytest $(WITHOUT_LONG) --numprocesses=4 --dist=loadscope
+
+# Once for all workers, each of which would compile all tests, and what they import, for itself.
+compiled:
+	@$(BIN)/pytest $(WITHOUT_LONG) --collect-only --quiet --quiet >/dev/null
 
 ready:
 	@$(DEV) images

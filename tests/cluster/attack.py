@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dev import gotools
+from tests.harness.waiting import wait_for
 
 _MOST_BODY = 256
 """How many bytes of each answer are kept."""
@@ -138,19 +139,24 @@ def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:
 
 @contextmanager
 def attacking(target: Target, rate: float, *options: str) -> Iterator[Answers]:
-    """Send requests at a steady rate until the block ends; then the account is complete."""
+    """Send requests at a steady rate until the block ends; then the account is complete.
+
+    The first has been answered when the block begins.
+    """
     gotools.ensure(["vegeta"])
     answers = Answers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pace = (f"-rate={round(rate)}/1s", f"-duration={_LONGEST}")
         process = subprocess.Popen(target.command(folder, *pace, *options))
+        results = folder / "results"
         try:
+            wait_for(lambda: results.exists() and results.stat().st_size, 120, "the load begins")
             yield answers
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=120)
-        answers.__dict__.update(_read(folder / "results").__dict__)
+        answers.__dict__.update(_read(results).__dict__)
 
 
 def _read(results: Path) -> Answers:
