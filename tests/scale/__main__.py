@@ -18,6 +18,7 @@ from tests.scale.measure import (
     plain_groups,
     plain_jobs,
     same_jobs,
+    same_jobs_alone,
     their_children,
     training_jobs,
 )
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[Make, dict[str, Make]]] = {
             "plain Indexed Jobs": plain_jobs,
             "these, each with a Service": plain_groups,
             "the same Jobs and Services": same_jobs,
+            "the same Jobs alone": same_jobs_alone,
         },
     ),
     "ModelDeployment": (model_deployments, {"the same children": their_children}),

@@ -85,6 +85,12 @@ def same_jobs(count: int) -> Load:
     return replace(plain_jobs(count), groups=groups)
 
 
+def same_jobs_alone(count: int) -> Load:
+    """Return the Jobs of TrainingJobs without their Services, and without pods that can meet."""
+    groups = [[one for one in group if one["kind"] == "Job"] for group in same_jobs(count).groups]
+    return replace(plain_jobs(count), groups=groups)
+
+
 def model_deployments(count: int) -> Load:
     """Return ModelDeployments, which are up when they are Ready."""
     groups = [[workloads.model_deployment(number)] for number in range(count)]
