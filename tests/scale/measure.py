@@ -20,9 +20,10 @@ from tests.contract.operator.process import (
     cpu_seconds,
     grant_access,
 )
-from tests.harness import AuditLog, Kubectl, TestControlPlane
+from tests.harness import AuditLog, Kubectl, Request, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.control_plane import simulated_cluster
+from tests.harness.waiting import wait_for
 from tests.scale import workloads
 from tests.scale.client import LoadClient, Row
 
@@ -36,13 +37,17 @@ _BY_KIND = {resource.kind: resource for resource in CHILDREN}
 
 @dataclass(frozen=True)
 class Load:
-    """What is created; it is up once ``holds`` is true of ``count`` rows of a resource."""
+    """What is created; it is up once ``holds`` is true of ``count`` rows of a resource.
+
+    ``statuses`` are those that the operator writes of each object until then, at least; 0 where
+    it has no part in it.
+    """
 
     groups: Sequence[Sequence[Manifest]]
     resource: Resource
     holds: Callable[[Row], bool]
     count: int
-    by_operator: bool
+    statuses: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,14 @@ class Measured:
 def training_jobs(count: int) -> Load:
     """Return TrainingJobs, which are up when their phase is Running."""
     groups = [[workloads.training_job(number)] for number in range(count)]
-    return Load(groups, TRAINING_JOBS, lambda row: row["phase"] == "Running", count, True)
+    return Load(groups, TRAINING_JOBS, lambda row: row["phase"] == "Running", count, 1)
 
 
 def plain_jobs(count: int) -> Load:
     """Return Indexed Jobs, which are up when all their pods run."""
     groups = [[workloads.plain_job(number)] for number in range(count)]
     pods = count * workloads.NODES
-    return Load(groups, _BY_KIND["Pod"], lambda row: row["status"] == "Running", pods, False)
+    return Load(groups, _BY_KIND["Pod"], lambda row: row["status"] == "Running", pods)
 
 
 def plain_groups(count: int) -> Load:
@@ -94,13 +99,13 @@ def same_jobs_alone(count: int) -> Load:
 def model_deployments(count: int) -> Load:
     """Return ModelDeployments, which are up when they are Ready."""
     groups = [[workloads.model_deployment(number)] for number in range(count)]
-    return Load(groups, MODEL_DEPLOYMENTS, lambda row: row["ready"] == "True", count, True)
+    return Load(groups, MODEL_DEPLOYMENTS, lambda row: row["ready"] == "True", count, 2)
 
 
 def their_children(count: int) -> Load:
     """Return the children of ModelDeployments, which are up when each Deployment is available."""
     groups = [workloads.children(number, Settings()) for number in range(count)]
-    return Load(groups, _BY_KIND["Deployment"], lambda row: row["available"] == 1, count, False)
+    return Load(groups, _BY_KIND["Deployment"], lambda row: row["available"] == 1, count)
 
 
 @contextmanager
@@ -128,7 +133,7 @@ def operator(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
 def measure(load: Load, folder: Path, nodes: int = 50) -> Measured:
     """Create a load on a control plane of its own and return what it took."""
     with prepared(nodes) as plane:
-        if not load.by_operator:
+        if not load.statuses:
             return Measured(*_worked(load, plane))
         with operator(plane, folder / "operator.log") as process:
             return observed(load, plane, process)
@@ -139,7 +144,7 @@ def observed(load: Load, plane: TestControlPlane, process: OperatorProcess) -> M
     audit, begun = plane.audit(), process.cpu()
     seconds, work = _worked(load, plane)
     cpu = process.cpu() - begun
-    return Measured(seconds, work + cpu, cpu, peak_memory(process), *_requests(audit))
+    return Measured(seconds, work + cpu, cpu, peak_memory(process), *_requests(audit, load))
 
 
 def _worked(load: Load, plane: TestControlPlane) -> tuple[float, float]:
@@ -164,9 +169,20 @@ async def _until_up(load: Load, plane: TestControlPlane) -> float:
         return time.monotonic() - begin
 
 
-def _requests(audit: AuditLog) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Count the operator's requests by verb, and by verb and resource; its Lease left out."""
-    made = [one for one in audit.requests(USER) if one.resource != "leases"]
+def _requests(audit: AuditLog, load: Load) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Count the operator's requests by verb, and by verb and resource; its Lease left out.
+
+    A request is noted once it is answered, which may be after others have seen what it did: the
+    statuses by which all is up are waited for.
+    """
+    least = load.statuses * load.count
+
+    def noted() -> list[Request] | None:
+        made = [one for one in audit.requests(USER) if one.resource != "leases"]
+        statuses = [one for one in made if one.resource.endswith("/status")]
+        return made if len(statuses) >= least else None
+
+    made = wait_for(noted, 30, f"{least} statuses are noted")
     return Counter(one.verb for one in made), Counter((one.verb, one.resource) for one in made)
 
 
