@@ -26,7 +26,7 @@ test: tools env ## All set-up, then every test but the long ones
 
 # Once for all workers, each of which would compile all tests, and what they import, for itself.
 compiled:
-	@$(BIN)/pytest $(WITHOUT_LONG) --collect-only --quiet --quiet >/dev/null
+	@$(BIN)/pytest $(WITHOUT_LONG) --collect-only --quiet --quiet >/dev/null || : # they tell what is wrong
 
 ready:
 	@$(DEV) images
