@@ -36,10 +36,10 @@ def _clean_table(family: str, table: str, prefixes: tuple[str, ...]) -> int:
         return 0
     lines = run(f"{family}-save", "-t", table).splitlines()
     chains = {line[1:].split()[0] for line in lines if line[1:].startswith(prefixes)}
-    rules = [line for line in lines if line.startswith("-A ")]
-    leading = [line.replace("-A", "-D", 1) for line in rules if _leads_to(line, chains)]
     if not chains:
         return 0
+    rules = [line for line in lines if line.startswith("-A ")]
+    leading = [line.replace("-A", "-D", 1) for line in rules if _leads_to(line, chains)]
     script = [f"*{table}", *(f":{chain} - [0:0]" for chain in chains), *leading]
     # Naming a chain flushes it, so that no chain refers to another when they are deleted.
     script += [*(f"-X {chain}" for chain in chains), "COMMIT", ""]

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from dev import gotools
-from dev.cluster import daemon, layout
+from dev.cluster import layout
 from dev.cluster.daemon import Daemon
 from tests.cluster.support import Space, condition, source, training_job
 from tests.harness import Cluster, Object
+from tests.harness.programs import running, wait_for_program
 from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
@@ -37,27 +38,22 @@ class Driver:
 
     def prepared(self) -> set[str]:
         """Return the UIDs of the claims that the kubelet has had it prepare."""
-        return {path.stem.rpartition("_")[2] for path in self.folder.glob(f"*{DRIVER}*_*")}
+        names = {path.stem.rpartition("_")[2] for path in self.folder.glob(f"*{DRIVER}*_*")}
+        return names - {"common"}  # which is there for all of them
 
 
 @pytest.fixture
 def driver(cluster: Cluster, tmp_path: Path) -> Iterator[Driver]:
     gotools.ensure(["dra-example-driver"])
     kubectl, folder = cluster.kubectl, tmp_path / "cdi"
-    plugin = Daemon("dra-example-driver", _command(cluster, folder), tmp_path)
-
-    def devices() -> list[Object]:
-        plugin.check()
-        return kubectl.list("resourceslices")
-
     kubectl.apply(_object("DeviceClass", DRIVER, _selectors()))
-    plugin.start()
+    program = Daemon("dra-example-driver", _command(cluster, folder), tmp_path)
     try:
-        wait_for(devices, 60, "the driver has told its devices", plugin.log.read_text)
-        yield Driver(folder)
-        plugin.check()
+        with running(program, grace=10) as plugin:
+            told = "the driver has told its devices"
+            wait_for_program(plugin, lambda: kubectl.list("resourceslices"), 60, told)
+            yield Driver(folder)
     finally:
-        daemon.end(filter(None, [plugin.process]), grace=10)
         kubectl.delete("deviceclass", DRIVER)
 
 

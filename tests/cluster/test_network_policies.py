@@ -8,7 +8,7 @@ from dev import release
 from dev.images import product
 from tests.cluster.support import Space
 from tests.cluster.test_release import helm
-from tests.harness import Cluster, Object
+from tests.harness import Cluster, KubectlError, Object
 from tests.harness.policies import enforced_policies
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long]
@@ -100,5 +100,5 @@ def test_the_operator_is_reached_for_its_metrics_and_reaches_no_stranger(
     assert "connected" in _outcome(space, _visitor("stranger", {}, there, READY_PORT))
     (pod,) = guarded.system.list("pods", "app.kubernetes.io/component=operator")
     connect = ("python3", "-c", CONNECT, there, str(READY_PORT))
-    with pytest.raises(Exception, match="no way"):
+    with pytest.raises(KubectlError, match="no way"):
         guarded.system.run("exec", pod["metadata"]["name"], "--", *connect)

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev import gotools
-from dev.cluster import daemon
 from dev.cluster.daemon import Daemon
 from tests.harness.control_plane import TestControlPlane
 from tests.harness.kubectl import Object
-from tests.harness.waiting import wait_for
+from tests.harness.programs import running, wait_for_program
 
 COSCHEDULING = "coscheduling"
 """The name of the scheduler that has the plugin Coscheduling."""
@@ -28,7 +27,7 @@ def coscheduling(cluster: TestControlPlane) -> Iterator[None]:
     configuration = cluster.plane.state / "coscheduling.json"
     configuration.write_text(json.dumps(_configuration(cluster.kubeconfig)))
     flags = (f"--config={configuration}", "--secure-port=0")
-    with _running(cluster, "coscheduling", *flags):
+    with running(_program(cluster, "coscheduling", *flags)):
         yield
 
 
@@ -62,10 +61,11 @@ def volcano(cluster: TestControlPlane) -> Iterator[None]:
     chart = files / "installer" / "helm" / "chart" / "volcano"
     policy = chart / "config" / "volcano-scheduler.conf"
     with (
-        _running(cluster, "vc-controller-manager", *flags),
-        _running(cluster, "vc-scheduler", *flags, f"--scheduler-conf={policy}"),
+        running(_program(cluster, "vc-controller-manager", *flags)) as controllers,
+        running(_program(cluster, "vc-scheduler", *flags, f"--scheduler-conf={policy}")),
     ):
-        wait_for(
+        wait_for_program(
+            controllers,
             lambda: _is_open(cluster.kubectl.get("queues.scheduling.volcano.sh", "default")),
             60,
             "Volcano's default queue is open",
@@ -82,12 +82,5 @@ def _install(cluster: TestControlPlane, kinds: Path) -> None:
     cluster.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(kinds))
 
 
-@contextmanager
-def _running(cluster: TestControlPlane, program: str, *flags: str) -> Iterator[None]:
-    process = Daemon(program, (str(gotools.path(program)), *flags), cluster.plane.state)
-    process.start()
-    try:
-        yield
-        process.check()
-    finally:
-        daemon.end(filter(None, [process.process]), grace=0)
+def _program(cluster: TestControlPlane, name: str, *flags: str) -> Daemon:
+    return Daemon(name, (str(gotools.path(name)), *flags), cluster.plane.state)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dev import gotools
-from dev.cluster import daemon
 from dev.cluster.daemon import Daemon
 from tests.harness.control_plane import TestControlPlane
+from tests.harness.programs import running
 
 CONTROLLERS = "job-controller,garbage-collector-controller"
 
@@ -26,11 +26,5 @@ def job_controller(control_plane: TestControlPlane) -> Iterator[None]:
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     )
-    manager = Daemon("kube-controller-manager", argv, plane.state)
-    manager.start()
-    process = manager.process
-    assert process
-    try:
+    with running(Daemon("kube-controller-manager", argv, plane.state)):
         yield
-    finally:
-        daemon.end([process], grace=0)

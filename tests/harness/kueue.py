@@ -11,19 +11,17 @@ import httpx
 import yaml
 
 from dev import gotools
-from dev.cluster import daemon
 from dev.cluster.daemon import Daemon
 from dev.shell import run
 from tests.harness.control_plane import TestControlPlane
 from tests.harness.kubectl import Kubectl, Object
 from tests.harness.ports import free_ports
-from tests.harness.waiting import wait_for
+from tests.harness.programs import running, wait_for_program
 
 NAMESPACE = "kueue-system"
 _ACCOUNT = "kueue-controller-manager"
 _SERVICE = "kueue-webhook-service"
 _SECRET = "kueue-webhook-server-cert"
-_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 _LEFT_OUT = ("APIService", "ConfigMap", "Deployment", "Service")
 """What only pods of its own need."""
 
@@ -41,14 +39,11 @@ def kueue(cluster: TestControlPlane) -> Iterator[None]:
     manifests = [one for one in _manifests() if one["kind"] not in _LEFT_OUT]
     kubectl.apply([*(_answered_at(webhooks, one) for one in manifests), _service(webhooks)])
     folder = cluster.plane.state / "kueue"
-    manager = Daemon("kueue", _command(cluster, folder, webhooks, health), cluster.plane.state)
-    manager.start()
-    try:
+    command = _command(cluster, folder, webhooks, health)
+    with running(Daemon("kueue", command, cluster.plane.state)) as manager:
         _bring_certificate(kubectl, manager, folder)
-        wait_for(lambda: _ready(manager, health), 120, "Kueue is ready", manager.log.read_text)
+        wait_for_program(manager, lambda: _ready(health), 120, "Kueue is ready")
         yield
-    finally:
-        daemon.end(filter(None, [manager.process]), grace=0)
 
 
 def _manifests() -> list[Object]:
@@ -60,12 +55,11 @@ def _manifests() -> list[Object]:
 
 def _answered_at(port: int, manifest: Object) -> Object:
     """Return a manifest whose webhooks are called at a port of the Service."""
-    if manifest["kind"] in _WEBHOOKS:
-        for webhook in manifest["webhooks"]:
-            webhook["clientConfig"]["service"]["port"] = port
-    conversion = manifest["spec"].get("conversion") if "spec" in manifest else None
-    if manifest["kind"] == "CustomResourceDefinition" and conversion:
-        conversion["webhook"]["clientConfig"]["service"]["port"] = port
+    webhooks = list(manifest.get("webhooks", ()))
+    if conversion := manifest.get("spec", {}).get("conversion"):
+        webhooks.append(conversion["webhook"])
+    for webhook in webhooks:
+        webhook["clientConfig"]["service"]["port"] = port
     return manifest
 
 
@@ -111,10 +105,9 @@ def _bring_certificate(kubectl: Kubectl, manager: Daemon, folder: Path) -> None:
     """Put the certificate that Kueue keeps in a Secret where its pod would have it mounted."""
 
     def written() -> dict[str, str] | None:
-        manager.check()
         return (kubectl.get("secret", _SECRET) or {}).get("data")
 
-    data = wait_for(written, 60, "Kueue has its certificate", manager.log.read_text)
+    data = wait_for_program(manager, written, 60, "Kueue has its certificate")
     part = folder / "certificate.part"
     part.mkdir()
     for name, content in data.items():
@@ -122,8 +115,7 @@ def _bring_certificate(kubectl: Kubectl, manager: Daemon, folder: Path) -> None:
     part.rename(folder / "certificate")
 
 
-def _ready(manager: Daemon, port: int) -> bool:
-    manager.check()
+def _ready(port: int) -> bool:
     try:
         return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
     except httpx.HTTPError:

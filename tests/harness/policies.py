@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dev import gotools, packages
-from dev.cluster import daemon, layout, packetfilter
+from dev.cluster import layout, packetfilter
 from dev.cluster.daemon import Daemon
 from dev.shell import run
 from tests.harness.cluster import Cluster
-from tests.harness.waiting import wait_for
+from tests.harness.programs import running, wait_for_program
 
 _CHAINS = ("KUBE-ROUTER-", "KUBE-POD-FW-", "KUBE-NWPLCY-")
 _SETS = ("KUBE-SRC-", "KUBE-DST-", "kube-router-")
@@ -23,20 +23,16 @@ def enforced_policies(cluster: Cluster) -> Iterator[None]:
     """
     packages.ensure({"ipset": "ipset"})
     gotools.ensure(["kube-router"])
-    firewall = Daemon("kube-router", _command(cluster), layout.STATE)
-    firewall.start()
-
-    def begun() -> bool:
-        firewall.check()
-        return "KUBE-ROUTER-FORWARD" in run("iptables-save", "-t", "filter")
-
     try:
-        wait_for(begun, 60, "the firewall is in place", firewall.log.read_text)
-        yield
-        firewall.check()
+        with running(Daemon("kube-router", _command(cluster), layout.STATE), grace=10) as firewall:
+            wait_for_program(firewall, _begun, 60, "the firewall is in place")
+            yield
     finally:
-        daemon.end(filter(None, [firewall.process]), grace=10)
         packetfilter.clean((*_CHAINS, *_SETS))
+
+
+def _begun() -> bool:
+    return "KUBE-ROUTER-FORWARD" in run("iptables-save", "-t", "filter")
 
 
 def _command(cluster: Cluster) -> tuple[str, ...]:

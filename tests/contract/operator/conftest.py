@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from dev import gotools
 from tests.contract.namespaces import install_kinds, new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin, Kubelet
@@ -19,7 +18,6 @@ from tests.harness.job_controller import job_controller
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[TestControlPlane]:
     """A control plane of its own for each module, with the CRDs and the chart's RBAC."""
-    gotools.ensure(["helm"])
     with running_control_plane() as plane:
         install_kinds(plane.kubectl)
         grant_access(plane)

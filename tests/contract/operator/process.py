@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from dev import gotools
 from tests.chart.rendering import render
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.ports import free_port
@@ -23,6 +24,7 @@ _ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleB
 
 def grant_access(plane: TestControlPlane) -> None:
     """Create the operator's namespace, account and rights, as the chart has them."""
+    gotools.ensure(["helm"])
     kubectl = Kubectl(plane.kubeconfig, namespace="")
     kubectl.run("create", "namespace", NAMESPACE)
     kubectl.apply([found for kind in _ACCESS for found in render().of(kind)])

@@ -101,14 +101,19 @@ def saved(step: int, text: str = "weights", *, force: bool = False) -> bool:
     return begun
 
 
-def test_a_save_is_stored_and_comes_back_in_a_new_process(
-    s3: S3Server, pod: Pod, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def resumed(s3: S3Server, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Pod:
+    """The pod, with step 10 in the store, and this process as a script that has just begun."""
     pod.keep()
     assert checkpoint.restore_files() == (0, None)
     assert saved(10, "ten")
     pod.wait_for_step(10)
     monkeypatch.setattr(checkpoint, "_saver", None)
+    return pod
+
+
+@pytest.mark.usefixtures("resumed")
+def test_a_save_is_stored_and_comes_back_in_a_new_process() -> None:
     step, folder = checkpoint.restore_files()
     assert step == 10
     assert folder
@@ -224,16 +229,9 @@ def test_a_restore_without_an_answer_is_an_error_and_no_fresh_start(s3: S3Server
         checkpoint.restore_files()
 
 
-def test_a_restore_that_the_disk_refuses_says_why_at_once(
-    s3: S3Server, pod: Pod, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pod.keep()
-    assert checkpoint.restore_files() == (0, None)
-    assert saved(10, "ten")
-    pod.wait_for_step(10)
-    monkeypatch.setattr(checkpoint, "_saver", None)
-    assert pod.ledger.committed
-    pod.restore.joinpath(pod.ledger.committed["name"]).write_text("in the way")
+def test_a_restore_that_the_disk_refuses_says_why_at_once(resumed: Pod) -> None:
+    assert resumed.ledger.committed
+    resumed.restore.joinpath(resumed.ledger.committed["name"]).write_text("in the way")
     with pytest.raises(CheckpointError, match=r"cannot be restored\. .*File exists"):
         checkpoint.restore_files()
 

@@ -79,15 +79,25 @@ def test_a_pod_that_was_told_to_stop_is_not_blamed() -> None:
     assert failed(cluster)["reason"] == "ScriptFailed"
 
 
+def delete(pod: dict[str, Any]) -> None:
+    """Let a pod be told to go, at the same second as any other."""
+    pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")
+    pod["metadata"].update(deletionGracePeriodSeconds=30)
+
+
+def stop(pod: dict[str, Any], told: float) -> None:
+    """Let a pod be told to go and have ended, with its launcher's word on when it was told."""
+    delete(pod)
+    message = json.dumps({"reason": "Stopped", "exitCode": 143, "time": told})
+    over = {"exitCode": 143, "message": message, "finishedAt": "2026-01-01T12:00:01Z"}
+    main = {"name": "trainer", "state": {"terminated": over}}
+    pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
+
+
 def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() -> None:
     survivor, lost = underway(nodes=2).pods()
-    for pod, ended in ((survivor, 100.9), (lost, 100.2)):
-        pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")
-        pod["metadata"].update(deletionGracePeriodSeconds=30)
-        message = json.dumps({"reason": "Stopped", "exitCode": 143, "time": ended})
-        over = {"exitCode": 143, "message": message, "finishedAt": "2026-01-01T12:00:01Z"}
-        main = {"name": "trainer", "state": {"terminated": over}}
-        pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
+    stop(survivor, 100.9)
+    stop(lost, 100.2)
     failure = first_failure([PodView(survivor, "trainer"), PodView(lost, "trainer")])
     assert failure is not None
     assert failure.record is not None
@@ -96,13 +106,8 @@ def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() ->
 
 def test_a_pod_that_still_saves_is_not_known_to_have_gone_first() -> None:
     saving, ended = underway(nodes=2).pods()
-    for pod in (saving, ended):
-        pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")
-        pod["metadata"].update(deletionGracePeriodSeconds=30)
-    message = json.dumps({"reason": "Stopped", "exitCode": 143, "time": 100.9})
-    over = {"exitCode": 143, "message": message, "finishedAt": "2026-01-01T12:00:01Z"}
-    main = {"name": "trainer", "state": {"terminated": over}}
-    ended["status"] = {"phase": "Failed", "containerStatuses": [main]}
+    delete(saving)
+    stop(ended, 100.9)
     views = [PodView(pod, "trainer") for pod in (saving, ended)]
     assert first_taken(views).name == ended["metadata"]["name"]
 
