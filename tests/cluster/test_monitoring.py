@@ -43,6 +43,7 @@ def scene(prometheus: Prometheus, judgement: Object, shared: Space) -> Prometheu
     del judgement
     shared.wait_for_phase("trained", "Succeeded")
     shared.wait_for_phase("fails", "Failed")
+    prometheus.wait_until_scraped()
     return prometheus
 
 

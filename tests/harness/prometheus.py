@@ -7,6 +7,10 @@ from typing import Any
 
 import httpx
 
+from tests.harness.waiting import wait_for
+
+_TOLD_LATE = 1.0
+"""How long after a status the operator may count what it says, in seconds."""
 Json = Any
 Series = dict[str, Any]
 """One series of a range query: ``metric`` (labels) and ``values`` (pairs of time and text)."""
@@ -27,6 +31,16 @@ class Prometheus:
         span = {"start": self.begun, "end": time.time(), "step": step}
         found: list[Series] = self.get("query_range", query=query, **span)["result"]
         return [each for each in found if any(value != "NaN" for _, value in each["values"])]
+
+    def wait_until_scraped(self) -> None:
+        """Wait until ``range`` shows what all targets say from now on."""
+        now = time.time() + _TOLD_LATE
+
+        def oldest() -> float:
+            (found,) = self.range("min(timestamp(up))")
+            return float(found["values"][-1][1])
+
+        wait_for(lambda: oldest() > now, 120, "all targets are scraped anew")
 
     def values(self, label: str, series: str) -> list[str]:
         """Return the values that a label has in the series of a selector."""
