@@ -2,7 +2,7 @@
 
 Only index and event handlers are registered: such an operator adds no finalizers and no
 annotations. The index handlers are there for one thing that they give: kopf runs no event handler
-before all indexed kinds are listed in full.
+before all indexed kinds are listed in full. After that they are left out.
 """
 
 import logging
@@ -116,12 +116,15 @@ def make_registry(
     async def index(body: kopf.Body, **_: Any) -> None:
         intake.learn(dict(body))
 
+    def unlisted(**_: Any) -> bool:
+        return not intake.synced.is_set()
+
     async def event(event: Mapping[str, Any], **_: Any) -> None:
         intake.changed(event["type"], event["object"])
 
     for resource in OWN:
         place = (resource.group, resource.version, resource.plural)
         name = f"{resource.plural}.{resource.group}"
-        kopf.index(*place, id=f"list-{name}", registry=registry)(index)
+        kopf.index(*place, id=f"list-{name}", registry=registry, when=unlisted)(index)
         kopf.on.event(*place, id=f"watch-{name}", registry=registry)(event)
     return registry
