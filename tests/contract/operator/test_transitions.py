@@ -175,6 +175,7 @@ def test_children_that_somebody_deletes_come_back_until_the_end(begin: Begin) ->
     names = job.run()
     assert job.phase("Running")["attempt"] == 0
     finish(job, names)
+    assert job.kubectl.get("service", "job-train") is None
 
 
 def test_the_deadline_is_that_of_all_attempts_and_ends_a_job_in_its_restart(begin: Begin) -> None:

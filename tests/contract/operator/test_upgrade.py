@@ -22,7 +22,6 @@ BEFORE = Path(__file__).parents[2] / "releases" / "before.tar.xz"
 """The sources of the release before."""
 KEPT = (
     ("job", "job-train"),
-    ("service", "job-train"),
     ("deployment", "model"),
     ("service", "model"),
     ("secret", "slipway-store"),
@@ -83,7 +82,7 @@ def test_an_upgrade_keeps_objects_children_and_credentials_and_is_refused_nothin
     try:
         team.create([play.source(), play.training_job(), play.model_deployment()])
         wait_for(
-            lambda: len(_uids(team)) == len(KEPT),
+            lambda: len(_uids(team)) == len(KEPT) and team.get("service", "job-train"),
             60,
             "all children are there",
             lambda: str(_uids(team)) + old.log.read_text(),
@@ -110,6 +109,7 @@ def test_an_upgrade_keeps_objects_children_and_credentials_and_is_refused_nothin
         new.end()
     assert done["status"]["phase"] == "Succeeded"
     assert _uids(team) == uids
+    assert team.get("service", "job-train") is None, "nobody looks for the pods any more"
     assert job
     assert (team.get("job", "job-train") or {})["spec"]["template"] == job["spec"]["template"]
     assert _selects(team)

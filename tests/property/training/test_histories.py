@@ -102,7 +102,7 @@ def test_a_finished_job_never_gets_children_and_never_changes_its_mind(
             return
         made = cluster.plan()
         assert (made.apply, made.patch) == ((), ())
-        assert {gone.ref.kind for gone in made.delete} <= {"TrainingJob", "Job"}
+        assert {gone.ref.kind for gone in made.delete} <= {"TrainingJob", "Job", "Service"}
         act(cluster)
         status = {
             key: value for key, value in cluster.status.items() if key != "observedGeneration"

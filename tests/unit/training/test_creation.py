@@ -4,7 +4,15 @@ from dataclasses import replace
 
 from slipway.plan import Plan, StoreState
 from slipway.training.planner import plan
-from tests.unit.training.simulation import SETTINGS, START, Cluster, condition, spec
+from tests.unit.training.simulation import (
+    PACKAGE,
+    SETTINGS,
+    START,
+    Cluster,
+    condition,
+    spec,
+    underway,
+)
 
 
 def refused(cluster: Cluster) -> tuple[str, str]:
@@ -128,6 +136,24 @@ def test_a_service_that_somebody_deletes_is_created_again() -> None:
     cluster.delete(ref)
     cluster.settle()
     assert ref in cluster.objects
+
+
+def test_a_service_goes_when_the_training_is_over_and_stays_while_it_may_begin_anew() -> None:
+    def has_service(cluster: Cluster) -> bool:
+        return "Service" in [ref.kind for ref in cluster.objects]
+
+    cluster = underway(nodes=2, restart={"maxRestarts": 1}, package=PACKAGE)
+    cluster.finish(cluster.pods()[0], 1)
+    cluster.settle()
+    assert has_service(cluster)
+    cluster.start()
+    cluster.finish_all()
+    cluster.settle()
+    assert (cluster.status["phase"], has_service(cluster)) == ("Packaging", False)
+    failed = underway(nodes=2, restart={"policy": "Never"})
+    failed.finish(failed.pods()[0], 1)
+    failed.settle()
+    assert (failed.status["phase"], has_service(failed)) == ("Failed", False)
 
 
 def test_a_training_job_that_is_being_deleted_is_left_alone() -> None:

@@ -30,7 +30,7 @@ def live(cluster: Cluster) -> None:
     cluster.settle()
 
 
-def test_a_life_from_creation_to_archive_costs_eight_writes() -> None:
+def test_a_life_from_creation_to_archive_costs_nine_writes() -> None:
     cluster = Cluster(spec(nodes=2, package=PACKAGE))
     live(cluster)
     assert cluster.status["phase"] == "Succeeded"
@@ -39,6 +39,7 @@ def test_a_life_from_creation_to_archive_costs_eight_writes() -> None:
         "apply Job",
         "apply Secret",
         "apply Service",
+        "delete Service",
         *["status TrainingJob"] * 4,
     ]
     phases = [status["phase"] for status in cluster.statuses]

@@ -29,6 +29,7 @@ from slipway.training.packaging import package
 from slipway.training.phase import is_finished
 from slipway.training.restarting import restarting
 from slipway.training.running import run
+from slipway.training.service import needless
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.status import compose
 from slipway.training.step import Finding, Step
@@ -42,8 +43,12 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
         return Plan()
     found = look(job, snapshot.children)
     if is_finished(job.status.conditions):
-        return after_the_end(job, found, now)
-    return _carry_out(snapshot, _stage(snapshot, found, settings, now), found.training, now)
+        planned = after_the_end(job, found, now)
+    else:
+        stage = _stage(snapshot, found, settings, now)
+        planned = _carry_out(snapshot, stage, found.training, now)
+    over = needless(job, found.training, snapshot.children)
+    return replace(planned, delete=(*planned.delete, *over))
 
 
 def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: datetime) -> Step:
