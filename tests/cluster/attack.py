@@ -32,12 +32,14 @@ class Answers:
     ``endings`` are HTTP status codes as text or, without an answer, what went wrong; ``bodies``
     are the good answers' texts; ``times`` their times in seconds, in the order of sending.
     ``sender_cpu`` is the processor time in seconds that sending took.
+    ``refusals`` are the texts of answers that were not good.
     ``moments`` are when all requests were sent and ``losses`` when those that got no 200 were, with
     their endings; both in seconds since 1970.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     losses: list[tuple[float, str]] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Answers:
         """Add what another attack found, as if it had followed at once."""
         self.endings += other.endings
         self.bodies += other.bodies
+        self.refusals += other.refusals
         self.times += other.times
         self.moments += other.moments
         self.losses += other.losses
@@ -176,10 +179,12 @@ def _note(answers: Answers, one: Any, moment: float) -> None:
     ending = str(one["code"]) if one["code"] else one["error"]
     answers.endings[ending] += 1
     answers.moments.append(moment)
+    text = base64.b64decode(one["body"] or "").decode(errors="replace")
     if one["code"] != 200:
         answers.losses.append((moment, ending))
+        answers.refusals[text] += 1
     else:
-        answers.bodies[base64.b64decode(one["body"] or "").decode()] += 1
+        answers.bodies[text] += 1
         answers.times.append(one["latency"] / 1e9)
 
 

@@ -106,7 +106,7 @@ def test_the_quickstart_ends_the_same_though_the_operator_is_killed_at_every_sta
     archive = job["status"]["package"]["sha256"]
     assert archive == quickstart.job["status"]["package"]["sha256"]
     assert archive == deployment["status"]["model"]["sha256"]
-    for kind, count in (("jobs", 2), ("deployments", 1), ("services", 2)):
+    for kind, count in (("jobs", 2), ("deployments", 1), ("services", 1)):
         assert len(space.kubectl.list(kind, "app.kubernetes.io/managed-by=slipway")) == count
 
 

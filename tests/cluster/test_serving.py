@@ -231,7 +231,7 @@ def test_no_request_is_lost_while_a_changed_spec_rolls_the_pods(
 
         wait_for(rolled, SERVE, "the old pods are gone", space.report, 1.0)
     print(f"{answers.total} requests in {answers.seconds:.0f} s, lost: {answers.lost}")
-    assert answers.lost == {}, (answers.total, space.report())
+    assert answers.lost == {}, (answers.losses, answers.refusals, space.report())
     assert answers.total > 0.9 * 50 * (max(answers.moments) - min(answers.moments))
 
 

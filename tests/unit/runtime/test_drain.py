@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import os
@@ -10,10 +11,11 @@ import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from slipway_runtime import drain as module
 from slipway_runtime.drain import Settings, active_requests, drain, resume
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
@@ -175,6 +177,58 @@ def test_a_connection_that_a_client_keeps_open_gets_one_more_answer(door: Door) 
     assert (answer.read(), answer.getheader("connection")) == (b"done", "close")
     draining.join(timeout=20)
     assert not draining.is_alive()
+
+
+def test_the_pod_is_not_drained_while_new_connections_still_come(door: Door) -> None:
+    """Other nodes may hear late that the pod is no endpoint any more."""
+    door.upstream.allowed.set()
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.wait(0.1):
+            assert door.get("/predict") == (200, "done")
+
+    asking = threading.Thread(target=keep_asking)
+    draining = threading.Thread(target=drain, args=(door.settings,))
+    asking.start()
+    draining.start()
+    draining.join(timeout=4)
+    assert draining.is_alive()
+    stop.set()
+    asking.join(timeout=20)
+    draining.join(timeout=20)
+    assert not draining.is_alive()
+
+
+class SlowAdmin(BaseHTTPRequestHandler):
+    """In place of Envoy's admin interface: its first answers are late, and then nothing is open."""
+
+    late: ClassVar = [True, True]
+
+    def do_GET(self) -> None:
+        if self.late and self.late.pop():
+            time.sleep(1.0)
+        lines = b"http.http.downstream_cx_active: 0\nhttp.http.downstream_cx_total: 7\n"
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(lines)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+def test_an_envoy_that_answers_late_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowAdmin)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        settings = Settings(f"http://127.0.0.1:{server.server_port}", "http", 10.0, 0.0)
+        assert drain(settings) > 0.3
+    finally:
+        server.shutdown()
 
 
 def test_a_request_that_takes_too_long_ends_the_wait(door: Door) -> None:

@@ -3,8 +3,8 @@
 It makes Envoy fail its health check, so that readiness ends and open connections are closed after
 their next answer; waits for as long as other nodes need to hear of it; and then until no user's
 connection is open, for a client that keeps one sends its next request to this pod, whatever the
-endpoints are. TorchServe, which cuts what it is working on when it is told to stop, is told only
-after that.
+endpoints are, and no new one comes, for some nodes hear of it late. TorchServe, which cuts what it
+is working on when it is told to stop, is told only after that.
 
 Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
 the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_ENVOY_ADMIN``
@@ -22,8 +22,10 @@ from dataclasses import dataclass
 from slipway_runtime.termination import say
 
 POLL_SECONDS = 0.25
-QUIET_POLLS = 2
-"""How many polls in a row must see no connection."""
+QUIET_POLLS = 3
+"""How many polls in a row must see no connection: none open, and none that came since."""
+ANSWER_SECONDS = 5.0
+"""How long an answer of Envoy's is waited for; on a busy machine it may take another question."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,42 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class Connections:
+    """Users' connections: how many are ``open``, idle ones included, and have ``come`` so far."""
+
+    open: int
+    come: int
+
+
 def drain(settings: Settings) -> float:
     """Drain this pod's Envoy; returns the seconds it took.
 
     Raises OSError where Envoy's admin interface is not there, TimeoutError where connections are
-    still open after the longest wait.
+    still open, or still come, after the longest wait.
     """
     start = time.monotonic()
-    hold(settings)
-    quiet, longest = 0, max(settings.longest, settings.shortest)
+    longest = max(settings.longest, settings.shortest)
+    door, quiet, held = Connections(0, 0), 0, False
     while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
         if time.monotonic() - start >= longest:
-            left, active = open_connections(settings), active_requests(settings)
-            raise TimeoutError(f"{left} connections are still open, with {active} requests")
+            raise TimeoutError(_what_is_left(settings))
+        try:
+            if not held:
+                hold(settings)
+                held = True
+            before, door = door, connections(settings)
+        except TimeoutError:
+            quiet = 0
+            continue
+        quiet = quiet + 1 if door == Connections(0, before.come) else 0
         time.sleep(POLL_SECONDS)
-        quiet = quiet + 1 if open_connections(settings) == 0 else 0
     return time.monotonic() - start
+
+
+def _what_is_left(settings: Settings) -> str:
+    left, active = connections(settings).open, active_requests(settings)
+    return f"{left} connections are still open, with {active} requests"
 
 
 def hold(settings: Settings) -> None:
@@ -80,25 +102,27 @@ def resume(settings: Settings) -> None:
 
 def active_requests(settings: Settings) -> int:
     """Return how many requests of users are being answered, by Envoy's own gauge."""
-    return _gauge(settings, "downstream_rq_active")
+    return _counts(settings, "downstream_rq_active")[0]
 
 
-def open_connections(settings: Settings) -> int:
-    """Return how many connections of users are open, idle ones included."""
-    return _gauge(settings, "downstream_cx_active")
+def connections(settings: Settings) -> Connections:
+    """Return how many connections of users are open now, and how many have come so far."""
+    return Connections(*_counts(settings, "downstream_cx_active", "downstream_cx_total"))
 
 
-def _gauge(settings: Settings, field: str) -> int:
-    name = f"http.{settings.stat_prefix}.{field}"
-    text = call(settings, f"/stats?filter=^{name.replace('.', '[.]')}$", None)
-    values = [line.rsplit(":", 1)[1] for line in text.splitlines() if line.startswith(f"{name}:")]
-    return sum(int(value) for value in values)
+def _counts(settings: Settings, *fields: str) -> list[int]:
+    """Return statistics of the users' listener, which are 0 before there is anything to count."""
+    prefix = f"http.{settings.stat_prefix}."
+    wanted = f"^{prefix.replace('.', '[.]')}({'|'.join(fields)})$"
+    text = call(settings, f"/stats?filter={wanted}", None)
+    found = dict(line.rsplit(":", 1) for line in text.splitlines() if line.startswith(prefix))
+    return [int(found.get(prefix + field, 0)) for field in fields]
 
 
 def call(settings: Settings, path: str, body: bytes | None) -> str:
     """Ask Envoy's admin interface, with POST where there is a body; returns the answer's text."""
     request = urllib.request.Request(settings.admin + path, data=body)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
         return str(answer.read().decode())
 
 
