@@ -94,12 +94,14 @@ def test_an_upgrade_keeps_objects_children_and_credentials_and_is_refused_nothin
     finally:
         old.end()
     uids, job = _uids(team), team.get("job", "job-train")
+    service = (team.get("service", "job-train") or {})["metadata"]["uid"]
     audit = control_plane.audit()
 
     _helm(control_plane, "upgrade", "slipway", str(CHART))
     new = OperatorProcess.start(account, tmp_path / "new.log", {})
     try:
         wait_for(lambda: new.leads, 60, "the new operator leads", new.log.read_text)
+        assert (team.get("service", "job-train") or {})["metadata"]["uid"] == service
         play.end_pod(team, pods[0], 0, play.trained())
         for pod in pods[1:]:
             play.end_pod(team, pod, 0, {"reason": "Completed", "exitCode": 0})

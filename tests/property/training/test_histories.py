@@ -75,6 +75,21 @@ def test_the_status_never_contradicts_itself(cluster: Cluster, history: list[Act
 
 @given(CLUSTERS, HISTORIES)
 @settings(max_examples=100, deadline=None)
+def test_a_service_goes_only_when_the_training_is_over(
+    cluster: Cluster, history: list[Act]
+) -> None:
+    for act in history:
+        if not cluster.deleted:
+            act(cluster)
+        made = cluster.plan()
+        if "Service" in [gone.ref.kind for gone in made.delete]:
+            assert "Service" not in [manifest["kind"] for manifest in made.apply]
+            status = TrainingJobStatus.model_validate(made.status)
+            assert status.output or status.phase in END
+
+
+@given(CLUSTERS, HISTORIES)
+@settings(max_examples=100, deadline=None)
 def test_there_is_never_more_than_one_job_of_each_role(
     cluster: Cluster, history: list[Act]
 ) -> None:

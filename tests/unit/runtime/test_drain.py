@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from slipway_runtime import drain as module
 from slipway_runtime.drain import Settings, active_requests, drain, resume
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
+
+QUIET = 1.0
+"""How long nothing must come before a drain ends, in seconds."""
 
 
 class SlowServer(ThreadingHTTPServer):
@@ -106,7 +109,7 @@ class Door:
         config = json.dumps(bootstrap(self.port, self.admin, self.upstream.server_port))
         command = [str(envoy), "--config-yaml", config, "--disable-hot-restart", "-l", "error"]
         self.process = subprocess.Popen([*command, "--concurrency", "1"])
-        self.settings = Settings(f"http://127.0.0.1:{self.admin}", "http", 20.0, 0.0)
+        self.settings = Settings(f"http://127.0.0.1:{self.admin}", "http", 20.0, 0.0, QUIET)
         wait_for(lambda: self.status("/readyz") == 200, 30, "Envoy is ready")
 
     def get(self, path: str) -> tuple[int, str]:
@@ -182,37 +185,50 @@ def test_a_connection_that_a_client_keeps_open_gets_one_more_answer(door: Door) 
 def test_the_pod_is_not_drained_while_new_connections_still_come(door: Door) -> None:
     """Other nodes may hear late that the pod is no endpoint any more."""
     door.upstream.allowed.set()
+    answers: list[tuple[int, str]] = []
+    drained: list[float] = []
     stop = threading.Event()
 
     def keep_asking() -> None:
-        while not stop.wait(0.1):
-            assert door.get("/predict") == (200, "done")
+        while not stop.wait(0.05):
+            answers.append(door.get("/predict"))
 
     asking = threading.Thread(target=keep_asking)
-    draining = threading.Thread(target=drain, args=(door.settings,))
+    draining = threading.Thread(target=lambda: drained.append(drain(door.settings)))
     asking.start()
+    wait_for(lambda: answers, 20, "the first answer")
     draining.start()
-    draining.join(timeout=4)
-    assert draining.is_alive()
+    draining.join(timeout=3 * QUIET)
+    assert drained == []
     stop.set()
     asking.join(timeout=20)
     draining.join(timeout=20)
-    assert not draining.is_alive()
+    assert len(drained) == 1
+    assert set(answers) == {(200, "done")}
 
 
-class SlowAdmin(BaseHTTPRequestHandler):
-    """In place of Envoy's admin interface: its first answers are late, and then nothing is open."""
+class SlowAdmin(ThreadingHTTPServer):
+    """In place of Envoy's admin interface: chosen answers are late, and nothing is ever open."""
 
-    late: ClassVar = [True, True]
+    daemon_threads = True
+
+    def __init__(self, late: set[int]) -> None:
+        super().__init__(("127.0.0.1", 0), SlowAdminHandler)
+        self.late, self.asked = late, list[str]()
+
+
+class SlowAdminHandler(BaseHTTPRequestHandler):
+    server: SlowAdmin
 
     def do_GET(self) -> None:
-        if self.late and self.late.pop():
-            time.sleep(1.0)
-        lines = b"http.http.downstream_cx_active: 0\nhttp.http.downstream_cx_total: 7\n"
+        self.server.asked.append(self.path.split("?")[0])
+        if len(self.server.asked) in self.server.late:
+            time.sleep(1.5)
         with contextlib.suppress(OSError):
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(lines)
+            self.wfile.write(b"http.http.downstream_cx_active: 0\n")
+            self.wfile.write(b"http.http.downstream_cx_total: 7\n")
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -220,23 +236,27 @@ class SlowAdmin(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
 
-def test_an_envoy_that_answers_late_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowAdmin)
+def test_an_envoy_that_answers_late_is_told_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
+    server = SlowAdmin(late={1, 4})  # the first word to it, and a look in the middle
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        settings = Settings(f"http://127.0.0.1:{server.server_port}", "http", 10.0, 0.0)
-        assert drain(settings) > 0.3
+        drain(Settings(f"http://127.0.0.1:{server.server_port}", "http", 20.0, 0.0, QUIET))
     finally:
         server.shutdown()
+    first = ["/healthcheck/fail", "/healthcheck/fail", "/stats", "/stats"]
+    assert server.asked[:5] == [*first, "/healthcheck/fail"]
+    assert set(server.asked[5:]) == {"/stats"}
 
 
 def test_a_request_that_takes_too_long_ends_the_wait(door: Door) -> None:
     asking = threading.Thread(target=door.status, args=("/predict",))
     asking.start()
     wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
-    with pytest.raises(TimeoutError, match="1 connections are still open, with 1 requests"):
-        drain(Settings(door.settings.admin, "http", longest=0.5, shortest=0.0))
+    with pytest.raises(TimeoutError, match="of which 1 are open"):
+        drain(Settings(door.settings.admin, "http", longest=0.5, shortest=0.0, quiet=0.1))
     door.upstream.allowed.set()
     asking.join(timeout=20)
 
@@ -246,8 +266,8 @@ def test_the_endpoints_get_their_time_even_where_nothing_is_in_flight(
     door: Door, longest: float
 ) -> None:
     start = time.monotonic()
-    drain(Settings(door.settings.admin, "http", longest, shortest=1.0))
-    assert time.monotonic() - start >= 1.0
+    drain(Settings(door.settings.admin, "http", longest, shortest=2.0, quiet=0.5))
+    assert time.monotonic() - start >= 2.0
 
 
 @pytest.mark.parametrize("seconds", ["30", "soon"])

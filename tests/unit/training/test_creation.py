@@ -11,6 +11,7 @@ from tests.unit.training.simulation import (
     Cluster,
     condition,
     spec,
+    trained,
     underway,
 )
 
@@ -139,21 +140,34 @@ def test_a_service_that_somebody_deletes_is_created_again() -> None:
 
 
 def test_a_service_goes_when_the_training_is_over_and_stays_while_it_may_begin_anew() -> None:
-    def has_service(cluster: Cluster) -> bool:
-        return "Service" in [ref.kind for ref in cluster.objects]
+    def services(cluster: Cluster) -> list[str]:
+        found = (one for ref, one in cluster.objects.items() if ref.kind == "Service")
+        return [one["metadata"]["uid"] for one in found]
 
     cluster = underway(nodes=2, restart={"maxRestarts": 1}, package=PACKAGE)
+    before = services(cluster)
     cluster.finish(cluster.pods()[0], 1)
     cluster.settle()
-    assert has_service(cluster)
+    assert len(before) == 1
+    assert services(cluster) == before
     cluster.start()
     cluster.finish_all()
     cluster.settle()
-    assert (cluster.status["phase"], has_service(cluster)) == ("Packaging", False)
+    assert (cluster.status["phase"], services(cluster)) == ("Packaging", [])
     failed = underway(nodes=2, restart={"policy": "Never"})
     failed.finish(failed.pods()[0], 1)
     failed.settle()
-    assert (failed.status["phase"], has_service(failed)) == ("Failed", False)
+    assert (failed.status["phase"], services(failed)) == ("Failed", [])
+
+
+def test_a_service_goes_with_the_word_on_the_output_though_nothing_follows() -> None:
+    cluster = underway(nodes=2, package=PACKAGE)
+    cluster.change(suspend=True)
+    cluster.finish_all(message=trained())
+    cluster.control()
+    made = cluster.reconcile()
+    assert made.status is not None
+    assert [gone.ref.kind for gone in made.delete] == ["Service"]
 
 
 def test_a_training_job_that_is_being_deleted_is_left_alone() -> None:

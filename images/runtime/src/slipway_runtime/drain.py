@@ -3,8 +3,8 @@
 It makes Envoy fail its health check, so that readiness ends and open connections are closed after
 their next answer; waits for as long as other nodes need to hear of it; and then until no user's
 connection is open, for a client that keeps one sends its next request to this pod, whatever the
-endpoints are, and no new one comes, for some nodes hear of it late. TorchServe, which cuts what it
-is working on when it is told to stop, is told only after that.
+endpoints are, and none has come for two seconds, for some nodes hear of it late. TorchServe, which
+cuts what it is working on when it is told to stop, is told only after that.
 
 Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
 the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_ENVOY_ADMIN``
@@ -12,9 +12,12 @@ the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_ENVOY_ADMIN``
 exits 0: a pod that must stop is not to be held up.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +25,8 @@ from dataclasses import dataclass
 from slipway_runtime.termination import say
 
 POLL_SECONDS = 0.25
-QUIET_POLLS = 3
-"""How many polls in a row must see no connection: none open, and none that came since."""
 ANSWER_SECONDS = 5.0
-"""How long an answer of Envoy's is waited for; on a busy machine it may take another question."""
+"""Longest wait for one answer of Envoy's; on a busy machine it is asked again."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class Settings:
     stat_prefix: str = "http"
     longest: float = 30.0
     shortest: float = 5.0
+    quiet: float = 2.0
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings; raises ValueError for a time that is no number."""
         return cls(
             admin=env.get("SLIPWAY_ENVOY_ADMIN", cls.admin),
@@ -62,28 +64,43 @@ def drain(settings: Settings) -> float:
     Raises OSError where Envoy's admin interface is not there, TimeoutError where connections are
     still open, or still come, after the longest wait.
     """
-    start = time.monotonic()
-    longest = max(settings.longest, settings.shortest)
-    door, quiet, held = Connections(0, 0), 0, False
-    while quiet < QUIET_POLLS or time.monotonic() - start < settings.shortest:
-        if time.monotonic() - start >= longest:
-            raise TimeoutError(_what_is_left(settings))
-        try:
-            if not held:
-                hold(settings)
-                held = True
-            before, door = door, connections(settings)
-        except TimeoutError:
-            quiet = 0
-            continue
-        quiet = quiet + 1 if door == Connections(0, before.come) else 0
+    start = busy = time.monotonic()
+    end = start + max(settings.longest, settings.shortest + settings.quiet)
+    before: Connections | None = None
+    while True:
+        now = time.monotonic()
+        door = _look(settings, before)
+        if door is None or before is None or door != Connections(0, before.come):
+            busy = now
+        elif now - busy >= settings.quiet and now - start >= settings.shortest:
+            return now - start
+        if now >= end:
+            raise TimeoutError(_what_is_left(door))
+        before = door
         time.sleep(POLL_SECONDS)
-    return time.monotonic() - start
 
 
-def _what_is_left(settings: Settings) -> str:
-    left, active = connections(settings).open, active_requests(settings)
-    return f"{left} connections are still open, with {active} requests"
+def _look(settings: Settings, before: Connections | None) -> Connections | None:
+    """Return what Envoy counts; None where it answers late.
+
+    Unless it has counted before, and on from there, it is told first to turn unready: an Envoy that
+    was started again knows nothing of the drain.
+    """
+    try:
+        if before is None:
+            hold(settings)
+        door = connections(settings)
+        if before is not None and door.come < before.come:
+            hold(settings)
+    except TimeoutError:
+        return None
+    return door
+
+
+def _what_is_left(door: Connections | None) -> str:
+    if door is None:
+        return "Envoy does not answer in time"
+    return f"connections still come: {door.come} so far, of which {door.open} are open"
 
 
 def hold(settings: Settings) -> None:
@@ -120,10 +137,18 @@ def _counts(settings: Settings, *fields: str) -> list[int]:
 
 
 def call(settings: Settings, path: str, body: bytes | None) -> str:
-    """Ask Envoy's admin interface, with POST where there is a body; returns the answer's text."""
+    """Ask Envoy's admin interface, with POST where there is a body; returns the answer's text.
+
+    Raises TimeoutError for a late answer, another OSError where nobody listens.
+    """
     request = urllib.request.Request(settings.admin + path, data=body)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-        return str(answer.read().decode())
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+            return str(answer.read().decode())
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise TimeoutError(str(error)) from error
+        raise
 
 
 def main() -> int:

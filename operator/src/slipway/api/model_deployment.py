@@ -127,7 +127,9 @@ class Server(ApiModel):
         default=600, description="Longest time until all workers have loaded the model."
     )
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
-        default=30, description="Longest wait for requests in flight before a pod stops."
+        default=30,
+        description="Longest wait, before a pod stops, for requests in flight and until no client "
+        "connects to it any more. One that never ceases to makes each stop take as long.",
     )
 
 

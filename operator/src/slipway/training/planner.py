@@ -47,7 +47,7 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     else:
         stage = _stage(snapshot, found, settings, now)
         planned = _carry_out(snapshot, stage, found.training, now)
-    over = needless(job, found.training, snapshot.children)
+    over = needless(job, planned, found.training, snapshot.children)
     return replace(planned, delete=(*planned.delete, *over))
 
 

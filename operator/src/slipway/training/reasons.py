@@ -25,7 +25,7 @@ FAILED = "Failed"
 """True at the end of a job that did not; absent before."""
 
 CHILDREN_CREATED = "ChildrenCreated"
-"""The Job, and the headless Service of a group, are there."""
+"""The Job, and while it trains the headless Service of a group, are there."""
 SOURCE_NOT_FOUND = "SourceNotFound"
 """The ConfigMap that ``spec.source.configMap`` names is not there; looked for again. Or there is
 nothing at the URL of another source, or no such branch, tag or commit; that is final."""

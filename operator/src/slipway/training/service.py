@@ -2,7 +2,7 @@
 
 from slipway.api import TrainingJob
 from slipway.manifests import COMPONENT, TRAINING_JOB, child
-from slipway.plan import Children, Delete, Manifest, ObjectRef
+from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan
 from slipway.training import names
 from slipway.training.phase import is_finished
 from slipway.training.view import JobView
@@ -33,14 +33,17 @@ def headless_service(job: TrainingJob) -> Manifest | None:
     }
 
 
-def needless(job: TrainingJob, training: JobView | None, children: Children) -> tuple[Delete, ...]:
-    """Return the deletion of the Service once the training is over for good.
+def needless(
+    job: TrainingJob, planned: Plan, training: JobView | None, children: Children
+) -> tuple[Delete, ...]:
+    """Return the deletion of the Service once a plan says that the training is over for good.
 
-    Two of Kubernetes' controllers try the selectors of all Services of a namespace at every change
-    of a pod there: jobs that have ended would slow down those that run.
+    Kubernetes tries the selectors of all Services of a namespace when a pod there is placed and at
+    its changes: jobs that have ended would slow down those that run.
     """
-    over = bool(job.status.output) or is_finished(job.status.conditions)
-    if not over or (training is not None and not training.finished):
+    over = bool((planned.status or {}).get("output")) or is_finished(job.status.conditions)
+    goes = any(gone.ref.kind == job.kind for gone in planned.delete)
+    if not over or goes or (training and not (training.finished and training.idle)):
         return ()
     found = children.get("v1", "Service", job.metadata.namespace, names.train_name(job))
     if found is None:
