@@ -1,5 +1,7 @@
 """What holds of a TrainingJob whatever happens to it."""
 
+from collections.abc import Iterator
+
 from hypothesis import given, settings
 
 from slipway.api import is_true
@@ -20,11 +22,18 @@ from tests.unit.training.simulation import Cluster, packaged, trained
 END = ("Succeeded", "Failed")
 
 
-def live(cluster: Cluster, history: list[Act]) -> Cluster:
-    """Let a history happen, and then the operator look once more."""
+def unfold(cluster: Cluster, history: list[Act]) -> Iterator[None]:
+    """Let a history happen, act by act, for as long as the object is there."""
     for act in history:
         if not cluster.deleted:
             act(cluster)
+            yield
+
+
+def live(cluster: Cluster, history: list[Act]) -> Cluster:
+    """Let a history happen, and then the operator look once more."""
+    for _ in unfold(cluster, history):
+        pass
     reconcile(cluster)
     return cluster
 
@@ -67,10 +76,8 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
 @given(CLUSTERS, HISTORIES)
 @settings(max_examples=100, deadline=None)
 def test_the_status_never_contradicts_itself(cluster: Cluster, history: list[Act]) -> None:
-    for act in history:
-        if not cluster.deleted:
-            act(cluster)
-            check_status(cluster)
+    for _ in unfold(cluster, history):
+        check_status(cluster)
 
 
 @given(CLUSTERS, HISTORIES)
@@ -78,9 +85,7 @@ def test_the_status_never_contradicts_itself(cluster: Cluster, history: list[Act
 def test_a_service_goes_only_when_the_training_is_over(
     cluster: Cluster, history: list[Act]
 ) -> None:
-    for act in history:
-        if not cluster.deleted:
-            act(cluster)
+    for _ in unfold(cluster, history):
         made = cluster.plan()
         if "Service" in [gone.ref.kind for gone in made.delete]:
             assert "Service" not in [manifest["kind"] for manifest in made.apply]
@@ -93,9 +98,7 @@ def test_a_service_goes_only_when_the_training_is_over(
 def test_there_is_never_more_than_one_job_of_each_role(
     cluster: Cluster, history: list[Act]
 ) -> None:
-    for act in history:
-        if not cluster.deleted:
-            act(cluster)
+    for _ in unfold(cluster, history):
         jobs = [ref.name for ref in cluster.objects if ref.kind == "Job"]
         assert set(jobs) <= {"quick-train", "quick-package"}
         assert sum(manifest["kind"] == "Job" for manifest in cluster.plan().apply) <= 1

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from slipway_runtime import drain as module
-from slipway_runtime.drain import Settings, active_requests, drain, resume
+from slipway_runtime.drain import Settings, connections, drain, resume
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
@@ -154,7 +154,7 @@ def test_a_request_in_flight_is_answered_before_the_drain_ends(door: Door) -> No
     answers: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: answers.append(door.get("/predict")))
     asking.start()
-    wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
+    wait_for(lambda: connections(door.settings).requests == 1, 20, "Envoy works on the request")
     draining = threading.Thread(target=drain, args=(door.settings,))
     draining.start()
     wait_for(lambda: door.status("/readyz") == 503, 20, "readiness has ended")
@@ -254,8 +254,8 @@ def test_an_envoy_that_answers_late_is_told_and_asked_again(
 def test_a_request_that_takes_too_long_ends_the_wait(door: Door) -> None:
     asking = threading.Thread(target=door.status, args=("/predict",))
     asking.start()
-    wait_for(lambda: active_requests(door.settings) == 1, 20, "Envoy works on the request")
-    with pytest.raises(TimeoutError, match="of which 1 are open"):
+    wait_for(lambda: connections(door.settings).requests == 1, 20, "Envoy works on the request")
+    with pytest.raises(TimeoutError, match="1 connections are still open, with 1 requests"):
         drain(Settings(door.settings.admin, "http", longest=0.5, shortest=0.0, quiet=0.1))
     door.upstream.allowed.set()
     asking.join(timeout=20)

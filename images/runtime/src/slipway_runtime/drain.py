@@ -52,10 +52,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Connections:
-    """Users' connections: how many are ``open``, idle ones included, and have ``come`` so far."""
+    """Users' connections: how many are ``open``, idle ones included, and have ``come`` so far.
+
+    ``requests`` are those that are being answered.
+    """
 
     open: int
     come: int
+    requests: int
 
 
 def drain(settings: Settings) -> float:
@@ -70,7 +74,7 @@ def drain(settings: Settings) -> float:
     while True:
         now = time.monotonic()
         door = _look(settings, before)
-        if door is None or before is None or door != Connections(0, before.come):
+        if door is None or before is None or door.open or door.come != before.come:
             busy = now
         elif now - busy >= settings.quiet and now - start >= settings.shortest:
             return now - start
@@ -100,7 +104,8 @@ def _look(settings: Settings, before: Connections | None) -> Connections | None:
 def _what_is_left(door: Connections | None) -> str:
     if door is None:
         return "Envoy does not answer in time"
-    return f"connections still come: {door.come} so far, of which {door.open} are open"
+    open_now = f"{door.open} connections are still open, with {door.requests} requests"
+    return f"{open_now}, of {door.come} that have come"
 
 
 def hold(settings: Settings) -> None:
@@ -117,23 +122,14 @@ def resume(settings: Settings) -> None:
     call(settings, "/healthcheck/ok", b"")
 
 
-def active_requests(settings: Settings) -> int:
-    """Return how many requests of users are being answered, by Envoy's own gauge."""
-    return _counts(settings, "downstream_rq_active")[0]
-
-
 def connections(settings: Settings) -> Connections:
-    """Return how many connections of users are open now, and how many have come so far."""
-    return Connections(*_counts(settings, "downstream_cx_active", "downstream_cx_total"))
-
-
-def _counts(settings: Settings, *fields: str) -> list[int]:
-    """Return statistics of the users' listener, which are 0 before there is anything to count."""
+    """Return what Envoy counts of users' connections; 0 before there is anything to count."""
+    fields = ("downstream_cx_active", "downstream_cx_total", "downstream_rq_active")
     prefix = f"http.{settings.stat_prefix}."
     wanted = f"^{prefix.replace('.', '[.]')}({'|'.join(fields)})$"
     text = call(settings, f"/stats?filter={wanted}", None)
     found = dict(line.rsplit(":", 1) for line in text.splitlines() if line.startswith(prefix))
-    return [int(found.get(prefix + field, 0)) for field in fields]
+    return Connections(*(int(found.get(prefix + field, 0)) for field in fields))
 
 
 def call(settings: Settings, path: str, body: bytes | None) -> str:
