@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime import progress
-from slipway_runtime.agent import SHARED_MODULES, keeper_environment
+from slipway_runtime.agent import SHARED_MODULES
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
@@ -186,13 +186,3 @@ def test_the_keeper_of_checkpoints_lives_as_long_as_the_sidecar(
     assert found["slipway_training_last_checkpoint_step"] == 7
     assert found["slipway_training_checkpoint_duration_seconds"] == 2.5
     assert stop(agent.process) == 0
-
-
-def test_the_checkpoints_own_secret_takes_the_place_of_the_stores() -> None:
-    store = {"AWS_ACCESS_KEY_ID": "a", "AWS_ENDPOINT_URL": "http://store", "PATH": "/bin"}
-    assert keeper_environment(store) == store
-    own = {**store, "SLIPWAY_CHECKPOINT_ENV_AWS_ACCESS_KEY_ID": "b"}
-    found = keeper_environment(own)
-    assert found["AWS_ACCESS_KEY_ID"] == "b"
-    assert "AWS_ENDPOINT_URL" not in found
-    assert found["PATH"] == "/bin"

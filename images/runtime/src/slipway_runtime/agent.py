@@ -6,7 +6,8 @@ process that lives as long as the upload.
 
 Variables: ``SLIPWAY_RUN_DIR``, ``SLIPWAY_OUTPUT_DIR``, ``SLIPWAY_OUTPUT_URI`` (empty: nothing is
 stored), ``SLIPWAY_METRICS_PORT`` (9400), ``SLIPWAY_CHECKPOINT_URI`` and what
-`slipway_runtime.checkpoint_agent` reads (absent: no checkpoints are kept).
+`slipway_runtime.checkpoint_agent` reads (absent: no checkpoints are kept), and the folders of
+`slipway_runtime.credentials`.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import metrics
+from slipway_runtime import credentials, metrics
 from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.control import SOCKET_NAME
 from slipway_runtime.termination import Stopped, say, stop_on_signal
@@ -55,8 +56,9 @@ SHARED_MODULES = (
 )
 """The modules that run in the user's image: standard library only, Python 3.9."""
 
-SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
-"""What the variables of the Secret that opens the checkpoints' folder begin with."""
+PYTHON = (sys.executable, "-I", "-m")
+"""How a module of ours is run: without the working folder, ``PYTHON*`` and the user's own packages
+on its path, so that nothing that a script may write is ever imported."""
 
 LAUNCHER = '''\
 """Start the launcher that lies beside this file."""
@@ -93,7 +95,7 @@ class Uploads:
     """Runs one upload at a time, each in a process of its own."""
 
     def __init__(self, folder: Path, uri: str) -> None:
-        self._command = [sys.executable, "-m", "slipway_runtime.upload", str(folder), uri]
+        self._command = [*PYTHON, "slipway_runtime.upload", str(folder), uri]
         self._uri = uri
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
@@ -105,7 +107,13 @@ class Uploads:
             return
         yield {"event": "working", "message": f"storing the output at {self._uri}"}
         with self._lock:
-            child = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+            child = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd="/",
+                env=credentials.child_environment(),
+            )
             self._child = child
             try:
                 yield from self._answers(child)
@@ -157,8 +165,9 @@ class Keeper:
             self._child.wait()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
-        self._child = subprocess.Popen(command, env=keeper_environment(os.environ))
+        command = [*PYTHON, "slipway_runtime.checkpoint_agent"]
+        env = credentials.keeper_environment()
+        self._child = subprocess.Popen(command, cwd="/", env=env)
 
     def _watch(self) -> None:
         while self._wanted and self._child is not None:
@@ -167,21 +176,6 @@ class Keeper:
                 say(f"the process that keeps checkpoints ended with {code}; it is started again")
                 threading.Event().wait(1.0)
                 self._start()
-
-
-def keeper_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for the keeper: those of the checkpoints' own Secret over the store's.
-
-    They come with `SECRET_PREFIX`, since two Secrets have the same names in them. Where there are
-    any, none of the store's are left: half of each would open nothing.
-    """
-    own = {
-        name.removeprefix(SECRET_PREFIX): value
-        for name, value in env.items()
-        if name.startswith(SECRET_PREFIX)
-    }
-    rest = {name: value for name, value in env.items() if not (own and name.startswith("AWS_"))}
-    return {**rest, **own}
 
 
 class MetricsServer(ThreadingHTTPServer):
@@ -221,7 +215,7 @@ def main() -> int:
     uri = os.environ.get("SLIPWAY_OUTPUT_URI", "")
     restore_dir = os.environ.get("SLIPWAY_RESTORE_DIR")
     uploads = Uploads(Path(os.environ["SLIPWAY_OUTPUT_DIR"]), uri)
-    store_up = metrics.StoreProbe(uri, os.environ)
+    store_up = metrics.StoreProbe(uri, credentials.current())
     keeper = Keeper(os.environ.get("SLIPWAY_CHECKPOINT_URI", ""))
     servers: list[socketserver.BaseServer] = []
     try:
@@ -240,4 +234,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main())

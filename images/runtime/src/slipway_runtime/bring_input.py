@@ -1,7 +1,7 @@
 """Bring one input of a training from its URI to the pod's disk: an init container.
 
 Variables: ``SLIPWAY_INPUT`` (JSON: ``{"name", "uri", "sha256"}``) and ``SLIPWAY_INPUT_DIR`` (where
-it goes); credentials are those of `slipway_runtime.clouds`, and ``AWS_*`` for S3. An input of a
+it goes); credentials are those of `slipway_runtime.credentials`. An input of a
 claim (``pvc://``) is there already: only its digest is checked.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import bringing, download
+from slipway_runtime import bringing, credentials, download
 
 
 def bring(wanted: Mapping[str, Any], folder: Path) -> None:
@@ -39,4 +39,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main())

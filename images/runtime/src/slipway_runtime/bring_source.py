@@ -1,10 +1,10 @@
 """Bring a training script's source from a git repository or an archive: an init container.
 
 Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref", "submodules"}}`` or ``{"archive":
-{"uri", "sha256"}}``) and ``SLIPWAY_SOURCE_DIR`` (where it goes); credentials are those of
-`slipway_runtime.clouds`, or ``username`` and ``password`` for git, or ``SLIPWAY_GIT_KEY`` and
-``SLIPWAY_GIT_KNOWN_HOSTS`` for git over SSH. The termination message says
-which ``revision`` was brought: the commit, or the archive's SHA-256.
+{"uri", "sha256"}}``) and ``SLIPWAY_SOURCE_DIR`` (where it goes). Credentials are those of
+`slipway_runtime.credentials`: for git ``username`` and ``password``, over SSH ``ssh-privatekey``
+and ``known_hosts`` (as variables ``SLIPWAY_GIT_KEY`` and ``SLIPWAY_GIT_KNOWN_HOSTS``). The
+termination message says which ``revision`` was brought: the commit, or the archive's SHA-256.
 """
 
 import json
@@ -15,21 +15,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import archive, bringing, download, git_submodules, manifest, store
+from slipway_runtime import (
+    archive,
+    bringing,
+    credentials,
+    download,
+    git_submodules,
+    manifest,
+    store,
+)
 from slipway_runtime.git_source import Repository, fetch
 
 
-def bring(source: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> str:
+def bring(source: Mapping[str, Any], folder: Path, opened: Mapping[str, str]) -> str:
     """Put a source's files into a folder, and return the revision that they are."""
     if "git" in source:
-        return bring_commit(source["git"], folder, env)
+        return bring_commit(source["git"], folder, opened)
     return bring_archive(source["archive"], folder)
 
 
-def bring_commit(git: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> str:
+def bring_commit(git: Mapping[str, Any], folder: Path, opened: Mapping[str, str]) -> str:
     """Put the files of a commit into a folder, and return the commit's hash."""
-    names = ("username", "password", "SLIPWAY_GIT_KEY", "SLIPWAY_GIT_KNOWN_HOSTS")
-    repository = Repository(git["url"], *(env.get(name, "") for name in names))
+    repository = Repository(
+        git["url"],
+        username=opened.get("username", ""),
+        password=opened.get("password", ""),
+        key=opened.get("ssh-privatekey") or opened.get("SLIPWAY_GIT_KEY", ""),
+        known_hosts=opened.get("known_hosts") or opened.get("SLIPWAY_GIT_KNOWN_HOSTS", ""),
+    )
     depth = git_submodules.MAX_DEPTH if git.get("submodules") else 0
     return store.retry(
         lambda: fetch(repository, git.get("ref") or "", folder, depth=depth),
@@ -57,11 +70,12 @@ def main() -> int:
     folder = Path(os.environ["SLIPWAY_SOURCE_DIR"])
     what = source["git"]["url"] if "git" in source else source["archive"]["uri"]
     return bringing.run(
-        lambda: {"revision": bring(source, folder, os.environ)},
+        lambda: {"revision": bring(source, folder, credentials.current())},
         f"The source {what} is there",
         "SourceNotFound",
     )
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main())

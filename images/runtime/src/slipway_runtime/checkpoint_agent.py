@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import store
+from slipway_runtime import credentials, store
 from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.bringing import say_why
 from slipway_runtime.checkpoint.files import (
@@ -209,4 +209,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main())

@@ -1,8 +1,8 @@
 """Where sources and inputs may come from besides S3: Google, Azure, Hugging Face, and HTTP.
 
-Their libraries are imported only where one of them is asked for. Credentials are variables:
-``GOOGLE_SERVICE_ACCOUNT_JSON`` (a key as JSON); ``AZURE_STORAGE_*`` as adlfs reads them;
-``HF_TOKEN``; ``username`` and ``password``, or ``token``, for HTTP.
+Their libraries are imported only where one of them is asked for. Their credentials, by the names of
+`slipway_runtime.credentials`: ``GOOGLE_SERVICE_ACCOUNT_JSON`` (a key as JSON); ``AZURE_STORAGE_*``
+as adlfs names them; ``HF_TOKEN``; ``username`` and ``password``, or ``token``, for HTTP.
 """
 
 import base64
@@ -30,25 +30,42 @@ _UNREACHABLE = frozenset(
 """Names of the classes by which azure-core and httpx say that a server does not answer."""
 
 
-def filesystem(scheme: str, env: Mapping[str, str]) -> Any:
+_AZURE = (
+    *("account_name", "account_key", "connection_string", "sas_token"),
+    *("client_id", "client_secret", "tenant_id"),
+)
+"""adlfs' options, which are the ends of ``AZURE_STORAGE_*`` in lower case."""
+
+
+def filesystem(scheme: str, opened: Mapping[str, str]) -> Any:
     """Return the file system of a scheme of `SCHEMES`; ImportError where its library is missing."""
     if scheme == "gs":
         # The package's own choice asks over gRPC for the bucket's kind, whatever the endpoint is.
         from gcsfs.core import GCSFileSystem
 
-        return GCSFileSystem(use_listings_cache=False, **_google(env))
+        return GCSFileSystem(use_listings_cache=False, **_google(opened))
     if scheme == "hf":
         from huggingface_hub import HfFileSystem
 
-        return HfFileSystem(token=env.get("HF_TOKEN") or False, use_listings_cache=False)
-    return fsspec.filesystem("az", use_listings_cache=False)
+        token, endpoint = opened.get("HF_TOKEN") or False, opened.get("HF_ENDPOINT")
+        return HfFileSystem(endpoint=endpoint, token=token, use_listings_cache=False)
+    return fsspec.filesystem("az", use_listings_cache=False, **_azure(opened))
 
 
-def _google(env: Mapping[str, str]) -> dict[str, Any]:
-    key = env.get("GOOGLE_SERVICE_ACCOUNT_JSON")
+def _azure(opened: Mapping[str, str]) -> dict[str, Any]:
+    named = ((option, opened.get(f"AZURE_STORAGE_{option.upper()}")) for option in _AZURE)
+    found: dict[str, Any] = {option: value for option, value in named if value}
+    anonymous = opened.get("AZURE_STORAGE_ANON")
+    return {**found, "anon": anonymous.lower() not in ("false", "0", "f")} if anonymous else found
+
+
+def _google(opened: Mapping[str, str]) -> dict[str, Any]:
+    emulator = opened.get("STORAGE_EMULATOR_HOST")
+    there = {"endpoint_url": emulator} if emulator else {}
+    key = opened.get("GOOGLE_SERVICE_ACCOUNT_JSON")
     if key:
-        return {"token": _service_account(key)}
-    return {"token": "anon"} if env.get("STORAGE_EMULATOR_HOST") else {}
+        return {**there, "token": _service_account(key)}
+    return {**there, "token": "anon"} if emulator else {}
 
 
 def _service_account(key: str) -> dict[str, Any]:
@@ -65,12 +82,12 @@ def _service_account(key: str) -> dict[str, Any]:
     return found
 
 
-def http_credentials(env: Mapping[str, str]) -> dict[str, Any]:
+def http_credentials(opened: Mapping[str, str]) -> dict[str, Any]:
     """Return aiohttp's options for the credentials, as a basic-auth Secret names them."""
-    if env.get("token"):
-        return {"headers": {"Authorization": f"Bearer {env['token']}"}}
-    if env.get("username") or env.get("password"):
-        pair = f"{env.get('username', '')}:{env.get('password', '')}".encode()
+    if opened.get("token"):
+        return {"headers": {"Authorization": f"Bearer {opened['token']}"}}
+    if opened.get("username") or opened.get("password"):
+        pair = f"{opened.get('username', '')}:{opened.get('password', '')}".encode()
         return {"headers": {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}}
     return {}
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from slipway_runtime import manifest, server_config, store
+from slipway_runtime import credentials, manifest, server_config, store
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 from slipway_runtime.whole_file import whole
 
@@ -117,4 +117,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from slipway_runtime import fetch, manifest, mar, store
+from slipway_runtime import credentials, fetch, manifest, mar, store
 from slipway_runtime.package_files import PackageError, PackageFiles
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -179,4 +179,5 @@ def main(env: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main(os.environ))

@@ -1,4 +1,4 @@
-"""The artifact store, through fsspec: S3 by the usual AWS_* variables; more schemes to read from.
+"""The artifact store, through fsspec: S3 with the usual AWS_* names; more schemes to read from.
 
 Every failure is one of a small tree of exceptions whose ``reason`` is a constant for conditions and
 whose text is one sentence that says what to do.
@@ -6,9 +6,8 @@ whose text is one sentence that says what to do.
 
 import contextlib
 import errno
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ import botocore.exceptions
 import fsspec
 from fsspec.exceptions import FSTimeoutError
 
-from slipway_runtime import claims, clouds, multipart
+from slipway_runtime import claims, clouds, credentials, multipart
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -38,8 +37,9 @@ _UNAVAILABLE = (
     ConnectionError,
     TimeoutError,
 )
-_UNKNOWN_KEY = "XAdminUserNotFound"
-"""versitygw's code, with status 404, for an access key that it does not know."""
+_DENIED = frozenset({"XAdminUserNotFound", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+"""Codes for credentials that open nothing any more, whatever the status beside them; the first is
+versitygw's, with status 404, for an access key that it does not know."""
 
 
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageFull"})
@@ -213,13 +213,17 @@ def retry(
 
     ``give_up`` is asked after each failure, with the error and the seconds since the first one of
     its kind in a row; the error is raised where it says yes. A store that was away for hours and
-    then says "no" while it starts has said so for no time yet.
+    then says "no" while it starts has said so for no time yet. What failed
+    while the credentials were renewed is tried with the new ones at once.
     """
     first, kind = time.monotonic(), StoreError
     while True:
+        opened = credentials.current()
         try:
             return action()
         except StoreError as error:
+            if opened != credentials.current():
+                continue
             now = time.monotonic()
             if type(error) is not kind:
                 first, kind = now, type(error)
@@ -240,35 +244,58 @@ def unavailable_for(seconds: float) -> Callable[[StoreError, float], bool]:
 
 
 def _filesystem(uri: str) -> Any:
-    scheme = urlsplit(uri).scheme
+    """Return the file system of a URI, with the credentials as they are now."""
+    scheme, opened = urlsplit(uri).scheme, credentials.current()
     if scheme == "s3":
-        return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **_s3_options())
+        return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **s3_options(opened))
     if scheme in ("http", "https"):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        client = {"timeout": timeout, "trust_env": True, **clouds.http_credentials(os.environ)}
+        client = {"timeout": timeout, "trust_env": True, **clouds.http_credentials(opened)}
         return fsspec.filesystem(scheme, client_kwargs=client)
     if scheme == claims.SCHEME:
         return claims.ClaimFileSystem()
     if scheme in clouds.SCHEMES:
-        return clouds.filesystem(scheme, os.environ)
+        return clouds.filesystem(scheme, opened)
     raise StoreError(
         f"{uri} cannot be read: write a URI that begins with s3://, gs://, az://, hf://, http:// "
         "or https://."
     )
 
 
-def _s3_options() -> dict[str, Any]:
+def s3_options(opened: Mapping[str, str]) -> dict[str, Any]:
+    """Return s3fs' options for some credentials; without a key, boto looks for the pod's identity.
+
+    ``endpoint_url`` and ``verify`` are absent where AWS' own servers and authorities are meant.
+    """
     config: dict[str, Any] = {
         "connect_timeout": 5,
         "read_timeout": 60,
         "retries": {"mode": "standard", "max_attempts": 2},
     }
-    if os.environ.get("AWS_ENDPOINT_URL"):
+    endpoint = opened.get("AWS_ENDPOINT_URL_S3") or opened.get("AWS_ENDPOINT_URL")
+    if endpoint:
         # A bucket's own host name, and checksums by default, are AWS' and not every server's.
         config["s3"] = {"addressing_style": "path"}
         config["request_checksum_calculation"] = "when_required"
         config["response_checksum_validation"] = "when_required"
-    return {"config_kwargs": config}
+    return {
+        **_told(
+            key=opened.get("AWS_ACCESS_KEY_ID"),
+            secret=opened.get("AWS_SECRET_ACCESS_KEY"),
+            token=opened.get("AWS_SESSION_TOKEN"),
+            endpoint_url=endpoint,
+        ),
+        "config_kwargs": config,
+        "client_kwargs": _told(
+            region_name=opened.get("AWS_REGION") or opened.get("AWS_DEFAULT_REGION"),
+            verify=opened.get("AWS_CA_BUNDLE"),
+        ),
+    }
+
+
+def _told(**options: str | None) -> dict[str, Any]:
+    """Return the options that have a value."""
+    return {name: value for name, value in options.items() if value}
 
 
 @contextlib.contextmanager
@@ -310,7 +337,7 @@ def _translate(uri: str, error: Exception) -> StoreError:
         return StoreUnavailableError(f"The volume of {uri} does not answer: {brief(error)}")
     if isinstance(error, _UNAVAILABLE) or clouds.is_unreachable(error) or _asks_for_time(status):
         return StoreUnavailableError(f"The store of {uri} cannot be reached: {brief(error)}")
-    if isinstance(error, PermissionError) or status in (401, 403) or code == _UNKNOWN_KEY:
+    if isinstance(error, PermissionError) or status in (401, 403) or code in _DENIED:
         return AccessDeniedError(f"The store denies access to {uri}: {brief(error)}")
     return StoreError(f"{uri} cannot be used: {brief(error)}")
 

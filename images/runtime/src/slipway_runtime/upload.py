@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slipway_runtime import manifest, store
+from slipway_runtime import credentials, manifest, store
 from slipway_runtime.manifest import OutputError, OutputFile
 from slipway_runtime.termination import say
 
@@ -105,4 +105,5 @@ def main(folder: Path, uri: str) -> int:
 
 
 if __name__ == "__main__":
+    credentials.hold()
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -5,7 +5,7 @@ from typing import Any
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.model_deployment import ModelStatus
-from slipway.manifests import container_security, mount
+from slipway.manifests import container_security, mount, runtime_command
 from slipway.serving import names
 from slipway.serving.configuration import archive_name
 from slipway.settings import Settings
@@ -32,7 +32,8 @@ DRAIN = ["python3", "-P", "-m", "slipway_runtime.drain"]
 def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
     """Return the container that brings the archive; only it gets the store's credentials.
 
-    A safe path (``-P``) and a folder of its own keep it from ever running what a model left behind.
+    Python's isolated mode and a folder of its own keep it from ever running what a model left
+    behind.
     """
     secret = credentials_secret(deployment, model, settings)
     command = [
@@ -43,7 +44,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     ]
     found: dict[str, Any] = {
         **_container(names.FETCH, settings.server_image, settings),
-        "command": ["python3", "-P", "-m", "slipway_runtime.fetch"],
+        "command": runtime_command("fetch"),
         "args": command,
         "env": _pairs(SCRATCH),
         "resources": {"requests": FETCH_REQUESTS},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.api import TrainingJob
-from slipway.manifests import container_security, mount
+from slipway.manifests import container_security, mount, runtime_command
 from slipway.settings import Settings
 from slipway.store import store_env
 from slipway.training import checkpoints, names
@@ -30,7 +30,7 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "name": names.AGENT,
         **own_image(settings),
         "restartPolicy": "Always",
-        "command": ["python3", "-m", "slipway_runtime.agent"],
+        "command": runtime_command("agent"),
         "env": agent_env(job, settings),
         "envFrom": [*store_env(settings.store), *checkpoints.agent_secrets(job)],
         "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],

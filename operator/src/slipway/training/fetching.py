@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway.manifests import container_security, mount
+from slipway.manifests import container_security, mount, runtime_command
 from slipway.settings import Settings
 from slipway.store import store_env
 from slipway.training.agent import own_image
@@ -34,7 +34,7 @@ def fetching_container(
     return {
         "name": name,
         **own_image(settings),
-        "command": ["python3", "-m", program],
+        "command": runtime_command(program),
         "env": pairs({**SCRATCH, **{key: escaped(value) for key, value in env.items()}}),
         **({"envFrom": env_from} if env_from else {}),
         "resources": RESOURCES,

@@ -58,7 +58,7 @@ def _container(one: Input, settings: Settings) -> dict[str, Any]:
     }
     return fetching_container(
         _name(one),
-        "slipway_runtime.bring_input",
+        "bring_input",
         env,
         [_mount(one, read_only=claim_and_path(one.uri) is not None)],
         names.SOURCE_SCRATCH,

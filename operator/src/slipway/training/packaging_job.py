@@ -13,6 +13,7 @@ from slipway.manifests import (
     labels,
     mount,
     pod_security,
+    runtime_command,
 )
 from slipway.plan import Manifest
 from slipway.settings import Settings
@@ -137,7 +138,7 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
     return {
         "name": names.PACKAGER,
         **own_image(settings),
-        "command": ["python3", "-m", "slipway_runtime.package"],
+        "command": runtime_command("package"),
         "env": env,
         "envFrom": store_env(settings.store),
         "resources": RESOURCES,

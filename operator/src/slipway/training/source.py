@@ -66,7 +66,7 @@ def _container(
     wanted: dict[str, Any], opened: list[dict[str, Any]], settings: Settings
 ) -> dict[str, Any]:
     env = {"SLIPWAY_SOURCE": json.dumps(wanted), "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR}
-    program = "slipway_runtime.bring_source"
+    program = "bring_source"
     where = mount("source", names.SOURCE_DIR)
     scratch = names.SOURCE_SCRATCH
     return fetching_container(names.SOURCE, program, env, [where], scratch, opened, settings)
