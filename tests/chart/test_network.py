@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from install.generate import NAMESPACE
-from slipway.controller.progress import PORT as AGENT_PORT
+from slipway.controller.readers.training_progress import PORT as AGENT_PORT
 from slipway.envoy import ProxyConfig
 from tests.chart.rendering import Object, Release, render
 

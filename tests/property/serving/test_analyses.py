@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.api.analysis import Analysis, AnalysisState
-from slipway.controller.traffic import add_sample, prune
+from slipway.controller.readers.rollout_traffic import add_sample, prune
 from slipway.serving.analysis import evaluate, needs_traffic
 from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
 

@@ -9,7 +9,7 @@ import pytest
 
 from slipway.api.training_job import TrainingJob
 from slipway.controller.observe import ConfigMapKeys, Observer
-from slipway.controller.progress import ProgressReader
+from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.reconciler import Controlled, Reconciler
 from slipway.controller.status import StatusWriter
 from slipway.kube.apply import Writer

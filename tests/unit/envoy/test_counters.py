@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.controller.pod_metrics import read_pod
+from slipway.controller.readers.pod_metrics import read_pod
 from slipway.envoy.routes import FORWARDED_STAT
 from slipway.serving.traffic import PodSample, quantile
 from tests.unit.envoy.pod import Pod, eventually, running_pod

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slipway.api.analysis import Analysis, AnalysisState
-from slipway.controller.pod_metrics import read_pod
+from slipway.controller.readers.pod_metrics import read_pod
 from slipway.serving.analysis import evaluate
 from slipway.serving.traffic import Sample, Traffic
 from tests.unit.envoy.pod import DEADLINE

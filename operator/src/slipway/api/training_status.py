@@ -4,11 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256
+from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, rules
 from slipway.api.common import ConditionList
 from slipway.api.training_attempts import FailureStatus, RunTime
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
+
+MAX_METRICS = 32
+"""How many of a script's metrics the status shows."""
+MAX_METRIC_NAME = 64
+"""Longest name of a metric, in characters."""
 
 Decimal = Annotated[str, Field(max_length=32)]
 """A number as decimal text: the API has no floating point in what the operator writes."""
@@ -72,8 +77,24 @@ class Progress(ApiModel):
     """Steps a second over the last minute of reports, as decimal text."""
     samples_per_second: Decimal | None = None
     """Samples a second of all processes, where the script reports samples, as decimal text."""
-    metrics: Annotated[dict[str, Decimal], Field(max_length=32)] = Field(
+    metrics: Annotated[
+        dict[str, Decimal],
+        Field(
+            max_length=MAX_METRICS,
+            json_schema_extra=rules(
+                (
+                    f"self.all(name, size(name) <= {MAX_METRIC_NAME})",
+                    f"a metric's name has at most {MAX_METRIC_NAME} characters",
+                )
+            ),
+        ),
+    ] = Field(
         default_factory=dict, description="Last values of the reported metrics, as decimal text."
+    )
+    dropped_metrics: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description=f"How many reported metrics are left out: those beyond {MAX_METRICS}, and "
+        f"those with no name, one longer than {MAX_METRIC_NAME} characters, or no number.",
     )
     stop_reason: StopReason | None = Field(
         default=None, description="The criterion of spec.stop that holds."

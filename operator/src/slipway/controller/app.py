@@ -13,19 +13,19 @@ from typing import Any
 import aiohttp
 import kopf
 
-from slipway.controller.analyses import AnalysisReader
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
 from slipway.controller.observe import ConfigMapKeys, Observer
-from slipway.controller.progress import ProgressReader
-from slipway.controller.prometheus import PrometheusReader
 from slipway.controller.queue import WorkQueue
+from slipway.controller.readers.analyses import AnalysisReader
+from slipway.controller.readers.prometheus import PrometheusReader
+from slipway.controller.readers.rollout_traffic import TrafficReader
+from slipway.controller.readers.store_probe import StoreProbe
+from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.reconciler import Reconciler
 from slipway.controller.status import StatusWriter
-from slipway.controller.store_probe import StoreProbe
 from slipway.controller.sweeper import Sweeper, watched_paths
-from slipway.controller.traffic import TrafficReader
 from slipway.controller.watches import Intake
 from slipway.controller.workers import Workers
 from slipway.kube.apply import Writer

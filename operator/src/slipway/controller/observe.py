@@ -7,17 +7,20 @@ from typing import Any, Protocol
 
 from slipway.api.model_deployment import ModelDeployment
 from slipway.api.training_job import TrainingJob
-from slipway.controller.analyses import LOOK_SECONDS
+from slipway.api.training_status import Progress
 from slipway.controller.parse import parse_or_none
-from slipway.controller.progress import ProgressReader, first_pod
+from slipway.controller.readers.analyses import LOOK_SECONDS
+from slipway.controller.readers.questions import Newest
+from slipway.controller.readers.training_progress import ProgressReader, first_pod
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.serving.traffic import Traffic
 from slipway.training import gang
-from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.snapshot import Silence, TrainingSnapshot
 
+_NOBODY: Newest[Progress | None] = Newest(age=0.0)
 _FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
 
 
@@ -90,6 +93,8 @@ class Observer:
         if source is not None and asked:
             keys = await self._config_maps.keys(job.metadata.namespace, source.name)
         pod = first_pod(children)
+        newest = self._progress.read(pod) if pod else _NOBODY
+        name = pod["metadata"]["name"] if pod else ""
         snapshot = TrainingSnapshot(
             job=job,
             children=children,
@@ -97,8 +102,9 @@ class Observer:
             source_gone=asked and keys is None,
             store=await self._store(),
             gang_served=await self._gang_is_served(job, children),
-            progress=await self._progress.read(pod) if pod else None,
-            progress_age=self._progress.age(pod) if pod else 0.0,
+            progress=newest.value,
+            progress_age=newest.age,
+            silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
         )
         return Observation(snapshot, self._interval if pod else None)
 

@@ -17,7 +17,7 @@ def seconds_left(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> fl
     The clock begins when all pods run. It stands still where all steps are done or a pod has ended
     well, since then the output is being stored, and while the store is away. What was last heard
     from the script may be older than the script's last report, by much where the operator was
-    away: time is up only once the pod has been asked after the time was.
+    away or cannot reach the pod: time is up only once the pod has answered after the time was.
     """
     job = snapshot.job
     limit, running = (

@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from slipway.api import timestamp
-from slipway.api.training_status import CheckpointProgress, Progress, StopReason
+from slipway.api.training_status import (
+    MAX_METRIC_NAME,
+    MAX_METRICS,
+    CheckpointProgress,
+    Progress,
+    StopReason,
+)
 
-MAX_METRICS = 32
-MAX_METRIC_NAME = 64
 _NOT_FINITE = ("nan", "inf", "-inf")
 """How the helper writes numbers that JSON has no form for."""
 
@@ -38,6 +42,8 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
     step = _count(report.get("step"))
     if step is None:
         return None
+    said = report.get("metrics")
+    metrics = _metrics(said)
     found = Progress(
         step=step,
         total_steps=_count(report.get("totalSteps")),
@@ -45,7 +51,8 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
         eta_seconds=seconds(report.get("etaSeconds")),
         steps_per_second=rate(report.get("stepsPerSecond")),
         samples_per_second=rate(report.get("samplesPerSecond")),
-        metrics=_metrics(report.get("metrics")),
+        metrics=metrics,
+        dropped_metrics=len(said) - len(metrics) or None if isinstance(said, dict) else None,
         stop_reason=stop_reason(report.get("stopReason")),
         checkpoint=checkpoint(report.get("checkpoint")),
         last_report_time=_moment(report.get("time")),
@@ -94,12 +101,13 @@ def _count(value: Any) -> int | None:
 
 
 def _metrics(value: Any) -> dict[str, str]:
+    """Return the metrics that the status has room for: the first 32 names in order."""
     if not isinstance(value, dict):
         return {}
     numbers = {
         name: decimal(float(number))
         for name, number in sorted(value.items())
-        if (_fits_float(number) or number in _NOT_FINITE) and len(name) <= MAX_METRIC_NAME
+        if (_fits_float(number) or number in _NOT_FINITE) and 0 < len(name) <= MAX_METRIC_NAME
     }
     return dict(list(numbers.items())[:MAX_METRICS])
 

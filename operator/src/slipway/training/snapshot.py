@@ -8,6 +8,19 @@ from slipway.plan import Children, StoreState
 
 
 @dataclass(frozen=True)
+class Silence:
+    """A pod whose questions for its progress go unanswered: its name, for how long, and why.
+
+    ``seconds`` counts from the first question that failed. ``error`` is how the last one ended, a
+    printable part of a sentence such as "it takes no connection within 1 s".
+    """
+
+    pod: str
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True)
 class TrainingSnapshot:
     """One frozen look at a TrainingJob and its surroundings.
 
@@ -15,8 +28,9 @@ class TrainingSnapshot:
     owner. ``source_keys`` are the keys of the source's ConfigMap; None where there is no such
     ConfigMap, or it was not looked for. ``source_gone``: it was looked for, and is not there.
     ``gang_served``: the cluster has the kind that ``spec.gang`` needs. ``progress`` is what index
-    0's pod last reported, and ``progress_age`` how many seconds ago it was asked, whether it
-    answered or not: infinite before the first time, 0 where there is no such pod to ask.
+    0's pod last reported, and ``progress_age`` how many seconds ago the question was asked that it
+    answered last: infinite before the first answer, 0 where there is no such pod to ask.
+    ``silence`` is there while that pod cannot be asked.
     """
 
     job: TrainingJob
@@ -27,3 +41,4 @@ class TrainingSnapshot:
     gang_served: bool = True
     progress: Progress | None = None
     progress_age: float = 0.0
+    silence: Silence | None = None

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from slipway.controller.traffic import Question, TrafficReader, add_sample, prune
+from slipway.controller.readers.rollout_traffic import Question, TrafficReader, add_sample, prune
 from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

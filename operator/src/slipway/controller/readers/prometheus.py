@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from slipway.api.analysis import AnalysisMetric
-from slipway.controller.sessions import LazySession
+from slipway.controller.readers.sessions import LazySession
 from slipway.serving.traffic import Reading
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)

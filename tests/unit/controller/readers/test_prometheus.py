@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from slipway.api.analysis import AnalysisMetric
-from slipway.controller.prometheus import PrometheusReader
+from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.serving.traffic import Reading
 
 NAMES = {"namespace": "demo", "deployment": "iris"}

@@ -5,8 +5,8 @@ from datetime import datetime
 from slipway.api import ModelDeployment, parse_time
 from slipway.api.analysis import Analysis, AnalysisMetric, AnalysisState
 from slipway.api.rollout_status import RolloutStatus
-from slipway.controller.prometheus import PrometheusReader
-from slipway.controller.traffic import Question, TrafficReader
+from slipway.controller.readers.prometheus import PrometheusReader
+from slipway.controller.readers.rollout_traffic import Question, TrafficReader
 from slipway.plan import Children
 from slipway.serving.analysis import needs_traffic
 from slipway.serving.rollout.steps import Analyse, programme_of

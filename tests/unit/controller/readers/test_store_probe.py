@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from slipway.controller.store_probe import StoreProbe
+from slipway.controller.readers.store_probe import StoreProbe
 from slipway.settings import StoreSettings
 from tests.harness.ports import free_port
 

@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.controller.sessions import pod_url
+from slipway.controller.readers.sessions import pod_url
 from slipway.envoy import INFERENCE, OTHER
 from slipway.plan import Manifest
 from slipway.serving.names import OPS_PORT

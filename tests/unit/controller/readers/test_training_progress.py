@@ -2,15 +2,22 @@
 
 import asyncio
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.api.training_status import CheckpointProgress
-from slipway.controller import progress as module
-from slipway.controller.progress import ProgressReader, first_pod, parse_progress
+from slipway.api.training_status import CheckpointProgress, Progress
+from slipway.controller.readers import exposition
+from slipway.controller.readers import training_progress as module
+from slipway.controller.readers.questions import Newest
+from slipway.controller.readers.training_progress import ProgressReader, first_pod, parse_progress
 from slipway.plan import Children, Manifest, ObjectRef
 
 PAGE = """\
@@ -86,13 +93,6 @@ def test_only_the_first_running_pod_with_an_address_is_asked() -> None:
     assert first_pod(children(pod(deletionTimestamp="2026-01-01T00:00:00Z"))) is None
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 async def served(page: str, status: int = 200) -> tuple[TestServer, list[int]]:
     asked: list[int] = []
 
@@ -107,111 +107,59 @@ async def served(page: str, status: int = 200) -> tuple[TestServer, list[int]]:
     return server, asked
 
 
-class Told:
-    """Waits for the word that an answer has come."""
-
-    def __init__(self) -> None:
-        self.come = asyncio.Event()
-
-    def __call__(self, _: Manifest) -> None:
-        self.come.set()
-
-    async def wait(self) -> None:
-        async with asyncio.timeout(10):
-            await self.come.wait()
+async def settled(reader: ProgressReader) -> Newest[Progress | None]:
+    """Return what is known of the pod once a question has been settled."""
+    async with asyncio.timeout(10):
+        while True:
+            found = reader.read(pod())
+            if found.error or found.age < math.inf:
+                return found
+            await asyncio.sleep(0.01)
 
 
-async def test_a_pod_is_asked_once_in_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pod_is_asked_without_being_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     server, asked = await served(PAGE)
     monkeypatch.setattr(module, "PORT", server.port)
-    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 10.0)
-    clock, told = Clock(), Told()
-    reader = ProgressReader(10.0, clock, told)
-    assert await reader.read(pod()) is None
-    await told.wait()
-    for clock.now in (0.0, 5.0, 9.9, 10.0):
-        found = await reader.read(pod())
-        assert found is not None
-        assert found.step == 150
-    assert len(asked) == 2
+    told: list[Manifest] = []
+    reader = ProgressReader(10.0, tell=told.append)
+    assert reader.read(pod()) == Newest()
+    found = await settled(reader)
+    assert found.value is not None
+    assert (found.value.step, found.error, told, len(asked)) == (150, "", [pod()], 1)
     await reader.close()
     await server.close()
 
 
-async def test_the_age_of_what_is_known_counts_from_the_last_question_that_was_settled(
+@pytest.mark.parametrize(
+    ("page", "status", "error"),
+    [
+        ("slipway_training_step {{{", 200, "its page is not in Prometheus' text format"),
+        ("", 500, "it answers with status 500"),
+        (PAGE, 302, "it answers with status 302"),
+    ],
+)
+async def test_a_bad_answer_is_silence_with_a_reason(
+    page: str, status: int, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _ = await served(page, status)
+    monkeypatch.setattr(module, "PORT", server.port)
+    reader = ProgressReader(10.0)
+    found = await settled(reader)
+    assert (found.value, found.age, found.error) == (None, math.inf, error)
+    await reader.close()
+    await server.close()
+
+
+async def test_a_pod_that_has_nothing_to_report_yet_has_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server, _ = await served(PAGE)
+    server, _ = await served("slipway_store_up 1\n")
     monkeypatch.setattr(module, "PORT", server.port)
-    clock, told = Clock(), Told()
-    clock.now = 100.0
-    reader = ProgressReader(10.0, clock, told)
-    assert reader.age(pod()) == math.inf
-    assert await reader.read(pod()) is None
-    assert reader.age(pod()) == math.inf
-    clock.now = 101.0
-    await told.wait()
-    assert reader.age(pod()) == 1.0
+    reader = ProgressReader(10.0)
+    found = await settled(reader)
+    assert (found.value, found.error) == (None, "")
     await reader.close()
     await server.close()
-
-
-async def test_a_pod_that_never_answered_holds_nothing_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked, answered = asyncio.Event(), asyncio.Event()
-
-    async def ask(_: ProgressReader, _address: str) -> Any:
-        asked.set()
-        await answered.wait()
-        return parse_progress(PAGE)
-
-    monkeypatch.setattr(ProgressReader, "_ask", ask)
-    told = Told()
-    reader = ProgressReader(10.0, Clock(), told)
-    assert await reader.read(pod()) is None
-    await asked.wait()
-    assert await reader.read(pod()) is None
-    answered.set()
-    await told.wait()
-    found = await reader.read(pod())
-    assert found is not None
-    assert found.step == 150
-    await reader.close()
-
-
-@pytest.mark.parametrize(("page", "status"), [("not metrics {{{", 200), ("", 500), (PAGE, 404)])
-async def test_a_bad_answer_is_no_error(
-    page: str, status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server, asked = await served(page, status)
-    monkeypatch.setattr(module, "PORT", server.port)
-    reader = ProgressReader(10.0, Clock())
-    async with asyncio.timeout(10):
-        while not asked:
-            assert await reader.read(pod()) is None
-            await asyncio.sleep(0)
-    assert await reader.read(pod()) is None
-    await reader.close()
-    await server.close()
-
-
-async def test_a_pod_that_does_not_answer_any_more_keeps_its_last_word(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    server, _ = await served(PAGE)
-    monkeypatch.setattr(module, "PORT", server.port)
-    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 10.0)
-    clock, told = Clock(), Told()
-    reader = ProgressReader(10.0, clock, told)
-    await reader.read(pod())
-    await told.wait()
-    await server.close()
-    clock.now = 20.0
-    found = await reader.read(pod())
-    assert found is not None
-    assert found.step == 150
-    await reader.close()
 
 
 def test_a_count_beyond_what_the_api_holds_is_left_out() -> None:
@@ -221,3 +169,43 @@ def test_a_count_beyond_what_the_api_holds_is_left_out() -> None:
     found = parse_progress(page)
     assert found is not None
     assert (found.step, found.total_steps, found.epoch) == (5, None, None)
+
+
+def test_metrics_that_the_status_has_no_room_for_are_counted() -> None:
+    names = [f"m{index:02}" for index in range(40)] + ["x" * 65, ""]
+    page = "slipway_training_step 5\n" + "".join(
+        f'slipway_training_metric{{name="{name}"}} 1\n' for name in names
+    )
+    found = parse_progress(page)
+    assert found is not None
+    assert (sorted(found.metrics), found.dropped_metrics) == (names[:32], 10)
+
+
+_CHARACTERS = 'slipway_training_metric{name="}\\ \n#0123456789eE+-.NaIinf'
+_NOISE = st.text(alphabet=_CHARACTERS, max_size=400)
+
+
+@given(_NOISE)
+def test_any_page_is_read_or_refused_in_words(page: str) -> None:
+    for text in (page, PAGE + page, page + "\n" + PAGE):
+        try:
+            found = parse_progress(text)
+        except ValueError:
+            continue
+        assert found is None or Progress.model_validate(found.to_wire()) == found
+
+
+def test_a_page_full_of_other_lines_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def parse(text: str) -> Iterable[Metric]:
+        parsed.append(text)
+        return text_string_to_metric_families(text)
+
+    monkeypatch.setattr(exposition, "text_string_to_metric_families", parse)
+    noise = "".join(f'anything{{x="{index}"}} 1\n' for index in range(10_000))
+    metrics = "".join(f'slipway_training_metric{{name="{i}"}} 1\n' for i in range(10_000))
+    found = parse_progress(noise + PAGE + metrics)
+    assert found is not None
+    assert found.step == 150
+    assert sum(map(len, parsed)) < 64 * 1024

@@ -14,8 +14,8 @@ import aiohttp
 from cachetools import LRUCache
 
 from slipway.api import parse_time
-from slipway.controller.pod_metrics import ops_url, read_pod
-from slipway.controller.sessions import LazySession
+from slipway.controller.readers.pod_metrics import ops_url, read_pod
+from slipway.controller.readers.sessions import LazySession
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
 from slipway.serving.traffic import PodSample, Sample, Traffic

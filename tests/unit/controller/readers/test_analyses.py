@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from slipway.api import ModelDeployment
-from slipway.controller.analyses import AnalysisReader
-from slipway.controller.prometheus import NO_ADDRESS, PrometheusReader
-from slipway.controller.traffic import TrafficReader
+from slipway.controller.readers.analyses import AnalysisReader
+from slipway.controller.readers.prometheus import NO_ADDRESS, PrometheusReader
+from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.plan import Children
 from slipway.serving.traffic import Reading, Traffic
 
