@@ -7,7 +7,8 @@ step of it is safe to repeat.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 Manifest = dict[str, Any]
 """One Kubernetes object as JSON: ``apiVersion``, ``kind``, ``metadata`` and the rest."""
@@ -16,8 +17,7 @@ PROBLEM_SECONDS = 30.0
 """How soon pods that cannot start are looked at again: their Secret is put back if it is gone."""
 
 
-@dataclass(frozen=True, order=True)
-class ObjectRef:
+class ObjectRef(NamedTuple):
     """The identity of an object in the cluster."""
 
     api_version: str
@@ -104,4 +104,11 @@ class Children:
 
     def of_kind(self, kind: str) -> tuple[Manifest, ...]:
         """Return all children of a kind, in the order of their names."""
-        return tuple(self.items[ref] for ref in sorted(self.items) if ref.kind == kind)
+        return self._by_kind.get(kind, ())
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, tuple[Manifest, ...]]:
+        by_kind: dict[str, list[Manifest]] = {}
+        for ref in sorted(self.items):
+            by_kind.setdefault(ref.kind, []).append(self.items[ref])
+        return {kind: tuple(manifests) for kind, manifests in by_kind.items()}

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, Rejected
@@ -12,7 +13,8 @@ from slipway.plan import Delete, Manifest, ObjectRef
 class FakeClient:
     """Keeps objects, merges applies into them as a server does, and counts writes.
 
-    ``failures`` maps a verb to the error that it raises.
+    ``failures`` maps a verb to the error that it raises. ``admit`` changes what is created or
+    applied, as an admission webhook does. A write that changes nothing leaves the version.
     """
 
     def __init__(self) -> None:
@@ -20,6 +22,7 @@ class FakeClient:
         self.writes: list[tuple[str, str, str]] = []
         self.failures: dict[str, KubeError] = {}
         self.events: list[Manifest] = []
+        self.admit: Callable[[Manifest], None] = lambda _: None
         self._versions = itertools.count(100)
 
     def put(self, obj: Manifest) -> Manifest:
@@ -28,6 +31,9 @@ class FakeClient:
         version = str(next(self._versions))
         meta = {"uid": f"uid-{version}", **meta, "resourceVersion": version}
         stored = {**obj, "metadata": meta}
+        known = self.objects.get(ObjectRef.of(stored))
+        if known is not None and _content(known) == _content(stored):
+            return known
         self.objects[ObjectRef.of(stored)] = stored
         return stored
 
@@ -46,6 +52,7 @@ class FakeClient:
         live = self.objects.get(ref)
         merged = {**(live or {}), **copy.deepcopy(manifest)}
         merged["metadata"] = {**(live or {}).get("metadata", {}), **merged["metadata"]}
+        self.admit(merged)
         return copy.deepcopy(self.put(merged))
 
     async def write_status(self, ref: ObjectRef, uid: str, status: Any) -> Manifest:
@@ -64,7 +71,9 @@ class FakeClient:
             raise AlreadyExists("the object exists already", 409)
         self.writes.append(("create", ref.kind, ref.name))
         self._fail("create")
-        return copy.deepcopy(self.put(copy.deepcopy(manifest)))
+        made = copy.deepcopy(manifest)
+        self.admit(made)
+        return copy.deepcopy(self.put(made))
 
     async def patch(self, ref: ObjectRef, body: Any) -> Manifest:
         self.writes.append(("patch", ref.kind, ref.name))
@@ -88,6 +97,11 @@ class FakeClient:
         self._fail("create")
         self.events.append(body)
         return body
+
+
+def _content(obj: Manifest) -> Manifest:
+    meta = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    return {**obj, "metadata": meta}
 
 
 def merge(live: Any, patch: Any) -> Any:

@@ -1,13 +1,20 @@
 """The cache: newer versions win, what is gone stays gone, and children belong to one owner."""
 
-from typing import Any
+import asyncio
+from itertools import permutations
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.controller.queue import WorkQueue
+from slipway.controller.watches import Intake
+from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
+from slipway.kube.client import Client
 from slipway.plan import Manifest, ObjectRef
-from tests.unit.controller.fakes import child, reference, training_job
+from tests.unit.controller.fakes import FakeClient, child, reference, training_job
 
 
 def at(obj: Manifest, version: int, **meta: Any) -> Manifest:
@@ -114,6 +121,79 @@ def test_a_relabelled_child_leaves_its_owner() -> None:
     cache.feed(at(service, 1, uid="s"))
     cache.feed(at(service, 2, uid="s", labels={}))
     assert not cache.children(job).items
+
+
+SUCCEEDED = {"conditions": [{"type": "Succeeded", "status": "True"}], "phase": "Succeeded"}
+COMPLETE = {"conditions": [{"type": "Complete", "status": "True", "message": "x" * 100}]}
+
+
+@pytest.mark.parametrize("order", list(permutations(("owner", "job", "pod"))))
+def test_of_a_finished_job_nothing_is_kept_but_that_it_has_ended(order: tuple[str, ...]) -> None:
+    cache, raw = Cache(), training_job()
+    batch = child(raw, "Job", "job-train", "batch/v1", spec={"parallelism": 2}, status=COMPLETE)
+    batch["metadata"]["uid"] = "j"
+    pod = child(raw, "Pod", "job-train-0", spec={}, status={"phase": "Succeeded"})
+    pod["metadata"] |= {"uid": "p", "ownerReferences": [reference(batch)]}
+    objects = {"owner": {**raw, "status": SUCCEEDED}, "job": batch, "pod": pod}
+    for version, name in enumerate(order, 1):
+        cache.feed(at(objects[name], version))
+    children = cache.children(raw)
+    assert not children.of_kind("Pod")
+    (left,) = children.of_kind("Job")
+    assert left["status"] == {"conditions": [{"type": "Complete", "status": "True"}]}
+    assert "spec" not in left
+    assert not cache.feed(at(pod, 9)), "a pod that has ended is no news any more"
+    assert cache.get(ObjectRef.of(raw)) == at(objects["owner"], order.index("owner") + 1)
+
+
+def test_of_a_finished_job_pods_that_still_run_are_kept() -> None:
+    cache, raw = Cache(), training_job()
+    batch = at(child(raw, "Job", "job-train", "batch/v1"), 2, uid="j")
+    pod = child(raw, "Pod", "job-train-0", spec={}, status={"phase": "Running"})
+    cache.feed(at(pod, 3, uid="p", ownerReferences=[reference(batch)]))
+    cache.feed({**batch, "status": COMPLETE})
+    cache.feed(at({**raw, "status": SUCCEEDED}, 4))
+    assert [one["status"]["phase"] for one in cache.children(raw).of_kind("Pod")] == ["Running"]
+
+
+@pytest.mark.parametrize("order", ["gone, new", "new, gone", "new"])
+async def test_a_namesake_does_not_inherit_what_no_watch_covers(order: str) -> None:
+    cache, api = Cache(), FakeClient()
+    old, new = at(training_job(), 1, uid="old"), at(training_job(), 50, uid="new")
+    cache.feed(old)
+    cache.feed(at(child(old, "PodGroup", "g", "scheduling.volcano.sh/v1beta1"), 2, uid="g"))
+    for step in order.split(", "):
+        if step == "gone":
+            cache.remove(ObjectRef.of(old), "old", 49)
+        else:
+            cache.feed(new)
+    writer = Writer(cast(Client, api), cache)
+    assert await writer.apply(child(new, "PodGroup", "g", "scheduling.volcano.sh/v1beta1"), new)
+    assert [(verb, kind) for verb, kind, _ in api.writes] == [("create", "PodGroup")]
+
+
+async def test_what_seems_to_stand_in_the_way_is_read_anew_before_it_is_told() -> None:
+    cache, api = Cache(), FakeClient()
+    other, job = training_job("other"), training_job()
+    cache.feed(at(child(other, "Service", "job"), 2, uid="s"))
+    assert await Writer(cast(Client, api), cache).apply(child(job, "Service", "job"), job)
+    assert [verb for verb, *_ in api.writes] == ["create"]
+
+
+def test_another_uid_under_a_name_is_told_as_the_end_of_the_first() -> None:
+    cache, told = Cache(), list[tuple[str | None, str | None]]()
+    intake = Intake(cache, WorkQueue(), lambda a, b: told.append((uid(a), uid(b))))
+    intake.synced.set()
+
+    def uid(obj: Manifest | None) -> str | None:
+        return str(obj["metadata"]["uid"]) if obj else None
+
+    async def see() -> None:
+        for version, name in ((1, "old"), (5, "new")):
+            intake.seen("ADDED", at(training_job(), version, uid=name))
+
+    asyncio.run(see())
+    assert told == [(None, "old"), ("old", None), (None, "new")]
 
 
 EVENTS = st.lists(

@@ -170,10 +170,11 @@ async def test_a_delete_is_bound_to_the_uid_and_runs_in_the_background(
 
 
 async def test_a_long_list_is_read_page_by_page(api: ApiServer, client: Client) -> None:
-    first = {"metadata": {"continue": "more", "resourceVersion": "7"}, "items": [{"n": 1}]}
-    last = {"metadata": {"resourceVersion": "7"}, "items": [{"n": 2}]}
+    one, two = ({"metadata": {"uid": uid}} for uid in "12")
+    first = {"metadata": {"continue": "more", "resourceVersion": "7"}, "items": [one]}
+    last = {"metadata": {"resourceVersion": "7"}, "items": [two]}
     api.answers = [says(200, first), says(200, last)]
     resource = resource_of(REF)
-    assert await client.metadata(resource, "", "a=b") == ([{"n": 1}, {"n": 2}], 7)
+    assert await client.uids(resource, "", "a=b") == ({"1", "2"}, 7)
     assert api.requests[1].query["continue"] == "more"
     assert "PartialObjectMetadataList" in api.requests[0].headers["Accept"]

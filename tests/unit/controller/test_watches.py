@@ -107,9 +107,9 @@ class Listing:
     def __init__(self, items: list[Manifest], version: int) -> None:
         self.items, self.version, self.asked = items, version, asyncio.Event()
 
-    async def metadata(self, *_: object) -> tuple[list[Manifest], int]:
+    async def uids(self, *_: object) -> tuple[set[str], int]:
         self.asked.set()
-        return self.items, self.version
+        return {item["metadata"]["uid"] for item in self.items}, self.version
 
 
 async def test_a_sweep_drops_what_went_away_unseen_and_wakes_its_owner() -> None:
@@ -145,10 +145,10 @@ async def test_only_a_repeated_listing_asks_for_a_sweep() -> None:
 async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "backoff", lambda _: 0.0)
     scene, asked = Scene(), asyncio.Event()
-    answers: list[Any] = [Unavailable("away"), ([], 10)]
+    answers: list[Any] = [Unavailable("away"), (set(), 10)]
 
     class Failing:
-        async def metadata(self, *_: object) -> Any:
+        async def uids(self, *_: object) -> Any:
             answer = answers.pop(0)
             if isinstance(answer, Unavailable):
                 raise answer

@@ -32,12 +32,17 @@ class World:
 
     def __init__(self, job: Manifest | None = None) -> None:
         self.api = FakeClient()
-        self.cache = Cache()
         self.seconds = 0.0
         self.job = self.api.put(job or training_job())
         self.ref = ObjectRef.of(self.job)
-        self.cache.feed(self.job)
         self.plan = Plan(apply=(self.service(),), status={"conditions": [CREATED]})
+        self.restart()
+
+    def restart(self) -> None:
+        """Start an operator that knows what is there, and nothing else."""
+        self.cache = Cache()
+        for obj in self.api.objects.values():
+            self.cache.feed(obj)
         client = cast(Client, self.api)
         self.events = EventRecorder(client, lambda: self.seconds)
         self.reconciler = Reconciler(

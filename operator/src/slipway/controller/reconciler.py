@@ -103,8 +103,7 @@ class Reconciler:
         """Take the store's credentials out of a namespace whose last object is gone."""
 
         def unused() -> bool:
-            kinds = self._kinds
-            return not any(obj for kind in kinds for obj in self._cache.of_kind(kind, namespace))
+            return not any(self._cache.has(kind, namespace) for kind in self._kinds)
 
         if unused():
             ref = ObjectRef("v1", "Secret", namespace, self._settings.store.secret_name)

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 
 from slipway.controller.queue import backoff
 from slipway.controller.watches import Intake
-from slipway.kube.cache import Cache, version_of
+from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError
 from slipway.kube.resources import CHILD_SELECTOR, OWN, WATCHED, Resource
-from slipway.plan import ObjectRef
 
 _LOG = logging.getLogger(__name__)
 
@@ -93,14 +92,12 @@ class Sweeper:
     async def sweep(self, resource: Resource, namespace: str) -> int:
         """Compare one collection, and return how many objects were gone."""
         selector = "" if resource in OWN else CHILD_SELECTOR
-        found, version = await self._client.metadata(resource, namespace, selector)
-        there = {item["metadata"]["uid"] for item in found}
+        there, version = await self._client.uids(resource, namespace, selector)
         gone = [
-            obj
-            for obj in self._cache.of_kind(resource.kind, namespace or None)
-            if obj["metadata"]["uid"] not in there and version_of(obj) <= version
+            (ref, uid)
+            for ref, uid, known in self._cache.uids(resource.kind, namespace or None)
+            if uid not in there and known <= version
         ]
-        for obj in gone:
-            self._cache.remove(ObjectRef.of(obj), obj["metadata"]["uid"], version)
-            self._intake.wake(obj)
+        for ref, uid in gone:
+            self._intake.lost(ref, uid, version)
         return len(gone)

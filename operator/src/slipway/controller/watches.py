@@ -7,7 +7,8 @@ from typing import Any
 
 from slipway.api.selector import LabelSelector
 from slipway.controller.queue import WorkQueue
-from slipway.kube.cache import Cache, owner_of, version_of
+from slipway.kube.cache import Cache
+from slipway.kube.identity import owner_of, uid_of, version_of
 from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 
@@ -63,18 +64,33 @@ class Intake:
             return
         ref = ObjectRef.of(obj)
         if change == "DELETED":
-            news = self._cache.remove(ref, obj["metadata"].get("uid", ""), version_of(obj))
+            news = self._cache.remove(ref, uid_of(obj), version_of(obj))
             if news:
                 self._tell(dict(obj), None)
         else:
-            before = self._cache.get(ref)
-            news = self._cache.feed(obj)
-            if news:
-                self._tell(before, dict(obj))
+            news = self._take_in(ref, obj)
         if news:
             self.wake(obj)
         else:
             self._wake_servers(obj)
+
+    def _take_in(self, ref: ObjectRef, obj: Mapping[str, Any]) -> bool:
+        """Take in a version, and tell of it if it is news; a namesake before it is gone then."""
+        before = self._cache.get(ref)
+        if not self._cache.feed(obj):
+            return False
+        if before is not None and uid_of(before) != uid_of(obj):
+            self._tell(before, None)
+            before = None
+        self._tell(before, dict(obj))
+        return True
+
+    def lost(self, ref: ObjectRef, uid: str, version: int) -> None:
+        """Take in that an object was found to be gone at a version, and wake whom it concerns."""
+        before = self._cache.get(ref)
+        if before is not None and self._cache.remove(ref, uid, version):
+            self._tell(before, None)
+            self.wake(before)
 
     def wake(self, obj: Mapping[str, Any]) -> None:
         """Queue all those whom a change of an object concerns."""
@@ -86,8 +102,8 @@ class Intake:
     def wake_all(self) -> None:
         """Queue all objects of our own kinds."""
         for kind in _OWN_KINDS:
-            for obj in self._cache.of_kind(kind):
-                self._queue.add(ObjectRef.of(obj))
+            for ref in self._cache.refs(kind):
+                self._queue.add(ref)
 
     def _concerned(self, obj: Mapping[str, Any]) -> Iterator[ObjectRef]:
         if obj["kind"] in _OWN_KINDS:

@@ -5,12 +5,23 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from slipway.kube.cache import Cache, controller_of
+from slipway.kube.cache import Cache
 from slipway.kube.client import Client
-from slipway.kube.compare import APPLIED_HASH, contains, manifest_hash, with_data, with_hash
+from slipway.kube.compare import (
+    contains,
+    content_hash,
+    is_applied,
+    is_patched,
+    manifest_hash,
+    with_data,
+    with_hash,
+)
 from slipway.kube.errors import AlreadyExists, Conflict, NameConflict, NotFound, Unavailable
+from slipway.kube.identity import controller_of, uid_of
+from slipway.kube.outcomes import Outcomes
 from slipway.kube.ownership import as_applied
 from slipway.kube.shared import SharedMemory
+from slipway.kube.slim import slim
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
 
@@ -18,18 +29,8 @@ _MADE_ONCE = frozenset({"Job"})
 """Kinds that are created and never applied again: what may change of them is patched."""
 _TRIES = 3
 """How often the owners of a child's fields are written where others change it meanwhile."""
-_MOST = 4096
+_MOST = 16384
 """How many children are remembered as applied."""
-
-
-def _hash_of(obj: Mapping[str, Any]) -> str | None:
-    found: str | None = (obj["metadata"].get("annotations") or {}).get(APPLIED_HASH)
-    return found
-
-
-def is_applied(live: Manifest, desired: Manifest) -> bool:
-    """Tell whether applying ``desired``, which has its hash, would change nothing."""
-    return _hash_of(live) == _hash_of(desired) and contains(live, desired)
 
 
 def check_controller(live: Manifest, owner: Manifest) -> None:
@@ -60,6 +61,7 @@ class Writer:
         self._cache = cache
         self._shared = SharedMemory(cache)
         self._owned: LRUCache[str, None] = LRUCache(_MOST)
+        self._outcomes = Outcomes(_MOST)
 
     async def apply(self, manifest: Manifest, owner: Manifest) -> bool:
         """Apply one manifest: a Secret is shared by its namespace, all else is a child.
@@ -69,27 +71,53 @@ class Writer:
         if manifest["kind"] == "Secret":
             return await self._apply_shared(manifest, owner)
         ref, desired = ObjectRef.of(manifest), with_hash(manifest)
-        live = self._cache.get(ref)
+        live = await self._known(ref, owner)
         if live is None:
             try:
-                self._cache.feed(await self._client.create_new(desired))
+                answer = await self._client.create_new(desired)
             except AlreadyExists:
                 live = await self._client.get(ref)
                 if live is None:
                     raise
             else:
+                self._take(answer, desired, is_applied)
                 return True
         return await self._apply_over(live, desired, owner)
+
+    async def _known(self, ref: ObjectRef, owner: Manifest) -> Manifest | None:
+        """Return a child as the cache has it; what seems to be another's is read anew before.
+
+        A kind of gang schedulers is not watched, and a watch may lag: what stood in the way may
+        have gone meanwhile.
+        """
+        live = self._cache.get(ref)
+        if live is None or controller_of(live).get("uid") == uid_of(owner):
+            return live
+        newest = await self._client.get(ref)
+        if newest is None:
+            self._cache.remove(ref, uid_of(live))
+        return newest
 
     async def _apply_over(self, live: Manifest, desired: Manifest, owner: Manifest) -> bool:
         check_controller(live, owner)
         made = desired["kind"] in _MADE_ONCE or is_applied(live, desired)
-        if made or live["metadata"].get("deletionTimestamp"):
+        going = live["metadata"].get("deletionTimestamp")
+        if made or going or self._outcomes.expects(desired, slim(live)):
             self._cache.feed(live)
             return False
         await self._own(live)
-        self._cache.feed(await self._client.apply(desired))
-        return True
+        became = self._take(await self._client.apply(desired), desired, is_applied)
+        return content_hash(became) != content_hash(slim(live))
+
+    def _take(
+        self, answer: Manifest, written: Mapping[str, Any], holds: Callable[[Any, Any], bool]
+    ) -> Manifest:
+        """Take in the answer to a write, and remember it if it is not what was written."""
+        self._cache.feed(answer)
+        became = slim(answer)
+        if not holds(became, written):
+            self._outcomes.learn(written, became)
+        return became
 
     async def _own(self, child: Manifest) -> None:
         """Have what was created count as applied, so that an apply takes away what is not wanted.
@@ -131,14 +159,15 @@ class Writer:
         One that a namespace brought itself is left alone, and so is one that a new object came for
         meanwhile.
         """
-        live = await self._client.get(ref)
-        if live is None or not unused():
-            return False
-        meta = live["metadata"]
-        if (meta.get("labels") or {}).get(MANAGED_BY) != MANAGER:
-            return False
-        self._shared.forget(ref)
-        return await self.delete(Delete(ref, meta["uid"]))
+        async with self._shared.lock(ref):
+            live = await self._client.get(ref)
+            if live is None or not unused():
+                return False
+            meta = live["metadata"]
+            if (meta.get("labels") or {}).get(MANAGED_BY) != MANAGER:
+                return False
+            self._shared.forget(ref)
+            return await self.delete(Delete(ref, meta["uid"]))
 
     async def _write_shared(self, ref: ObjectRef, desired: Manifest) -> bool:
         live = await self._client.get(ref)
@@ -152,13 +181,16 @@ class Writer:
     async def patch(self, patch: Patch) -> bool:
         """Send a merge patch unless the object already has what it sets; a lost object is fine."""
         live = self._cache.get(patch.ref)
-        if live is not None and _is_patched(live, patch.body):
+        if live is not None and is_patched(live, patch.body):
+            return False
+        if live is not None and self._outcomes.expects(patch.body, live):
             return False
         try:
-            self._cache.feed(await self._client.patch(patch.ref, patch.body))
+            answer = await self._client.patch(patch.ref, patch.body)
         except NotFound:
             return False
-        return True
+        became = self._take(answer, patch.body, is_patched)
+        return live is None or content_hash(became) != content_hash(live)
 
     async def delete(self, delete: Delete) -> bool:
         """Delete an object; one that is gone, going, or another one by now is fine.
@@ -181,11 +213,3 @@ class Writer:
         else:
             self._cache.remove(delete.ref, delete.uid)
         return True
-
-
-def _is_patched(live: object, body: object) -> bool:
-    """Tell whether a merge patch would change nothing; a null in it asks for absence."""
-    if isinstance(body, Mapping):
-        fields = live if isinstance(live, Mapping) else {}
-        return all(_is_patched(fields.get(key), value) for key, value in body.items())
-    return live == body

@@ -166,11 +166,12 @@ class Client:
         path = resource_of(ref).path(ref.namespace, ref.name)
         return await self.request("delete", path, options)
 
-    async def metadata(
-        self, resource: Resource, namespace: str, selector: str
-    ) -> tuple[list[Manifest], int]:
-        """Return the metadata of the objects that a selector finds, and the list's version."""
-        items: list[Manifest] = []
+    async def uids(self, resource: Resource, namespace: str, selector: str) -> tuple[set[str], int]:
+        """Return the UIDs of the objects that a selector finds, and the list's version.
+
+        Of each object only its metadata is asked for, and of that no more than a page is held.
+        """
+        found: set[str] = set()
         query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
         token: str | None = None
         while True:
@@ -180,7 +181,7 @@ class Client:
                 params={**query, **({"continue": token} if token else {})},
                 headers={"Accept": _METADATA},
             )
-            items += page.get("items") or []
+            found.update(item["metadata"]["uid"] for item in page.get("items") or ())
             token = page["metadata"].get("continue")
             if not token:
-                return items, int(page["metadata"].get("resourceVersion") or 0)
+                return found, int(page["metadata"].get("resourceVersion") or 0)

@@ -19,6 +19,8 @@ APPLIED_HASH = "slipway.dev/applied-hash"
 
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity"})
 _QUANTITY_KEYS = frozenset({"sizeLimit", "averageValue"})
+_WRITTEN_META = ("labels", "annotations", "ownerReferences", "finalizers", "deletionTimestamp")
+"""The metadata of an object that its writers set; ``deletionTimestamp`` by having it deleted."""
 _MERGE_KEYS = ("name", "containerPort", "mountPath", "key", "uid")
 
 
@@ -104,3 +106,28 @@ def with_data(secret: Manifest) -> Manifest:
     encoded = {key: b64encode(value.encode()).decode() for key, value in plain.items()}
     rest = {key: value for key, value in secret.items() if key != "stringData"}
     return {**rest, "data": {**(secret.get("data") or {}), **encoded}}
+
+
+def is_applied(live: Manifest, desired: Manifest) -> bool:
+    """Tell whether applying ``desired``, which has its hash, would change nothing."""
+    return _applied_hash(live) == _applied_hash(desired) and contains(live, desired)
+
+
+def _applied_hash(obj: Mapping[str, Any]) -> str | None:
+    found: str | None = (obj["metadata"].get("annotations") or {}).get(APPLIED_HASH)
+    return found
+
+
+def is_patched(live: object, body: object) -> bool:
+    """Tell whether a merge patch (RFC 7396) would change nothing; a null in it asks for absence."""
+    if isinstance(body, Mapping):
+        fields = live if isinstance(live, Mapping) else {}
+        return all(is_patched(fields.get(key), value) for key, value in body.items())
+    return live == body
+
+
+def content_hash(obj: Manifest) -> str:
+    """Return the hash of what writers of an object may set: not its status, nor what counts it."""
+    meta = {key: obj["metadata"].get(key) for key in _WRITTEN_META}
+    rest = {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+    return manifest_hash({**rest, "metadata": meta})

@@ -62,8 +62,8 @@ class SharedMemory:
 
     def _owners(self, namespace: str) -> Iterator[str]:
         for resource in OWN:
-            for obj in self._cache.of_kind(resource.kind, namespace):
-                yield obj["metadata"]["uid"]
+            for _, uid, _ in self._cache.uids(resource.kind, namespace):
+                yield uid
 
     def _forget(self) -> None:
         now = self._clock()

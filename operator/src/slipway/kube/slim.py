@@ -1,0 +1,90 @@
+"""What is kept of an object: as much as a plan or a metric may read, and no more.
+
+A shared cluster collects what has ended, and every object of it stands in the operator's memory.
+So whatever a plan asks for is kept, and nothing else: not who wrote which field, not a pod's
+volumes, and of a TrainingJob that is over not its pods.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from slipway.observed import condition
+from slipway.plan import Manifest
+
+_POD_FIELDS = ("nodeName", "nodeSelector", "schedulingGates", "priorityClassName")
+_CONTAINER_FIELDS = ("name", "image", "resources", "restartPolicy")
+_ENDED_META = (
+    *("name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences"),
+    *("creationTimestamp", "deletionTimestamp"),
+)
+_HEAVY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+_ENDS = {"TrainingJob": ("Succeeded", "Failed"), "Job": ("Complete", "Failed")}
+"""The conditions that are true of what has ended, by kind."""
+
+
+def has_ended(obj: Mapping[str, Any]) -> bool:
+    """Tell whether a TrainingJob, a Job or a pod has ended, for good."""
+    status = obj.get("status") or {}
+    if obj["kind"] == "Pod":
+        return status.get("phase") in ("Succeeded", "Failed")
+    ends = _ENDS.get(obj["kind"], ())
+    return any(condition(status, type_).get("status") == "True" for type_ in ends)
+
+
+def slim(obj: Mapping[str, Any]) -> Manifest:
+    """Return an object without what nobody reads and what weighs most.
+
+    That is metadata of whoever wrote it, and most of the spec of a pod and of a Job's pods: their
+    owner has that.
+    """
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    notes = meta.get("annotations") or {}
+    if _HEAVY_ANNOTATION in notes:
+        meta["annotations"] = {k: v for k, v in notes.items() if k != _HEAVY_ANNOTATION}
+    rest = {**obj, "metadata": meta}
+    slimmer = _SLIMMER.get(obj["kind"])
+    return {**rest, "spec": slimmer(obj.get("spec") or {})} if slimmer else rest
+
+
+def skeleton(job: Manifest) -> Manifest:
+    """Return what is left to know of the ended Job of an ended owner: that it ended, and how."""
+    meta = {key: job["metadata"][key] for key in _ENDED_META if key in job["metadata"]}
+    head = {"apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": meta}
+    found = (condition(job["status"], type_) for type_ in _ENDS["Job"])
+    true = [{"type": one["type"], "status": one["status"]} for one in found if one]
+    return {**head, "status": {"conditions": true}}
+
+
+def _slim_pod(spec: Mapping[str, Any]) -> Manifest:
+    """Return where a pod runs, and what its containers are and which variables they have."""
+    kept = {key: spec[key] for key in _POD_FIELDS if key in spec}
+    for group in ("initContainers", "containers"):
+        if spec.get(group):
+            kept[group] = [_slim_container(container) for container in spec[group]]
+    return kept
+
+
+def _slim_container(container: Mapping[str, Any]) -> Manifest:
+    kept = {key: container[key] for key in _CONTAINER_FIELDS if key in container}
+    if container.get("env"):
+        kept["env"] = [{"name": variable["name"]} for variable in container["env"]]
+    return kept
+
+
+def _slim_job(spec: Mapping[str, Any]) -> Manifest:
+    """Return a Job's own fields, and its containers' images and the operator's variables there."""
+    pod = (spec.get("template") or {}).get("spec") or {}
+    kept: Manifest = {}
+    for group in ("initContainers", "containers"):
+        if pod.get(group):
+            kept[group] = [_told_container(container) for container in pod[group]]
+    return {**spec, "template": {"spec": kept}}
+
+
+def _told_container(container: Mapping[str, Any]) -> Manifest:
+    env = container.get("env") or ()
+    ours = [variable for variable in env if variable["name"].startswith("SLIPWAY_")]
+    return {"name": container["name"], "image": container.get("image"), "env": ours}
+
+
+_SLIMMER = {"Pod": _slim_pod, "Job": _slim_job}
