@@ -1,6 +1,7 @@
 """Events: no repetitions, no flood, and never a reason to fail."""
 
 import asyncio
+from collections import Counter
 from typing import cast
 
 import pytest
@@ -17,6 +18,27 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def test_what_is_too_much_is_dropped_and_counted() -> None:
+    api, told = FakeClient(), Counter[str]()
+    recorder = EventRecorder(cast(Client, api), told=lambda result: told.update([result]))
+    event = Event("Normal", "Created", "one")
+    will_be = sum(recorder.record(training_job(f"job-{n}"), event) for n in range(5000))
+    while told["posted"] < will_be:
+        await recorder.post()
+    assert told == {"posted": 4096, "dropped": 904}
+    assert len(api.events) == will_be == 4096
+    assert recorder.record(training_job("job-4999"), event), "what was dropped may be told later"
+
+
+async def test_what_the_api_server_refuses_is_not_counted_as_posted() -> None:
+    api, told = FakeClient(), list[str]()
+    api.failures["create"] = Forbidden("events is forbidden", 403)
+    recorder = EventRecorder(cast(Client, api), told=told.append)
+    recorder.record(training_job(), Event("Normal", "Created", "one"))
+    await recorder.post()
+    assert told == ["refused"]
 
 
 def recorder() -> tuple[EventRecorder, FakeClient, Clock]:

@@ -5,12 +5,12 @@ import math
 
 import pytest
 
-from slipway.api import TrainingJob
+from slipway.api import ModelDeployment, TrainingJob
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.kube.cache import Cache
-from slipway.plan import Manifest, StoreState
+from slipway.plan import Manifest, ObjectRef, StoreState
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import INDEX
 from tests.unit.controller.fakes import FakeClient, child, reference, training_job
@@ -92,3 +92,61 @@ async def test_a_pod_that_cannot_be_asked_is_silent_and_has_never_answered(
     assert seen.silence is not None
     assert seen.silence.pod == "p"
     assert "127.0.0.1:1" in seen.silence.error
+
+
+def packaged(name: str, completed: str, **labels: str) -> Manifest:
+    """Return a TrainingJob that has a package."""
+    job = training_job(name)
+    version = str(10 + int(name[1:]))
+    job["metadata"] |= {"labels": labels, "resourceVersion": version}
+    names = {"modelName": "m", "modelVersion": "1.0"}
+    package = {"uri": f"s3://b/{name}.mar", "sha256": "a" * 64, "sizeBytes": 1, **names}
+    status = {"phase": "Succeeded", "completionTime": completed, "package": package}
+    return {**job, "status": status}
+
+
+def selecting(**labels: str) -> ModelDeployment:
+    """Return a ModelDeployment that serves the newest of the jobs with these labels."""
+    return ModelDeployment.model_validate(
+        {
+            "metadata": {"name": "m", "namespace": "default", "uid": "m"},
+            "spec": {"model": {"trainingJobSelector": {"matchLabels": labels}}},
+        }
+    )
+
+
+async def selected(cache: Cache, **labels: str) -> list[str]:
+    """Return the names of the jobs that a deployment's snapshot has."""
+    reader = ProgressReader(10.0)
+    keys = ConfigMapKeys(FakeClient())
+    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic)
+    deployment = selecting(**labels)
+    raw = {"kind": "ModelDeployment", "metadata": {"name": "m", "namespace": "default", "uid": "m"}}
+    found = await observer.serving(deployment, raw)
+    return [job.metadata.name for job in found.snapshot.selected_jobs]
+
+
+async def test_of_the_selected_jobs_the_newest_package_is_read_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, read = Cache(), list[str]()
+    for number in range(1, 50):
+        team = "a" if number % 2 else "b"
+        cache.feed(packaged(f"j{number}", f"2026-01-{number % 28 + 1:02d}T00:00:00Z", team=team))
+    get = cache.get
+    monkeypatch.setattr(cache, "get", lambda ref: read.append(ref.name) or get(ref))  # type: ignore[func-returns-value]
+    assert await selected(cache, team="a") == ["j27"]
+    assert await selected(cache, team="none") == []
+    assert read == ["j27"]
+
+
+async def test_a_job_that_is_deleted_or_relabelled_is_selected_no_more() -> None:
+    cache = Cache()
+    for number in (1, 2, 3):
+        cache.feed(packaged(f"j{number}", f"2026-01-0{number}T00:00:00Z", team="a"))
+    third = packaged("j3", "2026-01-03T00:00:00Z", team="a")
+    cache.remove(ObjectRef.of(third), third["metadata"]["uid"])
+    second = packaged("j2", "2026-01-02T00:00:00Z", team="b")
+    second["metadata"]["resourceVersion"] = "90"
+    cache.feed(second)
+    assert await selected(cache, team="a") == ["j1"]

@@ -101,6 +101,43 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene()
 
 
+@pytest.fixture
+def waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the pauses that a watch makes, each of which passes at once."""
+    monkeypatch.setattr(module, "_WAITS", (0.1, 1.0, 30.0))
+    sleep, made = asyncio.sleep, list[float]()
+
+    async def pause(seconds: float) -> None:
+        if seconds:
+            made.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    return made
+
+
+async def test_a_collection_that_is_not_there_is_asked_for_ever_less_often(
+    scene: Scene, waits: list[float]
+) -> None:
+    await scene.run(*[refusal(404)] * 4)
+    assert waits == [0.1, 1.0, 30.0, 30.0]
+
+
+async def test_a_watch_that_ends_at_once_is_begun_again_ever_less_often(
+    scene: Scene, waits: list[float]
+) -> None:
+    await scene.run(page(), *[events(("BOOKMARK", of("", 50)))] * 3)
+    assert waits == [0.1, 1.0, 30.0]
+
+
+async def test_a_watch_that_went_on_for_its_time_is_begun_again_at_once(
+    scene: Scene, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHORTEST_SECONDS", 0.0)
+    await scene.run(page(), *[events(("BOOKMARK", of("", 50)))] * 3)
+    assert waits == []
+
+
 def of(name: str, version: int) -> Any:
     return {"apiVersion": "v1", "kind": "Service", **service(name, version)}
 

@@ -99,7 +99,8 @@ class Operator:
         if not await self._kinds_are_served(client):
             return
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
-        events = EventRecorder(client, quiet=self._queue.quiet)
+        told = self._metrics.event_told
+        events = EventRecorder(client, quiet=self._queue.quiet, told=told)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
         self._start("election", self._lead(client, _identity(connection)))

@@ -139,21 +139,15 @@ class Observer:
         return parse_or_none(TrainingJob, raw) if raw else None
 
     def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
-        """Return the jobs with a package that the deployment's selector selects."""
+        """Return the job with the newest package that the deployment's selector selects."""
         selector = deployment.spec.model.training_job_selector
         if selector is None:
             return ()
-        raw = self._cache.of_kind(TRAINING_JOBS.kind, deployment.metadata.namespace)
-        jobs = (
-            parse_or_none(TrainingJob, one)
-            for one in raw
-            if selector.holds(one["metadata"].get("labels") or {})
-        )
-        return tuple(job for job in jobs if job is not None and _has_package(job))
-
-
-def _has_package(job: TrainingJob) -> bool:
-    return job.status.phase == "Succeeded" and job.status.package is not None
+        refs = self._cache.packages.newest(deployment.metadata.namespace, selector.holds)
+        raw = filter(None, map(self._cache.get, refs))
+        jobs = (parse_or_none(TrainingJob, one) for one in raw)
+        newest = next((job for job in jobs if job and job.status.package), None)
+        return (newest,) if newest else ()
 
 
 def _may_need_source(children: Children) -> bool:

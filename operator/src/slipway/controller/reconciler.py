@@ -174,8 +174,7 @@ class Reconciler:
         if trouble is not None:
             events = (Event("Warning", trouble.reason, trouble.message),)
         for event in events:
-            if self._events.record(obj, event):
-                self._metrics.writes.labels("Event", "create").inc()
+            self._events.record(obj, event)
 
 
 def reason_of(error: Exception) -> str:

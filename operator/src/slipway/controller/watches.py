@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from slipway.api.selector import LabelSelector
 from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache
 from slipway.kube.identity import owner_of, uid_of, version_of
-from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
+from slipway.kube.resources import OWN, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
@@ -120,19 +119,5 @@ class Intake:
         """
         if job["kind"] != TRAINING_JOBS.kind:
             return
-        meta = job["metadata"]
-        for deployment in self._cache.of_kind(MODEL_DEPLOYMENTS.kind, meta["namespace"]):
-            if _serves(deployment, meta):
-                self._queue.add(ObjectRef.of(deployment), _DEBOUNCE_OWN)
-
-
-def _serves(deployment: Manifest, job: Mapping[str, Any]) -> bool:
-    """Tell whether a ModelDeployment may serve a TrainingJob's model, by the job's metadata."""
-    model = (deployment.get("spec") or {}).get("model") or {}
-    if "trainingJobSelector" not in model:
-        return bool((model.get("trainingJob") or {}).get("name") == job["name"])
-    try:
-        selector = LabelSelector.model_validate(model["trainingJobSelector"])
-    except ValueError:
-        return False
-    return selector.holds(job.get("labels") or {})
+        for ref in self._cache.servers.of(job):
+            self._queue.add(ref, _DEBOUNCE_OWN)

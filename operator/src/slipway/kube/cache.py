@@ -14,6 +14,7 @@ from cachetools import FIFOCache
 from slipway.api.base import API_VERSION
 from slipway.kube.gone import GonePods
 from slipway.kube.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
+from slipway.kube.indexes import Packages, Servers
 from slipway.kube.packing import is_at_rest, pack, unpack
 from slipway.kube.resources import GANGS
 from slipway.kube.slim import has_ended, skeleton, slim
@@ -57,6 +58,7 @@ class Cache:
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
         self._gone_pods = GonePods(_GONE_PODS)
+        self.packages, self.servers = Packages(), Servers()
 
     def __len__(self) -> int:
         return sum(len(place) for kind in self._kinds.values() for place in kind.values())
@@ -84,6 +86,8 @@ class Cache:
         self._kinds.setdefault(ref.kind, {}).setdefault(ref.namespace, {})[ref] = entry
         if owner:
             self._by_owner.setdefault(owner, {})[ref] = None
+        self.packages.add(ref, obj)
+        self.servers.add(ref, obj)
         if entry.ended and ref.kind == "Job" and owner:
             self._end(owner)
         elif entry.ended and ref.kind in OWNER_LABELS:
@@ -148,6 +152,8 @@ class Cache:
         del place[ref]
         if not place:
             del self._kinds[ref.kind][ref.namespace]
+        self.packages.remove(ref)
+        self.servers.remove(ref)
         owner = owner_of(known.obj)
         if owner and (siblings := self._by_owner.get(owner)):
             siblings.pop(ref, None)

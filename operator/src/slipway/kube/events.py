@@ -52,7 +52,8 @@ class Budget:
 class EventRecorder:
     """Posts events about objects, behind whatever else there is to do; losing one is no error.
 
-    ``quiet`` waits until nothing more urgent is under way.
+    ``quiet`` waits until nothing more urgent is under way. ``told`` is called with what became of
+    each event: ``posted``, ``refused`` by the API server, or ``dropped``, as too many waited.
     """
 
     def __init__(
@@ -60,19 +61,24 @@ class EventRecorder:
         client: Client,
         clock: Callable[[], float] = time.monotonic,
         quiet: Callable[[], Awaitable[None]] = _at_once,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._quiet = quiet
+        self._told = told
         self._seen: LRUCache[tuple[str, Event], float] = LRUCache(_MOST)
         self._budget = Budget(_BURST, _REFILL_SECONDS)
         self._instance = socket.gethostname()
-        self._waiting: deque[Manifest] = deque(maxlen=_MOST)
+        self._waiting: deque[Manifest] = deque()
         self._wanted = asyncio.Event()
 
     def record(self, obj: Mapping[str, Any], event: Event) -> bool:
         """Have an event about ``obj`` posted soon; tell whether it will be."""
         uid, now = str(obj["metadata"]["uid"]), self._clock()
+        if len(self._waiting) >= _MOST:
+            self._told("dropped")
+            return False
         if not self._is_news(uid, event, now) or not self._budget.take(uid, now):
             return False
         self._waiting.append(self._manifest(obj, event))
@@ -98,8 +104,10 @@ class EventRecorder:
     async def _post(self, manifest: Manifest) -> None:
         try:
             await self._client.create(EVENTS, manifest["metadata"]["namespace"], manifest)
+            self._told("posted")
         except KubeError as error:
             going = isinstance(error, Unavailable) and not error.passes_soon
+            self._told("refused")
             level = logging.DEBUG if going else logging.WARNING
             _LOG.log(level, "An event was not recorded (%s): %s", manifest["reason"], error)
 

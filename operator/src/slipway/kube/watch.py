@@ -7,6 +7,7 @@ gives, and all that is wanted of them is their newest version in the cache.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -22,6 +23,8 @@ _PAGE = 100
 _LIST_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
 _WAITS = (0.1, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds between attempts that fail, one after the other; the last one stays."""
+_SHORTEST_SECONDS = 1.0
+"""A watch that ends sooner than this has failed, whatever the server says."""
 _BATCH = 50
 """After so many events at once whatever else runs has its turn."""
 
@@ -56,22 +59,35 @@ class Watch:
         self._version = ""
 
     async def run(self, seen: Seen, listed: Listed) -> None:
-        """Watch until cancelled. Failures are logged and tried again, ever less often."""
+        """Watch until cancelled.
+
+        A watch that fails, or that the server ends at once, is begun again ever less often.
+        """
         failures = 0
         while True:
-            try:
-                if not self._version:
-                    self._version = await self._list(seen, listed)
-                await self._follow(seen)
+            followed = await self._round(seen, listed, _level(failures))
+            if followed >= _SHORTEST_SECONDS:
                 failures = 0
-            except NotFound:
-                _LOG.info("The collection at %s is listed again", self._path)
-                self._version = ""
-            except (KubeError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                text = str(error) or type(error).__name__
-                _LOG.log(_level(failures), "The watch of %s failed: %s", self._path, text)
-                await asyncio.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
-                failures += 1
+                continue
+            await asyncio.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
+            failures += 1
+
+    async def _round(self, seen: Seen, listed: Listed, level: int) -> float:
+        """List if need be, and watch until that ends; return for how many seconds it went on."""
+        clock = asyncio.get_running_loop().time
+        begun = math.inf
+        try:
+            if not self._version:
+                self._version = await self._list(seen, listed)
+            begun = clock()
+            await self._follow(seen)
+        except NotFound as error:
+            _LOG.log(level, "The collection at %s is listed again: %s", self._path, error)
+            self._version = ""
+        except (KubeError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            text = str(error) or type(error).__name__
+            _LOG.log(level, "The watch of %s failed: %s", self._path, text)
+        return max(0.0, clock() - begun)
 
     async def _list(self, seen: Seen, listed: Listed) -> str:
         """Take in all objects, page by page, and return the version that they are of."""

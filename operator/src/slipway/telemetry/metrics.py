@@ -55,6 +55,12 @@ class Metrics:
             "Writes for objects by the object's kind and what was written.",
             *("kind", "what"),
         )
+        self.events = made.counter(
+            "slipway_events_total",
+            "Kubernetes Events about objects, by what became of them: posted, refused by the API "
+            "server, or dropped, since too many waited.",
+            "result",
+        )
         self.leader = made.gauge(
             "slipway_leader", "Whether this replica acts (1) or stands by (0)."
         )
@@ -95,6 +101,12 @@ class Metrics:
             self.training.status_written(before, status)
         else:
             self.serving.status_written(before, status)
+
+    def event_told(self, result: str) -> None:
+        """Count an event that was posted, refused or dropped."""
+        self.events.labels(result).inc()
+        if result == "posted":
+            self.writes.labels("Event", "create").inc()
 
     def object_changed(self, before: Manifest | None, after: Manifest | None) -> None:
         """Count what a watched object's new version tells; ``after`` is None once it is gone."""
