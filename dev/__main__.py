@@ -11,6 +11,7 @@ from dev.cluster.up import is_up, up
 from dev.demo import CURRENT, LOCAL, demo
 from dev.errors import DevError
 from dev.images import node, product
+from dev.notes import CHANGELOG, notes
 from dev.prune import prune
 from dev.steps import say
 
@@ -32,6 +33,8 @@ def _images() -> None:
 def _run(chosen: argparse.Namespace) -> None:
     if chosen.command == "demo":
         demo(chosen.cluster, chosen.image_registry)
+    elif chosen.command == "notes":
+        sys.stdout.write(notes(chosen.version, CHANGELOG.read_text()))
     else:
         COMMANDS[chosen.command]()
 
@@ -58,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
     options = commands.add_parser("demo", help="Run the quickstart.")
     options.add_argument("--cluster", choices=(LOCAL, CURRENT), default=LOCAL)
     options.add_argument("--image-registry", default="")
+    section = commands.add_parser("notes", help="Print a release's section of CHANGELOG.md.")
+    section.add_argument("version", help="X.Y.Z")
     chosen = parser.parse_args(argv)
     try:
         _run(chosen)

@@ -76,6 +76,7 @@ MODULES = (
         {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"},
     ),
     Module("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
+    Module("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}),
     Module("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
