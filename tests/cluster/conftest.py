@@ -73,12 +73,8 @@ class Quickstart:
     audit: AuditLog
     job: Object
     deployment: Object
-
-    @property
-    def model(self) -> Object:
-        """The packaged model as a ModelDeployment names it by URI."""
-        package = self.job["status"]["package"]
-        return {"uri": package["uri"], "sha256": package["sha256"], "name": package["modelName"]}
+    model: Object
+    """The packaged model, where all may read it, as a ModelDeployment names it by URI."""
 
 
 @pytest.fixture(scope="session")
@@ -97,13 +93,21 @@ def quickstart(cluster: Cluster, prometheus: Prometheus) -> Iterator[Quickstart]
     """
     del prometheus
     with fresh_space(cluster.kubectl, "quickstart") as space:
-        yield _run_quickstart(space, cluster.audit())
+        yield _run_quickstart(cluster, space, cluster.audit())
 
 
-def _run_quickstart(space: Space, audit: AuditLog) -> Quickstart:
+def _run_quickstart(cluster: Cluster, space: Space, audit: AuditLog) -> Quickstart:
     space.kubectl.run("apply", "-f", str(QUICKSTART))
     name = space.kubectl.list("trainingjob")[0]["metadata"]["name"]
     served = space.kubectl.list("modeldeployment")[0]["metadata"]["name"]
     job = space.wait_for_phase(name, "Succeeded", "Failed")
     deployment = space.wait_until_ready(served)
-    return Quickstart(space, audit, job, deployment)
+    return Quickstart(space, audit, job, deployment, _shared(cluster, job["status"]["package"]))
+
+
+def _shared(cluster: Cluster, package: Object) -> Object:
+    """Copy an archive to where all namespaces may read it, as an administrator does."""
+    path = f"slipway/shared/tests/{package['sha256']}/model.mar"
+    with cluster.store() as store:
+        store.copy(package["uri"].removeprefix("s3://"), path)
+    return {"uri": f"s3://{path}", "sha256": package["sha256"], "name": package["modelName"]}

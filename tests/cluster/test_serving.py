@@ -98,7 +98,7 @@ def _pod_ip(space: Space, pod: str) -> str:
 def space(shared: Space, quickstart: Quickstart) -> Space:
     """All deployments of this module, begun together; each test looks at its own."""
     package = {"serializedFile": "model.pt", "handler": "handler.py"}
-    nowhere = {**quickstart.model, "uri": "s3://slipway/models/nowhere.mar"}
+    nowhere = {**quickstart.model, "uri": "s3://slipway/shared/nowhere.mar"}
     scaling = {"minReplicas": 2, "maxReplicas": 3}
     shared.apply(
         source("code", main=WRITE_MODEL, handler=BROKEN_HANDLER),

@@ -101,7 +101,7 @@ def put(cluster: Cluster, queue: int | None = None) -> Object:
     """Store the archive; returns the model as a ModelDeployment names it."""
     content = archive(queue)
     digest = hashlib.sha256(content).hexdigest()
-    path = f"slipway/models/tests/{digest[:16]}/toy.mar"
+    path = f"slipway/shared/tests/{digest[:16]}/toy.mar"
     with cluster.store() as store:
         store.pipe_file(path, content)
     return {"uri": f"s3://{path}", "sha256": digest, "name": "toy"}

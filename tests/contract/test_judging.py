@@ -10,7 +10,7 @@ from tests.harness import Kubectl, TestControlPlane
 
 pytestmark = pytest.mark.contract
 
-MODEL = {"uri": "s3://models/a.mar", "sha256": "a" * 64}
+MODEL = {"uri": "s3://slipway/shared/a.mar", "sha256": "a" * 64}
 GOOD: dict[str, Any] = {"name": "good", "successRate": {}, "successCondition": "result >= 0.99"}
 SMOKE: dict[str, Any] = {
     "request": {"inputs": [[5.1, "a", None, True]]},

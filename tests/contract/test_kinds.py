@@ -208,6 +208,10 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {"uri": "s3://a/b.mar", "sha256": "A" * 64}},
         "write the 64 lower-case hexadecimal digits that sha256sum prints",
     ),
+    "a URI with its password": (
+        {"model": {"uri": "https://me:secret@a/b.mar", "sha256": SHA}},
+        "remove user and password from the URI: name the Secret that opens it in model.cred",
+    ),
     "a URI of another scheme": (
         {"model": {"uri": "ftp://a/b.mar", "sha256": SHA}},
         "write the address of a .mar archive that starts with s3://, http:// or https://",

@@ -86,6 +86,19 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         _input(uri="ftp://a/b"),
         "write a URI that begins with s3://, gs://, az://, hf://, http://, https:// or pvc://CLAIM",
     ),
+    "an input with its password": (
+        _input(uri="https://me:secret@a/b"),
+        "remove user and password from the URI: name the Secret that opens it in",
+    ),
+    "an input with a password that has a slash in it": (
+        _input(uri="https://me:se/cret@a/b"),
+        "remove user and password from the URI",
+    ),
+    "an archive with its user": (
+        {"source": {"archive": {"uri": "s3://me@a/b.tar"}}},
+        "remove user and password from the URI: name the Secret that opens it in "
+        "source.archive.credentialsSecretName",
+    ),
     "an input with a name that no folder of its own has": (
         _input(name="../data"),
         "write a name of at most 40 lower-case letters, digits and '-'",

@@ -38,6 +38,10 @@
   value: {{ include "slipway.store.region" . | quote }}
 - name: SLIPWAY_STORE_SECRET_NAME
   value: {{ .Values.store.namespaceSecretName | quote }}
+{{- with .Values.store.sharedUris }}
+- name: SLIPWAY_STORE_SHARED_URIS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{ include "slipway.store.credentials" (dict "root" . "id" "SLIPWAY_STORE_ACCESS_KEY_ID" "secret" "SLIPWAY_STORE_SECRET_ACCESS_KEY") }}
 {{- with .Values.operator.extraEnv }}
 {{ toYaml . }}

@@ -1,9 +1,20 @@
 """What the operator is told from outside: environment variables prefixed ``SLIPWAY_``."""
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slipway import __version__
+from slipway.uris import ObjectUri, StorePlaces
+
+FOLDERS = ("outputs", "checkpoints", "models")
+"""The folders of the store; each has one for each namespace."""
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Return the parts of a comma-separated text, without blanks."""
+    return tuple(part for raw in text.split(",") if (part := raw.strip()))
 
 
 class StoreSettings(BaseSettings):
@@ -25,8 +36,24 @@ class StoreSettings(BaseSettings):
     """Credentials that are handed to the operator's containers in users' namespaces."""
     secret_access_key: SecretStr = SecretStr("")
     """The secret half of the credentials."""
+    shared_uris: str = ""
+    """Comma-separated folders beside ``shared/`` in the store that every namespace may read."""
     probe_seconds: float = Field(default=10.0, gt=0)
     """How long one answer to "is the store reachable" is believed, in seconds."""
+
+    @property
+    def places(self) -> StorePlaces:
+        """What the credentials open for a namespace's objects."""
+        base = self.uri.rstrip("/")
+        own = tuple(f"{base}/{folder}/{{namespace}}" for folder in FOLDERS)
+        return StorePlaces(own, (f"{base}/shared", *_listed(self.shared_uris)))
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        """Refuse folders that are no plain URIs."""
+        for place in (self.uri, *self.places.shared):
+            ObjectUri.parse(place)
+        return self
 
 
 class Settings(BaseSettings):
@@ -71,4 +98,4 @@ class Settings(BaseSettings):
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces to serve, without blanks; empty means the whole cluster."""
-        return tuple(part for raw in self.watch_namespaces.split(",") if (part := raw.strip()))
+        return _listed(self.watch_namespaces)

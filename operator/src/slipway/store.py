@@ -6,6 +6,7 @@ from slipway.api.training_job import TrainingJob
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Manifest
 from slipway.settings import StoreSettings
+from slipway.uris import refusal
 
 
 def _place(store: StoreSettings, folder: str, job: TrainingJob) -> str:
@@ -33,6 +34,20 @@ def package_uri(store: StoreSettings, job: TrainingJob) -> str:
 def lineage_uri(store: StoreSettings, job: TrainingJob) -> str:
     """Return where the record of an archive's origin goes."""
     return f"{_place(store, 'models', job)}/lineage.json"
+
+
+def forbidden_uri(
+    store: StoreSettings, namespace: str, uri: str, secret_name: str | None, *, writes: bool = False
+) -> str | None:
+    """Return why a URI that a user wrote must not be opened for its namespace; None where it may.
+
+    Only the store's own credentials, which the operator lends, bind it to a place: a Secret that
+    the user names opens what it opens, and other schemes get no credentials.
+    """
+    lent = secret_name in (None, store.secret_name)
+    if not (lent and uri.startswith("s3:")):
+        return None
+    return refusal(uri, namespace, store.places, writes=writes)
 
 
 def store_secret(store: StoreSettings, namespace: str) -> Manifest:

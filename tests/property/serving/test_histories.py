@@ -25,7 +25,7 @@ from tests.unit.serving.world import (
 Act = Callable[[World], object]
 
 MODELS: list[dict[str, Any]] = [
-    {"uri": "s3://models/iris.mar", "sha256": SHA},
+    {"uri": "s3://slipway/shared/iris.mar", "sha256": SHA},
     {"uri": "https://models.example/iris.mar", "sha256": "cd" * 32, "name": "flowers"},
     JOB_MODEL,
 ]

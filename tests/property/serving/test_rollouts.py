@@ -65,7 +65,7 @@ PHASES = ("Running", "Successful", "Failed", "Inconclusive")
 
 
 def model(number: int) -> dict[str, Any]:
-    return {"uri": f"s3://models/{number}.mar", "sha256": SHA, "name": "iris"}
+    return {"uri": f"s3://slipway/shared/{number}.mar", "sha256": SHA, "name": "iris"}
 
 
 class Play(World):

@@ -132,6 +132,11 @@ def test_the_checkpoints_own_secret_takes_the_place_of_the_stores(by: str) -> No
     assert found["PATH"] == "/bin"
 
 
+def test_an_empty_secret_of_the_checkpoints_own_leaves_nothing_of_the_stores() -> None:
+    env = {"AWS_ACCESS_KEY_ID": "a", "PATH": "/bin", "SLIPWAY_CHECKPOINT_OWN_SECRET": "true"}
+    assert credentials.current(credentials.keeper_environment(env)) == {}
+
+
 PROGRAM = """
 import ctypes, os, sys
 from slipway_runtime import credentials

@@ -12,7 +12,8 @@ from tests.unit.serving.world import JOB_MODEL, SHA, World, training_job
 def test_an_archive_at_a_uri_is_served_under_the_deployments_name() -> None:
     world = World()
     world.reconcile()
-    assert world.status["model"] == {"name": "web", "uri": "s3://models/iris.mar", "sha256": SHA}
+    uri = "s3://slipway/shared/iris.mar"
+    assert world.status["model"] == {"name": "web", "uri": uri, "sha256": SHA}
     assert world.condition(reasons.MODEL_READY).reason == reasons.RESOLVED
 
 
@@ -94,7 +95,7 @@ def test_what_serves_is_left_alone_while_another_job_is_waited_for() -> None:
     made = world.reconcile()
     assert world.workload == before
     assert made.patch == ()
-    assert world.status["model"]["uri"] == "s3://models/iris.mar"
+    assert world.status["model"]["uri"] == "s3://slipway/shared/iris.mar"
     assert world.condition(reasons.AVAILABLE).status == "True"
     ready = world.condition(reasons.READY)
     assert (ready.status, ready.reason) == ("False", reasons.WAITING_FOR_TRAINING_JOB)
@@ -157,7 +158,7 @@ def test_a_selected_job_that_is_deleted_takes_nobody_back_to_an_older_model() ->
 
 
 def test_the_stores_secret_is_made_only_where_the_store_is_read() -> None:
-    assert secrets({"uri": "s3://a/b.mar", "sha256": SHA}) == ["slipway-store"]
+    assert secrets({"uri": "s3://slipway/shared/b.mar", "sha256": SHA}) == ["slipway-store"]
     assert secrets({"uri": "https://a/b.mar", "sha256": SHA}) == []
     own = {"uri": "s3://a/b.mar", "sha256": SHA, "credentialsSecretName": "mine"}
     assert secrets(own) == []

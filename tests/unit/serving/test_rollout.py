@@ -62,9 +62,9 @@ def test_a_first_rollout_costs_at_most_fourteen_writes(
 @pytest.mark.parametrize(
     "change",
     [
-        {"model": {"uri": "s3://models/other.mar", "sha256": SHA}},
-        {"model": {"uri": "s3://models/iris.mar", "sha256": "cd" * 32}},
-        {"model": {"uri": "s3://models/iris.mar", "sha256": SHA, "name": "iris"}},
+        {"model": {"uri": "s3://slipway/shared/other.mar", "sha256": SHA}},
+        {"model": {"uri": "s3://slipway/shared/iris.mar", "sha256": "cd" * 32}},
+        {"model": {"uri": "s3://slipway/shared/iris.mar", "sha256": SHA, "name": "iris"}},
         {"server": {"workers": 2}},
         {"server": {"env": [{"name": "A", "value": "b"}]}},
         {"server": {"resources": {"limits": {"memory": "2Gi"}}}},

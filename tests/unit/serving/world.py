@@ -19,7 +19,7 @@ from slipway.settings import Settings
 SETTINGS = Settings(_env_file=None)
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SHA = "ab" * 32
-URI_MODEL = {"uri": "s3://models/iris.mar", "sha256": SHA}
+URI_MODEL = {"uri": "s3://slipway/shared/iris.mar", "sha256": SHA}
 JOB_MODEL = {"trainingJob": {"name": "train"}}
 PACKAGE = {"serializedFile": "model.pt", "handler": "handler.py"}
 

@@ -48,17 +48,17 @@ def training_job(spec: dict[str, Any], status: dict[str, Any] | None = None) -> 
     )
 
 
-def packaged(uri: str = "s3://slipway/models/default/quick/uid-1/quick-1.0.mar") -> dict[str, Any]:
+def packaged() -> dict[str, Any]:
     """Return the packager's termination message."""
     return {
         "reason": "Packaged",
         "package": {
-            "uri": uri,
+            "uri": "s3://elsewhere/not-to-be-believed.mar",
             "sha256": SHA,
             "sizeBytes": 1234,
             "modelName": "quick",
             "modelVersion": "1.0",
-            "lineageUri": "s3://slipway/models/default/quick/uid-1/lineage.json",
+            "lineageUri": "s3://elsewhere/not-to-be-believed.json",
         },
     }
 

@@ -105,7 +105,7 @@ SPECS: dict[str, dict[str, Any]] = {
         entrypoint=None,
         module="net.train",
         inputs=[
-            {"name": "rows", "uri": "s3://slipway/rows.csv", "sha256": "ab" * 32},
+            {"name": "rows", "uri": "s3://slipway/shared/rows.csv", "sha256": "ab" * 32},
             {"name": "images", "uri": "gs://bucket/images/", "credentialsSecretName": "google"},
             {"name": "model", "uri": "hf://team/net@main/"},
             {"name": "shared", "uri": "pvc://data/train/set"},
@@ -115,7 +115,7 @@ SPECS: dict[str, dict[str, Any]] = {
         podTemplate={"spec": {"imagePullSecrets": [{"name": "registry"}]}},
     ),
     "archive": spec(
-        source={"archive": {"uri": "s3://slipway/code.tar.gz", "sha256": "ab" * 32}},
+        source={"archive": {"uri": "s3://slipway/shared/code.tar.gz", "sha256": "ab" * 32}},
         image="registry.example/team/train:7",
         package={"serializedFile": "model.pt", "handler": "handler.py"},
     ),

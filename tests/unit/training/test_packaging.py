@@ -94,11 +94,21 @@ def test_the_archive_is_recorded_and_the_job_has_succeeded() -> None:
     cluster.settle()
     assert cluster.status["phase"] == "Succeeded"
     assert condition(cluster, "Packaged")["status"] == "True"
-    assert cluster.status["package"]["sha256"] == SHA
-    assert cluster.status["package"]["sizeBytes"] == 1234
+    made = cluster.status["package"]
+    assert (made["sha256"], made["sizeBytes"]) == (SHA, 1234)
     assert cluster.status["completionTime"] == "2026-01-01T12:00:30Z"
     reasons = [reason for _, reason, _ in cluster.events]
     assert reasons == ["Created", "Started", "Packaging", "Packaged", "Succeeded"]
+
+
+def test_where_the_archive_lies_is_what_the_packager_was_told_not_what_it_says() -> None:
+    cluster = complete()
+    cluster.start("package")
+    cluster.finish_all("package", packaged())
+    cluster.settle()
+    made, place = cluster.status["package"], "s3://slipway/models/default/quick/uid-1"
+    assert made["uri"] == f"{place}/quick-1.0.mar"
+    assert made["lineageUri"] == f"{place}/lineage.json"
 
 
 def test_the_training_is_not_repeated_when_its_job_is_deleted_while_packaging() -> None:

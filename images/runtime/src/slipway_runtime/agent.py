@@ -50,6 +50,7 @@ SHARED_MODULES = (
     "stopping",
     "plain",
     "run_settings",
+    "shown",
     "termination",
     "torchrun",
     "transformers",

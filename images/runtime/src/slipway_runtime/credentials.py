@@ -19,6 +19,8 @@ CHECKPOINT_FOLDER = "SLIPWAY_CHECKPOINT_CREDENTIALS_DIR"
 """The folder of the Secret that opens the checkpoints' place, where it has one of its own."""
 CHECKPOINT_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"
 """What that Secret's variables begin with in pods of release 0.2.0."""
+CHECKPOINT_SECRET = "SLIPWAY_CHECKPOINT_OWN_SECRET"  # noqa: S105 - a name, not a secret
+"""``true`` where there is such a Secret, whatever is in it."""
 CA_FILE = "ca.crt"
 """The file with the certificate authority of an S3 server, as cert-manager's Secrets name it."""
 MAX_BYTES = 1024 * 1024
@@ -99,7 +101,8 @@ def child_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
 def keeper_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables for the keeper of checkpoints, whose place may have its own Secret.
 
-    Where it has, none of the store's own credentials are left: half of each would open nothing.
+    Where it has, none of the store's own credentials are left, even if the Secret is empty: they
+    open what is the namespace's own, and a place with a Secret of its own need not be.
     """
     if env.get(CHECKPOINT_FOLDER):
         return {**plain_environment(env), FOLDER: env[CHECKPOINT_FOLDER]}
@@ -110,7 +113,9 @@ def keeper_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
         if name.startswith(CHECKPOINT_PREFIX)
         and (plain := name.removeprefix(CHECKPOINT_PREFIX)) in NAMES
     }
-    return {**plain_environment(env), FOLDER: os.devnull, **own} if own else child_environment(env)
+    if own or env.get(CHECKPOINT_SECRET) == "true":
+        return {**plain_environment(env), FOLDER: os.devnull, **own}
+    return child_environment(env)
 
 
 def plain_environment(env: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ import fsspec
 from fsspec.exceptions import FSTimeoutError
 
 from slipway_runtime import claims, clouds, credentials, multipart
+from slipway_runtime.shown import scrubbed, shown
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -323,6 +324,7 @@ def is_local(error: BaseException) -> bool:
 
 def _translate(uri: str, error: Exception) -> StoreError:
     code, status = clouds.answer(error)
+    uri = shown(uri)
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
     if code == "NoSuchUpload":
@@ -347,6 +349,6 @@ def _asks_for_time(status: int) -> bool:
 
 
 def brief(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return what an error says, in one line, its URIs without what opens them."""
+    text = " ".join(scrubbed(str(error)).split()) or type(error).__name__
     return text[:300].rstrip(".") + "."

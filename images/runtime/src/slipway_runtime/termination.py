@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slipway_runtime.shown import scrubbed
+
 MAX_MESSAGE_BYTES = 4096
 """Longest termination message that the kubelet keeps."""
 TAIL_LINES = 20
@@ -28,8 +30,8 @@ class Stopped(BaseException):
 
 
 def say(text: str) -> None:
-    """Write one line of our own to the container's log."""
-    print(f"slipway: {text}", file=sys.stderr, flush=True)
+    """Write one line of our own to the container's log; URIs lose what opens them."""
+    print(f"slipway: {scrubbed(text)}", file=sys.stderr, flush=True)
 
 
 def stop_on_signal() -> None:
@@ -75,9 +77,12 @@ def encode_message(message: Mapping[str, Any]) -> str:
     """Return a termination message as JSON of at most 4096 bytes, without the fields that are None.
 
     Lines are taken off the front of ``logTail`` until it fits; then ``progress`` goes, and at last
-    ``message`` is cut short.
+    ``message`` is cut short. URIs in these two lose what opens them.
     """
     fields = {key: value for key, value in message.items() if value is not None}
+    for key in ("message", "logTail"):
+        if key in fields:
+            fields[key] = scrubbed(str(fields[key]))
     while _excess(fields) and fields.get("logTail"):
         line, _, rest = str(fields["logTail"]).partition("\n")
         fields["logTail"] = rest or line[len(line) // 2 + 1 :]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from slipway.api.base import ApiModel, map_list, rules, text
+from slipway.api.base import ApiModel, map_list, rules, text, uri_text
 from slipway.api.duration import Interval
 
 _NUMBER = "-?[0-9]+([.][0-9]+)?"
@@ -70,9 +70,10 @@ class PrometheusQuery(ApiModel):
     address: (
         Annotated[
             str,
-            text(
+            uri_text(
                 "^https?://[^ ]+$",
                 "write the address of a Prometheus, such as http://prometheus.monitoring.svc:9090",
+                "analyses ask without credentials",
                 longest=512,
             ),
         ]

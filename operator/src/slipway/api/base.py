@@ -51,6 +51,26 @@ def text(pattern: str, message: str, *, longest: int, shortest: int = 1) -> Any:
     )
 
 
+_OPENS_ITSELF = "^(hf://[^/?#]*:|(s3|gs|az|https?)://([^/?#]*@|[^/?#@:[]*:[0-9]*[^/?#0-9]))"
+"""A URI with a user or password before its host; in Hugging Face's ``@`` marks a revision."""
+
+
+def uri_text(pattern: str, message: str, secret: str, *, longest: int) -> Any:
+    """Return a field as of `text` for a URI: one that says what opens it is refused.
+
+    ``secret`` is the field that names it instead.
+    """
+    opens = f"remove user and password from the URI: {secret}"
+    return Field(
+        min_length=1,
+        max_length=longest,
+        json_schema_extra=rules(
+            (f"self.matches('{pattern}')", message),
+            (f"!self.matches('{_OPENS_ITSELF}')", opens),
+        ),
+    )
+
+
 def map_list(*keys: str) -> dict[str, Any]:
     """Return the schema extension of a list that merges by the given keys."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from slipway.api.common import Condition, ConditionStatus
+from slipway.uris import scrubbed
 
 MAX_MESSAGE = 8192
 """Longest message that is written to a condition, in characters."""
@@ -35,7 +36,10 @@ class Conditions:
     def set(
         self, type_: str, status: bool | ConditionStatus, reason: str, message: str = ""
     ) -> None:
-        """Set one condition; its transition time moves only when its status changes."""
+        """Set one condition; its transition time moves only when its status changes.
+
+        URIs in the message lose what opens them.
+        """
         value: ConditionStatus = (
             status if isinstance(status, str) else ("True" if status else "False")
         )
@@ -45,7 +49,7 @@ class Conditions:
             type=type_,
             status=value,
             reason=reason,
-            message=message[:MAX_MESSAGE],
+            message=scrubbed(message)[:MAX_MESSAGE],
             last_transition_time=before.last_transition_time if before and kept else self._now,
             observed_generation=self._generation,
         )

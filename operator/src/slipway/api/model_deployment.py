@@ -14,7 +14,7 @@ from slipway.api.base import (
     OwnName,
     Sha256,
     rules,
-    text,
+    uri_text,
 )
 from slipway.api.common import (
     ConditionList,
@@ -30,9 +30,10 @@ from slipway.api.selector import LabelSelector
 
 ArchiveUri = Annotated[
     str,
-    text(
+    uri_text(
         "^(s3|https?)://[^ ]+[.]mar$",
         "write the address of a .mar archive that starts with s3://, http:// or https://",
+        "name the Secret that opens it in model.credentialsSecretName",
         longest=1024,
     ),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, Sha256, map_list, rules, text
+from slipway.api.base import ApiModel, DnsName, Sha256, map_list, rules, text, uri_text
 
 InputName = Annotated[
     str,
@@ -17,10 +17,11 @@ InputName = Annotated[
 
 InputUri = Annotated[
     str,
-    text(
+    uri_text(
         "^((s3|gs|az|hf|https?)://[^ ]+|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^ ]*)?)$",
         "write a URI that begins with s3://, gs://, az://, hf://, http://, https:// or "
         "pvc://CLAIM/",
+        "name the Secret that opens it in credentialsSecretName",
         longest=1024,
     ),
 ]

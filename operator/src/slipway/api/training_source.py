@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, FilePath, Sha256, rules, text
+from slipway.api.base import ApiModel, DnsName, FilePath, Sha256, rules, text, uri_text
 
 
 class ConfigMapSource(ApiModel):
@@ -38,9 +38,10 @@ GitUrl = Annotated[
 
 FetchedUri = Annotated[
     str,
-    text(
+    uri_text(
         "^(s3|gs|az|hf|https?)://[^ ]+$",
         "write a URI that begins with s3://, gs://, az://, hf://, http:// or https://",
+        "name the Secret that opens it in source.archive.credentialsSecretName",
         longest=1024,
     ),
 ]

@@ -18,6 +18,7 @@ from slipway.kube.errors import KubeError, Unavailable
 from slipway.kube.resources import EVENTS
 from slipway.manifests import MANAGER
 from slipway.plan import Event, Manifest
+from slipway.uris import scrubbed
 
 _LOG = logging.getLogger(__name__)
 _QUIET_SECONDS = 600.0
@@ -28,6 +29,11 @@ _MOST = 4096
 _LONGEST_WAIT, _BATCH = 10.0, 100
 """After so many seconds events are posted even if the operator is busy: so many of them."""
 _NOTE_BYTES = 1024
+
+
+def _note(message: str) -> str:
+    """Return an event's note: its message with nothing secret in it, as long as the API takes."""
+    return scrubbed(message).encode(errors="replace")[:_NOTE_BYTES].decode(errors="ignore")
 
 
 async def _at_once() -> None:
@@ -137,7 +143,7 @@ class EventRecorder:
             "action": "Reconcile",
             "type": event.type,
             "reason": event.reason,
-            "note": event.message.encode(errors="replace")[:_NOTE_BYTES].decode(errors="ignore"),
+            "note": _note(event.message),
             "regarding": {
                 "apiVersion": obj["apiVersion"],
                 "kind": obj["kind"],

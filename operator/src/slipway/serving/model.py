@@ -7,6 +7,8 @@ from slipway.api.model_deployment import ModelStatus
 from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
 from slipway.serving.snapshot import ServingSnapshot
+from slipway.settings import Settings
+from slipway.store import forbidden_uri
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,25 @@ class Resolution:
     message: str
 
 
-def resolve(snapshot: ServingSnapshot) -> Resolution:
+def resolve(snapshot: ServingSnapshot, settings: Settings) -> Resolution:
     """Return which archive new pods are to serve.
 
     What a TrainingJob made before goes on being served when the job is gone, runs anew under
-    another UID or failed in that: the status remembers it.
+    another UID or failed in that: the status remembers it. Whoever named an archive, the operator
+    lends no credentials for what is not the namespace's own.
     """
+    resolution = _named(snapshot)
+    if resolution.model is None:
+        return resolution
+    namespace = snapshot.deployment.metadata.namespace
+    secret = snapshot.deployment.spec.model.credentials_secret_name
+    why = forbidden_uri(settings.store, namespace, resolution.model.uri, secret)
+    return (
+        Resolution(None, reasons.FORBIDDEN_URI, f"The archive's URI: {why}") if why else resolution
+    )
+
+
+def _named(snapshot: ServingSnapshot) -> Resolution:
     deployment, job = snapshot.deployment, snapshot.training_job
     model = deployment.spec.model
     if model.training_job_selector is not None:

@@ -30,7 +30,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     deployment = snapshot.deployment
     if deployment.metadata.deletion_timestamp:
         return Plan()
-    resolution = resolve(snapshot)
+    resolution = resolve(snapshot, settings)
     model = resolution.model
     wanted = revision_of(deployment, model, settings) if model else None
     look = Look(snapshot, wanted, now)

@@ -24,6 +24,9 @@ TRAINING_JOB_FAILED = "TrainingJobFailed"
 """The TrainingJob failed and made no package."""
 TRAINING_JOB_HAS_NO_PACKAGE = "TrainingJobHasNoPackage"
 """The TrainingJob has no ``spec.package``, so it never makes an archive."""
+FORBIDDEN_URI = "ForbiddenUri"
+"""The archive's URI lies in the store, but outside of what is the namespace's own there; the
+message says where it may lie. It is not served."""
 
 DIGEST_MISMATCH = "DigestMismatch"
 """What lies at the archive's URI has another SHA-256 than was asked for; it is not served."""
@@ -114,6 +117,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     TRAINING_JOB_NOT_FOUND,
     TRAINING_JOB_FAILED,
     TRAINING_JOB_HAS_NO_PACKAGE,
+    FORBIDDEN_URI,
     PROXY_FAILED,
     IMAGE_PULL_FAILED,
     CONTAINER_CANNOT_START,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from slipway.telemetry.trace import trace_id
+from slipway.uris import scrubbed
 
 _OBJECT: ContextVar[dict[str, str] | None] = ContextVar("slipway_object", default=None)
 
@@ -25,7 +26,10 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object: time, level, logger, message, object and trace."""
+    """Formats a record as one JSON object: time, level, logger, message, object and trace.
+
+    URIs lose what opens them.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without a line break at its end."""
@@ -34,13 +38,13 @@ class JsonFormatter(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": scrubbed(record.getMessage()),
             **(_OBJECT.get() or {}),
         }
         if trace := trace_id():
             line["traceId"] = trace
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = scrubbed(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -76,6 +76,7 @@ def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
         "SLIPWAY_CHECKPOINT_RESUME": "any" if wanted.resume else "own",
         "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(wanted.store_timeout_seconds),
         **({"SLIPWAY_CLAIMS_DIR": names.CLAIMS_DIR} if wanted.claim else {}),
+        **({"SLIPWAY_CHECKPOINT_OWN_SECRET": "true"} if wanted.credentials_secret_name else {}),
     }
 
 

@@ -10,6 +10,7 @@ from slipway.training import gang, group, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
 from slipway.training.overlay import OverlayError
+from slipway.training.places import forbidden_place
 from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step
@@ -31,6 +32,9 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Ste
         nothing = "Nothing is created while spec.suspend is true."
         created = Finding(reasons.CREATED, False, reasons.SUSPENDED_BY_SPEC, nothing)
         return Step(findings=(created, suspension.in_effect()))
+    forbidden = forbidden_place(job, settings)
+    if forbidden:
+        return _refuse(job, forbidden, now)
     missing = missing_prerequisite(snapshot)
     if missing:
         created = Finding(reasons.CREATED, False, missing.reason, missing.message)

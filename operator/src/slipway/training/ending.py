@@ -53,7 +53,7 @@ def output_of(
         return None
     word = last_word(pod.main) if pod else None
     said = word.mapping("output") if word else {}
-    uri = _told_uri(live) or output_uri(settings.store, job)
+    uri = told(live, names.AGENT, "SLIPWAY_OUTPUT_URI") or output_uri(settings.store, job)
     return OutputStatus(uri=uri, files=_count(said, "files"), size_bytes=_count(said, "sizeBytes"))
 
 
@@ -129,10 +129,11 @@ def _unexplained(live: JobView) -> Failure:
     return Failure(reasons.JOB_FAILED, f"The Job {live.ref.name} failed: {why}")
 
 
-def _told_uri(live: JobView) -> str:
-    variables = _container(live, names.AGENT).get("env") or ()
-    told = (one.get("value") for one in variables if one.get("name") == "SLIPWAY_OUTPUT_URI")
-    return next(told, None) or ""
+def told(live: JobView, container: str, variable: str) -> str:
+    """Return what the operator told a container of a Job's pods; empty where it told nothing."""
+    variables = _container(live, container).get("env") or ()
+    values = (each.get("value") for each in variables if each.get("name") == variable)
+    return next(values, None) or ""
 
 
 def _container(live: JobView, name: str) -> Mapping[str, Any]:

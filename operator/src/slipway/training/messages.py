@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.training.view import ContainerView
+from slipway.uris import scrubbed
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class LastWord:
     @property
     def log_tail(self) -> str:
         """The last lines of the log, as well as they are known."""
-        return (self.string("logTail") or self.text).strip()
+        return scrubbed((self.string("logTail") or self.text).strip())
 
 
 def last_word(container: ContainerView) -> LastWord | None:

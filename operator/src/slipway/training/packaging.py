@@ -11,10 +11,17 @@ from slipway.api.training_status import OutputStatus, PackageStatus
 from slipway.plan import PROBLEM_SECONDS, Delete, Event
 from slipway.settings import Settings
 from slipway.store import store_secret
-from slipway.training import reasons, suspension
+from slipway.training import names, reasons, suspension
 from slipway.training.changes import packaging_changes
 from slipway.training.conditions import created
-from slipway.training.ending import LOOK_AGAIN_SECONDS, ended_at, first_pod, may_come, trained_image
+from slipway.training.ending import (
+    LOOK_AGAIN_SECONDS,
+    ended_at,
+    first_pod,
+    may_come,
+    told,
+    trained_image,
+)
 from slipway.training.failure import Failure, describe, first_failure
 from slipway.training.messages import LastWord, last_word
 from slipway.training.packaging_job import (
@@ -23,6 +30,7 @@ from slipway.training.packaging_job import (
     Trained,
     packaging_job,
 )
+from slipway.training.places import forbidden_place
 from slipway.training.revision import source_revision
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
@@ -60,7 +68,7 @@ def _next(
     if live is None:
         image = trained_image(found.training, job, settings)
         trained = Trained(image, source_revision(job, found.training))
-        return _create(job, wanted, output, trained, settings)
+        return _create(job, wanted, output, trained, settings, now)
     if live.complete:
         return _read(job, live, now)
     if live.failed:
@@ -69,8 +77,16 @@ def _next(
 
 
 def _create(
-    job: TrainingJob, wanted: Package, output: OutputStatus, trained: Trained, settings: Settings
+    job: TrainingJob,
+    wanted: Package,
+    output: OutputStatus,
+    trained: Trained,
+    settings: Settings,
+    now: datetime,
 ) -> Step:
+    forbidden = forbidden_place(job, settings)
+    if forbidden:
+        return _failed(job, forbidden, now)
     if job.spec.suspend:
         return Step(findings=(_packaging("Waits until it is resumed."), suspension.in_effect()))
     secret = store_secret(settings.store, job.metadata.namespace)
@@ -135,7 +151,7 @@ def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
     pod = first_pod(live)
     if pod is None:
         return _wait(live, now) or _repeat(job, live)
-    made = _package_status(last_word(pod.main))
+    made = _package_status(live, last_word(pod.main))
     if made is None:
         unread = Failure(reasons.PACKAGING_FAILED, f"Pod {pod.name} left no record of the archive.")
         return _failed(job, unread, ended_at(live) or now)
@@ -146,9 +162,16 @@ def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
     return replace(succeeded, findings=(stored, *succeeded.findings), package=made)
 
 
-def _package_status(word: LastWord | None) -> PackageStatus | None:
+def _package_status(live: JobView, word: LastWord | None) -> PackageStatus | None:
+    """Return what was made; where it lies is what the packager was told, not what it says."""
+    if word is None:
+        return None
+    places = {
+        "uri": told(live, names.PACKAGER, "SLIPWAY_PACKAGE_URI"),
+        "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
+    }
     try:
-        return PackageStatus.model_validate(word.mapping("package")) if word else None
+        return PackageStatus.model_validate({**word.mapping("package"), **places})
     except ValidationError:
         return None
 

@@ -24,6 +24,7 @@ from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.fetching import escaped
 from slipway.training.source import source_containers, source_mounts, source_volumes
+from slipway.uris import scrubbed, shown
 
 STORE_UNAVAILABLE_CODE = 75
 """The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""
@@ -175,12 +176,12 @@ def _literal(value: dict[str, Any]) -> str:
 
 
 def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
-    """Return what is recorded of the training; no variables, as these may hold secrets."""
+    """Return what is recorded of the training: no variables, and URIs without what opens them."""
     program = {
-        "source": job.spec.source.to_wire() if job.spec.source else None,
+        "source": _source(job),
         "entrypoint": job.spec.entrypoint,
         "module": job.spec.module,
-        "command": job.spec.command,
+        "command": [scrubbed(word) for word in job.spec.command or ()],
         "sourceRevision": trained.revision,
     }
     return {
@@ -188,7 +189,17 @@ def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
         "name": job.metadata.name,
         "uid": job.metadata.uid,
         "image": trained.image,
-        "args": job.spec.args,
+        "args": [scrubbed(argument) for argument in job.spec.args],
         "nodes": job.spec.nodes,
         **{name: value for name, value in program.items() if value},
     }
+
+
+def _source(job: TrainingJob) -> dict[str, Any] | None:
+    if job.spec.source is None:
+        return None
+    found: dict[str, Any] = job.spec.source.to_wire()
+    for kind, field in (("git", "url"), ("archive", "uri")):
+        if kind in found:
+            found[kind] = {**found[kind], field: shown(found[kind][field])}
+    return found

@@ -34,6 +34,9 @@ ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"
 from a pod, where the source is in the image, it is final."""
 INVALID_POD_TEMPLATE = "InvalidPodTemplate"
 """``spec.podTemplate`` would change what the operator needs as it is; the message says where."""
+FORBIDDEN_URI = "ForbiddenUri"
+"""A URI of the spec lies in the store, but outside of what is the namespace's own there; the
+message says where it may lie."""
 STORE_UNAVAILABLE = "StoreUnavailable"
 """The artifact store does not answer; tried again until it does. A training that runs goes on, and
 its output waits for the store."""

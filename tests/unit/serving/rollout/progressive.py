@@ -29,7 +29,7 @@ def serving(rollout: dict[str, Any], replicas: int = 4, **spec: Any) -> World:
 
 def model(name: str) -> dict[str, Any]:
     """Return another archive."""
-    return {"uri": f"s3://models/{name}.mar", "sha256": SHA, "name": "iris"}
+    return {"uri": f"s3://slipway/shared/{name}.mar", "sha256": SHA, "name": "iris"}
 
 
 def rollout_of(world: World) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def test_going_back_to_the_stable_model_ends_the_rollout() -> None:
     world = start()
     before = world.spec["model"]
     stable = rollout_of(world)["stableRevision"]
-    world.change(model={"uri": "s3://models/iris.mar", "sha256": before["sha256"]})
+    world.change(model={"uri": "s3://slipway/shared/iris.mar", "sha256": before["sha256"]})
     world.run()
     assert rollout_of(world)["phase"] == "Complete"
     assert rollout_of(world)["stableRevision"] == stable
@@ -210,7 +210,7 @@ def test_going_back_to_the_stable_model_ends_the_rollout() -> None:
 
 def test_going_back_soon_after_a_promotion_takes_no_steps_and_no_start() -> None:
     world = start()
-    old_model = {"uri": "s3://models/iris.mar", "sha256": world.spec["model"]["sha256"]}
+    old_model = {"uri": "s3://slipway/shared/iris.mar", "sha256": world.spec["model"]["sha256"]}
     old = rollout_of(world)["stableRevision"]
     world.run(seconds=61)
     promote(world, 3)

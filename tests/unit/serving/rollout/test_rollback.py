@@ -70,7 +70,7 @@ def test_a_failed_analysis_takes_all_requests_away_at_once_and_tells_the_figures
     assert "0.05 of 400 requests" in event.message
     entry = rollout_of(world)["history"][0]
     assert (entry["revision"], entry["outcome"]) == (new, "RolledBack")
-    assert entry["uri"] == "s3://models/new.mar"
+    assert entry["uri"] == "s3://slipway/shared/new.mar"
 
 
 def test_a_failed_revision_is_kept_at_zero_replicas_once_no_request_is_on_its_way(

@@ -1,0 +1,43 @@
+"""How messages show URIs: without what opens them.
+
+`slipway.uris` in the operator does the same; tests/uris.json holds both to it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:@\[\]\\]*)(:[0-9]*)?")
+"""A host, or a bucket, with a port."""
+_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{0,15}://\S*")
+_QUERY = re.compile(r"\?[^\s?=]*=\S*")
+_AFTER = ".,;:!?)]}>'\""
+"""What follows a URI in a sentence rather than ends it."""
+
+
+def shown(uri: str) -> str:
+    """Return a URI as messages show it: without user, password, query and fragment.
+
+    A password may hold any of the marks that end an authority: where one begins with what is no
+    host, all up to the last ``@`` is taken for it.
+    """
+    scheme, mark, rest = uri.partition("://")
+    if not mark:
+        return _before_query(uri)
+    if not _HOST.fullmatch(_before_query(rest).partition("/")[0]):
+        rest = rest.rpartition("@")[2] if "@" in rest else ""
+    return f"{scheme}://{_before_query(rest)}"
+
+
+def _before_query(text: str) -> str:
+    return re.split("[?#]", text, maxsplit=1)[0]
+
+
+def scrubbed(text: str) -> str:
+    """Return a text in which every URI is as `shown` shows it, and no query stands by itself."""
+    return _QUERY.sub("", _URL.sub(_shown_in_text, text))
+
+
+def _shown_in_text(match: re.Match[str]) -> str:
+    uri = match.group().rstrip(_AFTER)
+    return shown(uri) + match.group()[len(uri) :]
