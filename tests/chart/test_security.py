@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from slipway.kube.lease import LEASE_NAME
-from slipway.kube.resources import CHILDREN, EVENTS, LEASES, WATCHED, Resource
+from slipway.kube.resources import CHILDREN, EVENTS, LEASES, NAMESPACES, WATCHED, Resource
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import POD_MONITOR, VALUE_SETS
 
@@ -138,6 +138,7 @@ def test_the_operator_may_watch_apply_and_record_what_it_has_to() -> None:
         verbs = set() if resource.kind == "Pod" else {"get", "create", "patch"}
         assert verbs <= _allowed(rules, resource), resource.kind
     assert _allowed(rules, EVENTS) == {"create"}
+    assert _allowed(rules, NAMESPACES) == {"get"}
     own = release.one("Role", "slipway-own-namespace")["rules"]
     assert _allowed(own, LEASES) == {"create", "get", "update"}
     (named,) = (

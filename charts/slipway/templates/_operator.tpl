@@ -28,6 +28,8 @@
 - name: SLIPWAY_PROMETHEUS_URL
   value: {{ . | quote }}
 {{- end }}
+- name: SLIPWAY_POD_SECURITY
+  value: {{ .Values.pods.podSecurity }}
 - name: SLIPWAY_SCRAPE_ANNOTATIONS
   value: {{ include "slipway.scrapeAnnotations" . | quote }}
 - name: SLIPWAY_STORE_URI
@@ -36,6 +38,8 @@
   value: {{ include "slipway.store.endpoint" . | quote }}
 - name: SLIPWAY_STORE_REGION
   value: {{ include "slipway.store.region" . | quote }}
+- name: SLIPWAY_RESERVED_SECRETS
+  value: {{ include "slipway.store.secretName" . | quote }}
 - name: SLIPWAY_STORE_SECRET_NAME
   value: {{ .Values.store.namespaceSecretName | quote }}
 {{- with .Values.store.sharedUris }}

@@ -42,6 +42,11 @@
 - apiGroups: [scheduling.k8s.io]
   resources: [workloads]
   verbs: [get, create, patch]
+# The level of Pod Security that a namespace's administrator has set for it: read by name where an
+# object has a podTemplate.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

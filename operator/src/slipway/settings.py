@@ -1,6 +1,6 @@
 """What the operator is told from outside: environment variables prefixed ``SLIPWAY_``."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     pod is deleted without the word of its kubelet, in seconds."""
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds."""
+    pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
+    """The Pod Security Standard that training and serving pods keep to with their users'
+    podTemplate, unless their namespace's own label allows more."""
+    reserved_secrets: str = ""
+    """Comma-separated names of Secrets in the operator's own namespace that no user's pod reads."""
     scrape_annotations: bool = False
     """Whether training and serving pods carry prometheus.io/scrape, port and path annotations."""
     store: StoreSettings = Field(default_factory=StoreSettings)
@@ -99,3 +104,8 @@ class Settings(BaseSettings):
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces to serve, without blanks; empty means the whole cluster."""
         return _listed(self.watch_namespaces)
+
+    def own_secrets(self, namespace: str) -> frozenset[str]:
+        """Return the names of a namespace's Secrets that only the operator's containers read."""
+        more = _listed(self.reserved_secrets) if namespace == self.namespace else ()
+        return frozenset({self.store.secret_name, *more})

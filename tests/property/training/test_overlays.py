@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.training.overlay import KEYS, OverlayError, merge_pod
+from slipway.api.own_pieces import TRAINING_POD
+from slipway.pods.overlay import KEYS, OverlayError, merge_pod
 
 NAMES = st.sampled_from(["trainer", "agent", "proxy", "source", "input-a", "tmp", "data", ""])
 SCALARS = st.one_of(
@@ -72,14 +73,15 @@ def holds(whole: Any, part: Any, name: str = "") -> bool:
 
 def without_choices(pod: dict[str, Any]) -> dict[str, Any]:
     """Return a pod without what a user may choose."""
-    security = {key: value for key, value in pod["securityContext"].items() if key != "runAsUser"}
+    choices = ("runAsUser", "runAsNonRoot")
+    security = {key: value for key, value in pod["securityContext"].items() if key not in choices}
     return {**pod, "securityContext": security}
 
 
 @given(OVERLAYS)
 def test_an_overlay_takes_nothing_away_or_is_refused(overlay: dict[str, Any]) -> None:
     try:
-        merged = merge_pod(base(), overlay)
+        merged = merge_pod(base(), overlay, TRAINING_POD)
     except OverlayError:
         return
     assert holds(merged, without_choices(base()))
@@ -91,5 +93,5 @@ def test_an_overlay_takes_nothing_away_or_is_refused(overlay: dict[str, Any]) ->
 def test_the_pod_that_an_overlay_is_laid_over_stays_as_it_was(overlay: dict[str, Any]) -> None:
     pod = base()
     with contextlib.suppress(OverlayError):
-        merge_pod(pod, overlay)
+        merge_pod(pod, overlay, TRAINING_POD)
     assert pod == base()

@@ -73,6 +73,10 @@ async def no_traffic(_deployment: object, _children: object) -> None:
     """Nothing is judged here."""
 
 
+async def unlabelled(_namespace: str) -> None:
+    """No namespace has a label."""
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
 
@@ -84,7 +88,9 @@ def start(api: FakeClient) -> Reconciler:
         if obj["kind"] not in ("Secret", "ConfigMap"):
             cache.feed(obj)
     keys = ConfigMapKeys(cast(Any, api))
-    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0, served, no_traffic)
+    observer = Observer(
+        cache, keys, reachable, ProgressReader(10.0), 10.0, served, no_traffic, unlabelled
+    )
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
         cache,

@@ -26,6 +26,10 @@ async def no_traffic(_deployment: object, _children: object) -> None:
     """Nothing is judged here."""
 
 
+async def unlabelled(_namespace: str) -> None:
+    """No namespace has a label."""
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
 
@@ -54,7 +58,8 @@ async def snapshot(
     """Observe a job that has one pod in a phase."""
     job, cache = in_phase(phase, **status)
     reader = reader or ProgressReader(10.0)
-    observer = Observer(cache, ConfigMapKeys(client), reachable, reader, 10.0, served, no_traffic)
+    keys = ConfigMapKeys(client)
+    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic, unlabelled)
     found = await observer.training(TrainingJob.model_validate(job), job)
     assert isinstance(found.snapshot, TrainingSnapshot)
     return found.snapshot
@@ -119,7 +124,7 @@ async def selected(cache: Cache, **labels: str) -> list[str]:
     """Return the names of the jobs that a deployment's snapshot has."""
     reader = ProgressReader(10.0)
     keys = ConfigMapKeys(FakeClient())
-    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic)
+    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic, unlabelled)
     deployment = selecting(**labels)
     raw = {"kind": "ModelDeployment", "metadata": {"name": "m", "namespace": "default", "uid": "m"}}
     found = await observer.serving(deployment, raw)

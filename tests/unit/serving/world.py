@@ -63,6 +63,7 @@ class World:
         self.selected_jobs: tuple[TrainingJob, ...] = ()
         self.annotations: dict[str, str] = {}
         self.traffic: Traffic | None = None
+        self.pod_security: str | None = None
 
     def change(self, **spec: Any) -> None:
         """Change the spec, as a user does."""
@@ -87,6 +88,7 @@ class World:
             training_job=TrainingJob.model_validate(self.job) if self.job else None,
             selected_jobs=self.selected_jobs,
             traffic=self.traffic,
+            pod_security=self.pod_security,
         )
 
     def plan(self) -> Plan:

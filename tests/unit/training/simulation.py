@@ -92,6 +92,7 @@ class Cluster:
     lingering: bool = False
     gone: list[Manifest] = field(default_factory=list)
     gang_served: bool = True
+    pod_security: str | None = None
 
     # what the operator does
 
@@ -106,6 +107,7 @@ class Cluster:
             source_gone=self.source_gone,
             store=self.store,
             gang_served=self.gang_served,
+            pod_security=self.pod_security,
             progress=self.progress,
             progress_age=self.progress_age,
         )

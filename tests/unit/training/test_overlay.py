@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from slipway.api.own_pieces import TRAINING_POD
+from slipway.pods.overlay import OverlayError, merge_pod
 from slipway.training import reasons
-from slipway.training.overlay import OverlayError, merge_pod
 from tests.unit.training.simulation import Cluster, spec
 
 
@@ -35,7 +36,7 @@ def test_volumes_and_mounts_are_added_to_those_that_are_there() -> None:
         "volumes": [data],
         "containers": [{"name": "trainer", "volumeMounts": [mounted]}],
     }
-    merged = merge_pod(base(), overlay)
+    merged = merge_pod(base(), overlay, TRAINING_POD)
     assert merged["volumes"] == [*base()["volumes"], data]
     (trainer,) = merged["containers"]
     assert trainer["volumeMounts"] == [*base()["containers"][0]["volumeMounts"], mounted]
@@ -44,13 +45,13 @@ def test_volumes_and_mounts_are_added_to_those_that_are_there() -> None:
 
 def test_lists_without_names_are_extended() -> None:
     more = {"key": "spot", "operator": "Exists"}
-    merged = merge_pod(base(), {"tolerations": [more]})
+    merged = merge_pod(base(), {"tolerations": [more]}, TRAINING_POD)
     assert merged["tolerations"] == [*base()["tolerations"], more]
 
 
 def test_an_added_container_has_no_privileges_unless_it_asks_for_them() -> None:
     sidecar = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
-    merged = merge_pod(base(), {"initContainers": [sidecar]})
+    merged = merge_pod(base(), {"initContainers": [sidecar]}, TRAINING_POD)
     assert [one["name"] for one in merged["initContainers"]] == ["agent", "proxy"]
     added = merged["initContainers"][1]["securityContext"]
     assert added == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -63,7 +64,7 @@ def test_defaults_that_are_the_users_business_can_be_changed() -> None:
         "securityContext": {"runAsUser": 5},
         "serviceAccountName": "trainer",
     }
-    merged = merge_pod(base(), overlay)
+    merged = merge_pod(base(), overlay, TRAINING_POD)
     assert merged["automountServiceAccountToken"] is True
     assert merged["securityContext"] == {"runAsNonRoot": True, "runAsUser": 5}
     assert merged["serviceAccountName"] == "trainer"
@@ -75,7 +76,7 @@ def _mount(name: str, path: str) -> dict[str, Any]:
 
 def test_a_sidecar_may_mount_what_the_script_writes() -> None:
     mounted = {"name": "board", "volumeMounts": [_mount("output", "/slipway/output")]}
-    merged = merge_pod(base(), {"containers": [mounted]})
+    merged = merge_pod(base(), {"containers": [mounted]}, TRAINING_POD)
     assert merged["containers"][1]["volumeMounts"] == mounted["volumeMounts"]
 
 
@@ -84,8 +85,8 @@ def test_a_sidecar_may_mount_what_the_script_writes() -> None:
     [
         ({"restartPolicy": "OnFailure"}, "podTemplate.spec.restartPolicy cannot be 'OnFailure'"),
         (
-            {"securityContext": {"runAsNonRoot": False}},
-            "podTemplate.spec.securityContext.runAsNonRoot cannot be False",
+            {"enableServiceLinks": False, "securityContext": {"fsGroup": {}, "$patch": "delete"}},
+            r"podTemplate.spec.securityContext.\$patch is a directive",
         ),
         (
             {"containers": [{"name": "trainer", "command": ["sh"]}]},
@@ -119,17 +120,17 @@ def test_a_sidecar_may_mount_what_the_script_writes() -> None:
 )
 def test_an_overlay_is_refused_that(overlay: dict[str, Any], message: str) -> None:
     with pytest.raises(OverlayError, match=message):
-        merge_pod(base(), overlay)
+        merge_pod(base(), overlay, TRAINING_POD)
 
 
 def test_a_job_with_a_broken_overlay_fails_with_its_message_and_gets_no_children() -> None:
-    overlay = {"spec": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}}
-    cluster = Cluster(spec(podTemplate=overlay))
+    overlay = {"spec": {"dnsPolicy": "None", "subdomain": "mine"}}
+    cluster = Cluster(spec(podTemplate=overlay, nodes=2))
     cluster.settle()
     assert cluster.status["phase"] == "Failed"
     failed = next(one for one in cluster.status["conditions"] if one["type"] == reasons.FAILED)
     assert failed["reason"] == reasons.INVALID_POD_TEMPLATE
-    assert "securityContext.seccompProfile.type cannot be 'Unconfined'" in failed["message"]
+    assert "podTemplate.spec.subdomain cannot be 'mine'" in failed["message"]
     assert not [ref for ref in cluster.objects if ref.kind == "Job"]
 
 

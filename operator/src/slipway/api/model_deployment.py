@@ -24,6 +24,7 @@ from slipway.api.common import (
     ResourceRequirements,
     none_named,
 )
+from slipway.api.pod_template import ServerPodTemplate
 from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus, Time
 from slipway.api.selector import LabelSelector
@@ -204,6 +205,10 @@ class ModelDeploymentSpec(
     """How a new revision takes over."""
     expose: Expose = Field(default_factory=Expose)
     """How the model is reached."""
+    pod_template: ServerPodTemplate | None = Field(
+        default=None,
+        description="What else the serving pods should have: merged into them strategically.",
+    )
     pod_disruption_budget: DisruptionBudget = Field(default_factory=DisruptionBudget)
     """What voluntary disruptions may take away."""
 

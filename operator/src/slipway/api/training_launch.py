@@ -6,7 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, Image, Quantity, rules, text
 from slipway.api.common import EnvList, ResourceRequirements, none_named
-from slipway.api.training_pod_template import PodTemplate
+from slipway.api.pod_template import PodTemplate
 from slipway.api.training_source import (
     ArchiveSource,
     ConfigMapSource,

@@ -16,6 +16,7 @@ import kopf
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
+from slipway.controller.namespaces import PodSecurity
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.queue import WorkQueue
 from slipway.controller.readers.analyses import AnalysisReader
@@ -182,6 +183,7 @@ class Operator:
             interval,
             Discovery(client).serves,
             self._analyses.read,
+            PodSecurity(client).enforced,
         )
         reconciler = Reconciler(
             self._make_kinds(observer),

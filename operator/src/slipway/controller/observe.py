@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from slipway.api.common import OwnerLike
 from slipway.api.model_deployment import ModelDeployment
+from slipway.api.pod_template import PodTemplate
 from slipway.api.training_job import TrainingJob
 from slipway.api.training_status import Progress
 from slipway.controller.parse import parse_or_none
@@ -76,10 +78,12 @@ class Observer:
         interval: float,
         serves: Callable[[str, str], Awaitable[bool]],
         traffic: Callable[[ModelDeployment, Children], Awaitable[Traffic | None]],
+        pod_security: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._cache = cache
         self._serves = serves
         self._traffic = traffic
+        self._pod_security = pod_security
         self._config_maps = config_maps
         self._store = store
         self._progress = progress
@@ -102,6 +106,7 @@ class Observer:
             source_gone=asked and keys is None,
             store=await self._store(),
             gang_served=await self._gang_is_served(job, children),
+            pod_security=await self._enforced(job, job.spec.pod_template),
             progress=newest.value,
             progress_age=newest.age,
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
@@ -115,6 +120,10 @@ class Observer:
             return True
         return await self._serves(kind.api_version, kind.kind)
 
+    async def _enforced(self, owner: OwnerLike, overlay: PodTemplate | None) -> str | None:
+        """Return the Pod Security level of an object's namespace, where it may matter."""
+        return None if overlay is None else await self._pod_security(owner.metadata.namespace)
+
     async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
         """Return the snapshot of a ModelDeployment."""
         children = self._cache.children(raw)
@@ -126,6 +135,7 @@ class Observer:
             selected_jobs=self._selected_jobs(deployment),
             store=await self._store(),
             traffic=traffic,
+            pod_security=await self._enforced(deployment, deployment.spec.pod_template),
         )
         return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 

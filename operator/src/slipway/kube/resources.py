@@ -39,6 +39,8 @@ LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 SECRETS = Resource("v1", "Secret", "secrets")
+NAMESPACES = Resource("v1", "Namespace", "namespaces")
+"""Read one by one, for what its administrator says of the pods in it."""
 
 OWN = (TRAINING_JOBS, MODEL_DEPLOYMENTS)
 """The kinds that users write."""
@@ -65,7 +67,9 @@ WATCHED = OWN + CHILDREN
 CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER}"
 """Label selector of the watches on children: only what the operator made."""
 
-_BY_KIND = {(r.api_version, r.kind): r for r in (*WATCHED, *GANGS, SECRETS, LEASES, EVENTS)}
+_BY_KIND = {
+    (r.api_version, r.kind): r for r in (*WATCHED, *GANGS, SECRETS, NAMESPACES, LEASES, EVENTS)
+}
 
 
 def resource_of(ref: ObjectRef) -> Resource:

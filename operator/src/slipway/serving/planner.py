@@ -10,13 +10,15 @@ from datetime import datetime
 
 from slipway.api import Conditions
 from slipway.plan import PROBLEM_SECONDS, Plan
+from slipway.pods.overlay import OverlayError
+from slipway.pods.permitted import refusal
 from slipway.serving.events import events, shifts
 from slipway.serving.look import Look
 from slipway.serving.model import Resolution, resolve
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
-from slipway.serving.reasons import PODS_REFUSED
-from slipway.serving.revision import revision_of
+from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED
+from slipway.serving.revision import Revision, revision_of
 from slipway.serving.rollout.machine import advance
 from slipway.serving.rollout.wake import wake
 from slipway.serving.snapshot import ServingSnapshot
@@ -31,13 +33,13 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     if deployment.metadata.deletion_timestamp:
         return Plan()
     resolution = resolve(snapshot, settings)
-    model = resolution.model
-    wanted = revision_of(deployment, model, settings) if model else None
-    look = Look(snapshot, wanted, now)
+    wanted = _wanted(snapshot, resolution, settings)
+    refused = wanted if isinstance(wanted, Problem) else None
+    look = Look(snapshot, wanted if isinstance(wanted, Revision) else None, now)
     before = look.state()
     seen = look.seen(before)
     work = Work(look, advance(before, seen), seen, settings)
-    found = _findings(work, resolution)
+    found = _findings(work, resolution, refused)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
     due = (PROBLEM_SECONDS if found.problem else None, wake(work.state, seen))
@@ -54,7 +56,22 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     )
 
 
-def _findings(work: Work, resolution: Resolution) -> Findings:
+def _wanted(
+    snapshot: ServingSnapshot, resolution: Resolution, settings: Settings
+) -> Revision | Problem | None:
+    """Return the revision that the spec asks for, or why its pods are not made."""
+    deployment = snapshot.deployment
+    if resolution.model is None:
+        return None
+    try:
+        revision = revision_of(deployment, resolution.model, settings)
+    except OverlayError as error:
+        return Problem(INVALID_POD_TEMPLATE, str(error))
+    found = refusal(deployment, revision.template, snapshot.pod_security, settings)
+    return Problem(found.reason, found.message) if found else revision
+
+
+def _findings(work: Work, resolution: Resolution, refused: Problem | None) -> Findings:
     """Return all that the status follows from."""
     look, state = work.look, work.state
     stable = state.candidate is None and work.serving == state.stable_revision
@@ -69,7 +86,8 @@ def _findings(work: Work, resolution: Resolution) -> Findings:
         serving=serving,
         beside=beside,
         active=work.active,
-        problem=_problem(look, work.beside, serving),
+        problem=refused or _problem(look, work.beside, serving),
+        refused=refused is not None,
         requests=work.seen.requests,
     )
 

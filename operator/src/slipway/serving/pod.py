@@ -4,7 +4,9 @@ from typing import Any
 
 from slipway.api import ModelDeployment
 from slipway.api.model_deployment import ModelStatus
+from slipway.api.own_pieces import SERVING_POD
 from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_annotations
+from slipway.pods.overlay import overlaid
 from slipway.serving import containers, names
 from slipway.settings import Settings
 
@@ -21,7 +23,8 @@ def pod_template(
 ) -> dict[str, Any]:
     """Return the template of the pods that serve ``model``; nothing in it depends on replicas.
 
-    ``track`` is empty as long as the pods belong to no slot.
+    ``track`` is empty as long as the pods belong to no slot. Raises OverlayError for a
+    spec.podTemplate that breaks the pod.
     """
     spec = {
         **pod_security(),
@@ -41,17 +44,31 @@ def pod_template(
             **scrape_annotations(settings, names.OPS_PORT),
         },
     }
-    return {"metadata": metadata, "spec": spec}
+    return overlaid({"metadata": metadata, "spec": spec}, deployment.spec.pod_template, SERVING_POD)
 
 
 def named(template: dict[str, Any], deployment: ModelDeployment, revision: str) -> dict[str, Any]:
     """Return a template that was made for no revision as that of a revision."""
     meta, spec = template["metadata"], template["spec"]
     labels = {**meta["labels"], REVISION: revision}
+    config_maps = _config_maps(deployment, revision)
     return {
         **template,
         "metadata": {**meta, "labels": labels},
-        "spec": {**spec, "volumes": _volumes(deployment, revision)},
+        "spec": {**spec, "volumes": [_renamed(one, config_maps) for one in spec["volumes"]]},
+    }
+
+
+def _renamed(volume: dict[str, Any], config_maps: dict[str, str]) -> dict[str, Any]:
+    name = config_maps.get(volume["name"])
+    return {**volume, "configMap": {"name": name}} if name else volume
+
+
+def _config_maps(deployment: ModelDeployment, revision: str) -> dict[str, str]:
+    """Return the names of a revision's ConfigMaps, by those of their volumes."""
+    return {
+        "config": names.config_map(deployment, revision),
+        "routes": names.routes_config_map(deployment, revision),
     }
 
 
@@ -73,10 +90,8 @@ def _spread(deployment: ModelDeployment, key: str, track: str) -> dict[str, Any]
 
 
 def _volumes(deployment: ModelDeployment, revision: str) -> list[dict[str, Any]]:
-    config = names.config_map(deployment, revision)
-    routes = names.routes_config_map(deployment, revision)
+    files = _config_maps(deployment, revision)
     return [
-        {"name": "config", "configMap": {"name": config}},
-        {"name": "routes", "configMap": {"name": routes}},
+        *({"name": name, "configMap": {"name": files[name]}} for name in files),
         *(empty_dir(name) for name in ("models", "logs", "tmp", "fetch-tmp")),
     ]

@@ -59,6 +59,16 @@ CONTAINER_CANNOT_START = "ContainerCannotStart"
 """A container cannot be started for another reason; the kubelet tries again."""
 UNSCHEDULABLE = "Unschedulable"
 """No node can take a pod; the scheduler tries again."""
+INVALID_POD_TEMPLATE = "InvalidPodTemplate"
+"""``spec.podTemplate`` would change what the operator needs as it is; the message says where. What
+serves goes on serving."""
+POD_TEMPLATE_FORBIDDEN = "PodTemplateForbidden"
+"""``spec.podTemplate`` asks for more than the Pod Security Standard that the administrator lets it,
+or for a service account's token without naming the account; the message says where. What serves
+goes on serving."""
+SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - a reason, not a secret
+"""The spec names a Secret that has the operator's own credentials; the message says where. What
+serves goes on serving."""
 PODS_REFUSED = "PodsRefused"
 """The API server refuses the pods, by a quota or an admission policy."""
 
@@ -122,6 +132,9 @@ WARNINGS = ABOUT_THE_MODEL | {
     IMAGE_PULL_FAILED,
     CONTAINER_CANNOT_START,
     UNSCHEDULABLE,
+    INVALID_POD_TEMPLATE,
+    POD_TEMPLATE_FORBIDDEN,
+    SECRET_FORBIDDEN,
     PODS_REFUSED,
     PROGRESS_DEADLINE_EXCEEDED,
     ANALYSIS_FAILED,

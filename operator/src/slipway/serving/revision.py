@@ -35,7 +35,10 @@ class Revision:
 
 
 def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Revision:
-    """Return the revision that the spec asks for; equal pods have equal names."""
+    """Return the revision that the spec asks for; equal pods have equal names.
+
+    Raises OverlayError for a spec.podTemplate that breaks the pod.
+    """
     files = fixed_files(deployment, model)
     nameless = pod_template(deployment, model, settings, "", "")
     name = hash_of({"template": nameless, "files": files})
@@ -63,7 +66,7 @@ def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
 
 
 def _spread_in(constraint: dict[str, Any], track: str) -> dict[str, Any]:
-    labels = constraint["labelSelector"]["matchLabels"]
+    labels = (constraint.get("labelSelector") or {}).get("matchLabels") or {}
     if names.TRACK not in labels:
         return constraint
     return {**constraint, "labelSelector": {"matchLabels": {**labels, names.TRACK: track}}}

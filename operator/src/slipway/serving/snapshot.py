@@ -17,6 +17,8 @@ class ServingSnapshot:
     names; None where it names none or there is none. ``selected_jobs`` are those with a package
     that ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two
     revisions of a rollout answered, while an analysis goes on and they were asked.
+    ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
+    read where there is a podTemplate.
     """
 
     deployment: ModelDeployment
@@ -25,3 +27,4 @@ class ServingSnapshot:
     selected_jobs: tuple[TrainingJob, ...] = ()
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None
+    pod_security: str | None = None

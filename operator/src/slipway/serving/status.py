@@ -19,6 +19,7 @@ class Findings:
     """All that the status follows from.
 
     ``serving`` tells of the slot that serves, ``beside`` of the other one, if there is such.
+    ``refused``: the ``problem`` is one of the spec, whose pods are not made; what serves stays.
     """
 
     deployment: ModelDeployment
@@ -29,6 +30,7 @@ class Findings:
     active: Slot
     problem: Problem | None
     requests: Requests
+    refused: bool = False
 
     @property
     def revision(self) -> str | None:
@@ -68,6 +70,8 @@ def _progressing(found: Findings) -> _Value:
     candidate = state.candidate
     if found.resolution.model is None:
         return _Value(False, reasons.WAITING_FOR_MODEL, "There is no archive to roll out yet.")
+    if found.refused and problem:
+        return _Value(False, problem.reason, problem.message)
     if state.failed is not None:
         return _Value(False, state.failed.reason, state.failed.message)
     if state.phase == "Paused" and candidate is not None:

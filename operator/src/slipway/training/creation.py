@@ -4,12 +4,13 @@ from datetime import datetime
 
 from slipway.api import TrainingJob, is_true, timestamp
 from slipway.plan import Event, Manifest
+from slipway.pods.overlay import OverlayError
+from slipway.pods.permitted import refusal
 from slipway.settings import Settings
 from slipway.store import store_secret
 from slipway.training import gang, group, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
-from slipway.training.overlay import OverlayError
 from slipway.training.places import forbidden_place
 from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
@@ -44,9 +45,14 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Ste
     if wait > 0:
         return Step(requeue_after=wait)
     try:
-        return Step(apply=_children(job, settings), events=_recreated(job))
+        made = training_job(job, settings)
     except OverlayError as error:
         return _refuse(job, Failure(reasons.INVALID_POD_TEMPLATE, str(error)), now)
+    template = made["spec"]["template"]
+    refused = refusal(job, template, snapshot.pod_security, settings)
+    if refused:
+        return _refuse(job, Failure(refused.reason, refused.message), now)
+    return Step(apply=(*_prerequisites(job, settings), made), events=_recreated(job))
 
 
 def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Step:
@@ -87,10 +93,6 @@ def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
     why = snapshot.store.message or "it does not answer"
     message = f"The artifact store is unavailable, so the output could not be kept: {why}"
     return Failure(reasons.STORE_UNAVAILABLE, message)
-
-
-def _children(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
-    return (*_prerequisites(job, settings), training_job(job, settings))
 
 
 def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.api.own_pieces import TRAINING_POD
 from slipway.manifests import (
     container_security,
     empty_dir,
@@ -11,26 +12,19 @@ from slipway.manifests import (
     pod_security,
     scrape_annotations,
 )
+from slipway.pods.overlay import overlaid
 from slipway.settings import Settings
 from slipway.training import checkpoints, names, scheduling
 from slipway.training.agent import agent, own_image
 from slipway.training.environment import trainer_env
 from slipway.training.inputs import input_containers, input_mounts, input_volumes
-from slipway.training.overlay import merge_metadata, merge_pod
 from slipway.training.source import source_containers, source_mounts, source_volumes
 
 
 def template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the pod template, the user's overlay merged in; raises OverlayError for a bad one."""
-    metadata, spec = _metadata(job, settings), _pod(job, settings)
-    overlay = job.spec.pod_template
-    if overlay is None:
-        return {"metadata": metadata, "spec": spec}
-    more = overlay.metadata.to_wire() if overlay.metadata else {}
-    return {
-        "metadata": merge_metadata(metadata, more),
-        "spec": merge_pod(spec, overlay.spec),
-    }
+    made = {"metadata": _metadata(job, settings), "spec": _pod(job, settings)}
+    return overlaid(made, job.spec.pod_template, TRAINING_POD)
 
 
 def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:

@@ -37,6 +37,11 @@ INVALID_POD_TEMPLATE = "InvalidPodTemplate"
 FORBIDDEN_URI = "ForbiddenUri"
 """A URI of the spec lies in the store, but outside of what is the namespace's own there; the
 message says where it may lie."""
+POD_TEMPLATE_FORBIDDEN = "PodTemplateForbidden"
+"""``spec.podTemplate`` asks for more than the Pod Security Standard that the administrator lets it,
+or for a service account's token without naming the account; the message says where."""
+SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - a reason, not a secret
+"""The spec names a Secret that has the operator's own credentials; the message says where."""
 STORE_UNAVAILABLE = "StoreUnavailable"
 """The artifact store does not answer; tried again until it does. A training that runs goes on, and
 its output waits for the store."""

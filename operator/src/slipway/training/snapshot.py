@@ -30,7 +30,8 @@ class TrainingSnapshot:
     ``gang_served``: the cluster has the kind that ``spec.gang`` needs. ``progress`` is what index
     0's pod last reported, and ``progress_age`` how many seconds ago the question was asked that it
     answered last: infinite before the first answer, 0 where there is no such pod to ask.
-    ``silence`` is there while that pod cannot be asked.
+    ``silence`` is there while that pod cannot be asked. ``pod_security`` is the Pod Security level
+    that the namespace's label enforces, if any; it is read where there is a podTemplate.
     """
 
     job: TrainingJob
@@ -39,6 +40,7 @@ class TrainingSnapshot:
     source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
     gang_served: bool = True
+    pod_security: str | None = None
     progress: Progress | None = None
     progress_age: float = 0.0
     silence: Silence | None = None
