@@ -117,7 +117,12 @@ def test_the_operator_understands_each_variable_that_it_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prometheus = "http://prometheus.monitoring.svc:9090"
-    operator_values = {"workers": 7, "prometheusUrl": prometheus}
+    listed = ["https://mimir.example.com/prometheus", "http://thanos.monitoring.svc:9090"]
+    operator_values = {
+        "workers": 7,
+        "prometheusUrl": prometheus,
+        "analysis": {"allowedPrometheusAddresses": listed},
+    }
     release = render({"watchNamespaces": ["default"], "operator": operator_values})
     (operator,) = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"]
     given = {name: found for name, found in env(operator).items() if isinstance(found, str)}
@@ -130,5 +135,6 @@ def test_the_operator_understands_each_variable_that_it_is_given(
     settings = Settings()
     assert settings.workers == 7
     assert settings.prometheus_url == prometheus
+    assert settings.allowed_prometheus == (prometheus, *listed)
     assert settings.namespaces == ("default",)
     assert settings.store.endpoint == "http://slipway-store.slipway-system.svc:7480"

@@ -30,6 +30,10 @@
 {{- end }}
 - name: SLIPWAY_POD_SECURITY
   value: {{ .Values.pods.podSecurity }}
+{{- with .Values.operator.analysis.allowedPrometheusAddresses }}
+- name: SLIPWAY_ALLOWED_PROMETHEUS_ADDRESSES
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: SLIPWAY_SCRAPE_ANNOTATIONS
   value: {{ include "slipway.scrapeAnnotations" . | quote }}
 - name: SLIPWAY_STORE_URI

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     writes for progress alone, in seconds."""
     prometheus_url: str = Field(default="", pattern="^(https?://[^ ]+)?$")
     """Prometheus that analyses ask where their queries name none; empty for none."""
+    allowed_prometheus_addresses: str = Field(default="", max_length=65536)
+    """Comma-separated addresses that users' queries may name in ``prometheus.address``, besides
+    ``SLIPWAY_PROMETHEUS_URL`` and the Services of their own namespace."""
     lost_pod_seconds: float = Field(default=60.0, ge=1)
     """So long after the end of its grace period a training pod's node is taken for lost, and the
     pod is deleted without the word of its kubelet, in seconds."""
@@ -104,6 +107,11 @@ class Settings(BaseSettings):
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces to serve, without blanks; empty means the whole cluster."""
         return _listed(self.watch_namespaces)
+
+    @property
+    def allowed_prometheus(self) -> tuple[str, ...]:
+        """The addresses that users' queries may name, the operator's own Prometheus first."""
+        return _listed(f"{self.prometheus_url},{self.allowed_prometheus_addresses}")
 
     def own_secrets(self, namespace: str) -> frozenset[str]:
         """Return the names of a namespace's Secrets that only the operator's containers read."""

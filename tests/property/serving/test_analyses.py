@@ -1,15 +1,17 @@
 """Analyses over generated traffic, with pods that come, go, restart and fall silent."""
 
+import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.api.analysis import Analysis, AnalysisState
 from slipway.controller.readers.rollout_traffic import add_sample, prune
 from slipway.serving.analysis import evaluate, needs_traffic
-from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
+from slipway.serving.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVENTS = st.lists(
@@ -106,3 +108,54 @@ def test_a_revision_that_nobody_asks_is_never_judged(
         state = evaluate(spec, state, world.look(state, ""), world.now)
         assert (state.successful, state.failed) == (0, 0)
         assert needs_traffic(state)
+
+
+FIGURES = st.floats() | st.sampled_from((0.0, math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324))
+NAMES = st.sampled_from(("Score", "Score_sum", "Score_count", "Score_total", ""))
+COUNTERS = st.builds(
+    Counters,
+    FIGURES,
+    FIGURES,
+    st.lists(st.tuples(FIGURES, FIGURES), max_size=3).map(tuple),
+    st.dictionaries(NAMES, FIGURES),
+    st.dictionaries(NAMES, FIGURES),
+)
+PODS = st.builds(PodSample, st.sampled_from(("new", "old")), COUNTERS, FIGURES, FIGURES)
+TEXTS = st.text() | st.text(min_size=1000, max_size=5000) | st.just("\ud800\u202e\x00" * 2000)
+READINGS = st.builds(Reading, st.none() | FIGURES, st.none() | FIGURES, TEXTS, FIGURES)
+METRICS = (
+    {"name": "good", "successRate": {}, "successCondition": "result >= 0.9"},
+    {"name": "fast", "latency": {"quantile": "0.5"}, "maxRatioToStable": "1.5"},
+    {"name": "score", "model": {"name": "Score"}, "maxRatioToStable": 2},
+    {
+        "name": "query",
+        "prometheus": {"query": "x{r='{{revision}}'}"},
+        "successCondition": "result < 1",
+        "maxRatioToStable": 2,
+    },
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), PODS), min_size=1, max_size=4),
+    READINGS | st.none(),
+    st.sets(st.integers(0, 3), min_size=1),
+)
+def test_whatever_pods_and_prometheus_answer_there_is_a_state_that_the_api_takes(
+    looks: list[dict[str, PodSample]], reading: Reading | None, chosen: set[int]
+) -> None:
+    metrics = [METRICS[index] for index in sorted(chosen)]
+    spec = Analysis.model_validate({"metrics": metrics, "minSamples": 1, "count": 1000})
+    samples = tuple(
+        Sample(BEGIN + index * timedelta(seconds=60), pods) for index, pods in enumerate(looks)
+    )
+    readings = {metric: reading for metric in spec.metrics if metric.prometheus and reading}
+    state = AnalysisState()
+    for index in range(len(samples)):
+        traffic = Traffic("new", "old", samples[: index + 1], readings)
+        state = evaluate(spec, state, traffic, BEGIN + timedelta(hours=1))
+        assert AnalysisState.model_validate(state.to_wire()) == state
+        assert 0 <= state.requests <= 2**53
+        assert all(each.message.isprintable() for each in state.measurements)
+        assert json.dumps(state.to_wire(), allow_nan=False).encode()

@@ -69,7 +69,7 @@ async def reachable() -> StoreState:
     return StoreState()
 
 
-async def no_traffic(_deployment: object, _children: object) -> None:
+def no_traffic(_deployment: object, _raw: object, _children: object) -> None:
     """Nothing is judged here."""
 
 

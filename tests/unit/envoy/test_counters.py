@@ -3,11 +3,12 @@
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from slipway.controller.readers.bounded import BoundedReader, Bounds
 from slipway.controller.readers.pod_metrics import read_pod
+from slipway.controller.readers.turns import Turns
 from slipway.envoy.routes import FORWARDED_STAT
 from slipway.serving.traffic import PodSample, quantile
 from tests.unit.envoy.pod import Pod, eventually, running_pod
@@ -19,6 +20,8 @@ Score{Level="Model",Hostname="y"} 0.75
 # TYPE Refused counter
 Refused{ModelName="iris"} 3.0
 Refused{ModelName="iris",Level="b"} 4.0
+# TYPE Unread counter
+Unread 5.0
 # TYPE Length histogram
 Length_bucket{le="1.0"} 1.0
 Length_bucket{le="+Inf"} 2.0
@@ -27,8 +30,17 @@ Length_sum 7.0
 """
 
 
+MEASURES = ("Score", "Refused", "Length")
+
+
+def bounded_reader() -> BoundedReader:
+    return BoundedReader(Bounds(10.0, 10.0, 1 << 18), Turns(8, 8))
+
+
 async def read(pod: Pod) -> PodSample:
-    found = await read_pod(pod.session, pod.url(pod.config.ops_port, ""), "r1")
+    reader = bounded_reader()
+    found = await read_pod(reader, pod.url(pod.config.ops_port, ""), "r1", "team", MEASURES)
+    await reader.close()
     assert found is not None
     return found
 
@@ -148,8 +160,9 @@ async def test_the_models_own_measures_are_read(tmp_path: Path) -> None:
 
 
 async def test_a_pod_that_does_not_answer_has_no_counters(tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as session:
-        assert await read_pod(session, "http://127.0.0.1:1", "r1") is None
+    reader = bounded_reader()
+    assert await read_pod(reader, "http://127.0.0.1:1", "r1", "team", MEASURES) is None
+    await reader.close()
     async with running_pod(tmp_path) as pod:
         pod.torchserve.page = "no { metrics"
         assert (await read(pod)).counters.totals == {}

@@ -12,6 +12,7 @@ from slipway.controller.readers.pod_metrics import read_pod
 from slipway.serving.analysis import evaluate
 from slipway.serving.traffic import Sample, Traffic
 from tests.unit.envoy.pod import DEADLINE
+from tests.unit.envoy.test_counters import bounded_reader
 from tests.unit.envoy.test_split import Slots, ask, two_slots
 
 ANALYSIS = Analysis.model_validate(
@@ -30,10 +31,12 @@ ANALYSIS = Analysis.model_validate(
 
 async def sample(slots: Slots) -> Sample:
     pods = {"new": slots.candidate, "old": slots.stable}
+    reader = bounded_reader()
     found = {
-        name: await read_pod(pod.session, pod.url(pod.config.ops_port, ""), name)
+        name: await read_pod(reader, pod.url(pod.config.ops_port, ""), name, "team", ("Score",))
         for name, pod in pods.items()
     }
+    await reader.close()
     return Sample(datetime.now(UTC), {name: one for name, one in found.items() if one})
 
 

@@ -190,6 +190,23 @@ def test_a_prometheus_query_is_judged_without_regard_to_requests() -> None:
     assert (state.phase, state.message[:31]) == ("Inconclusive", "mine: Prometheus does not answe")
 
 
+def test_an_answer_of_prometheus_is_waited_for_and_must_be_new() -> None:
+    metric = {"name": "mine", "prometheus": {"query": "x"}, "successCondition": "result < 2"}
+    story = Story(analysis(metric))
+    waiting = story.state
+    assert story.minute() == waiting
+    assert story.minute(mine=Reading(1.0, age=61.0)) == waiting
+    assert story.minute(mine=Reading(1.0, age=15.0)).phase == "Successful"
+
+
+def test_a_long_error_of_prometheus_is_told_in_part() -> None:
+    metric = {"name": "mine", "prometheus": {"query": "x"}, "successCondition": "result < 2"}
+    state = Story(analysis(metric)).minute(mine=Reading(error="rpc error: Unavailable; " * 60))
+    assert state.phase == "Inconclusive"
+    assert state.measurements[0].message.startswith("mine: rpc error: Unavailable; rpc")
+    assert len(state.measurements[0].message) == 1024
+
+
 def test_after_a_restart_the_window_begins_with_the_first_sample_that_is_known() -> None:
     story = Story(analysis())
     story.minute((10, 10))

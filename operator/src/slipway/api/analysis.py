@@ -156,6 +156,11 @@ class Analysis(ApiModel):
     """Fewest requests, of each revision that is looked at, by which one can judge."""
 
 
+MAX_MEASUREMENT_MESSAGE, MAX_ANALYSIS_MESSAGE = 1024, 4096
+"""Longest messages of one measurement and of an analysis, in characters."""
+MAX_COUNT = 2**53
+"""A count of requests beyond this is shown as this."""
+
 Verdict = Literal["Successful", "Failed", "Inconclusive"]
 AnalysisPhase = Literal["Running", "Successful", "Failed", "Inconclusive"]
 _Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -173,7 +178,7 @@ class Measurement(ApiModel):
     """Value of the new revision."""
     stable_value: _Decimal | None = None
     """Value of the stable revision in the same time."""
-    message: Annotated[str, Field(max_length=1024)] = ""
+    message: Annotated[str, Field(max_length=MAX_MEASUREMENT_MESSAGE)] = ""
     """The figures and what they were compared with, as a sentence."""
 
 
@@ -182,7 +187,7 @@ class AnalysisState(ApiModel):
 
     phase: AnalysisPhase = "Running"
     """Running, Successful, Failed, or Inconclusive while there is too little traffic."""
-    message: Annotated[str, Field(max_length=4096)] = ""
+    message: Annotated[str, Field(max_length=MAX_ANALYSIS_MESSAGE)] = ""
     """Why, with the figures."""
     successful: int = 0
     """Good measurements so far."""

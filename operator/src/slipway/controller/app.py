@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import uuid
 from collections.abc import Coroutine
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,10 @@ class Operator:
         self._intake = Intake(self._cache, self._queue, self._metrics.object_changed, children)
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
-        self._analyses = AnalysisReader(TrafficReader(), PrometheusReader(settings.prometheus_url))
+        prometheus = PrometheusReader(
+            settings.prometheus_url, settings.allowed_prometheus, _api_server_addresses()
+        )
+        self._analyses = AnalysisReader(TrafficReader(), prometheus, self._intake.wake)
         self._leading = asyncio.Event()
         self._stop = asyncio.Event()
         self._failed = False
@@ -195,7 +200,8 @@ class Operator:
             self._metrics,
         )
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
-        await workers.run(settings.workers, self._leading, self._intake.synced)
+        async with contextlib.aclosing(probe):
+            await workers.run(settings.workers, self._leading, self._intake.synced)
 
     async def _lead(self, client: Client, identity: str) -> None:
         if not self._settings.leader_election:
@@ -251,6 +257,15 @@ class Operator:
                     sweeper.listed(path)
 
         return observe
+
+
+def _api_server_addresses() -> list[str]:
+    """Return the API server's address as a pod knows it: users' queries go nowhere near it."""
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        return []
 
 
 def _identity(connection: Connection) -> str:

@@ -11,8 +11,8 @@ from slipway.api.pod_template import PodTemplate
 from slipway.api.training_job import TrainingJob
 from slipway.api.training_status import Progress
 from slipway.controller.parse import parse_or_none
-from slipway.controller.readers.analyses import LOOK_SECONDS
 from slipway.controller.readers.questions import Newest
+from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
 from slipway.controller.readers.training_progress import ProgressReader, first_pod
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
@@ -77,7 +77,7 @@ class Observer:
         progress: ProgressReader,
         interval: float,
         serves: Callable[[str, str], Awaitable[bool]],
-        traffic: Callable[[ModelDeployment, Children], Awaitable[Traffic | None]],
+        traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
         pod_security: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._cache = cache
@@ -127,7 +127,7 @@ class Observer:
     async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
         """Return the snapshot of a ModelDeployment."""
         children = self._cache.children(raw)
-        traffic = await self._traffic(deployment, children)
+        traffic = self._traffic(deployment, raw, children)
         snapshot = ServingSnapshot(
             deployment=deployment,
             children=children,

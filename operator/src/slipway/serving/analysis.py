@@ -5,16 +5,27 @@ measurement that could not tell lets the window grow, so that a model that is se
 in the end; every other one begins a new window. No traffic is inconclusive: neither good nor bad.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from slipway.api.analysis import Analysis, AnalysisMetric, AnalysisState, Measurement, Verdict
+from slipway.api.analysis import (
+    MAX_ANALYSIS_MESSAGE,
+    MAX_COUNT,
+    MAX_MEASUREMENT_MESSAGE,
+    Analysis,
+    AnalysisMetric,
+    AnalysisState,
+    Measurement,
+    Verdict,
+)
 from slipway.api.conditions import parse_time
 from slipway.api.duration import seconds_of
-from slipway.serving.measures import Measured, NotMeasuredError, measure
+from slipway.api.excerpt import excerpt
+from slipway.serving.measures import Measured, NotMeasuredError, is_awaited, measure
 from slipway.serving.traffic import Traffic, Window
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -44,7 +55,7 @@ def evaluate(
     window = traffic.since(_moment(state.window_start))
     if window is None:
         return state
-    if not _is_due(spec, state, window):
+    if not _is_due(spec, state, window) or any(is_awaited(m, traffic) for m in spec.metrics):
         return state
     measurements = [_measure(metric, spec, window, traffic) for metric in spec.metrics]
     return _count(spec, state, window, measurements)
@@ -99,14 +110,15 @@ def _measure(
     try:
         found = measure(metric, spec, window, traffic)
     except NotMeasuredError as error:
-        return Measurement(name=metric.name, verdict="Inconclusive", message=str(error))
+        message = excerpt(str(error), MAX_MEASUREMENT_MESSAGE)
+        return Measurement(name=metric.name, verdict="Inconclusive", message=message)
     verdict, why = _judge(metric, found)
     return Measurement(
         name=metric.name,
         verdict=verdict,
         value=_figure(found.candidate),
         stable_value=None if found.stable is None else _figure(found.stable),
-        message=f"{metric.name}: {why}",
+        message=excerpt(f"{metric.name}: {why}", MAX_MEASUREMENT_MESSAGE),
     )
 
 
@@ -179,12 +191,17 @@ def _count(
         inconclusive=inconclusive,
         window_start=moment_text(window.start) if open_ else end,
         last_measurement_time=end,
-        requests=int(window.candidate.requests),
-        stable_requests=int(window.stable.requests),
+        requests=_whole(window.candidate.requests),
+        stable_requests=_whole(window.stable.requests),
         measurements=measurements,
     )
 
 
 def _sentence(tally: _Tally, window: Window) -> str:
-    counted = f"{window.candidate.requests:.0f} requests in {window.seconds:.0f} s"
-    return f"{tally.told} ({counted})."[:4096]
+    counted = f" ({_whole(window.candidate.requests)} requests in {window.seconds:.0f} s)."
+    return excerpt(tally.told, MAX_ANALYSIS_MESSAGE - len(counted)) + counted
+
+
+def _whole(count: float) -> int:
+    """Return a count of requests as the API has it, whatever a pod's counters add up to."""
+    return int(min(max(count, 0.0), MAX_COUNT)) if not math.isnan(count) else 0

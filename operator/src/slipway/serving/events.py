@@ -11,7 +11,12 @@ MAX_NOTE = 1000
 """Longest message of an Event, in bytes; the API takes 1024."""
 
 _QUIET = frozenset({reasons.WAITING_FOR_MODEL, reasons.PODS_AVAILABLE, reasons.SCALED_TO_ZERO})
-_TOLD_BY = (reasons.MODEL_READY, reasons.PROGRESSING, reasons.AVAILABLE)
+_TOLD_BY = (
+    reasons.MODEL_READY,
+    reasons.PROGRESSING,
+    reasons.AVAILABLE,
+    reasons.ANALYSIS_READY,
+)
 
 
 def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:

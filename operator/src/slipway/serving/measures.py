@@ -1,10 +1,14 @@
 """The values of an analysis' metrics, each from what it is measured by. Pure."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from slipway.api.analysis import Analysis, AnalysisMetric, Latency, ModelMetric
 from slipway.serving.traffic import Counters, Traffic, Window, quantile
+
+_STALE_SECONDS = 60.0
+"""An answer that was asked for longer ago is not judged by."""
 
 
 class NotMeasuredError(Exception):
@@ -38,7 +42,10 @@ class Measured:
 
 
 def measure(metric: AnalysisMetric, spec: Analysis, window: Window, traffic: Traffic) -> Measured:
-    """Return a metric's values; raises NotMeasuredError where the candidate has none."""
+    """Return a metric's values; raises NotMeasuredError where the candidate has none.
+
+    What a query gives must not be awaited any more.
+    """
     if metric.prometheus is not None:
         return _prometheus(metric, traffic)
     value, what, unit = _meter(metric)
@@ -48,19 +55,24 @@ def measure(metric: AnalysisMetric, spec: Analysis, window: Window, traffic: Tra
             f"{metric.name}: the new revision has answered {window.candidate.requests:.0f} of the "
             f"{enough} requests that it takes to judge"
         )
-    candidate = value(window.candidate)
+    candidate = _number(value(window.candidate))
     if candidate is None:
         raise NotMeasuredError(f"{metric.name}: no pod of the new revision tells {what}")
     few = window.stable.requests < enough
     return Measured(
         what=what,
         candidate=candidate,
-        stable=None if few else value(window.stable),
+        stable=None if few else _number(value(window.stable)),
         unit=unit,
         missing=f"the stable revision has answered {window.stable.requests:.0f} of {enough} "
         "requests, too few to compare with",
         higher_is_better=metric.success_rate is not None,
     )
+
+
+def _number(value: float | None) -> float | None:
+    """Return a value; None for what is no number, as a pod's own figures can come to."""
+    return None if value is None or math.isnan(value) else value
 
 
 _Meter = Callable[[Counters], float | None]
@@ -99,14 +111,21 @@ def _own(model: ModelMetric, traffic: Counters) -> float | None:
     return None
 
 
-def _prometheus(metric: AnalysisMetric, traffic: Traffic) -> Measured:
+def is_awaited(metric: AnalysisMetric, traffic: Traffic) -> bool:
+    """Tell whether Prometheus is yet to answer a metric's query, be it with an error."""
     reading = traffic.readings.get(metric)
-    if reading is None or reading.candidate is None:
-        why = reading.error if reading and reading.error else "Prometheus was not asked yet"
-        raise NotMeasuredError(f"{metric.name}: {why}")
+    stale = reading is None or reading.age > _STALE_SECONDS
+    return metric.prometheus is not None and stale
+
+
+def _prometheus(metric: AnalysisMetric, traffic: Traffic) -> Measured:
+    reading = traffic.readings[metric]
+    candidate = _number(reading.candidate)
+    if candidate is None:
+        raise NotMeasuredError(f"{metric.name}: {reading.error or 'the query gave no value'}")
     return Measured(
         what="the query's result",
-        candidate=reading.candidate,
-        stable=reading.stable,
+        candidate=candidate,
+        stable=_number(reading.stable),
         missing="the query gave nothing for the stable revision",
     )

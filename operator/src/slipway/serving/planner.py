@@ -17,6 +17,7 @@ from slipway.serving.look import Look
 from slipway.serving.model import Resolution, resolve
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
+from slipway.serving.prometheus_address import Allowed, refusals
 from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED
 from slipway.serving.revision import Revision, revision_of
 from slipway.serving.rollout.machine import advance
@@ -89,7 +90,14 @@ def _findings(work: Work, resolution: Resolution, refused: Problem | None) -> Fi
         problem=refused or _problem(look, work.beside, serving),
         refused=refused is not None,
         requests=work.seen.requests,
+        forbidden_address=_forbidden_address(work),
     )
+
+
+def _forbidden_address(work: Work) -> str | None:
+    """Return why a Prometheus that an analysis names is not asked, if there is such."""
+    allowed = Allowed(work.settings.allowed_prometheus)
+    return next(refusals(work.look.deployment, allowed), None)
 
 
 def _problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:

@@ -9,6 +9,8 @@ PROGRESSING = "Progressing"
 """True while pods of the wanted revision replace others, or are made for the first time."""
 AVAILABLE = "Available"
 """True while at least one pod, of whatever revision, answers predictions."""
+ANALYSIS_READY = "AnalysisReady"
+"""False while an analysis of the rollout cannot be carried out as it is written; else absent."""
 READY = "Ready"
 """True while the wanted revision, and no other one, answers predictions: the summary."""
 
@@ -96,6 +98,9 @@ VERIFYING = "Verifying"
 """The wanted revision has taken over, and is judged before the one before goes."""
 ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
 """There is too little traffic to judge the wanted revision by; the rollout waits for more."""
+FORBIDDEN_ADDRESS = "ForbiddenAddress"
+"""An analysis names a Prometheus that the operator may not be sent to; the message says what to
+write instead. The revision is not judged, so it does not take over."""
 ANALYSIS_FAILED = "AnalysisFailed"
 """The wanted revision was rolled back, for its analysis failed."""
 ABORTED = "Aborted"
@@ -137,6 +142,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     SECRET_FORBIDDEN,
     PODS_REFUSED,
     PROGRESS_DEADLINE_EXCEEDED,
+    FORBIDDEN_ADDRESS,
     ANALYSIS_FAILED,
     ANALYSIS_INCONCLUSIVE,
     ABORTED,

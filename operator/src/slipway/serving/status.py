@@ -20,6 +20,7 @@ class Findings:
 
     ``serving`` tells of the slot that serves, ``beside`` of the other one, if there is such.
     ``refused``: the ``problem`` is one of the spec, whose pods are not made; what serves stays.
+    ``forbidden_address`` says why a Prometheus that an analysis names is not asked.
     """
 
     deployment: ModelDeployment
@@ -31,6 +32,7 @@ class Findings:
     problem: Problem | None
     requests: Requests
     refused: bool = False
+    forbidden_address: str | None = None
 
     @property
     def revision(self) -> str | None:
@@ -47,7 +49,7 @@ class _Value:
 
 
 def set_conditions(found: Findings, conditions: Conditions) -> None:
-    """Set all four conditions."""
+    """Set all four conditions, and one more where an analysis cannot be carried out."""
     values = {
         reasons.MODEL_READY: _model_ready(found),
         reasons.PROGRESSING: _progressing(found),
@@ -56,6 +58,9 @@ def set_conditions(found: Findings, conditions: Conditions) -> None:
     values[reasons.READY] = _ready(found, values)
     for type_, value in values.items():
         conditions.set(type_, value.holds, value.reason, value.message)
+    if found.forbidden_address is not None:
+        told = found.forbidden_address
+        conditions.set(reasons.ANALYSIS_READY, False, reasons.FORBIDDEN_ADDRESS, told)
 
 
 def _model_ready(found: Findings) -> _Value:

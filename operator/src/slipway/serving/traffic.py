@@ -60,11 +60,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a Prometheus query gave for the two revisions, or why it gave nothing."""
+    """What a Prometheus query gave for the two revisions, or why it gave nothing.
+
+    ``age`` is how many seconds ago the older of the values was asked for.
+    """
 
     candidate: float | None = None
     stable: float | None = None
     error: str = ""
+    age: float = 0.0
 
 
 @dataclass(frozen=True)

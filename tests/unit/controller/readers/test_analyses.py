@@ -1,5 +1,6 @@
 """Whose traffic is read, and whose is not."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from slipway.api import ModelDeployment
 from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.prometheus import NO_ADDRESS, PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
-from slipway.plan import Children
+from slipway.plan import Children, Manifest
 from slipway.serving.traffic import Reading, Traffic
 
 ANALYSIS = {
@@ -42,9 +43,21 @@ def deployment(analysis: dict[str, Any] | None, *, step: int = 1) -> ModelDeploy
 
 
 async def read(found: ModelDeployment) -> Traffic | None:
-    reader = AnalysisReader(TrafficReader(), PrometheusReader(""))
+    """Return what is read once the pods, of which there are none, have been asked."""
+    told = asyncio.Event()
+    raw = {"metadata": {"name": "iris"}}
+
+    def tell(who: Manifest) -> None:
+        assert who is raw
+        told.set()
+
+    reader = AnalysisReader(TrafficReader(), PrometheusReader(""), tell)
     try:
-        return await reader.read(found, Children())
+        if reader.read(found, raw, Children()) is None:
+            return None
+        async with asyncio.timeout(10):
+            await told.wait()
+        return reader.read(found, raw, Children())
     finally:
         await reader.close()
 

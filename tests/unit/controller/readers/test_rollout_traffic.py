@@ -1,6 +1,10 @@
 """How samples of pods' counters are gathered and kept."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader, add_sample, prune
 from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
@@ -58,20 +62,48 @@ def test_a_long_window_keeps_its_first_sample_and_the_newest() -> None:
     assert any(sample.time == inner for sample in samples)
 
 
-async def test_without_pods_there_is_a_sample_that_counts_nothing() -> None:
-    reader = TrafficReader(now=lambda: BEGIN)
-    traffic = await reader.read(Question("uid", "new", "old", (BEGIN,)), [])
-    assert traffic.end == BEGIN
-    await reader.close()
+class Reading:
+    """A reader without pods to ask, by a clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.seconds, self.told = 0.0, asyncio.Event()
+        now = lambda: BEGIN + timedelta(seconds=self.seconds)  # noqa: E731
+        self.reader = TrafficReader(2.0, lambda: self.seconds, now)
+
+    def read(self, candidate: str = "new") -> Traffic:
+        question = Question("uid", "team", candidate, "old", (BEGIN,))
+        return self.reader.read(question, [], self.told.set)
+
+    async def sampled(self, candidate: str = "new") -> Traffic:
+        """Read, wait for the word that a sample has come, and read it."""
+        self.told.clear()
+        self.read(candidate)
+        async with asyncio.timeout(10):
+            await self.told.wait()
+        return self.read(candidate)
 
 
-async def test_pods_are_asked_once_in_an_interval() -> None:
-    clock = [0.0]
-    reader = TrafficReader(2.0, lambda: clock[0], lambda: BEGIN + timedelta(seconds=clock[0]))
-    question = Question("uid", "new", "old", (BEGIN,))
-    for moment, expected in ((0.0, 1), (1.9, 1), (2.0, 2), (3.0, 2)):
-        clock[0] = moment
-        assert len((await reader.read(question, [])).samples) == expected
-    other = Question("uid", "newer", "old", (BEGIN,))
-    assert len((await reader.read(other, [])).samples) == 1
-    await reader.close()
+@pytest.fixture
+async def reading() -> AsyncIterator[Reading]:
+    found = Reading()
+    yield found
+    await found.reader.close()
+
+
+async def test_a_sample_is_not_waited_for_and_its_coming_is_told(reading: Reading) -> None:
+    assert reading.read() == Traffic("new", "old")
+    assert (await reading.sampled()).end == BEGIN
+
+
+async def test_pods_are_asked_once_in_an_interval(reading: Reading) -> None:
+    assert len((await reading.sampled()).samples) == 1
+    reading.seconds = 1.9
+    assert len(reading.read().samples) == 1
+    reading.seconds = 2.0
+    assert len((await reading.sampled()).samples) == 2
+
+
+async def test_another_candidate_begins_anew(reading: Reading) -> None:
+    await reading.sampled()
+    assert reading.read("newer") == Traffic("newer", "old")
+    assert len((await reading.sampled("newer")).samples) == 1

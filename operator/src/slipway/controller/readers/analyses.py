@@ -1,52 +1,71 @@
 """What the analyses of a rollout go by: its pods' counters, and users' own queries."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from slipway.api import ModelDeployment, parse_time
 from slipway.api.analysis import Analysis, AnalysisMetric, AnalysisState
+from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus
 from slipway.controller.readers.prometheus import PrometheusReader
+from slipway.controller.readers.questions import Tell
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader
-from slipway.plan import Children
+from slipway.plan import Children, Manifest
 from slipway.serving.analysis import needs_traffic
-from slipway.serving.rollout.steps import Analyse, programme_of
+from slipway.serving.rollout.steps import Analyse, analyses_of, programme_of
 from slipway.serving.traffic import Reading, Traffic
-
-LOOK_SECONDS = 5.0
-"""How often the pods are looked at while an analysis goes on."""
 
 
 class AnalysisReader:
-    """Reads the traffic of rollouts that are being judged, and nothing of all others."""
+    """Reads the traffic of rollouts that are being judged, and nothing of all others.
 
-    def __init__(self, traffic: TrafficReader, prometheus: PrometheusReader) -> None:
+    It never waits; ``tell`` is called with a deployment once there is news for it.
+    """
+
+    def __init__(
+        self,
+        traffic: TrafficReader,
+        prometheus: PrometheusReader,
+        tell: Callable[[Manifest], None] = lambda _: None,
+    ) -> None:
         self._traffic = traffic
         self._prometheus = prometheus
+        self._tell = tell
 
-    async def read(self, deployment: ModelDeployment, children: Children) -> Traffic | None:
-        """Return the traffic of the two revisions; None while nothing is judged."""
+    def read(
+        self, deployment: ModelDeployment, raw: Manifest, children: Children
+    ) -> Traffic | None:
+        """Return the newest traffic of the two revisions; None while nothing is judged."""
         rollout = deployment.status.rollout
         going = _going(rollout)
         if rollout is None or rollout.candidate is None or not going:
             self._traffic.forget(deployment.metadata.uid)
             return None
-        candidate, stable = rollout.candidate.revision, rollout.stable_revision or ""
-        question = Question(deployment.metadata.uid, candidate, stable, _windows(going))
-        traffic = await self._traffic.read(question, children.of_kind("Pod"))
-        readings = await self._ask(deployment, rollout.candidate.step, candidate, stable)
-        return Traffic(candidate, stable, traffic.samples, readings)
 
-    async def _ask(
-        self, deployment: ModelDeployment, step: int, candidate: str, stable: str
+        def tell() -> None:
+            self._tell(raw)
+
+        meta, candidate = deployment.metadata, rollout.candidate
+        specs = _specs(deployment, candidate.step)
+        revisions = candidate.revision, rollout.stable_revision or ""
+        windows, measures = _windows(going), _measures(deployment.spec.rollout)
+        question = Question(meta.uid, meta.namespace, *revisions, windows, measures)
+        traffic = self._traffic.read(question, children.of_kind("Pod"), tell)
+        readings = self._readings(deployment, specs, revisions, tell)
+        return Traffic(*revisions, traffic.samples, readings)
+
+    def _readings(
+        self,
+        deployment: ModelDeployment,
+        specs: list[Analysis],
+        revisions: tuple[str, str],
+        tell: Tell,
     ) -> dict[AnalysisMetric, Reading]:
         meta = deployment.metadata
         names = {"namespace": meta.namespace, "deployment": meta.name}
-        return {
-            metric: await self._prometheus.read(metric, names, candidate, stable)
-            for spec in _specs(deployment, step)
-            for metric in spec.metrics
-            if metric.prometheus is not None
-        }
+        asked = [m for spec in specs for m in spec.metrics if m.prometheus is not None]
+        found = {m: self._prometheus.read(m, names, revisions, tell) for m in asked}
+        return {metric: reading for metric, reading in found.items() if reading is not None}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -65,6 +84,15 @@ def _going(rollout: RolloutStatus | None) -> list[AnalysisState]:
 def _windows(states: list[AnalysisState]) -> tuple[datetime, ...]:
     starts = (parse_time(state.window_start) for state in states)
     return tuple(start for start in starts if start is not None)
+
+
+def _measures(rollout: Rollout) -> frozenset[str]:
+    """Return the names of the model's own measures that any analysis of a rollout goes by.
+
+    They are the same at all its steps: what a counter was before a window begins must be known.
+    """
+    metrics = (metric for spec in analyses_of(rollout) for metric in spec.metrics)
+    return frozenset(metric.model.name for metric in metrics if metric.model is not None)
 
 
 def _specs(deployment: ModelDeployment, step: int) -> list[Analysis]:

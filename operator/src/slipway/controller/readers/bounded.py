@@ -78,6 +78,10 @@ class BoundedReader:
             raise UnansweredError(f"it answers with status {answer.status}")
         return answer.text
 
+    async def head(self, url: str) -> Answer:
+        """Return what a URL of the operator's own answers to a HEAD; raises UnansweredError."""
+        return await self._ask("HEAD", url, "", None)
+
     async def post(self, url: str, tenant: str, form: Mapping[str, str]) -> Answer:
         """Return what a URL answers to a form; raises UnansweredError."""
         return await self._ask("POST", url, tenant, form)

@@ -1,26 +1,33 @@
 """Reading one serving pod's counters: Envoy's page, and TorchServe's own."""
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
-import aiohttp
 from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
-from slipway.controller.readers.sessions import pod_url
+from slipway.controller.readers.bounded import BoundedReader, UnansweredError, pod_url
+from slipway.controller.readers.exposition import families
 from slipway.envoy import INFERENCE, OTHER
 from slipway.plan import Manifest
 from slipway.serving.names import OPS_PORT
 from slipway.serving.traffic import Counters, PodSample
 
 _LOG = logging.getLogger(__name__)
-_MOST_BYTES = 1 << 20
 _FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.]upstream_rq_(completed|5xx|time)$"
 _ENVOY_PAGE = f"/metrics?filter={quote(_FILTER)}"
 _TORCHSERVE_PAGE = "/metrics/torchserve"
-_MOST_SERIES = 256
-"""Measures of the model's own that are looked at; a handler that makes more is cut short."""
+_COMPLETED, _FAILED, _TIMES = (
+    f"envoy_cluster_upstream_rq_{each}" for each in ("completed", "xx", "time")
+)
+_ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket")
+_SUFFIXES = ("_total", "_sum", "_count")
+_MOST_LINES = 256
+"""Lines that are read of one page; a handler with more series of one measure is cut short."""
+_MOST = 2.0**53
+"""A counter beyond this is none: whole numbers in floating point end there."""
 
 
 def ops_url(pod: Manifest) -> str:
@@ -28,38 +35,44 @@ def ops_url(pod: Manifest) -> str:
     return pod_url(str(pod["status"]["podIP"]), OPS_PORT)
 
 
-async def read_pod(session: aiohttp.ClientSession, base: str, revision: str) -> PodSample | None:
+async def read_pod(
+    reader: BoundedReader, base: str, revision: str, tenant: str, measures: Iterable[str]
+) -> PodSample | None:
     """Return the counters of the pod whose ops port is at a URL; None where it tells none.
 
-    TorchServe's page is not there while it starts; Envoy's alone is enough.
+    ``measures`` are the model's own that are wanted: TorchServe's page is asked for only where
+    there are some. It is not there while TorchServe starts; Envoy's alone is enough.
     """
+    wanted = frozenset(measures)
     try:
-        proxy = await _page(session, base + _ENVOY_PAGE)
-    except _FAILURES as error:
+        proxy = families(
+            await reader.get_page(base + _ENVOY_PAGE, tenant), _ENVOY_NAMES, _MOST_LINES
+        )
+    except (UnansweredError, ValueError) as error:
         _LOG.debug("No counters from %s: %s", base, error)
         return None
+    return parse_pod(revision, proxy, await _own(reader, base, tenant, wanted) if wanted else [])
+
+
+async def _own(
+    reader: BoundedReader, base: str, tenant: str, measures: frozenset[str]
+) -> list[Metric]:
     try:
-        own = await _page(session, base + _TORCHSERVE_PAGE)
-    except _FAILURES:
-        own = []
-    return parse_pod(revision, proxy, own)
+        page = await reader.get_page(base + _TORCHSERVE_PAGE, tenant)
+        return families(page, set(_series(measures)), _MOST_LINES)
+    except (UnansweredError, ValueError):
+        return []
 
 
-_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError, OSError)
+def _series(measures: Iterable[str]) -> Iterator[str]:
+    """Yield the names under which measures stand in a page, be they counters or histograms."""
+    for name in measures:
+        for suffix in _SUFFIXES:
+            yield name.removesuffix(suffix)
+            yield name + suffix
 
 
-async def _page(session: aiohttp.ClientSession, url: str) -> list[Metric]:
-    async with session.get(url) as response:
-        response.raise_for_status()
-        text = (await response.content.read(_MOST_BYTES)).decode("utf-8", "replace")
-        while chunk := await response.content.read(_MOST_BYTES):
-            text += chunk.decode("utf-8", "replace")
-            if len(text) > _MOST_BYTES:
-                raise ValueError(f"The page is longer than {_MOST_BYTES} bytes.")
-    return list(text_string_to_metric_families(text))
-
-
-def parse_pod(revision: str, proxy: Iterable[Metric], own: Iterable[Metric]) -> PodSample:
+def parse_pod(revision: str, proxy: Iterable[Metric], own: Sequence[Metric]) -> PodSample:
     """Return the counters in a pod's two pages; the parser ends the names of counters in _total.
 
     Envoy's names: https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
@@ -67,21 +80,21 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Iterable[Metric]) -> 
     done = {INFERENCE: 0.0, OTHER: 0.0}
     failed = {INFERENCE: 0.0, OTHER: 0.0}
     latency: dict[float, float] = {}
-    for sample in (sample for family in proxy for sample in family.samples):
+    for sample in _samples(proxy, least=0.0):
         cluster = sample.labels.get("envoy_cluster_name", "")
-        if sample.name == "envoy_cluster_upstream_rq_completed_total" and cluster in done:
+        if sample.name == f"{_COMPLETED}_total" and cluster in done:
             done[cluster] += sample.value
-        elif sample.name == "envoy_cluster_upstream_rq_xx_total" and cluster in failed:
+        elif sample.name == f"{_FAILED}_total" and cluster in failed:
             failed[cluster] += sample.value
-        elif sample.name == "envoy_cluster_upstream_rq_time_bucket" and cluster == INFERENCE:
-            latency[float(sample.labels["le"])] = sample.value
+        elif sample.name == f"{_TIMES}_bucket" and cluster == INFERENCE:
+            latency[_bound(sample.labels.get("le", ""))] = sample.value
     totals, gauges = _own_measures(own)
     return PodSample(
         revision=revision,
         counters=Counters(
             requests=done[INFERENCE],
             errors=failed[INFERENCE],
-            latency=tuple(sorted(latency.items())),
+            latency=tuple(sorted((at, n) for at, n in latency.items() if not math.isnan(at))),
             totals=totals,
             gauges=gauges,
         ),
@@ -90,16 +103,29 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Iterable[Metric]) -> 
     )
 
 
-def _own_measures(families: Iterable[Metric]) -> tuple[dict[str, float], dict[str, float]]:
+def _samples(page: Iterable[Metric], least: float = -_MOST) -> Iterator[Sample]:
+    """Yield the samples that can be counted with: one that is infinite or no number is not."""
+    for family in page:
+        for sample in family.samples:
+            if least <= sample.value <= _MOST:
+                yield sample
+
+
+def _bound(text: str) -> float:
+    """Return a bucket's upper bound; NaN for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _own_measures(page: Sequence[Metric]) -> tuple[dict[str, float], dict[str, float]]:
     """Return counters (summed over labels) and gauges (their mean) of TorchServe and the model."""
     totals: dict[str, float] = {}
     seen: dict[str, list[float]] = {}
-    for family in families:
-        for sample in family.samples:
-            if len(totals) + len(seen) >= _MOST_SERIES:
-                break
-            if family.type == "gauge":
-                seen.setdefault(sample.name, []).append(sample.value)
-            elif "le" not in sample.labels and not sample.name.endswith("_created"):
-                totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+    for sample in _samples(family for family in page if family.type != "gauge"):
+        if "le" not in sample.labels and not sample.name.endswith("_created"):
+            totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+    for sample in _samples(family for family in page if family.type == "gauge"):
+        seen.setdefault(sample.name, []).append(sample.value)
     return totals, {name: sum(values) / len(values) for name, values in seen.items()}

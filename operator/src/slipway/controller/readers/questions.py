@@ -54,12 +54,18 @@ class Questions(Generic[Value]):
     """Asks the addresses that are read, each at most once in ``interval`` seconds.
 
     A read never waits. It has the next question asked: at once where the last one is old enough,
-    else as soon as it is. So an object that is looked at in each interval finds an answer that is
-    about as new as one it would have waited for.
+    else ``renew`` seconds after it (by default ``interval``). So an object that is looked at that
+    often finds an answer that is about as new as one it would have waited for.
     """
 
-    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+        renew: float | None = None,
+    ) -> None:
         self._interval = interval
+        self._renew = interval if renew is None else renew
         self._clock = clock
         self._known: TTLCache[Hashable, _Entry[Value]] = TTLCache(
             math.inf, _REMEMBERED_SECONDS, timer=clock
@@ -86,13 +92,14 @@ class Questions(Generic[Value]):
             entry.timer.cancel()
 
     def _plan(self, entry: _Entry[Value]) -> None:
-        wait = entry.asked + self._interval - self._clock()
         if entry.task is not None:
             return
-        if wait <= 0:
+        age = self._clock() - entry.asked
+        if age >= self._interval:
             self._begin(entry)
         elif entry.timer is None:
-            entry.timer = asyncio.get_running_loop().call_later(wait, self._begin, entry)
+            loop = asyncio.get_running_loop()
+            entry.timer = loop.call_later(self._renew - age, self._begin, entry)
 
     def _begin(self, entry: _Entry[Value]) -> None:
         if entry.timer is not None:

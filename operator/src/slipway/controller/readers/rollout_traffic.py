@@ -7,43 +7,45 @@ that was not seen is guessed.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import aiohttp
-from cachetools import LRUCache
-
 from slipway.api import parse_time
+from slipway.controller.readers.bounded import BoundedReader, Bounds
 from slipway.controller.readers.pod_metrics import ops_url, read_pod
-from slipway.controller.readers.sessions import LazySession
+from slipway.controller.readers.questions import Questions, Tell
+from slipway.controller.readers.turns import Turns
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
 from slipway.serving.traffic import PodSample, Sample, Traffic
 
-_TIMEOUT = aiohttp.ClientTimeout(total=4, connect=1)
-_AT_ONCE = 16
+LOOK_SECONDS = 5.0
+"""How often the pods are looked at while an analysis goes on."""
+_BOUNDS = Bounds(total_seconds=4.0, connect_seconds=1.0, most_bytes=256 * 1024)
+_IN_ALL, _EACH = 64, 16
+"""How many pods are asked at a time, in all and in one namespace."""
 _MOST_SAMPLES = 256
-_MOST_DEPLOYMENTS = 4096
 
 
 @dataclass(frozen=True)
 class Question:
     """Whose traffic is asked for: a deployment, by UID, and its two revisions.
 
-    ``windows`` are the moments since which requests count; older samples are forgotten.
+    ``namespace`` is the deployment's. ``windows`` are the moments since which requests count; older
+    samples are forgotten. ``measures`` are the model's own that are looked at.
     """
 
     uid: str
+    namespace: str
     candidate: str
     stable: str
     windows: tuple[datetime, ...] = ()
+    measures: frozenset[str] = frozenset()
 
-
-@dataclass
-class _Memory:
-    question: Question
-    asked: float
-    samples: list[Sample] = field(default_factory=list)
+    @property
+    def revisions(self) -> tuple[str, str]:
+        """The candidate's and the stable revision."""
+        return self.candidate, self.stable
 
 
 class TrafficReader:
@@ -55,51 +57,50 @@ class TrafficReader:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._interval = interval
-        self._clock = clock
         self._now = now
-        self._known: LRUCache[str, _Memory] = LRUCache(_MOST_DEPLOYMENTS)
-        self._session = LazySession(_TIMEOUT, limit=2 * _AT_ONCE)
+        self._questions: Questions[Traffic] = Questions(interval, clock, LOOK_SECONDS)
+        self._reader = BoundedReader(_BOUNDS, Turns(_IN_ALL, _EACH))
 
-    async def read(self, question: Question, pods: Sequence[Manifest]) -> Traffic:
-        """Return what is known of the two revisions, asking their pods where that is too old."""
-        memory = self._memory(question)
-        if self._clock() - memory.asked >= self._interval or not memory.samples:
-            memory.asked = self._clock()
-            await self._sample(memory, question, pods)
-        return Traffic(question.candidate, question.stable, tuple(memory.samples))
+    def read(self, question: Question, pods: Sequence[Manifest], tell: Tell) -> Traffic:
+        """Return what is known of the two revisions, and have their pods asked where it is old.
+
+        ``tell`` is called when another sample has come.
+        """
+
+        async def ask(before: Traffic | None) -> Traffic:
+            samples = await self._sample(question, pods, before.samples if before else ())
+            return Traffic(*question.revisions, samples)
+
+        known = self._questions.read(question.uid, ask, tell).value
+        if known is not None and (known.candidate, known.stable) != question.revisions:
+            self.forget(question.uid)
+            known = self._questions.read(question.uid, ask, tell).value
+        return known or Traffic(*question.revisions)
 
     def forget(self, uid: str) -> None:
         """Forget a deployment, whose rollout is over."""
-        self._known.pop(uid, None)
+        self._questions.forget(uid)
 
-    def _memory(self, question: Question) -> _Memory:
-        found = self._known.get(question.uid)
-        same = found is not None and _revisions(found.question) == _revisions(question)
-        if found is None or not same:
-            found = self._known[question.uid] = _Memory(question, self._clock())
-        return found
-
-    async def _sample(self, memory: _Memory, question: Question, pods: Sequence[Manifest]) -> None:
-        asked = [pod for pod in pods if _revision(pod) in _revisions(question) and _answers(pod)]
+    async def _sample(
+        self, question: Question, pods: Sequence[Manifest], before: Sequence[Sample]
+    ) -> tuple[Sample, ...]:
+        asked = [pod for pod in pods if _revision(pod) in question.revisions and _answers(pod)]
         moment = self._now()
-        limit = asyncio.Semaphore(_AT_ONCE)
+        answers = await asyncio.gather(*(self._ask(question, pod) for pod in asked))
+        found = {_uid(pod): one for pod, one in zip(asked, answers, strict=True) if one}
+        started = {_uid(pod): _started(pod) for pod in asked}
+        samples = add_sample(before, Sample(moment, found), started)
+        return tuple(prune(samples, question.windows))
 
-        async def ask(pod: Manifest) -> PodSample | None:
-            async with limit:
-                return await read_pod(self._session.get(), ops_url(pod), _revision(pod))
-
-        answers = await asyncio.gather(*(ask(pod) for pod in asked))
-        found = {
-            pod["metadata"]["uid"]: one for pod, one in zip(asked, answers, strict=True) if one
-        }
-        older = {pod["metadata"]["uid"]: _started(pod) for pod in asked}
-        memory.samples = add_sample(memory.samples, Sample(moment, found), older)
-        memory.samples = prune(memory.samples, question.windows)
+    async def _ask(self, question: Question, pod: Manifest) -> PodSample | None:
+        return await read_pod(
+            self._reader, ops_url(pod), _revision(pod), question.namespace, question.measures
+        )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._questions.close()
+        await self._reader.close()
 
 
 def add_sample(
@@ -142,8 +143,8 @@ def prune(samples: Sequence[Sample], windows: Iterable[datetime]) -> list[Sample
     return [one for index, one in enumerate(kept) if index % 2 == 0 or one.time in needed]
 
 
-def _revisions(question: Question) -> tuple[str, str]:
-    return question.candidate, question.stable
+def _uid(pod: Manifest) -> str:
+    return str(pod["metadata"]["uid"])
 
 
 def _revision(pod: Manifest) -> str:

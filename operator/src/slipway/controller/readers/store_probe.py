@@ -1,19 +1,21 @@
 """Asking whether the artifact store answers, seldom and without holding anything up."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import aiohttp
-
+from slipway.controller.readers.bounded import BoundedReader, Bounds, UnansweredError
+from slipway.controller.readers.questions import Questions
+from slipway.controller.readers.turns import Turns
 from slipway.plan import StoreState
 from slipway.settings import StoreSettings
 
 _LOG = logging.getLogger(__name__)
-_TIMEOUT = aiohttp.ClientTimeout(total=3, connect=2)
+_BOUNDS = Bounds(total_seconds=3.0, connect_seconds=2.0, most_bytes=1 << 16)
 
 
 class StoreProbe:
@@ -32,41 +34,46 @@ class StoreProbe:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = store.endpoint
-        self._seconds = store.probe_seconds
         self._in_cluster = in_cluster
-        self._clock = clock
-        self._state = StoreState()
-        self._until = -1.0
-        self._lock = asyncio.Lock()
+        self._known = asyncio.Event()
+        self._questions: Questions[StoreState] = Questions(store.probe_seconds, clock)
+        self._reader = BoundedReader(_BOUNDS, Turns(1, 1))
 
     async def state(self) -> StoreState:
-        """Return what is known of the store, asking it where that is too old."""
+        """Return what is known of the store; only the first answer is waited for."""
         if not self._endpoint:
-            return self._state
-        async with self._lock:
-            if self._clock() >= self._until:
-                self._update(await self._ask())
-        return self._state
+            return StoreState()
+        state = self._read()
+        if state is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._known.wait(), 2 * _BOUNDS.total_seconds)
+            state = self._read()
+        return state or StoreState()
 
-    def _update(self, state: StoreState) -> None:
-        if state.reachable != self._state.reachable:
+    def _read(self) -> StoreState | None:
+        return self._questions.read(self._endpoint, self._ask, self._known.set).value
+
+    async def _ask(self, before: StoreState | None) -> StoreState:
+        state = await self._answer()
+        if state.reachable != (before is None or before.reachable):
             what = "answers again" if state.reachable else f"cannot be reached: {state.message}"
             _LOG.warning("The store at %s %s", self._endpoint, what)
-        self._state = state
-        self._until = self._clock() + self._seconds
+        return state
 
-    async def _ask(self) -> StoreState:
+    async def _answer(self) -> StoreState:
         try:
-            async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-                session.head(self._endpoint, allow_redirects=False),
-            ):
-                return StoreState()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            await self._reader.head(self._endpoint)
+        except UnansweredError as error:
             if not self._in_cluster and not await self._resolves():
                 return StoreState()
-            text = str(error) or "no answer in time"
-            return StoreState(False, f"The artifact store {self._endpoint} does not answer: {text}")
+            text = f"The artifact store {self._endpoint} does not answer: {error}"
+            return StoreState(False, text)
+        return StoreState()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._questions.close()
+        await self._reader.close()
 
     async def _resolves(self) -> bool:
         host = urlsplit(self._endpoint).hostname or ""

@@ -97,6 +97,15 @@ def programme_of(rollout: Rollout) -> Programme | None:
     return Programme(tuple(steps), background, _hash(rollout))
 
 
+def analyses_of(rollout: Rollout) -> list[Analysis]:
+    """Return all analyses of a strategy: those of its steps, then the one beside them."""
+    programme = programme_of(rollout)
+    if programme is None:
+        return []
+    found = [step.spec for step in programme.steps if isinstance(step, Analyse)]
+    return [*found, programme.background] if programme.background else found
+
+
 def _canary(canary: Canary) -> list[Step]:
     if canary.auto_steps is None:
         return [*map(_user_step, canary.steps or ()), Promote()]
