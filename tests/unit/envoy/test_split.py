@@ -15,6 +15,8 @@ from slipway.envoy.clusters import IDLE_SECONDS
 from slipway.serving.rollout.machine import ROUTES_GRACE_SECONDS
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 
+TOKEN = "between-us"
+
 
 @dataclass
 class Slots:
@@ -60,8 +62,10 @@ async def two_slots(folder: Path) -> AsyncIterator[Slots]:
     for name in ("stable", "candidate"):
         (folder / name).mkdir()
     async with (
-        running_pod(folder / "stable") as stable,
-        running_pod(folder / "candidate", model="other-name") as candidate,
+        running_pod(folder / "stable", revision="old", forward_token=TOKEN) as stable,
+        running_pod(
+            folder / "candidate", model="other-name", revision="new", forward_token=TOKEN
+        ) as candidate,
     ):
         yield Slots(stable, candidate)
 
@@ -148,12 +152,64 @@ async def test_two_slots_that_point_at_each_other_make_no_loop(tmp_path: Path) -
 
 async def test_no_user_can_choose_where_a_request_goes(tmp_path: Path) -> None:
     async with two_slots(tmp_path) as slots:
-        nowhere = {"x-slipway-forwarded": "127.0.0.1:1"}
+        nowhere = {"x-slipway-forwarded": "127.0.0.1:1", "x-slipway-token": "guessed"}
         await slots.split(weight=100)
         assert await ask(slots.stable, 10, **nowhere) == {200: 10}
-        assert slots.seen() == (10, 0)
+        assert slots.seen() == (0, 10)
         await slots.split(weight=0)
         assert await ask(slots.stable, 10, **nowhere) == {200: 10}
+        assert slots.seen() == (10, 10)
+
+
+@pytest.mark.parametrize("path", ["/predictANYTHING", "/predictions/other-name"])
+async def test_no_user_gets_further_by_saying_that_a_request_was_forwarded(
+    tmp_path: Path, path: str
+) -> None:
+    async with running_pod(tmp_path, forward_token=TOKEN) as pod:
+        url = pod.url(pod.config.http_port, path)
+        for value in ("", "guessed", "127.0.0.1:1"):
+            headers = {"x-slipway-forwarded": value, "x-slipway-token": value}
+            async with pod.session.post(url, data=b"1", headers=headers) as answer:
+                assert answer.status == 404
+        assert pod.torchserve.paths == []
+
+
+@pytest.mark.parametrize("split", [{"weight": 100}, {"weight": 100, "mirror": True}])
+async def test_no_model_learns_by_what_the_envoys_know_each_other(
+    tmp_path: Path, split: dict[str, object]
+) -> None:
+    async with two_slots(tmp_path) as slots:
+        await slots.split(**split)
+        await ask(slots.stable, 10)
+
+        async def has_come() -> bool:
+            return slots.seen()[1] == 10
+
+        await eventually(has_come, "the other slot has the requests")
+        headers = slots.stable.torchserve.headers + slots.candidate.torchserve.headers
+        assert not [name for one in headers for name in one if name.startswith("x-slipway")]
+
+
+async def test_an_answer_names_the_revision_that_gave_it(tmp_path: Path) -> None:
+    async with two_slots(tmp_path) as slots:
+        slots.candidate.torchserve.claims = "another"
+        assert await revisions(slots.stable) == {"old"}
+        await slots.split(weight=50)
+        assert await revisions(slots.stable) == {"old", "new"}
+        await slots.split(weight=0, matches=((Condition("x-new"),),))
+        assert await revisions(slots.stable, **{"x-new": "1"}) == {"new"}
+        await slots.split(weight=100, mirror=True)
+        assert await revisions(slots.stable) == {"old"}
+
+
+async def revisions(pod: Pod, **headers: str) -> set[str]:
+    """Return which revisions answer some requests, as the answers say."""
+    url = pod.url(pod.config.http_port, "/predict")
+    named = set()
+    for _ in range(40):
+        async with pod.session.post(url, data=b"1", headers=headers) as answer:
+            named.add(answer.headers["x-slipway-revision"])
+    return named
 
 
 async def test_a_mirrored_share_is_answered_by_the_pod_itself(tmp_path: Path) -> None:

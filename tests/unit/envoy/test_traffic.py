@@ -1,12 +1,13 @@
 import asyncio
 import json
+import stat
 from pathlib import Path
 
 import aiohttp
 import pytest
 import yaml
 
-from slipway.envoy import MAX_REQUEST_BYTES, route_file, to_text
+from slipway.envoy import route_file, to_text
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 
 
@@ -45,24 +46,32 @@ async def test_everything_else_is_refused_in_json(tmp_path: Path, path: str) -> 
             assert "Post to /predict or /predictions/iris" in json.loads(body)["message"]
 
 
-async def test_admin_listens_on_loopback_only(tmp_path: Path) -> None:
+ADMIN_PATHS = (
+    "/config_dump",
+    "/runtime_modify?slipway.access_log.min_code=600",
+    "/quitquitquit",
+    "/drain_listeners",
+    "/stats/../config_dump",
+    "/logging?level=trace",
+)
+
+
+@pytest.mark.parametrize("path", ADMIN_PATHS)
+async def test_no_port_leads_to_the_admin_interface(tmp_path: Path, path: str) -> None:
     async with running_pod(tmp_path) as pod:
-        dump = json.loads(await admin_get(pod, "/config_dump?mask=bootstrap.admin"))
-        address = dump["configs"][0]["bootstrap"]["admin"]["address"]["socket_address"]
-        assert address["address"] == "127.0.0.1"
+        config = pod.config
+        for port in (config.http_port, config.ops_port, config.hooks_port):
+            for method in ("GET", "POST"):
+                async with pod.session.request(method, pod.url(port, path)) as answer:
+                    assert answer.status in (400, 404)
+        mode = Path(config.admin_socket).stat().st_mode  # noqa: ASYNC240 - once, a local file
+        assert stat.S_IMODE(mode) == 0o600
 
 
-async def admin_get(pod: Pod, path: str) -> str:
-    async with pod.session.get(pod.url(pod.config.admin_port, path)) as answer:
-        return await answer.text()
-
-
-async def test_a_body_above_the_limit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+async def test_probes_are_answered_by_get_alone_and_drains_begun_by_post(tmp_path: Path) -> None:
     async with running_pod(tmp_path) as pod:
-        assert (await pod.post("/predict", b"x" * MAX_REQUEST_BYTES))[0] == 200
-        status, body = await pod.post("/predict", b"x" * (MAX_REQUEST_BYTES + 1))
-        assert status == 413
-        assert str(MAX_REQUEST_BYTES) in json.loads(body)["message"]
+        for path in ("/healthcheck/fail", "/healthcheck/ok"):
+            assert (await pod.get(pod.config.hooks_port, path))[0] == 404
 
 
 async def test_torchserve_is_not_named_to_users(tmp_path: Path) -> None:
@@ -163,7 +172,7 @@ async def test_a_broken_route_file_leaves_the_last_good_one_in_use(tmp_path: Pat
         mount(tmp_path / "routes", yaml.safe_dump({"resources": [{"@type": "nonsense"}]}))
 
         async def refused() -> bool:
-            counts = await admin_get(pod, "/stats?filter=rds.slipway.update")
+            counts = await pod.admin("/stats?filter=rds.slipway.update", "GET")
             return any(
                 line.split(": ")[1] != "0"
                 for line in counts.splitlines()

@@ -8,9 +8,9 @@ from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
 from tests.unit.envoy.pod import envoy_binary, mount, proxy_config
 
 
-@pytest.mark.parametrize("workers", [1, 3, 64])
-def test_envoy_accepts_the_generated_files(tmp_path: Path, workers: int) -> None:
-    config = proxy_config(tmp_path, workers=workers, response_timeout=3600)
+@pytest.mark.parametrize(("workers", "limit"), [(1, 1024), (3, 98_765_432), (64, 100 << 20)])
+def test_envoy_accepts_the_generated_files(tmp_path: Path, workers: int, limit: int) -> None:
+    config = proxy_config(tmp_path, workers=workers, response_timeout=3600, max_request_bytes=limit)
     mount(tmp_path, to_text(route_file(config)))
     path = tmp_path / "envoy.yaml"
     path.write_text(to_text(bootstrap(config)))
@@ -28,12 +28,14 @@ def test_no_address_but_loopback_is_contacted() -> None:
     text = to_text(bootstrap(ProxyConfig("demo", "iris", "iris", 1, 120)))
     clusters = yaml.safe_load(text)["static_resources"]["clusters"]
     addresses = {
-        endpoint["endpoint"]["address"]["socket_address"]["address"]
+        str(next(iter(endpoint["endpoint"]["address"].values())))
         for cluster in clusters
         for group in cluster.get("load_assignment", {}).get("endpoints", [])
         for endpoint in group["lb_endpoints"]
     }
-    assert addresses == {"127.0.0.1"}
+    loopback = {address for address in addresses if "'address': '127.0.0.1'" in address}
+    assert addresses - loopback == {"{'path': '/slipway/admin/envoy.sock'}"}
+    assert len(loopback) == 3
     assert "dns" not in text.lower()
 
 

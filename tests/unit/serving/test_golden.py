@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway.api.quantity import parse_quantity
 from slipway.plan import Manifest
+from slipway.serving.configuration import heap_bytes
 from tests.unit.serving.world import JOB_MODEL, World, training_job
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,6 +39,8 @@ SPECS: dict[str, dict[str, Any]] = {
             "maxBatchDelayMilliseconds": 20,
             "responseTimeoutSeconds": 30,
             "startupTimeoutSeconds": 1200,
+            "maxRequestBytes": 1_000_000,
+            "maxResponseBytes": 20_000_000,
             "drainSeconds": 60,
         },
         "autoscaling": {
@@ -49,7 +53,10 @@ SPECS: dict[str, dict[str, Any]] = {
             "progressDeadlineSeconds": 1800,
             "smoke": {"request": [[5.1, 3.5]], "expected": [0.25], "tolerance": "0.001"},
         },
-        "expose": {"service": {"type": "LoadBalancer", "port": 8080}},
+        "expose": {
+            "service": {"type": "LoadBalancer", "port": 8080},
+            "cors": {"allowOrigins": ["https://app.example"], "allowHeaders": ["x-key"]},
+        },
         "podDisruptionBudget": {"maxUnavailable": "20%"},
     },
 }
@@ -120,7 +127,20 @@ def test_only_fetch_gets_credentials_and_it_shares_no_writable_folder_with_the_m
         for container in found
     }
     assert not writable["fetch"] & writable["torchserve"]
-    assert not writable["envoy"]
+    assert writable["envoy"] == {"admin"}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_only_envoy_has_the_folder_from_which_it_is_commanded(name: str) -> None:
+    mounts = {name: one["volumeMounts"] for name, one in containers(name).items()}
+    assert [c for c, found in mounts.items() if "admin" in {m["name"] for m in found}] == ["envoy"]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_envoy_refuses_work_before_its_limit_ends_it(name: str) -> None:
+    limit = parse_quantity(containers(name)["envoy"]["resources"]["limits"]["memory"])
+    assert limit is not None
+    assert 0.5 * float(limit) < heap_bytes() < 0.9 * float(limit)
 
 
 @pytest.mark.parametrize("name", SPECS)

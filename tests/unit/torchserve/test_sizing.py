@@ -24,6 +24,12 @@ def test_java_gets_an_eighth_of_the_memory_limit_within_bounds(
     assert f"-Xmx{heap}m " in java_options(resources)
 
 
+@pytest.mark.parametrize(("body", "heap"), [(6_553_500, 128), (100 << 20, 400), (1 << 25, 128)])
+def test_java_has_room_for_a_few_of_the_longest_bodies(body: int, heap: int) -> None:
+    resources = ResourceRequirements(limits={"memory": "1Gi"})
+    assert f"-Xmx{heap}m -XX:MaxDirectMemorySize={heap}m" in java_options(resources, body)
+
+
 @pytest.mark.parametrize(
     ("limits", "requests", "workers", "threads"),
     [

@@ -14,6 +14,7 @@ from slipway.api.base import (
     OwnName,
     Sha256,
     rules,
+    text,
     uri_text,
 )
 from slipway.api.common import (
@@ -39,6 +40,11 @@ ArchiveUri = Annotated[
     ),
 ]
 
+
+DEFAULT_BODY_BYTES = 6_553_500
+"""Longest body where nobody says otherwise, in bytes: TorchServe's own max_request_size."""
+MAX_BODY_BYTES = 100 << 20
+"""Longest body that may be allowed, in bytes: TorchServe has each one in memory as a whole."""
 
 OWNED_SERVER_ENV = ("TS_CONFIG_FILE", "TEMP", "LOG_LOCATION", "METRICS_LOCATION")
 """Variables by which TorchServe is told where its files are; a user must not set them."""
@@ -128,6 +134,14 @@ class Server(ApiModel):
     startup_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] = Field(
         default=600, description="Longest time until all workers have loaded the model."
     )
+    max_request_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = Field(
+        default=DEFAULT_BODY_BYTES,
+        description="Longest request body, in bytes; a longer one is answered with 413.",
+    )
+    max_response_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = Field(
+        default=DEFAULT_BODY_BYTES,
+        description="Longest answer, in bytes; a longer one is replaced by an error (500).",
+    )
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         default=30,
         description="Longest wait, before a pod stops, for requests in flight and until no client "
@@ -166,9 +180,53 @@ class ServiceExposure(ApiModel):
     """Port of the Service."""
 
 
+Origin = Annotated[
+    str,
+    text(
+        "^([*]|https?://[A-Za-z0-9.-]+(:[0-9]+)?)$",
+        "write an origin as browsers send it, such as https://app.example.com, or * for any",
+        longest=255,
+    ),
+]
+
+HeaderName = Annotated[
+    str,
+    text(
+        "^[A-Za-z0-9-]+$",
+        "write the name of a header: letters, digits and '-'",
+        longest=128,
+    ),
+]
+
+
+class CrossOrigin(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "!self.allowCredentials || !self.allowOrigins.exists(x, x == '*')",
+            "write the origins that may send credentials instead of *, as browsers demand",
+        )
+    ),
+):
+    """Which web pages of other origins may ask for predictions (CORS)."""
+
+    allow_origins: Annotated[list[Origin], Field(min_length=1, max_length=32)]
+    """Origins of the pages, such as https://app.example.com; * for any."""
+    allow_headers: Annotated[list[HeaderName], Field(max_length=32)] = Field(
+        default_factory=lambda: ["content-type"], description="Headers that they may send."
+    )
+    allow_credentials: bool = False
+    """Whether browsers send cookies and credentials along."""
+    max_age_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=600, description="How long a browser may remember that it may ask, in seconds."
+    )
+
+
 class Expose(ApiModel):
     """How the model is reached."""
 
+    cors: CrossOrigin | None = None
+    """Which web pages of other origins may ask; none by default."""
     service: ServiceExposure = Field(default_factory=ServiceExposure)
     """The Service in front of the pods."""
 

@@ -62,7 +62,7 @@ TRAINING_POD = OwnPieces(
 SERVING_POD = OwnPieces(
     main="torchserve",
     containers=("fetch", "envoy", "torchserve"),
-    volumes=("config", "routes", "models", "logs", "tmp", "fetch-tmp", "shm"),
-    private=("fetch-tmp",),
+    volumes=("config", "routes", "models", "logs", "tmp", "fetch-tmp", "admin", "shm"),
+    private=("fetch-tmp", "admin"),
     where="spec.server",
 )

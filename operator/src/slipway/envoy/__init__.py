@@ -3,9 +3,8 @@
 from slipway.envoy.bootstrap import bootstrap
 from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER
 from slipway.envoy.config import (
-    ADMIN_ADDRESS,
-    MAX_REQUEST_BYTES,
     ROUTE_CONFIG,
+    Cors,
     ProxyConfig,
     to_text,
 )
@@ -13,14 +12,13 @@ from slipway.envoy.routes import route_file
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
 __all__ = [
-    "ADMIN_ADDRESS",
     "ALONE",
     "FORWARDED",
     "INFERENCE",
-    "MAX_REQUEST_BYTES",
     "OTHER",
     "ROUTE_CONFIG",
     "Condition",
+    "Cors",
     "Match",
     "ProxyConfig",
     "Split",

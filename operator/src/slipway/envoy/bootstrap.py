@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from slipway.envoy.bodies import PROGRAM_SIZE
 from slipway.envoy.clusters import INFERENCE, OTHER, clusters
-from slipway.envoy.config import ADMIN_ADDRESS, ProxyConfig, address, typed
-from slipway.envoy.listeners import ops_listener, users_listener
-
-MAX_DOWNSTREAM_CONNECTIONS = 10_000
+from slipway.envoy.config import ProxyConfig
+from slipway.envoy.listeners import hooks_listener, ops_listener, users_listener
+from slipway.envoy.overload import overload_manager
 
 R10 = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
 ANSWER_TIME_BUCKETS = (
@@ -17,24 +17,28 @@ ANSWER_TIME_BUCKETS = (
 """Upper bounds of the answer times' histogram, in milliseconds."""
 
 
+_RUNTIME = {"re2.max_program_size.error_level": PROGRAM_SIZE}
+
+
 def bootstrap(config: ProxyConfig) -> dict[str, Any]:
     """Return the whole bootstrap (envoy.config.bootstrap.v3.Bootstrap in JSON form).
 
-    It names no address but loopback: nothing is fetched, and no control plane is asked.
+    It names no address but loopback: nothing is fetched, and no control plane is asked. The admin
+    interface, which obeys whoever reaches it, is a socket in a folder that Envoy alone has.
     """
     return {
         "node": {"id": config.deployment, "cluster": f"{config.namespace}/{config.deployment}"},
-        "admin": {"address": address(ADMIN_ADDRESS, config.admin_port)},
+        "admin": {"address": {"pipe": {"path": config.admin_socket, "mode": 0o600}}},
         "static_resources": {
-            "listeners": [users_listener(config), ops_listener(config)],
+            "listeners": [users_listener(config), ops_listener(config), hooks_listener(config)],
             "clusters": clusters(config),
         },
         "stats_config": {
             "stats_tags": [_tag("slipway_model", config.model)],
             "histogram_bucket_settings": [_answer_time_buckets()],
         },
-        "overload_manager": {"resource_monitors": [_connection_limit()]},
-        "layered_runtime": {"layers": []},
+        "overload_manager": overload_manager(config),
+        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": _RUNTIME}]},
     }
 
 
@@ -54,13 +58,3 @@ def _answer_time_buckets() -> dict[str, Any]:
 
 def _tag(name: str, value: str) -> dict[str, Any]:
     return {"tag_name": name, "fixed_value": value}
-
-
-def _connection_limit() -> dict[str, Any]:
-    return {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": typed(
-            "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-            max_active_downstream_connections=MAX_DOWNSTREAM_CONNECTIONS,
-        ),
-    }

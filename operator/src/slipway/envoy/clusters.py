@@ -6,7 +6,14 @@ envoy.config.core.v3.HealthCheck in Envoy's API documentation.
 
 from typing import Any
 
-from slipway.envoy.config import ADMIN_ADDRESS, ProxyConfig, address, seconds, typed
+from slipway.envoy.config import (
+    CONNECTION_BUFFER_BYTES,
+    LOOPBACK,
+    ProxyConfig,
+    address,
+    seconds,
+    typed,
+)
 
 INFERENCE = "torchserve"
 LIVENESS = "torchserve_liveness"
@@ -18,7 +25,9 @@ OTHER = "other"
 """The pods of the deployment's other slot, which hold another revision."""
 
 FORWARDED = "x-slipway-forwarded"
-"""Header with the address that a request is forwarded to; it marks forwarded requests as such."""
+"""Header with the address that a request is forwarded to."""
+TOKEN = "x-slipway-token"  # noqa: S105 - a header's name
+"""Header that marks a forwarded request as such, by what only the deployment's Envoys know."""
 
 WORKER_READY = '"status": "READY"'
 """What TorchServe writes once for each worker that has loaded the model (GET /models/NAME)."""
@@ -46,7 +55,7 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
         readiness_cluster(config),
         _loopback(LIVENESS, config.inference_port),
         _loopback(METRICS, config.metrics_port),
-        _loopback(ADMIN, config.admin_port),
+        _admin(config),
     ]
 
 
@@ -67,6 +76,7 @@ def other_cluster() -> dict[str, Any]:
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {"use_http_header": True, "http_header_name": FORWARDED},
         "connect_timeout": seconds(1),
+        "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "circuit_breakers": _limits(),
         "typed_extension_protocol_options": _http1(idle_timeout=seconds(IDLE_SECONDS)),
     }
@@ -114,11 +124,21 @@ def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
 
 
 def _loopback(name: str, port: int) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": address(ADMIN_ADDRESS, port)}}
+    return _static(name, address(LOOPBACK, port))
+
+
+def _admin(config: ProxyConfig) -> dict[str, Any]:
+    return _static(ADMIN, {"pipe": {"path": config.admin_socket}})
+
+
+def _static(name: str, where: dict[str, Any]) -> dict[str, Any]:
+    """Return a cluster with one address within the pod."""
+    endpoint = {"endpoint": {"address": where}}
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": seconds(LOOPBACK_CONNECT_SECONDS),
+        "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "typed_extension_protocol_options": _http1(),
     }

@@ -5,19 +5,29 @@ from typing import Any
 
 from pydantic_core import to_json
 
-ADMIN_ADDRESS = "127.0.0.1"
-"""Envoy's admin interface and all of TorchServe answer on loopback only."""
+LOOPBACK = "127.0.0.1"
+"""TorchServe, and what the pod's own hooks ask, answer on loopback only."""
 
 ROUTE_CONFIG = "slipway"
 """Name of the one route configuration that the users' listener asks for."""
 
-MAX_REQUEST_BYTES = 6_553_500
-"""Longest request body, in bytes: TorchServe's own default for max_request_size."""
-
 TIMEOUT_MARGIN_SECONDS = 5
 """How much later than TorchServe Envoy gives up, so that TorchServe's own error gets through."""
 
+CONNECTION_BUFFER_BYTES = 256 << 10
+"""How much of what one connection brings waits in memory before Envoy stops reading, in bytes."""
+
 TYPE = "@type"
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Which web pages may ask: their origins, or ``*`` for any; what they may send and read."""
+
+    origins: tuple[str, ...]
+    headers: tuple[str, ...] = ("content-type",)
+    max_age_seconds: int = 600
+    credentials: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class ProxyConfig:
     """One pod's proxy; ports are TCP ports, times are in seconds.
 
     ``workers`` is how many of TorchServe's workers must be READY before the pod is.
+    ``max_request_bytes`` is the longest request body, ``heap_bytes`` the memory beyond which Envoy
+    refuses work. ``revision`` is what answers are marked with; ``forward_token`` is what the
+    deployment's own Envoys know each other by: whoever does not know it is a user.
     ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet does with a
     mounted ConfigMap; ``routes_file`` lies in it.
     """
@@ -34,11 +47,17 @@ class ProxyConfig:
     model: str
     workers: int
     response_timeout: int
+    max_request_bytes: int = 6_553_500
+    heap_bytes: int = 400 << 20
+    revision: str = ""
+    forward_token: str = ""
+    cors: Cors | None = None
+    admin_socket: str = "/slipway/admin/envoy.sock"
     routes_folder: str = "/slipway/routes"
     routes_file: str = "routes.yaml"
     http_port: int = 8000
     ops_port: int = 9000
-    admin_port: int = 9901
+    hooks_port: int = 9901
     inference_port: int = 8080
     management_port: int = 8081
     metrics_port: int = 8082

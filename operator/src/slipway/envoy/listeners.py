@@ -1,4 +1,4 @@
-"""The two doors of a server pod: the users' listener, and the one for probes and scrapes.
+"""The doors of a server pod: the users' listener, that of probes and scrapes, that of its hooks.
 
 Field reference: envoy.extensions.filters.network.http_connection_manager.v3 in Envoy's API
 documentation; hardening after its "Configuring Envoy as an edge proxy".
@@ -6,13 +6,35 @@ documentation; hardening after its "Configuring Envoy as an edge proxy".
 
 from typing import Any
 
+from slipway.envoy.bodies import body_filters
 from slipway.envoy.clusters import ADMIN, LIVENESS, METRICS, READINESS
-from slipway.envoy.config import ROUTE_CONFIG, ProxyConfig, address, seconds, typed
+from slipway.envoy.config import (
+    CONNECTION_BUFFER_BYTES,
+    LOOPBACK,
+    ROUTE_CONFIG,
+    ProxyConfig,
+    address,
+    seconds,
+    typed,
+)
 from slipway.envoy.routes import answer
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - the pod's own address is not known here
 HTTP_STAT_PREFIX = "http"
 """The users' listener in Envoy's statistics: http.http.downstream_rq_active and so on."""
+
+MAX_HEADERS = 100
+MAX_HEADERS_KIB = 7
+"""Most headers of a request, and how long they and the path may be together, in KiB.
+
+TorchServe's netty takes 8 KiB of headers, Envoy's own few lines among them, and says "Invalid HTTP
+message" beyond (io.netty.handler.codec.http.HttpServerCodec).
+"""
+IDLE_SECONDS = 900
+"""How long a connection is kept that nobody uses."""
+REQUEST_SECONDS = 300
+"""Longest time for a request to come in, with its body."""
+CORS = "envoy.filters.http.cors"
 
 READY_PATH = "/readyz"
 LIVE_PATH = "/livez"
@@ -33,10 +55,11 @@ def users_listener(config: ProxyConfig) -> dict[str, Any]:
         HTTP_STAT_PREFIX,
         rds={"route_config_name": ROUTE_CONFIG, "config_source": source},
         stream_idle_timeout=seconds(config.route_timeout + 30),
-        http_filters=[_router()],
+        request_timeout=seconds(max(REQUEST_SECONDS, config.route_timeout)),
+        http_filters=[_cors(), *body_filters(config), _router()],
         access_log=[_error_log()],
     )
-    return _listener("http", config.http_port, manager)
+    return _listener("http", address(ANYWHERE, config.http_port), manager)
 
 
 def ops_listener(config: ProxyConfig) -> dict[str, Any]:
@@ -61,15 +84,43 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
         stream_idle_timeout=seconds(30),
         http_filters=[_readiness(), _router()],
     )
-    return {**_listener("ops", config.ops_port, manager), "ignore_global_conn_limit": True}
+    return {**_listener("ops", address(ANYWHERE, config.ops_port), manager), **_UNLIMITED}
 
 
-def _listener(name: str, port: int, manager: dict[str, Any]) -> dict[str, Any]:
+def hooks_listener(config: ProxyConfig) -> dict[str, Any]:
+    """Return the listener for the pod's own hooks, on loopback.
+
+    TorchServe's container starts and ends a drain here and sees it through. The model's code can
+    ask it as well, and gets no further than to its own pod's readiness.
+    """
+    routes = [
+        _forward("fail", "/healthcheck/fail", ADMIN, "/healthcheck/fail", "POST"),
+        _forward("ok", "/healthcheck/ok", ADMIN, "/healthcheck/ok", "POST"),
+        _forward("stats", "/stats", ADMIN, "/stats"),
+        answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
+    ]
+    manager = _manager(
+        "hooks",
+        route_config={
+            "name": "hooks",
+            "virtual_hosts": [{"name": "hooks", "domains": ["*"], "routes": routes}],
+        },
+        stream_idle_timeout=seconds(30),
+        http_filters=[_router()],
+    )
+    return {**_listener("hooks", address(LOOPBACK, config.hooks_port), manager), **_UNLIMITED}
+
+
+_UNLIMITED = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}
+"""What keeps the kubelet from taking a busy pod for a dead one."""
+
+
+def _listener(name: str, where: dict[str, Any], manager: dict[str, Any]) -> dict[str, Any]:
     http = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     return {
         "name": name,
-        "address": address(ANYWHERE, port),
-        "per_connection_buffer_limit_bytes": 1 << 20,
+        "address": where,
+        "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "filter_chains": [{"filters": [http]}],
     }
 
@@ -84,11 +135,38 @@ def _manager(stat_prefix: str, **fields: Any) -> dict[str, Any]:
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        common_http_protocol_options={"idle_timeout": seconds(3600)},
+        common_http_protocol_options={
+            "idle_timeout": seconds(IDLE_SECONDS),
+            "max_headers_count": MAX_HEADERS,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        http_protocol_options={"accept_http_10": True, "default_host_for_http_10": "model"},
+        http2_protocol_options=_http2(),
+        max_request_headers_kb=MAX_HEADERS_KIB,
         request_headers_timeout=seconds(10),
         local_reply_config=_json_errors(),
         **fields,
     )
+
+
+def _http2() -> dict[str, Any]:
+    """Return bounds of what one connection can have Envoy keep in memory.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
+    """
+    return {
+        "max_concurrent_streams": 100,
+        "initial_stream_window_size": 65_536,
+        "initial_connection_window_size": 1 << 20,
+    }
+
+
+def _cors() -> dict[str, Any]:
+    """Return the filter that answers web pages' preflights by the policy of the route file."""
+    return {
+        "name": CORS,
+        "typed_config": typed("envoy.extensions.filters.http.cors.v3.Cors"),
+    }
 
 
 def _router() -> dict[str, Any]:
@@ -106,19 +184,47 @@ def _readiness() -> dict[str, Any]:
     return {"name": "envoy.filters.http.health_check", "typed_config": check}
 
 
-def _forward(name: str, path: str, cluster: str, target: str) -> dict[str, Any]:
-    only_get = {"name": ":method", "string_match": {"exact": "GET"}}
+def _forward(
+    name: str, path: str, cluster: str, target: str, method: str = "GET"
+) -> dict[str, Any]:
+    only = {"name": ":method", "string_match": {"exact": method}}
     return {
         "name": name,
-        "match": {"path": path, "headers": [only_get]},
+        "match": {"path": path, "headers": [only]},
         "route": {"cluster": cluster, "prefix_rewrite": target, "timeout": seconds(15)},
     }
 
 
 def _json_errors() -> dict[str, Any]:
-    """Return how Envoy words its own answers: JSON shaped like TorchServe's errors."""
-    body = {"code": "%RESPONSE_CODE%", "type": "Slipway", "message": "%LOCAL_REPLY_BODY%"}
-    return {"body_format": {"json_format": body}}
+    """Return how Envoy words its own answers: JSON shaped like TorchServe's errors.
+
+    What it refuses before there is a route comes without a word, and gets one here.
+    """
+    mappers = [_worded(code, text) for code, text in _REFUSALS.items()]
+    return {"body_format": _error("%LOCAL_REPLY_BODY%"), "mappers": mappers}
+
+
+def _error(message: str) -> dict[str, Any]:
+    body = {"code": "%RESPONSE_CODE%", "type": "Slipway", "message": message}
+    return {"json_format": body}
+
+
+def _worded(code: int, text: str) -> dict[str, Any]:
+    value = {"default_value": code, "runtime_key": f"slipway.refusal.{code}"}
+    return {
+        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "body_format_override": _error(text),
+    }
+
+
+_REFUSALS = {
+    400: "The request is no valid HTTP, or has a path or a header that is not taken "
+    "(%RESPONSE_CODE_DETAILS%). Header names have no underscores, paths no escaped slashes.",
+    408: "The request did not come in time (%RESPONSE_CODE_DETAILS%).",
+    431: f"The request's path and headers are longer than {MAX_HEADERS_KIB} KiB, or more than "
+    f"{MAX_HEADERS}: send less in them.",
+}
+"""What Envoy says of requests that it refuses itself, by the code of its answer."""
 
 
 def _error_log() -> dict[str, Any]:

@@ -9,26 +9,34 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER
-from slipway.envoy.config import MAX_REQUEST_BYTES, ROUTE_CONFIG, ProxyConfig, seconds, typed
+from slipway.envoy.bodies import size_refusal
+from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER, TOKEN
+from slipway.envoy.config import ROUTE_CONFIG, Cors, ProxyConfig, seconds, typed
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
 FORWARDED_STAT = "forwarded"
 """What was forwarded here, in Envoy's statistics: vhost.model.route.forwarded.upstream_rq_xx. The
 Envoy that forwarded it counts the same answer at its own users' listener.
 """
+REVISION_HEADER = "x-slipway-revision"
+"""Header of an answer that names the revision that gave it."""
 _MAX_INT64 = 2**63 - 1
 
 
 def route_file(config: ProxyConfig, split: Split = ALONE) -> dict[str, Any]:
     """Return the document that Envoy's file subscription reads: one RouteConfiguration."""
-    routes = _routes(config, split)
+    host = {
+        "name": "model",
+        "domains": ["*"],
+        "routes": _routes(config, split),
+        **(_cors(config.cors) if config.cors else {}),
+    }
     return {
         "resources": [
             typed(
                 "envoy.config.route.v3.RouteConfiguration",
                 name=ROUTE_CONFIG,
-                virtual_hosts=[{"name": "model", "domains": ["*"], "routes": routes}],
+                virtual_hosts=[host],
             )
         ]
     }
@@ -38,8 +46,10 @@ def _routes(config: ProxyConfig, split: Split) -> list[dict[str, Any]]:
     """Return the users' routes, first match first."""
     own = own_path(config)
     return [
-        too_large(),
-        forwarded(config),
+        *([forwarded(config)] if config.forward_token else []),
+        too_large(config),
+        *_preflights(config),
+        *wrong_method(config),
         *(route for match in _matches(split) for route in _matched(config, split, match)),
         *_shared(config, split),
         answer(
@@ -57,16 +67,83 @@ def forwarded(config: ProxyConfig) -> dict[str, Any]:
     """Return the route of what the other slot's Envoy sent here: it is answered here.
 
     So nothing is ever sent back and forth, whatever the two route files say. The other revision may
-    call its model otherwise, so that any path of a prediction is the pod's own model.
+    call its model otherwise, so that any path of a prediction is the pod's own model. Only who
+    knows the token is believed: a user's request is shared out like all others.
     """
-    rewrite = {"pattern": {"regex": "^/predict.*$"}, "substitution": own_path(config)}
-    here = {"name": FORWARDED, "present_match": True}
+    rewrite = {"pattern": {"regex": f"^{_PREDICTION}$"}, "substitution": own_path(config)}
+    here = {"name": TOKEN, "string_match": {"exact": config.forward_token}}
     return {
         "name": "forwarded",
         "stat_prefix": FORWARDED_STAT,
-        "match": {"prefix": "/predict", "headers": [here]},
+        "match": {"safe_regex": {"regex": _PREDICTION}, "headers": [here]},
         "route": {**forward(config), "regex_rewrite": rewrite},
+        **_own(config),
     }
+
+
+_PREDICTION = "/predict(ions/[A-Za-z0-9_-]+)?"
+"""The paths of predictions of a model of whatever name."""
+
+
+def wrong_method(config: ProxyConfig) -> Iterator[dict[str, Any]]:
+    """Yield the routes that refuse what is no POST or PUT on the paths of predictions."""
+    takes = {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT"}}}
+    for name, path in _paths(config):
+        match = {"path": path, "headers": [{**takes, "invert_match": True}]}
+        text = "Post the input of the prediction here: no other method is served."
+        refusal = answer(f"{name}-method", match, 405, text)
+        yield {**refusal, "response_headers_to_add": [_replacing("allow", "POST, PUT")]}
+
+
+def _cors(cors: Cors) -> dict[str, Any]:
+    """Return which web pages may ask, for the filter of that name."""
+    policy = typed(
+        "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        allow_origin_string_match=[_origin(one) for one in cors.origins],
+        allow_methods="POST, PUT",
+        allow_headers=", ".join(cors.headers),
+        expose_headers=REVISION_HEADER,
+        max_age=str(cors.max_age_seconds),
+        allow_credentials=cors.credentials,
+    )
+    return {"typed_per_filter_config": {"envoy.filters.http.cors": policy}}
+
+
+def _preflights(config: ProxyConfig) -> Iterator[dict[str, Any]]:
+    """Yield the routes of what browsers ask before they send a page's request.
+
+    The filter answers them all, but only where a route leads to a cluster.
+    """
+    for origin in config.cors.origins if config.cors else ():
+        known = {"present_match": True} if origin == "*" else {"string_match": {"exact": origin}}
+        headers = [
+            {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+            {"name": "access-control-request-method", "present_match": True},
+            {"name": "origin", **known},
+        ]
+        match = {"prefix": "/predict", "headers": headers}
+        yield {"name": "preflight", "match": match, "route": forward(config), **_own(config)}
+
+
+def _origin(origin: str) -> dict[str, Any]:
+    return {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin}
+
+
+def _replacing(name: str, value: str) -> dict[str, Any]:
+    """Return a header that takes the place of one of its name."""
+    header = {"key": name, "value": value}
+    return {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _own(config: ProxyConfig) -> dict[str, Any]:
+    """Return what goes with requests to the pod's own TorchServe.
+
+    Its answers are marked with the revision; what Envoys tell each other is not the model's to see.
+    """
+    found: dict[str, Any] = {"request_headers_to_remove": [FORWARDED, TOKEN]}
+    if config.revision:
+        found["response_headers_to_add"] = [_replacing(REVISION_HEADER, config.revision)]
+    return found
 
 
 def _matches(split: Split) -> tuple[Match, ...]:
@@ -81,17 +158,16 @@ def _matched(config: ProxyConfig, split: Split, match: Match) -> Iterator[dict[s
             "name": f"{name}-matched",
             "match": {"path": path, "headers": headers},
             "route": {**_action(config), "cluster": OTHER},
-            **_address(split),
+            **_address(config, split),
         }
 
 
 def _shared(config: ProxyConfig, split: Split) -> Iterator[dict[str, Any]]:
     """Yield the routes of all other requests: answered here, mirrored, or shared out by weight."""
     share: dict[str, Any] = {"cluster": INFERENCE}
-    extra: dict[str, Any] = {}
     if split.target is not None and split.weight:
-        share = _mirrored(split) if split.mirror else _weighted(split)
-        extra = _address(split) if split.mirror else {}
+        share = _mirrored(config, split) if split.mirror else _weighted(config, split)
+    extra = {} if "weighted_clusters" in share else _own(config)
     newcomers = None if split.mirror or "weighted_clusters" not in share else split.sticky
     for name, path in _paths(config):
         action = {**_action(config), **share, "prefix_rewrite": own_path(config)}
@@ -116,20 +192,25 @@ def _paths(config: ProxyConfig) -> tuple[tuple[str, str], ...]:
     return ("predict", "/predict"), ("predictions", own_path(config))
 
 
-def _mirrored(split: Split) -> dict[str, Any]:
+def _mirrored(config: ProxyConfig, split: Split) -> dict[str, Any]:
     share = {"default_value": {"numerator": split.weight, "denominator": "HUNDRED"}}
-    policy = {"cluster": OTHER, "runtime_fraction": share}
+    added = _address(config, split)["request_headers_to_add"]
+    policy = {
+        "cluster": OTHER,
+        "runtime_fraction": share,
+        "request_headers_mutations": [{"append": header} for header in added],
+    }
     return {"cluster": INFERENCE, "request_mirror_policies": [policy]}
 
 
-def _weighted(split: Split) -> dict[str, Any]:
+def _weighted(config: ProxyConfig, split: Split) -> dict[str, Any]:
     """Return the share by weight; the other slot comes first, so that its users stay its own.
 
     A user's hash points to a place from 0 to 99, and the other slot has those below the weight.
     """
     weights: list[dict[str, Any]] = [
-        {"name": OTHER, "weight": split.weight, **_address(split)},
-        {"name": INFERENCE, "weight": 100 - split.weight},
+        {"name": OTHER, "weight": split.weight, **_address(config, split)},
+        {"name": INFERENCE, "weight": 100 - split.weight, **_own(config)},
     ]
     clusters: dict[str, Any] = {"clusters": weights}
     if split.sticky is None:
@@ -155,15 +236,15 @@ def _set_cookie(sticky: Sticky) -> dict[str, Any]:
     return {"header": header, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
 
 
-def _address(split: Split) -> dict[str, Any]:
-    """Return the header that tells Envoy's cluster where the other slot is.
+def _address(config: ProxyConfig, split: Split) -> dict[str, Any]:
+    """Return the headers that tell Envoy's cluster where the other slot is, and the Envoy there.
 
-    It replaces what a user may have sent by that name, and tells the other slot's Envoy that the
-    request was forwarded.
+    They replace what a user may have sent by those names.
     """
-    header = {"key": FORWARDED, "value": split.target}
-    action = "OVERWRITE_IF_EXISTS_OR_ADD"
-    return {"request_headers_to_add": [{"header": header, "append_action": action}]}
+    added = [_replacing(FORWARDED, split.target or "")]
+    if config.forward_token:
+        added.append(_replacing(TOKEN, config.forward_token))
+    return {"request_headers_to_add": added}
 
 
 def _condition(condition: Condition) -> dict[str, Any]:
@@ -211,12 +292,14 @@ def _action(config: ProxyConfig) -> dict[str, Any]:
     }
 
 
-def too_large() -> dict[str, Any]:
-    """Return the route that refuses a body that TorchServe would refuse after reading all of it."""
-    above = {"start": MAX_REQUEST_BYTES + 1, "end": _MAX_INT64}
+def too_large(config: ProxyConfig) -> dict[str, Any]:
+    """Return the route that refuses a body that TorchServe would refuse after reading all of it.
+
+    Pods that a release before 0.3 made have no `slipway.envoy.bodies`, and read this file.
+    """
+    above = {"start": config.max_request_bytes + 1, "end": _MAX_INT64}
     match = {"prefix": "/", "headers": [{"name": "content-length", "range_match": above}]}
-    text = f"The request body is longer than {MAX_REQUEST_BYTES} bytes: send less at a time."
-    return answer("too-large", match, 413, text)
+    return answer("too-large", match, 413, size_refusal(config.max_request_bytes))
 
 
 def answer(name: str, match: dict[str, Any], status: int, message: str) -> dict[str, Any]:

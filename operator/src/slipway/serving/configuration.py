@@ -1,12 +1,19 @@
 """The files of a revision's pods, from what TorchServe's and Envoy's packages make."""
 
+import hashlib
 import json
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import ModelStatus
+from slipway.api.model_deployment import CrossOrigin, ModelStatus
+from slipway.api.quantity import parse_quantity
 from slipway.api.smoke import SmokeTest
 from slipway.serving import names
+
+ENVOY_MEMORY_LIMIT = "512Mi"
+"""What the kernel ends Envoy beyond."""
+HEAP_PERCENT = 80
+"""How much of its limit Envoy takes before it refuses work; the rest is for what no heap counts."""
 
 
 def archive_name(model: ModelStatus) -> str:
@@ -14,8 +21,8 @@ def archive_name(model: ModelStatus) -> str:
     return f"{model.name}.mar"
 
 
-def proxy(deployment: ModelDeployment, model: ModelStatus) -> envoy.ProxyConfig:
-    """Return the settings of the pods' Envoy."""
+def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -> envoy.ProxyConfig:
+    """Return the settings of the pods' Envoy; the bootstrap needs no ``revision``."""
     server = deployment.spec.server
     return envoy.ProxyConfig(
         namespace=deployment.metadata.namespace,
@@ -23,10 +30,41 @@ def proxy(deployment: ModelDeployment, model: ModelStatus) -> envoy.ProxyConfig:
         model=model.name,
         workers=server.workers,
         response_timeout=server.response_timeout_seconds,
+        max_request_bytes=server.max_request_bytes,
+        heap_bytes=heap_bytes(),
+        revision=revision,
+        forward_token=forward_token(deployment),
+        cors=_cors(deployment.spec.expose.cors),
+        admin_socket=f"{names.ADMIN_DIR}/{names.ADMIN_SOCKET}",
         routes_folder=names.ROUTES_DIR,
         routes_file=names.ROUTES_FILE,
         http_port=names.HTTP_PORT,
         ops_port=names.OPS_PORT,
+    )
+
+
+def heap_bytes() -> int:
+    """Return the memory from which on Envoy refuses work, in bytes: a part of its limit."""
+    limit = parse_quantity(ENVOY_MEMORY_LIMIT)
+    return int((limit or 0) * HEAP_PERCENT / 100)
+
+
+def forward_token(deployment: ModelDeployment) -> str:
+    """Return what the deployment's Envoys know each other by.
+
+    Its UID is random, the same for both slots and in no address or answer; the digest keeps it so.
+    """
+    return hashlib.sha256(f"forwarded {deployment.metadata.uid}".encode()).hexdigest()[:32]
+
+
+def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:
+    if wanted is None:
+        return None
+    return envoy.Cors(
+        origins=tuple(wanted.allow_origins),
+        headers=tuple(wanted.allow_headers),
+        max_age_seconds=wanted.max_age_seconds,
+        credentials=wanted.allow_credentials,
     )
 
 
@@ -41,6 +79,8 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
         startup_timeout=wanted.startup_timeout_seconds,
         batch_size=wanted.batch_size,
         max_batch_delay=wanted.max_batch_delay_milliseconds,
+        max_request_bytes=wanted.max_request_bytes,
+        max_response_bytes=wanted.max_response_bytes,
         model_store=names.MODELS_DIR,
     )
 

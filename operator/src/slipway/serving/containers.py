@@ -7,7 +7,7 @@ from slipway.api.common import ResourceRequirements
 from slipway.api.model_deployment import ModelStatus
 from slipway.manifests import container_security, mount, runtime_command
 from slipway.serving import names
-from slipway.serving.configuration import archive_name
+from slipway.serving.configuration import ENVOY_MEMORY_LIMIT, archive_name
 from slipway.settings import Settings
 from slipway.store import store_env
 from slipway.torchserve import java_options, threads_per_worker
@@ -83,12 +83,13 @@ def envoy(settings: Settings) -> dict[str, Any]:
             {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
             {"name": "ops", "containerPort": names.OPS_PORT, "protocol": "TCP"},
         ],
-        "resources": {"requests": ENVOY_REQUESTS},
+        "resources": {"requests": ENVOY_REQUESTS, "limits": {"memory": ENVOY_MEMORY_LIMIT}},
         "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
         "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=2),
         "volumeMounts": [
             mount("config", names.CONFIG_DIR, read_only=True),
             mount("routes", names.ROUTES_DIR, read_only=True),
+            mount("admin", names.ADMIN_DIR),
         ],
     }
 
@@ -151,7 +152,9 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
         "USER": "slipway",
         "LOG_LOCATION": names.LOGS_DIR,
         "METRICS_LOCATION": names.LOGS_DIR,
-        "JAVA_TOOL_OPTIONS": java_options(wanted.resources),
+        "JAVA_TOOL_OPTIONS": java_options(
+            wanted.resources, max(wanted.max_request_bytes, wanted.max_response_bytes)
+        ),
         "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
         "SLIPWAY_MODEL": model.name,
         "SLIPWAY_WORKERS": str(wanted.workers),

@@ -18,9 +18,12 @@ CONFIG_DIR = "/slipway/config"
 ROUTES_DIR = "/slipway/routes"
 MODELS_DIR = "/slipway/models"
 LOGS_DIR = "/slipway/logs"
+ADMIN_DIR = "/slipway/admin"
+"""A folder of Envoy's alone: who reaches the socket in it commands Envoy."""
 TMP_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod
 
 ENVOY_FILE = "envoy.yaml"
+ADMIN_SOCKET = "envoy.sock"
 PROPERTIES_FILE = "config.properties"
 ROUTES_FILE = "routes.yaml"
 SMOKE_FILE = "smoke.json"

@@ -93,5 +93,5 @@ def _volumes(deployment: ModelDeployment, revision: str) -> list[dict[str, Any]]
     files = _config_maps(deployment, revision)
     return [
         *({"name": name, "configMap": {"name": files[name]}} for name in files),
-        *(empty_dir(name) for name in ("models", "logs", "tmp", "fetch-tmp")),
+        *(empty_dir(name) for name in ("models", "logs", "tmp", "fetch-tmp", "admin")),
     ]

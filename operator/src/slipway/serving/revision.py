@@ -49,7 +49,7 @@ def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Setti
         model=model,
         template=template,
         files={**files, RECORD_FILE: record},
-        proxy=proxy(deployment, model),
+        proxy=proxy(deployment, model, name),
     )
 
 
@@ -87,7 +87,7 @@ def recorded(deployment: ModelDeployment, children: Children, name: str | None) 
     server = Server.model_validate(record["server"])
     spec = deployment.spec.model_copy(update={"server": server})
     then = deployment.model_copy(update={"spec": spec})
-    return Revision(name, model, record["template"], files, proxy(then, model))
+    return Revision(name, model, record["template"], files, proxy(then, model, name))
 
 
 def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
-MAX_REQUEST_BYTES = 6_553_500
+ENVELOPE_BYTES = 64 << 10
+"""What surrounds an answer between a worker and Java, in bytes: codes, headers and lengths."""
 JOB_QUEUE_SIZE = 100
 """Waiting requests beyond which TorchServe refuses; the archive's own jobQueueSize wins."""
 
@@ -33,6 +34,8 @@ class ServerConfig:
     startup_timeout: int
     batch_size: int | None = None
     max_batch_delay: int | None = None
+    max_request_bytes: int = 6_553_500
+    max_response_bytes: int = 6_553_500
     model_store: str = "/slipway/models"
     inference_port: int = 8080
     management_port: int = 8081
@@ -87,8 +90,8 @@ def _work(config: ServerConfig) -> dict[str, str]:
         "default_workers_per_model": str(config.workers),
         "disable_system_metrics": "true",
         "job_queue_size": str(JOB_QUEUE_SIZE),
-        "max_request_size": str(MAX_REQUEST_BYTES),
-        "max_response_size": str(MAX_REQUEST_BYTES),
+        "max_request_size": str(config.max_request_bytes),
+        "max_response_size": str(config.max_response_bytes),
         "metrics_mode": "prometheus",
         "model_metrics_auto_detect": "true",
         "model_store": config.model_store,
