@@ -9,7 +9,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
-from slipway.kube.errors import AlreadyExists, NotFound, Rejected
+from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Rejected
 from slipway.kube.resources import resource_of
 from slipway.manifests import MANAGER
 from slipway.plan import Manifest, ObjectRef, Patch
@@ -197,13 +197,18 @@ async def test_a_status_is_replaced_as_a_whole_and_only_of_the_object_that_is_me
         params={"fieldManager": MANAGER, "force": "true"},
         headers={"Content-Type": "application/apply-patch+yaml"},
     )
-    written = await client.write_status(ref, uid, {"phase": "Succeeded"})
+    newest: Any = kubectl.get("trainingjob", "job")
+    written = await client.write_status(newest, {"phase": "Succeeded"})
     assert written["status"]["phase"] == "Succeeded"
     assert "sourceRevision" not in written["status"]
     assert written["spec"] == live["spec"]
-    with pytest.raises(Rejected):
-        await client.write_status(ref, "another", {"phase": "Failed"})
+    for stale in (live, newest, {**written, "metadata": live["metadata"]}):
+        with pytest.raises(Conflict):
+            await client.write_status(stale, {"phase": "Failed"})
     assert (kubectl.get("trainingjob", "job") or {})["status"] == written["status"]
     kubectl.run("delete", "trainingjob", "job")
     with pytest.raises(NotFound):
-        await client.write_status(ref, uid, {"phase": "Failed"})
+        await client.write_status(written, {"phase": "Failed"})
+    kubectl.create(training_job())
+    with pytest.raises(Conflict):
+        await client.write_status(written, {"phase": "Failed"})

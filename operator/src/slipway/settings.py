@@ -93,7 +93,8 @@ class Settings(BaseSettings):
     """So long after the end of its grace period a training pod's node is taken for lost, and the
     pod is deleted without the word of its kubelet, in seconds."""
     resync_seconds: float = Field(default=600.0, ge=10)
-    """Each object is looked at again at least this often, in seconds."""
+    """Each object is looked at again at least this often, in seconds; one that has ended a twelfth
+    as often."""
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, Rejected
+from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from slipway.kube.resources import Resource
 from slipway.plan import Delete, Manifest, ObjectRef
 
@@ -55,14 +55,15 @@ class FakeClient:
         self.admit(merged)
         return copy.deepcopy(self.put(merged))
 
-    async def write_status(self, ref: ObjectRef, uid: str, status: Any) -> Manifest:
+    async def write_status(self, obj: Manifest, status: Any) -> Manifest:
+        ref, meta = ObjectRef.of(obj), obj["metadata"]
         self.writes.append(("status", ref.kind, ref.name))
         self._fail("status")
         live = self.objects.get(ref)
         if live is None:
             raise NotFound("There is no such object.", 404)
-        if live["metadata"]["uid"] != uid:
-            raise Rejected("The test of the uid failed.", 422)
+        if live["metadata"]["resourceVersion"] != meta["resourceVersion"]:
+            raise Conflict("The object has been modified.", 409)
         return copy.deepcopy(self.put({**live, "status": copy.deepcopy(status)}))
 
     async def create_new(self, manifest: Manifest) -> Manifest:

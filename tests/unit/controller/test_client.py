@@ -132,18 +132,20 @@ async def test_an_apply_is_forced_and_has_one_manager(api: ApiServer, client: Cl
     assert dict(request.query) == {"fieldManager": "slipway", "force": "true"}
 
 
-async def test_a_status_is_written_as_a_whole_and_bound_to_the_uid(
+async def test_a_status_is_written_as_a_whole_and_bound_to_a_version(
     api: ApiServer, client: Client
 ) -> None:
     api.answers = [says(200, {"kind": "TrainingJob"})]
-    await client.write_status(ObjectRef.of(training_job()), "uid-1", {"phase": "Running"})
+    job = training_job()
+    job["metadata"]["resourceVersion"] = "7"
+    await client.write_status(job, {"phase": "Running"})
     (request,) = api.requests
     assert request.method == "PATCH"
     assert request.path == "/apis/slipway.dev/v1alpha1/namespaces/default/trainingjobs/job/status"
     assert request.content_type == "application/json-patch+json"
     assert dict(request.query) == {"fieldManager": "slipway"}
     assert json.loads(api.bodies[0]) == [
-        {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
+        {"op": "add", "path": "/metadata/resourceVersion", "value": "7"},
         {"op": "add", "path": "/status", "value": {"phase": "Running"}},
     ]
 

@@ -49,8 +49,8 @@ class MortalClient(FakeClient):
     async def create_new(self, manifest: Manifest) -> Manifest:
         return await self._perhaps(super().create_new(manifest))
 
-    async def write_status(self, ref: ObjectRef, uid: str, status: Any) -> Manifest:
-        return await self._perhaps(super().write_status(ref, uid, status))
+    async def write_status(self, obj: Manifest, status: Any) -> Manifest:
+        return await self._perhaps(super().write_status(obj, status))
 
     async def _perhaps(self, write: Coroutine[Any, Any, Manifest]) -> Manifest:
         if self.left is not None:

@@ -23,6 +23,19 @@ def test_a_replica_is_ready_once_all_kinds_are_listed() -> None:
     assert health.stale() == []
 
 
+def test_a_watch_is_behind_until_it_is_listed_and_while_its_requests_fail() -> None:
+    health, _ = watches()
+    assert health.behind() == ["/jobs", "/pods"]
+    for path in ("/jobs", "/pods"):
+        health.attempt(path)
+        health.answer(path, listing=True)
+    assert health.behind() == []
+    health.attempt("/pods")
+    assert health.behind() == ["/pods"]
+    health.answer("/pods", listing=False)
+    assert health.behind() == []
+
+
 def test_a_quiet_watch_that_is_renewed_is_alive_and_ready() -> None:
     health, clock = watches()
     for path in ("/jobs", "/pods"):

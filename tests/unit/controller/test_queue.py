@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slipway.controller import queue as module
 from slipway.controller.queue import WorkQueue, backoff
 
 
@@ -72,21 +73,84 @@ async def test_keys_come_when_their_time_has_come_in_its_order() -> None:
     assert [await take(queue) for _ in range(3)] == ["now", "soon", "late"]
 
 
-async def test_failures_in_a_row_wait_longer_and_success_forgets_them() -> None:
+async def test_failures_in_a_row_wait_longer_and_success_forgets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_BACKOFF", 0.001)
     queue: WorkQueue[str] = WorkQueue()
     waits = []
+    queue.add("a")
     for _ in range(4):
-        queue.add("a")
         await take(queue)
         waits.append(queue.retry("a"))
     assert waits == sorted(waits)
     assert waits[-1] >= 4 * waits[0] / 2
-    queue.add("a")
+    assert queue.failures("a") == 4
     await take(queue)
     queue.done("a")
-    queue.add("a")
-    await take(queue)
-    assert queue.retry("a") <= 1.0
+    assert queue.failures("a") == 0
+
+
+async def test_one_that_is_woken_in_its_back_off_has_not_failed_once_more() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    waits = []
+    for _ in range(50):
+        queue.add("a")
+        await take(queue)
+        waits.append(queue.retry("a"))
+    assert queue.failures("a") == 1
+    assert waits == sorted(waits, reverse=True)
+    queue.forgive("a")
+    assert queue.failures("a") == 0
+
+
+async def test_what_was_changed_comes_before_what_is_looked_at_again() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(1000):
+        queue.add(f"old-{number}", background=True)
+    queue.add("new")
+    assert await take(queue) == "new"
+    queue.add("old-500")
+    assert await take(queue) == "old-500"
+
+
+async def test_what_is_looked_at_again_has_its_turn_beside_what_changes_without_end() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("old", background=True)
+    for number in range(50):
+        queue.add(f"new-{number}")
+    assert "old" in [await take(queue) for _ in range(9)]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_key_that_is_added_both_ways_is_urgent_and_runs_once(first: bool) -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("old", background=True)
+    queue.add("both", background=first)
+    queue.add("both", background=not first)
+    assert [await take(queue), await take(queue)] == ["both", "old"]
+    assert len(queue) == 0
+
+
+async def test_what_is_added_while_it_is_worked_on_keeps_its_sort() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in "ab":
+        queue.add(key)
+        await take(queue)
+        queue.add(key, background=key == "a")
+    queue.done("a", 600, background=True)
+    queue.done("b", 600, background=True)
+    assert [await take(queue), await take(queue)] == ["b", "a"]
+
+
+async def test_only_what_is_urgent_counts_as_having_waited() -> None:
+    waits: list[float] = []
+    queue: WorkQueue[str] = WorkQueue(waits.append)
+    queue.add("old", background=True)
+    queue.add("new")
+    for _ in range(2):
+        queue.done(await take(queue))
+    assert len(waits) == 1
 
 
 async def test_a_retry_waits_at_least_as_long_as_the_server_asks_for() -> None:
@@ -124,7 +188,12 @@ def test_backoff_doubles_up_to_five_minutes(failures: int) -> None:
 
 
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.sampled_from([0.0, 0.0, 0.001]), st.booleans()),
+    st.tuples(
+        st.sampled_from("abc"),
+        st.sampled_from([0.0, 0.0, 0.001]),
+        st.booleans(),
+        st.booleans(),
+    ),
     min_size=1,
     max_size=40,
 )
@@ -133,13 +202,13 @@ OPERATIONS = st.lists(
 @settings(deadline=None, max_examples=60)
 @given(OPERATIONS, st.integers(min_value=1, max_value=4), st.randoms(use_true_random=False))
 def test_every_added_key_is_worked_on_after_its_last_add_and_never_by_two(
-    operations: list[tuple[str, float, bool]], workers: int, chance: random.Random
+    operations: list[tuple[str, float, bool, bool]], workers: int, chance: random.Random
 ) -> None:
     asyncio.run(_race(operations, workers, chance))
 
 
 async def _race(
-    operations: list[tuple[str, float, bool]], workers: int, chance: random.Random
+    operations: list[tuple[str, float, bool, bool]], workers: int, chance: random.Random
 ) -> None:
     queue: WorkQueue[str] = WorkQueue()
     active: set[str] = set()
@@ -157,9 +226,9 @@ async def _race(
             queue.done(key)
 
     tasks = [asyncio.create_task(work()) for _ in range(workers)]
-    for key, after, give_way in operations:
+    for key, after, give_way, background in operations:
         pending.add(key)
-        queue.add(key, after)
+        queue.add(key, after, background=background)
         if give_way:
             await asyncio.sleep(0)
     async with asyncio.timeout(5):

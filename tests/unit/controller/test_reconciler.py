@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from slipway.controller.reconciler import Outcome
-from slipway.kube.errors import Conflict, Forbidden, Rejected, Unavailable
+from slipway.kube.errors import Forbidden, Rejected, Unavailable
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import StoreSettings
 from slipway.store import store_secret
@@ -241,13 +241,74 @@ async def test_a_status_for_an_object_that_went_meanwhile_is_no_error(successor:
     assert world.cache.get(world.ref) is None
 
 
-async def test_a_conflict_over_an_object_that_is_still_there_is_tried_again() -> None:
+async def test_a_status_of_an_object_that_was_changed_unseen_is_planned_anew() -> None:
     world = World()
-    world.plan = Plan(status={"conditions": [CREATED]})
-    world.api.failures["status"] = Conflict("the object has been modified", 409)
-    with pytest.raises(Conflict):
+    event = Event("Normal", "Created", "The children are there.")
+    world.plan = Plan(status={"conditions": [CREATED]}, events=(event,))
+    world.api.put({**world.api.objects[world.ref], "spec": {**world.job["spec"], "nodes": 2}})
+    outcome = await world.reconcile()
+    assert outcome.revisit is not None
+    assert outcome.revisit < 1
+    assert "status" not in world.api.objects[world.ref]
+    assert not world.api.events
+    await world.reconcile()
+    stored = world.api.objects[world.ref]
+    assert (stored["status"], stored["spec"]["nodes"]) == ({"conditions": [CREATED]}, 2)
+    assert len(world.api.events) == 1
+
+
+async def test_a_status_is_not_written_where_the_object_changed_while_it_was_planned_for() -> None:
+    world = World()
+    create = world.api.create_new
+
+    async def change_meanwhile(manifest: Manifest) -> Manifest:
+        spec = {**world.job["spec"], "nodes": 2}
+        world.cache.feed(world.api.put({**world.api.objects[world.ref], "spec": spec}))
+        return await create(manifest)
+
+    world.api.create_new = change_meanwhile  # type: ignore[method-assign]
+    await world.reconcile()
+    assert world.api.writes == [("create", "Service", "job")]
+    await world.reconcile()
+    assert world.api.writes[1:] == [("status", "TrainingJob", "job")]
+
+
+class Refusing:
+    """Refuses a status that has a field ``bad``, as the CRD would."""
+
+    def __init__(self, world: World) -> None:
+        self._write = world.api.write_status
+
+    async def write_status(self, obj: Manifest, status: Manifest) -> Manifest:
+        if "bad" in status:
+            raise Rejected("status.bad in body must be of type string" + "x" * 5000, 422)
+        return await self._write(obj, status)
+
+
+async def test_a_failure_that_nobody_foresaw_is_told_on_the_object_and_mended() -> None:
+    world = World()
+    world.api.write_status = Refusing(world).write_status  # type: ignore[method-assign]
+    world.plan = Plan(status={"conditions": [CREATED], "bad": 1})
+    with pytest.raises(Rejected) as refused:
         await world.reconcile()
-    assert world.cache.get(world.ref) is not None
+    await world.reconciler.tell_failure(world.ref, refused.value)
+    stalled = world.conditions()["Stalled"]
+    assert (stalled["status"], stalled["reason"]) == ("True", "ReconcileFailed")
+    assert stalled["message"].startswith("status.bad in body")
+    assert len(stalled["message"]) <= 512
+    world.plan = Plan(status={"conditions": [CREATED]})
+    await world.reconcile()
+    assert list(world.conditions()) == ["Created"]
+
+
+async def test_where_no_status_can_be_written_the_failure_is_an_event() -> None:
+    world = World()
+    world.api.failures["status"] = Rejected("it is invalid", 422)
+    await world.reconciler.tell_failure(world.ref, ZeroDivisionError("division by zero\nmore"))
+    await world.events.post()
+    (event,) = world.api.events
+    assert (event["type"], event["reason"]) == ("Warning", "ReconcileFailed")
+    assert event["note"] == "ZeroDivisionError: division by zero"
 
 
 async def test_deleting_what_is_gone_or_was_replaced_is_fine() -> None:
@@ -303,8 +364,8 @@ async def test_a_status_that_the_server_fills_in_does_not_loop(
     world = World()
     serve = world.api.write_status
 
-    async def fill_in(ref: ObjectRef, uid: str, status: Manifest) -> Manifest:
-        answer = await serve(ref, uid, status)
+    async def fill_in(obj: Manifest, status: Manifest) -> Manifest:
+        answer = await serve(obj, status)
         return {**answer, "status": {**answer["status"], "default": 1}}
 
     monkeypatch.setattr(world.api, "write_status", fill_in)

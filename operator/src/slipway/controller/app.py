@@ -51,6 +51,8 @@ from slipway.telemetry.server import HttpServer
 _LOG = logging.getLogger(__name__)
 _SPARE_CONNECTIONS = 4
 _CRD_WAIT_SECONDS = 5.0
+_CATCH_UP_SECONDS = 0.5
+"""How often a replica that leads looks whether its watches work."""
 _LONGEST_RECONCILE = 300.0
 """All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
 
@@ -200,8 +202,15 @@ class Operator:
             self._metrics,
         )
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
+        gates = (self._leading.wait, self._intake.synced.wait, self._caught_up)
         async with contextlib.aclosing(probe):
-            await workers.run(settings.workers, self._leading, self._intake.synced)
+            await workers.run(settings.workers, *gates)
+
+    async def _caught_up(self) -> None:
+        """Wait until no watch fails: what is missed there would be decided without."""
+        while behind := self._health.behind():
+            _LOG.info("This replica waits for the watches of %s", ", ".join(behind))
+            await asyncio.sleep(_CATCH_UP_SECONDS)
 
     async def _lead(self, client: Client, identity: str) -> None:
         if not self._settings.leader_election:

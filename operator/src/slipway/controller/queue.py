@@ -3,12 +3,17 @@
 Keys are deduplicated: one that is added twice runs once. A key that is being worked on is never
 handed out a second time; it runs again afterwards if it was added meanwhile. All waiting, be it
 back-off, debouncing or a planned revisit, is in one heap with one timer.
+
+What somebody changed comes before what is only looked at again: a new object need not wait until
+all others were looked at after a start. Of each nine keys one is of the second sort, so that they
+have their turn as well.
 """
 
 import asyncio
 import heapq
+import math
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -16,6 +21,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 300.0
 _MOST_DOUBLINGS = 16
+_MOST_IN_A_ROW = 8
+"""How many urgent keys are handed out before one in the background has its turn."""
 
 
 def backoff(failures: int, spread: Callable[[], float] = random.random) -> float:
@@ -28,10 +35,44 @@ def backoff(failures: int, spread: Callable[[], float] = random.random) -> float
     return longest * (0.5 + spread() / 2)
 
 
+class ReadyKeys(Generic[Key]):
+    """Keys whose time has come, each once, with the time since when: urgent ones come first."""
+
+    def __init__(self) -> None:
+        self._urgent: OrderedDict[Key, float] = OrderedDict()
+        self._background: OrderedDict[Key, float] = OrderedDict()
+        self._row = 0
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._background)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._urgent or key in self._background
+
+    def put(self, key: Key, since: float, *, background: bool) -> None:
+        """Add a key that is not there yet."""
+        (self._background if background else self._urgent)[key] = since
+
+    def hurry(self, key: Key) -> None:
+        """Have a key that may be in the background come with the urgent ones."""
+        since = self._background.pop(key, None)
+        if since is not None:
+            self._urgent[key] = since
+
+    def take(self) -> tuple[Key, float]:
+        """Take the next key and the time since when it is ready."""
+        patient = self._row < _MOST_IN_A_ROW or not self._background
+        if self._urgent and patient:
+            self._row += 1
+            return self._urgent.popitem(last=False)
+        self._row = 0
+        return self._background.popitem(last=False)
+
+
 class WorkQueue(Generic[Key]):
     """A delaying, deduplicating queue for the workers of one event loop.
 
-    ``waited`` is told how many seconds each key that was due waited for a worker.
+    ``waited`` is told how many seconds each urgent key that was due waited for a worker.
     """
 
     def __init__(self, waited: Callable[[float], None] = lambda _: None) -> None:
@@ -39,11 +80,11 @@ class WorkQueue(Generic[Key]):
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._entries = 0
-        self._ready: deque[tuple[Key, float]] = deque()
-        self._queued: set[Key] = set()
+        self._ready: ReadyKeys[Key] = ReadyKeys()
+        self._background: set[Key] = set()
         self._active: dict[Key, float] = {}
         self._again: dict[Key, float] = {}
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, tuple[int, float]] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._taken = 0
         self._quiet = asyncio.Event()
@@ -79,12 +120,23 @@ class WorkQueue(Generic[Key]):
             if self._quiet.is_set() and self._taken == taken:
                 return
 
-    def add(self, key: Key, after: float = 0.0) -> None:
-        """Have a key worked on in ``after`` seconds, or earlier if that is planned already."""
-        if key in self._queued:
+    def add(self, key: Key, after: float = 0.0, *, background: bool = False) -> None:
+        """Have a key worked on in ``after`` seconds, or earlier if that is planned already.
+
+        One in the ``background`` waits until nothing is urgent. A key that is added both ways is
+        urgent.
+        """
+        if key in self._ready:
+            if not background:
+                self._ready.hurry(key)
+                self._background.discard(key)
             return
         when = asyncio.get_running_loop().time() + max(0.0, after)
         plans = self._again if key in self._active else self._due
+        if not background:
+            self._background.discard(key)
+        elif key not in plans:
+            self._background.add(key)
         if key in plans and plans[key] <= when:
             return
         plans[key] = when
@@ -106,9 +158,8 @@ class WorkQueue(Generic[Key]):
             when, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == when:
                 del self._due[key]
-                self._queued.add(key)
                 self._quiet.clear()
-                self._ready.append((key, when))
+                self._ready.put(key, when, background=key in self._background)
                 self._wake()
         if self._timer is not None:
             self._timer.cancel()
@@ -132,31 +183,50 @@ class WorkQueue(Generic[Key]):
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
-        key, due = self._ready.popleft()
-        self._queued.discard(key)
+        key, due = self._ready.take()
         self._taken += 1
         self._active[key] = now = asyncio.get_running_loop().time()
-        self._waited(now - due)
+        if key not in self._background:
+            self._waited(now - due)
+        self._background.discard(key)
         return key
 
-    def done(self, key: Key, after: float | None = None) -> None:
+    def done(self, key: Key, after: float | None = None, *, background: bool = False) -> None:
         """Report that a key was worked on well, and add it again in ``after`` seconds."""
         self._failures.pop(key, None)
-        self._finish(key, after)
+        self._finish(key, after, background)
 
-    def retry(self, key: Key, at_least: float = 0.0) -> float:
-        """Report that work on a key failed; return after how many seconds it is tried again."""
-        self._failures[key] = self._failures.get(key, 0) + 1
-        after = max(at_least, backoff(self._failures[key]))
-        self._finish(key, after)
-        return after
+    def retry(self, key: Key, at_least: float = 0.0, at_most: float = math.inf) -> float:
+        """Report that work on a key failed; return after how many seconds it is tried again.
 
-    def _finish(self, key: Key, after: float | None) -> None:
+        A key that was woken before its back-off was over has not failed once more: it comes again
+        when that is over. ``at_least`` is kept in any case.
+        """
+        now = asyncio.get_running_loop().time()
+        count, until = self._failures.get(key, (0, now))
+        if now >= until:
+            count, until = count + 1, now + min(at_most, backoff(count + 1))
+        until = max(until, now + at_least)
+        self._failures[key] = count, until
+        self._finish(key, until - now, background=False)
+        return until - now
+
+    def failures(self, key: Key) -> int:
+        """Return how often work on a key has failed in a row, each time after its back-off."""
+        return self._failures.get(key, (0, 0.0))[0]
+
+    def forgive(self, key: Key) -> None:
+        """Forget the failures of a key: what it stands for is not what failed."""
+        self._failures.pop(key, None)
+
+    def _finish(self, key: Key, after: float | None, background: bool) -> None:
         self._active.pop(key, None)
         again = self._again.pop(key, None)
+        hurried = again is not None and key not in self._background
+        self._background.discard(key)
         if after is not None:
-            self.add(key, after)
+            self.add(key, after, background=background and not hurried)
         if again is not None:
-            self.add(key, again - asyncio.get_running_loop().time())
+            self.add(key, again - asyncio.get_running_loop().time(), background=not hurried)
         if not self._active and not self._ready:
             self._quiet.set()

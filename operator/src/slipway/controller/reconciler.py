@@ -13,9 +13,11 @@ from slipway.controller.parse import InvalidObject, parse
 from slipway.controller.status import StatusWriter, Trouble, overlay
 from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
-from slipway.kube.errors import KubeError, NameConflict, Rejected
+from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected
 from slipway.kube.events import EventRecorder
-from slipway.kube.reasons import INVALID_SPEC
+from slipway.kube.identity import version_of
+from slipway.kube.reasons import INVALID_SPEC, RECONCILE_FAILED
+from slipway.kube.slim import has_ended
 from slipway.plan import Event, Manifest, ObjectRef, Plan
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
@@ -23,6 +25,10 @@ from slipway.telemetry.metrics import Metrics
 _LOG = logging.getLogger(__name__)
 _SEE_OWN_WRITES = 1.0
 """After writes to children the object is looked at again in so many seconds."""
+_CHANGED_MEANWHILE = 0.1
+"""An object that changed while it was planned for is planned for anew in so many seconds."""
+_MESSAGE_CHARACTERS = 512
+"""How much of an unforeseen error is told to users."""
 
 _WORKLOADS = frozenset({"Deployment", "Job"})
 Step = Callable[[], Awaitable[bool]]
@@ -45,11 +51,13 @@ class Outcome:
     """How a reconcile ended: when to look again (None: at the resync), and what went wrong.
 
     ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``.
+    ``rests``: the object has ended, and only its deletion or its time to live is left.
     """
 
     result: str
     revisit: float | None = None
     trouble: Trouble | None = None
+    rests: bool = False
 
 
 def _earliest(*moments: float | None) -> float | None:
@@ -116,7 +124,7 @@ class Reconciler:
             return Outcome("stalled", pending, trouble)
         again = _SEE_OWN_WRITES if wrote else None
         when = _earliest(plan.requeue_after, revisit, pending, again)
-        return Outcome("wrote" if wrote else "done", when)
+        return Outcome("wrote" if wrote else "done", when, rests=has_ended(obj))
 
     async def _act(self, obj: Manifest, plan: Plan) -> tuple[bool, Trouble | None]:
         """Carry out applies, patches and deletes; tell whether any was sent, and what is refused.
@@ -153,21 +161,39 @@ class Reconciler:
     async def _report(self, planned: Manifest, plan: Plan, trouble: Trouble | None) -> float | None:
         """Write status and events; return in how many seconds a put-off status write is due.
 
-        A namesake that has taken the place of the planned object meanwhile gets neither.
+        A namesake that has taken the place of the planned object meanwhile gets neither. An object
+        that changed meanwhile is planned for anew.
         """
         ref = ObjectRef.of(planned)
         obj = self._cache.get(ref)
         if obj is None or obj["metadata"]["uid"] != planned["metadata"]["uid"]:
             return None
+        if version_of(obj) != version_of(planned):
+            return _CHANGED_MEANWHILE
         status = overlay(obj, plan.status, trouble, self._clock())
         pause = self._statuses.pause(obj, status) if status is not None else None
         if status is not None and pause == 0:
-            there = await self._statuses.write(obj, status)
+            try:
+                there = await self._statuses.write(obj, status)
+            except Conflict:
+                return _CHANGED_MEANWHILE
             if self._count(ref.kind, "status", there):
                 self._metrics.status_written(obj, status)
             pause = None
         self._tell(obj, plan, trouble)
         return pause
+
+    async def tell_failure(self, ref: ObjectRef, error: Exception) -> None:
+        """Tell on an object that reconciling it fails, as far as that can be told there."""
+        obj = self._cache.get(ref)
+        if obj is None:
+            return
+        trouble = Trouble(RECONCILE_FAILED, _sentence(error))
+        try:
+            await self._report(obj, Plan(), trouble)
+        except KubeError as refusal:
+            _LOG.warning("The failure could not be told in the status: %s", refusal)
+            self._tell(obj, Plan(), trouble)
 
     def _tell(self, obj: Manifest, plan: Plan, trouble: Trouble | None) -> None:
         events = plan.events
@@ -175,6 +201,14 @@ class Reconciler:
             events = (Event("Warning", trouble.reason, trouble.message),)
         for event in events:
             self._events.record(obj, event)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what is told of an error: of one that nobody foresaw, its first line."""
+    if isinstance(error, KubeError):
+        return error.message[:_MESSAGE_CHARACTERS]
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:_MESSAGE_CHARACTERS]
 
 
 def reason_of(error: Exception) -> str:

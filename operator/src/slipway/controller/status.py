@@ -105,10 +105,14 @@ class StatusWriter:
         return max(0.0, at + self._interval - self._clock()) if is_soft(observed, desired) else 0.0
 
     async def write(self, obj: Manifest, desired: Manifest) -> bool:
-        """Write a status; tell whether the object was still there, and not a namesake."""
-        ref, uid = ObjectRef.of(obj), obj["metadata"]["uid"]
+        """Write a status; tell whether the object was still there, and not a namesake.
+
+        Raises ``Conflict`` where the object has changed since this version of it, which the cache
+        then has.
+        """
+        uid = obj["metadata"]["uid"]
         try:
-            answer = await self._client.write_status(ref, uid, desired)
+            answer = await self._client.write_status(obj, desired)
         except (NotFound, Conflict, Rejected):
             if await self._is_gone(obj):
                 return False
@@ -123,6 +127,7 @@ class StatusWriter:
         ref, uid = ObjectRef.of(obj), obj["metadata"]["uid"]
         live = await self._client.get(ref)
         if live is not None and live["metadata"]["uid"] == uid:
+            self._cache.feed(live)
             return False
         self._cache.remove(ref, uid)
         return True

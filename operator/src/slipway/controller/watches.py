@@ -81,6 +81,8 @@ class Intake:
         if before is not None and uid_of(before) != uid_of(obj):
             self._tell(before, None)
             before = None
+        if before is None or _generation(before) != _generation(obj):
+            self._queue.forgive(ref)
         self._tell(before, dict(obj))
         return True
 
@@ -102,7 +104,7 @@ class Intake:
         """Queue all objects of our own kinds."""
         for kind in _OWN_KINDS:
             for ref in self._cache.refs(kind):
-                self._queue.add(ref)
+                self._queue.add(ref, background=True)
 
     def _concerned(self, obj: Mapping[str, Any]) -> Iterator[ObjectRef]:
         if obj["kind"] in _OWN_KINDS:
@@ -121,3 +123,8 @@ class Intake:
             return
         for ref in self._cache.servers.of(job):
             self._queue.add(ref, _DEBOUNCE_OWN)
+
+
+def _generation(obj: Mapping[str, Any]) -> int:
+    """Return the number of an object's spec, which grows with each change of it."""
+    return int(obj["metadata"].get("generation") or 0)

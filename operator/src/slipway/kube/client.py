@@ -134,15 +134,16 @@ class Client:
             headers={"Content-Type": "application/merge-patch+json"},
         )
 
-    async def write_status(self, ref: ObjectRef, uid: str, status: Mapping[str, Any]) -> Manifest:
-        """Put a whole status in place of what is there, if the object still has the uid.
+    async def write_status(self, obj: Manifest, status: Mapping[str, Any]) -> Manifest:
+        """Put a whole status in place of what is there, if the object is still at its version.
 
         It is a JSON patch (RFC 6902), since a status has one writer: an apply would have the API
-        server sort out whose each of its fields is, at each write. Raises ``Rejected`` for another
-        uid.
+        server sort out whose each of its fields is, at each write. The resourceVersion in it is
+        what the API server compares. Raises ``Conflict`` for another version, or another object.
         """
+        ref, meta = ObjectRef.of(obj), obj["metadata"]
         steps = [
-            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self.request(

@@ -13,5 +13,8 @@ own."""
 FORBIDDEN = "Forbidden"
 """The operator has no right to write a child, or a quota or Pod Security forbids it; the message is
 the API server's own."""
+RECONCILE_FAILED = "ReconcileFailed"
+"""The operator fails at this object in a way that was not foreseen; the message is the error's, and
+the operator's log has more. It goes on trying. Please report it."""
 INVALID_SPEC = "InvalidSpec"
 """The object was stored under another release's CRD and cannot be read by this operator."""

@@ -30,16 +30,19 @@ class WatchHealth:
         self._attempts: dict[WatchKey, float] = dict.fromkeys(paths, now)
         self._answers: dict[WatchKey, float] = {}
         self._listed: set[WatchKey] = set()
+        self._failing: set[WatchKey] = set()
 
     def attempt(self, path: WatchKey) -> None:
         """Note that a request for this collection ended, in whatever way."""
         if path in self._attempts:
             self._attempts[path] = self._clock()
+            self._failing.add(path)
 
     def answer(self, path: WatchKey, *, listing: bool) -> None:
         """Note that the API server answered a listing or a watch of this collection."""
         if path in self._attempts:
             self._answers[path] = self._clock()
+            self._failing.discard(path)
             if listing:
                 self._listed.add(path)
 
@@ -56,6 +59,10 @@ class WatchHealth:
             for path, at in self._attempts.items()
             if now - at > self._longest
         ]
+
+    def behind(self) -> list[WatchKey]:
+        """Return the watches that are not listed yet, or whose last request failed."""
+        return sorted((self._attempts.keys() - self._listed) | self._failing)
 
     def stale(self) -> list[str]:
         """Return a sentence for each watch that is not listed yet or has had no answer for long."""
