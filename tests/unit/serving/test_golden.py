@@ -158,5 +158,13 @@ def test_a_pod_has_time_to_drain_and_to_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
+def test_a_worker_refuses_what_java_would_take_for_a_broken_frame(name: str) -> None:
+    variables = {one["name"]: one.get("value") for one in containers(name)["torchserve"]["env"]}
+    files = [one["data"] for one in children(SPECS[name]) if "immutable" in one]
+    limit = variables["SLIPWAY_MAX_RESPONSE_BYTES"]
+    assert f"max_response_size={limit}" in files[0]["config.properties"].splitlines()
+
+
+@pytest.mark.parametrize("name", SPECS)
 def test_torchserve_always_asks_for_cpu(name: str) -> None:
     assert "cpu" in containers(name)["torchserve"]["resources"]["requests"]

@@ -156,6 +156,7 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
             wanted.resources, max(wanted.max_request_bytes, wanted.max_response_bytes)
         ),
         "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
+        "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
         "SLIPWAY_MODEL": model.name,
         "SLIPWAY_WORKERS": str(wanted.workers),
         "SLIPWAY_STARTUP_SECONDS": str(wanted.startup_timeout_seconds),

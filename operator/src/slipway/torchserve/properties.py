@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
-ENVELOPE_BYTES = 64 << 10
-"""What surrounds an answer between a worker and Java, in bytes: codes, headers and lengths."""
 JOB_QUEUE_SIZE = 100
 """Waiting requests beyond which TorchServe refuses; the archive's own jobQueueSize wins."""
 
