@@ -137,7 +137,7 @@ def test_the_operator_may_watch_apply_and_record_what_it_has_to() -> None:
     for resource in CHILDREN:
         verbs = set() if resource.kind == "Pod" else {"get", "create", "patch"}
         assert verbs <= _allowed(rules, resource), resource.kind
-    assert _allowed(rules, EVENTS) == {"create"}
+    assert _allowed(rules, EVENTS) == {"create", "list"}
     assert _allowed(rules, NAMESPACES) == {"get"}
     own = release.one("Role", "slipway-own-namespace")["rules"]
     assert _allowed(own, LEASES) == {"create", "get", "update"}

@@ -47,9 +47,10 @@
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
+# Why Kubernetes makes no pods for a Job stands in events alone: listed where pods are missing.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 # The credentials of the store, and no other Secret; they go with a namespace's last object. A create cannot be bound to a name.
 - apiGroups: [""]
   resources: [secrets]

@@ -77,7 +77,8 @@ class Plan:
 
     ``status`` is the whole desired status of the reconciled object, or None to leave it alone. The
     carrier compares it with the observed one and writes at most once. ``requeue_after`` is in
-    seconds; None waits for the next event.
+    seconds; None waits for the next event. ``ends_in`` is when, in seconds, a deadline passes that
+    is looked at even while the plan cannot be carried out.
     """
 
     apply: tuple[Manifest, ...] = ()
@@ -86,6 +87,7 @@ class Plan:
     status: Manifest | None = None
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
+    ends_in: float | None = None
 
 
 @dataclass(frozen=True)

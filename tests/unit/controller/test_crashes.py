@@ -11,6 +11,7 @@ from slipway.api.training_job import TrainingJob
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.reconciler import Controlled, Reconciler
+from slipway.controller.refusals import Refused
 from slipway.controller.status import StatusWriter
 from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
@@ -77,8 +78,16 @@ async def unlabelled(_namespace: str) -> None:
     """No namespace has a label."""
 
 
+async def none_refused(_children: object) -> Refused:
+    return Refused()
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
+
+
+NOTHING = (served, no_traffic, unlabelled, none_refused)
+"""What surrounds an object has nothing to say."""
 
 
 def start(api: FakeClient) -> Reconciler:
@@ -89,7 +98,15 @@ def start(api: FakeClient) -> Reconciler:
             cache.feed(obj)
     keys = ConfigMapKeys(cast(Any, api))
     observer = Observer(
-        cache, keys, reachable, ProgressReader(10.0), 10.0, served, no_traffic, unlabelled
+        cache,
+        keys,
+        reachable,
+        ProgressReader(10.0),
+        10.0,
+        served,
+        no_traffic,
+        unlabelled,
+        none_refused,
     )
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},

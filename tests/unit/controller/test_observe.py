@@ -9,6 +9,7 @@ from slipway.api import ModelDeployment, TrainingJob
 from slipway.controller.observe import ConfigMapKeys, Observer
 from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
+from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.plan import Manifest, ObjectRef, StoreState
 from slipway.training.snapshot import TrainingSnapshot
@@ -30,8 +31,16 @@ async def unlabelled(_namespace: str) -> None:
     """No namespace has a label."""
 
 
+async def none_refused(_children: object) -> Refused:
+    return Refused()
+
+
 async def served(_api_version: str, _kind: str) -> bool:
     return True
+
+
+NOTHING = (served, no_traffic, unlabelled, none_refused)
+"""What surrounds an object has nothing to say."""
 
 
 def in_phase(phase: str, **status: str) -> tuple[Manifest, Cache]:
@@ -59,7 +68,7 @@ async def snapshot(
     job, cache = in_phase(phase, **status)
     reader = reader or ProgressReader(10.0)
     keys = ConfigMapKeys(client)
-    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic, unlabelled)
+    observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
     found = await observer.training(TrainingJob.model_validate(job), job)
     assert isinstance(found.snapshot, TrainingSnapshot)
     return found.snapshot
@@ -124,7 +133,7 @@ async def selected(cache: Cache, **labels: str) -> list[str]:
     """Return the names of the jobs that a deployment's snapshot has."""
     reader = ProgressReader(10.0)
     keys = ConfigMapKeys(FakeClient())
-    observer = Observer(cache, keys, reachable, reader, 10.0, served, no_traffic, unlabelled)
+    observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
     deployment = selecting(**labels)
     raw = {"kind": "ModelDeployment", "metadata": {"name": "m", "namespace": "default", "uid": "m"}}
     found = await observer.serving(deployment, raw)

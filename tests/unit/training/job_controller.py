@@ -115,6 +115,8 @@ def _fill(cluster: "Cluster", job: Manifest, role: str, done: set[int]) -> None:
         if index_of(pod) >= count:
             cluster.forget(pod)
     here = {index_of(pod) for pod in cluster.pods(role)}
+    if cluster.refusal:
+        return
     for index in sorted(set(range(count)) - done - here):
         _create_pod(cluster, job, index)
 

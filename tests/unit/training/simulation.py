@@ -93,13 +93,17 @@ class Cluster:
     gone: list[Manifest] = field(default_factory=list)
     gang_served: bool = True
     pod_security: str | None = None
+    refusal: str = ""
+    created: str = ""
 
     # what the operator does
 
     def snapshot(self) -> TrainingSnapshot:
         """Return what the operator observes."""
         job = training_job(self.spec, self.status)
-        meta = job.metadata.model_copy(update={"generation": self.generation})
+        jobs = (self.job(), self.job("package"))
+        known = {"generation": self.generation, "creation_timestamp": self.created}
+        meta = job.metadata.model_copy(update=known)
         return TrainingSnapshot(
             job=job.model_copy(update={"metadata": meta}),
             children=Children(copy.deepcopy(self.objects), tuple(copy.deepcopy(self.gone))),
@@ -108,6 +112,7 @@ class Cluster:
             store=self.store,
             gang_served=self.gang_served,
             pod_security=self.pod_security,
+            refused={job["metadata"]["uid"]: self.refusal for job in jobs if job and self.refusal},
             progress=self.progress,
             progress_age=self.progress_age,
         )

@@ -79,6 +79,7 @@ KINDS = (
         status=TrainingJobStatus,
         columns=(
             Column("Phase", "string", ".status.phase"),
+            Column("Reason", "string", ".status.reason"),
             Column("Percent", "integer", ".status.progress.percent"),
             Column("Loss", "string", ".status.progress.metrics.loss"),
             Column("Nodes", "integer", ".spec.nodes"),

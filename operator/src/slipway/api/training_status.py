@@ -140,6 +140,8 @@ class TrainingJobStatus(ApiModel):
     """Generation of the spec that this status was derived from."""
     phase: TrainingPhase = "Pending"
     """Summary of the conditions."""
+    reason: Annotated[str, Field(max_length=64)] | None = None
+    """Why the job is in this phase: the reason of the condition that says so."""
     conditions: ConditionList = Field(default_factory=list)
     """What holds of the job, and why."""
     start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None

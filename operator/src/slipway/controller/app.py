@@ -27,6 +27,7 @@ from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.controller.readers.store_probe import StoreProbe
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.reconciler import Reconciler
+from slipway.controller.refusals import Refusals
 from slipway.controller.status import StatusWriter
 from slipway.controller.sweeper import Sweeper, watched_paths
 from slipway.controller.watches import Intake
@@ -191,6 +192,7 @@ class Operator:
             Discovery(client).serves,
             self._analyses.read,
             PodSecurity(client).enforced,
+            Refusals(client).of,
         )
         reconciler = Reconciler(
             self._make_kinds(observer),

@@ -14,6 +14,7 @@ from slipway.controller.parse import parse_or_none
 from slipway.controller.readers.questions import Newest
 from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
 from slipway.controller.readers.training_progress import ProgressReader, first_pod
+from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
@@ -79,11 +80,13 @@ class Observer:
         serves: Callable[[str, str], Awaitable[bool]],
         traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
         pod_security: Callable[[str], Awaitable[str | None]],
+        refused: Callable[[Children], Awaitable[Refused]],
     ) -> None:
         self._cache = cache
         self._serves = serves
         self._traffic = traffic
         self._pod_security = pod_security
+        self._refused = refused
         self._config_maps = config_maps
         self._store = store
         self._progress = progress
@@ -99,6 +102,7 @@ class Observer:
         pod = first_pod(children)
         newest = self._progress.read(pod) if pod else _NOBODY
         name = pod["metadata"]["name"] if pod else ""
+        refused = await self._refused(children)
         snapshot = TrainingSnapshot(
             job=job,
             children=children,
@@ -107,11 +111,13 @@ class Observer:
             store=await self._store(),
             gang_served=await self._gang_is_served(job, children),
             pod_security=await self._enforced(job, job.spec.pod_template),
+            refused=refused.sentences,
             progress=newest.value,
             progress_age=newest.age,
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
         )
-        return Observation(snapshot, self._interval if pod else None)
+        moments = (self._interval if pod else None, refused.again)
+        return Observation(snapshot, min((one for one in moments if one), default=None))
 
     async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
         """Tell whether the kind of a job's gang is there; it matters while there is no Job."""

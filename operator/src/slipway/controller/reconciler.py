@@ -121,7 +121,7 @@ class Reconciler:
         wrote, trouble = await self._act(obj, plan)
         pending = await self._report(obj, plan, trouble)
         if trouble is not None:
-            return Outcome("stalled", pending, trouble)
+            return Outcome("stalled", _earliest(pending, plan.ends_in), trouble)
         again = _SEE_OWN_WRITES if wrote else None
         when = _earliest(plan.requeue_after, revisit, pending, again)
         return Outcome("wrote" if wrote else "done", when, rests=has_ended(obj))

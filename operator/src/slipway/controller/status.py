@@ -14,6 +14,7 @@ from slipway.kube.client import Client
 from slipway.kube.compare import manifest_hash, prune
 from slipway.kube.errors import Conflict, NotFound, Rejected
 from slipway.kube.reasons import STALLED
+from slipway.kube.resources import TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 
 SOFT_FIELDS = frozenset({"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas"})
@@ -51,7 +52,8 @@ def overlay(
 ) -> Manifest | None:
     """Return the status to write: what was planned, with or without Stalled; None for no change.
 
-    Without a planned status the observed one is kept, and only Stalled comes or goes.
+    Without a planned status the observed one is kept, and only Stalled comes or goes. A TrainingJob
+    has a reason of its own for its column; a ModelDeployment shows that of a condition.
     """
     observed = obj.get("status") or {}
     base = observed if planned is None else planned
@@ -61,7 +63,8 @@ def overlay(
         conditions.append(stalled_condition(observed, trouble, generation, now))
     elif planned is None and len(conditions) == len(base.get("conditions") or ()):
         return None
-    return {**base, "conditions": conditions}
+    why = {"reason": trouble.reason} if trouble and obj["kind"] == TRAINING_JOBS.kind else {}
+    return {**base, **why, "conditions": conditions}
 
 
 def _hard_part(status: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from slipway.api import Conditions
 from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
+from slipway.pods.refused import sentence
 from slipway.serving.events import events, shifts
 from slipway.serving.look import Look
 from slipway.serving.model import Resolution, resolve
@@ -108,5 +109,5 @@ def _problem(look: Look, beside: str | None, serving: Progress) -> Problem | Non
         return None
     found = look.problem(serving.revision)
     if found is None and serving.refusal:
-        return Problem(PODS_REFUSED, f"The pods are refused: {serving.refusal}")
+        return Problem(PODS_REFUSED, f"The pods are refused: {sentence(serving.refusal)}")
     return found

@@ -6,16 +6,18 @@ from slipway.api import TrainingJob
 from slipway.plan import Patch
 from slipway.training import clock, elastic
 from slipway.training.attempts import backoff_limit
+from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import JobView
 
 
-def training_changes(job: TrainingJob, live: JobView) -> tuple[Patch, ...]:
+def training_changes(snapshot: TrainingSnapshot, live: JobView) -> tuple[Patch, ...]:
     """Return the patch that brings the training Job to the spec; none where it is there.
 
     A Job that is resumed gets what is left of its deadline with it, once all pods of the stretch
     before are gone, so that two generations of a group never meet. What a queue holds back is the
     queue's to release.
     """
+    job = snapshot.job
     if job.spec.suspend and job.spec.queue_name is None:
         return _patch(live, {"suspend": True})
     if live.spec.get("suspend") and (job.spec.queue_name or not live.idle):
@@ -24,7 +26,7 @@ def training_changes(job: TrainingJob, live: JobView) -> tuple[Patch, ...]:
         **elastic.size(job),
         "suspend": False,
         "backoffLimit": backoff_limit(job),
-        "activeDeadlineSeconds": clock.seconds_left(job),
+        "activeDeadlineSeconds": clock.deadline(job, live, refused=live.uid in snapshot.refused),
     }
     return _patch(live, wanted)
 

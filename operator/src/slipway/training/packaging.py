@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from slipway.api import TrainingJob, timestamp
+from slipway.api import TrainingJob, parse_time, timestamp
 from slipway.api.training_package import Package
 from slipway.api.training_status import OutputStatus, PackageStatus
 from slipway.plan import PROBLEM_SECONDS, Delete, Event
@@ -35,7 +35,10 @@ from slipway.training.revision import source_revision
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, Look, PodView
-from slipway.training.waiting import first_problem, missing_source
+from slipway.training.waiting import first_problem, missing_source, refused
+
+REFUSED_SECONDS = 3600.0
+"""So long a packaging Job whose pod the API server refuses is tried; then the job ends."""
 
 
 def package(
@@ -73,7 +76,16 @@ def _next(
         return _read(job, live, now)
     if live.failed:
         return _fail(job, live, now)
+    never = refused(snapshot, live)
+    if never and not live.had_pods and _waited(live, now) > REFUSED_SECONDS:
+        return _failed(job, never, now)
     return _follow(snapshot, live, settings)
+
+
+def _waited(live: JobView, now: datetime) -> float:
+    """Return for how many seconds a Job has been there."""
+    started = parse_time(live.status.get("startTime"))
+    return (now - started).total_seconds() if started else 0.0
 
 
 def _create(
@@ -112,7 +124,9 @@ def _state(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     """Return how the packaging goes: what the last try that ended said, if that went wrong."""
     if live.suspended:
         return _packaging("Waits until it is resumed.")
-    problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
+    problem = (
+        first_problem(live.pods) or missing_source(snapshot, live.pods) or refused(snapshot, live)
+    )
     if problem:
         return Finding(reasons.PACKAGED, False, problem.reason, problem.message)
     failed = max((pod for pod in live.pods if pod.failed), key=lambda p: p.created, default=None)

@@ -25,6 +25,26 @@ def phase_of(conditions: Sequence[Condition]) -> TrainingPhase:
     return "Queued" if created and is_true(conditions, reasons.QUEUED) else "Pending"
 
 
+def reason_of(conditions: Sequence[Condition]) -> str | None:
+    """Return the reason of the condition that the phase follows from; None before the first."""
+    for type_ in (reasons.FAILED, reasons.SUCCEEDED, reasons.SUSPENDED):
+        if is_true(conditions, type_):
+            return _reason(conditions, type_)
+    packaged = _reason(conditions, reasons.PACKAGED)
+    restarting = is_true(conditions, reasons.RESTARTING)
+    return (
+        packaged
+        or (_reason(conditions, reasons.RESTARTING) if restarting else None)
+        or _reason(conditions, reasons.RUNNING)
+        or _reason(conditions, reasons.CREATED)
+    )
+
+
+def _reason(conditions: Sequence[Condition], type_: str) -> str | None:
+    found = find(conditions, type_)
+    return found.reason if found else None
+
+
 def is_finished(conditions: Sequence[Condition]) -> bool:
     """Tell whether the job has ended, for good."""
     return is_true(conditions, reasons.FAILED) or is_true(conditions, reasons.SUCCEEDED)

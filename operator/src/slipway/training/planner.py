@@ -93,7 +93,7 @@ def _in_time(job: TrainingJob, training: JobView | None, step: Step, now: dateti
         return step
     if left <= 0:
         return end(job, training, queueing.overdue(job, waits), now)
-    return replace(step, requeue_after=_sooner(step.requeue_after, left))
+    return replace(step, requeue_after=_sooner(step.requeue_after, left), ends_in=left)
 
 
 def _sooner(*moments: float | None) -> float | None:
@@ -127,6 +127,7 @@ def _carry_out(
         events=(*step.events, *turned),
         # What is left to clean up at the end, and the time to live, are planned once it is told.
         requeue_after=0.0 if step.completion_time else step.requeue_after,
+        ends_in=step.ends_in,
     )
 
 

@@ -46,11 +46,17 @@ def _waits_anew(found: dict[str, Finding], said: Finding) -> bool:
 
 
 def time_left(job: TrainingJob, waits: Finding, now: datetime) -> float | None:
-    """Return how many seconds the job may still wait; None where it does not, or without bound."""
+    """Return how many seconds the job may still wait; None where it does not, or without bound.
+
+    A job of which nothing was ever told, since its Job is refused, waits since it was created.
+    """
     limit, before = job.spec.queue_deadline_seconds, find(job.status.conditions, reasons.QUEUED)
     if limit is None or not waits.status:
         return None
-    since = parse_time(before.last_transition_time) if before and before.status == "True" else None
+    if before is None:
+        since = parse_time(job.metadata.creation_timestamp)
+    else:
+        since = parse_time(before.last_transition_time) if before.status == "True" else None
     return limit - (now - (since or now)).total_seconds()
 
 

@@ -93,6 +93,9 @@ CONTAINER_CANNOT_START = "ContainerCannotStart"
 """A container cannot be started for another reason; the kubelet tries again."""
 UNSCHEDULABLE = "Unschedulable"
 """No node can take a pod; the scheduler tries again."""
+PODS_REFUSED = "PodsRefused"
+"""The API server refuses the pods, by a quota or an admission policy; the message is its own. Tried
+again, and the clock of ``spec.activeDeadlineSeconds`` stands until the first pod is made."""
 
 SCRIPT_FAILED = "ScriptFailed"
 """The training script ended with an error or was killed by a signal."""
@@ -138,6 +141,7 @@ PROBLEMS = frozenset(
         IMAGE_PULL_FAILED,
         CONTAINER_CANNOT_START,
         UNSCHEDULABLE,
+        PODS_REFUSED,
         GANG_KIND_NOT_FOUND,
         RESTARTING,
         PACKAGING_FAILED,

@@ -13,7 +13,7 @@ from slipway.training.failure import first_failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView
-from slipway.training.waiting import first_problem, is_fetching, missing_source
+from slipway.training.waiting import first_problem, is_fetching, missing_source, refused
 
 
 def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: datetime) -> Step:
@@ -23,7 +23,7 @@ def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: date
     return Step(
         findings=(created(), running, *suspension.of(live, job)),
         apply=() if live.deleting else support(job, settings),
-        patch=training_changes(job, live),
+        patch=training_changes(snapshot, live),
         delete=group.stuck(live, settings, now) if ends or live.deleting else (),
         requeue_after=_look_again(running, live, settings),
     )
@@ -86,7 +86,9 @@ def _started(job: TrainingJob, live: JobView) -> frozenset[int]:
 
 
 def _problem(snapshot: TrainingSnapshot, live: JobView) -> Finding | None:
-    problem = first_problem(live.pods) or missing_source(snapshot, live.pods)
+    problem = (
+        first_problem(live.pods) or missing_source(snapshot, live.pods) or refused(snapshot, live)
+    )
     return not_running(problem.reason, problem.message) if problem else None
 
 

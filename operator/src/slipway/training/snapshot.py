@@ -1,5 +1,6 @@
 """What a TrainingJob's planner looks at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.api.training_job import TrainingJob
@@ -32,6 +33,7 @@ class TrainingSnapshot:
     answered last: infinite before the first answer, 0 where there is no such pod to ask.
     ``silence`` is there while that pod cannot be asked. ``pod_security`` is the Pod Security level
     that the namespace's label enforces, if any; it is read where there is a podTemplate.
+    ``refused`` has the API server's sentence for each Job, by its UID, whose pods it refuses.
     """
 
     job: TrainingJob
@@ -41,6 +43,7 @@ class TrainingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     gang_served: bool = True
     pod_security: str | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     progress_age: float = 0.0
     silence: Silence | None = None

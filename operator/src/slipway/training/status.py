@@ -11,7 +11,7 @@ from datetime import datetime
 from slipway.api import Conditions, TrainingJob
 from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
 from slipway.training import clock, elastic, group
-from slipway.training.phase import phase_of
+from slipway.training.phase import phase_of, reason_of
 from slipway.training.progress import with_known_checkpoint, with_percent
 from slipway.training.revision import source_revision
 from slipway.training.running import failures
@@ -33,6 +33,7 @@ def compose(
     quiet = TrainingJobStatus(
         observed_generation=job.metadata.generation,
         phase=phase_of(current),
+        reason=reason_of(current),
         conditions=current,
         start_time=before.start_time,
         completion_time=step.completion_time,
@@ -49,11 +50,12 @@ def compose(
     )
     if quiet == before:
         return quiet
+    refused = live is not None and live.uid in snapshot.refused
     update = {
         "start_time": before.start_time or (live.status.get("startTime") if live else None),
         "nodes": nodes(job, live),
         "source_revision": source_revision(job, live),
-        "run_time": clock.advance(before.run_time, live, now),
+        "run_time": clock.advance(before.run_time, live, now, refused=refused),
     }
     return quiet.model_copy(update=update)
 

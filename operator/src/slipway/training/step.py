@@ -32,7 +32,8 @@ class Step:
 
     ``output``, ``package``, ``progress``, ``completion_time``, ``attempt`` and ``failure`` are None
     where this stage has nothing newer than the status. ``events`` are those that no condition's
-    turn implies. ``requeue_after`` is in seconds.
+    turn implies. ``requeue_after`` is in seconds, and so is ``ends_in``: when a
+    deadline of the job passes, whatever is refused until then.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -47,6 +48,7 @@ class Step:
     attempt: Attempt | None = None
     failure: FailureStatus | None = None
     requeue_after: float | None = None
+    ends_in: float | None = None
 
 
 def kept(status: TrainingJobStatus, type_: str, default: Finding) -> Finding:

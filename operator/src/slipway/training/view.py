@@ -249,6 +249,13 @@ class JobView:
         return int(self.status.get(field) or 0)
 
     @property
+    def had_pods(self) -> bool:
+        """Whether a pod of the Job is known, now or before."""
+        ended = self.status.get("uncountedTerminatedPods") or {}
+        counted = ("active", "ready", "succeeded", "failed", "terminating")
+        return bool(self.pods or self.gone or ended) or any(map(self.count, counted))
+
+    @property
     def completed_indexes(self) -> frozenset[int]:
         """The indexes that ended well: ``status.completedIndexes``, such as ``1,3-5``."""
         text = str(self.status.get("completedIndexes") or "")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from slipway.training import names, reasons
 from slipway.training.failure import Failure
 from slipway.training.snapshot import TrainingSnapshot
-from slipway.training.view import ContainerView, PodView
+from slipway.training.view import ContainerView, JobView, PodView
 
 _PULL = frozenset(
     {
@@ -41,6 +41,12 @@ def missing_source(snapshot: TrainingSnapshot, pods: Iterable[PodView]) -> Failu
         "create it again."
     )
     return Failure(reasons.SOURCE_NOT_FOUND, message)
+
+
+def refused(snapshot: TrainingSnapshot, live: JobView) -> Failure | None:
+    """Return what the API server says of a Job's pods that it refuses; None where it does not."""
+    told = snapshot.refused.get(live.uid)
+    return Failure(reasons.PODS_REFUSED, f"The pods are refused: {told}") if told else None
 
 
 def is_fetching(pods: Iterable[PodView]) -> bool:

@@ -1,0 +1,105 @@
+"""Pods that a real API server refuses are told in its own words, and made once it takes them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
+from tests.contract.operator.kubelet import Begin, Kubelet
+from tests.contract.operator.process import OperatorProcess
+from tests.harness import Kubectl, Object
+from tests.harness.waiting import wait_for
+
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
+
+TOLD_SECONDS = 15
+"""A condition tells within 10 s what the API server says; the machine may be busy."""
+PACKAGE = {"serializedFile": "model.pt", "handler": "handler.py"}
+ENFORCE = "pod-security.kubernetes.io/enforce"
+HOST_NETWORK = {"spec": {"hostNetwork": True}}
+
+
+def _object(kind: str, spec: Object) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "team"}, "spec": spec}
+
+
+def _set_quota(kubectl: Kubectl, **hard: str) -> None:
+    """Set a quota; its status is what a controller that does not run here would say."""
+    if kubectl.get("resourcequotas", "team") is None:
+        kubectl.create(_object("ResourceQuota", {"hard": hard}))
+    said = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
+    patch = ("patch", "resourcequota", "team", "--subresource=status", "--type=merge", "-p")
+    kubectl.run(*patch, json.dumps(said))
+
+
+def _told(job: Kubelet, type_: str, word: str) -> None:
+    def probe() -> Object | None:
+        status = (job.kubectl.get("tj", job.name) or {}).get("status") or {}
+        found = [one for one in status.get("conditions") or () if one["type"] == type_]
+        told = found and found[0]["reason"] == "PodsRefused" and word in found[0]["message"]
+        return status if told else None
+
+    status = wait_for(probe, TOLD_SECONDS, f"{type_} tells {word}", job.report)
+    assert status["reason"] == "PodsRefused"
+
+
+def test_a_quota_that_refuses_pods_is_told_and_its_end_lets_them_run(
+    begin: Begin, kubectl: Kubectl
+) -> None:
+    _set_quota(kubectl, pods="0")
+    job = begin(activeDeadlineSeconds=600)
+    _told(job, "Running", "exceeded quota: team")
+    live = play.wait_object(kubectl, "job", "job-train")
+    assert "activeDeadlineSeconds" not in live["spec"]
+    kubectl.delete("resourcequotas", "team")
+    job.run()
+    job.phase("Running")
+
+
+def test_a_limit_range_that_refuses_the_packaging_pod_is_told(
+    begin: Begin, kubectl: Kubectl
+) -> None:
+    job = begin(package=PACKAGE)
+    pods = job.run()
+    job.phase("Running")
+    smallest: dict[str, Any] = {"limits": [{"type": "Container", "max": {"memory": "1Mi"}}]}
+    kubectl.create(_object("LimitRange", smallest))
+    job.end(pods)
+    _told(job, "Packaged", "maximum memory usage per Container")
+
+
+def _labelled(kubectl: Kubectl, level: str) -> None:
+    kubectl.run("label", "namespace", kubectl.namespace, "--overwrite", f"{ENFORCE}={level}")
+
+
+def test_pod_security_that_refuses_pods_is_told(
+    start_operator: Callable[..., OperatorProcess],
+    shared_operator: SharedOperator,
+    kubectl: Kubectl,
+) -> None:
+    shared_operator.end()
+    start_operator(
+        SLIPWAY_LEADER_ELECTION="false", SLIPWAY_POD_SECURITY="privileged"
+    ).wait_until_ready()
+    _labelled(kubectl, "restricted")
+    kubectl.create([play.source(), play.training_job(podTemplate=HOST_NETWORK)])
+    _told(Kubelet(kubectl, "job"), "Running", 'violates PodSecurity "restricted:latest"')
+
+
+def test_an_overlay_beyond_the_standard_ends_its_job(begin: Begin) -> None:
+    job = begin(podTemplate=HOST_NETWORK)
+    job.wait("Failed", "True:PodTemplateForbidden")
+    assert job.status()["reason"] == "PodTemplateForbidden"
+    assert job.uid() == ""
+
+
+def test_the_label_of_a_namespace_lets_its_pod_templates_ask_for_more(
+    begin: Begin, kubectl: Kubectl
+) -> None:
+    _labelled(kubectl, "privileged")
+    begin(podTemplate=HOST_NETWORK)
+    live = play.wait_object(kubectl, "job", "job-train")
+    assert live["spec"]["template"]["spec"]["hostNetwork"] is True
