@@ -24,6 +24,8 @@
   value: {{ .Values.operator.progressIntervalSeconds | quote }}
 - name: SLIPWAY_RESYNC_SECONDS
   value: {{ .Values.operator.resyncSeconds | quote }}
+- name: SLIPWAY_OBJECT_METRICS
+  value: {{ .Values.operator.objectMetrics | quote }}
 {{- with .Values.operator.prometheusUrl }}
 - name: SLIPWAY_PROMETHEUS_URL
   value: {{ . | quote }}

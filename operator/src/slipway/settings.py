@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     podTemplate, unless their namespace's own label allows more."""
     reserved_secrets: str = ""
     """Comma-separated names of Secrets in the operator's own namespace that no user's pod reads."""
+    object_metrics: bool = True
+    """Whether ``/metrics`` has series of each TrainingJob and ModelDeployment, about 20 of each, or
+    sums by namespace alone."""
     scrape_annotations: bool = False
     """Whether training and serving pods carry prometheus.io/scrape, port and path annotations."""
     store: StoreSettings = Field(default_factory=StoreSettings)

@@ -1,6 +1,9 @@
 """Objects as Kubernetes has them, and looks at what a registry would serve."""
 
+import asyncio
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.plan import Manifest
 from slipway.telemetry.metrics import Metrics
@@ -21,7 +24,8 @@ def condition(type_: str, value: bool, since: str, reason: str = "Because") -> M
 def job(*conditions: Manifest, **status: Any) -> Manifest:
     meta = {"namespace": "ml", "name": "digits", "creationTimestamp": at("12:00:00")}
     whole = {**status, "conditions": list(conditions)} if conditions or status else {}
-    return {"kind": "TrainingJob", "metadata": meta, "spec": {}, "status": whole}
+    whole_job = {"apiVersion": "slipway.dev/v1alpha1", "kind": "TrainingJob"}
+    return {**whole_job, "metadata": meta, "spec": {}, "status": whole}
 
 
 def deployment(*conditions: Manifest, **status: Any) -> Manifest:
@@ -42,4 +46,17 @@ def server_pod(ready_since: str | None, uid: str = "pod-1") -> Manifest:
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     """Return a sample's value, or None where it is not served."""
-    return metrics.registry.get_sample_value(name, labels)
+    for family in text_string_to_metric_families(page(metrics)):
+        for sample in family.samples:
+            if (sample.name, sample.labels) == (name, labels):
+                return sample.value
+    return None
+
+
+def page(metrics: Metrics, accept: str = "") -> str:
+    """Return all metrics as they are served."""
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in metrics.page(accept)])
+
+    return asyncio.run(read()).decode()

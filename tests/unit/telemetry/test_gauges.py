@@ -3,8 +3,8 @@
 from typing import Any, cast
 
 from slipway.controller.gauges import Sources, add_gauges
-from slipway.plan import Manifest
-from slipway.telemetry.gpus import GpuMeter, held
+from slipway.plan import Manifest, ObjectRef
+from slipway.telemetry.gpus import GpuMeter, held, held_by
 from slipway.telemetry.metrics import Metrics
 from tests.unit.telemetry.objects import at, condition, deployment, job, value
 
@@ -18,8 +18,12 @@ class FakeCache:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def of_kind(self, kind: str) -> list[Manifest]:
-        return [obj for obj in self._objects if obj["kind"] == kind]
+    def uids(self, kind: str) -> list[tuple[ObjectRef, str, int]]:
+        found = [obj for obj in self._objects if obj["kind"] == kind]
+        return [(ObjectRef.of(obj), "uid", 1) for obj in found]
+
+    def get(self, ref: ObjectRef) -> Manifest:
+        return next(obj for obj in self._objects if ObjectRef.of(obj) == ref)
 
 
 class Idle:
@@ -147,7 +151,7 @@ def test_gpus_are_held_from_the_node_to_the_end() -> None:
 
 def test_gpu_seconds_add_up_from_look_to_look() -> None:
     now = 100.0
-    meter = GpuMeter(lambda: [gpu_pod("Running")], lambda: now)
+    meter = GpuMeter(lambda: dict(held_by(gpu_pod("Running"))), lambda: now)
     now = 130.0
     assert dict(meter.seconds()) == {("ml", "trainer"): 60}
     now = 140.0

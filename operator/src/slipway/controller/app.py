@@ -80,7 +80,7 @@ class Operator:
         self._failed = False
         self._tasks: list[asyncio.Task[None]] = []
         self._certificates = Certificates()
-        add_gauges(self._metrics, self._sources())
+        add_gauges(self._metrics, self._sources(), each_object=settings.object_metrics)
 
     def _sources(self) -> Sources:
         leading = self._leading.is_set
@@ -98,7 +98,7 @@ class Operator:
             stack.push_async_callback(connection.close)
             stack.push_async_callback(self._progress.close)
             stack.push_async_callback(self._analyses.close)
-            server = HttpServer(self._metrics.registry, self._faults, self._health.stale)
+            server = HttpServer(self._metrics.page, self._faults, self._health.stale)
             await server.start(self._settings.http_port)
             stack.push_async_callback(server.close)
             await self._serve(connection, Client(connection))

@@ -1,8 +1,9 @@
 """Gauges that are read from the cache and the queue when they are scraped."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache
@@ -10,11 +11,10 @@ from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 from slipway.telemetry import reading
 from slipway.telemetry.certificates import Certificates
-from slipway.telemetry.gpus import GpuMeter
+from slipway.telemetry.following import Follower, Listener, Tally, Version
+from slipway.telemetry.gpus import GpuMeter, held_by
 from slipway.telemetry.health import WatchHealth
-from slipway.telemetry.metrics import Metrics, Sample
-
-Objects = Callable[[str], Iterable[Manifest]]
+from slipway.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -30,37 +30,41 @@ class Sources:
     leading: Callable[[], bool]
     certificates: Certificates = field(default_factory=Certificates)
 
-    def objects(self, kind: str) -> Iterable[Manifest]:
-        """Return all objects of a kind; none while this replica stands by."""
-        return self.cache.of_kind(kind) if self.leading() else ()
+    def versions(self, kind: str) -> Iterable[Version]:
+        """Return all objects' versions of a kind; none while this replica stands by."""
+        return self.cache.uids(kind) if self.leading() else ()
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return an object that is there."""
+        return self.cache.get(ref)
 
 
-def _count(keys: Iterable[tuple[str, ...]]) -> Iterator[Sample]:
-    yield from Counter(keys).items()
+def phase_of(job: Manifest) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yield a TrainingJob's namespace and phase, once."""
+    yield (reading.namespace_of(job), reading.status_of(job).get("phase", "Pending")), 1
 
 
-def jobs_by_phase(objects: Objects) -> Iterator[Sample]:
-    """Yield the number of TrainingJobs by namespace and phase."""
-    return _count(
-        (reading.namespace_of(obj), reading.status_of(obj).get("phase", "Pending"))
-        for obj in objects(TRAINING_JOBS.kind)
-    )
+def conditions_of(deployment: Manifest) -> Iterator[tuple[tuple[str, str, str], int]]:
+    """Yield a ModelDeployment's namespace, and each condition with its status, once."""
+    for condition in reading.conditions_of(reading.status_of(deployment)):
+        yield (reading.namespace_of(deployment), condition["type"], condition["status"]), 1
 
 
-def deployments_by_condition(objects: Objects) -> Iterator[Sample]:
-    """Yield the number of ModelDeployments by namespace, condition and its status."""
-    return _count(
-        (reading.namespace_of(obj), condition["type"], condition["status"])
-        for obj in objects(MODEL_DEPLOYMENTS.kind)
-        for condition in reading.conditions_of(reading.status_of(obj))
-    )
-
-
-def add_gauges(metrics: Metrics, sources: Sources) -> None:
-    """Register the gauges."""
+def add_gauges(metrics: Metrics, sources: Sources, *, each_object: bool = True) -> None:
+    """Register the gauges; those of single objects only with ``each_object``."""
     _add_own(metrics, sources)
-    _add_cluster(metrics, sources)
-    metrics.add_object_gauges(sources.objects)
+    jobs, deployments, gpus = Tally(phase_of), Tally(conditions_of), Tally(held_by)
+    _add_cluster(metrics, jobs, deployments, gpus)
+    samples = metrics.object_samples() if each_object else {}
+    followed: tuple[tuple[str, Tally[Any]], ...] = (
+        (TRAINING_JOBS.kind, jobs),
+        (MODEL_DEPLOYMENTS.kind, deployments),
+        ("Pod", gpus),
+    )
+    for kind, tally in followed:
+        listeners: list[Listener] = [tally, *([samples[kind]] if kind in samples else [])]
+        versions = partial(sources.versions, kind)
+        metrics.follow(Follower(versions, sources.get, listeners))
 
 
 def _add_own(metrics: Metrics, sources: Sources) -> None:
@@ -89,30 +93,36 @@ def _add_own(metrics: Metrics, sources: Sources) -> None:
     )
 
 
-def _add_cluster(metrics: Metrics, sources: Sources) -> None:
+def _add_cluster(
+    metrics: Metrics,
+    jobs: Tally[tuple[str, str]],
+    deployments: Tally[tuple[str, str, str]],
+    gpus: Tally[tuple[str, str]],
+) -> None:
     """Register the gauges that sum up what there is in the cluster."""
-    gpus = GpuMeter(lambda: sources.objects("Pod"))
+    meter = GpuMeter(gpus.sums)
+    metrics.on_namespace_left(meter.forget)
     metrics.sampled(
         "slipway_training_jobs",
         "TrainingJobs by namespace and phase.",
         ("namespace", "phase"),
-        lambda: jobs_by_phase(sources.objects),
+        lambda: jobs.sums().items(),
     )
     metrics.sampled(
         "slipway_model_deployments",
         "ModelDeployments by namespace, condition and its status.",
         ("namespace", "condition", "status"),
-        lambda: deployments_by_condition(sources.objects),
+        lambda: deployments.sums().items(),
     )
     metrics.sampled(
         "slipway_gpus",
         "GPUs held by pods, by namespace and component: trainer, packager or server.",
         ("namespace", "component"),
-        gpus.present,
+        meter.present,
     )
     metrics.sampled(
         "slipway_gpu_seconds_total",
         "GPU seconds held by pods, by namespace and component.",
         ("namespace", "component"),
-        gpus.seconds,
+        meter.seconds,
     )

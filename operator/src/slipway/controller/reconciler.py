@@ -114,6 +114,7 @@ class Reconciler:
             return not any(self._cache.has(kind, namespace) for kind in self._kinds)
 
         if unused():
+            self._metrics.namespace_left(namespace)
             ref = ObjectRef("v1", "Secret", namespace, self._settings.store.secret_name)
             self._count("Secret", "delete", await self._writer.drop_shared(ref, unused))
 

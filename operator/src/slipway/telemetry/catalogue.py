@@ -6,17 +6,20 @@ Every label's values are bounded: by the code, or by the objects that there are.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+Made = TypeVar("Made", bound=Collector)
 Labels = tuple[str, ...]
 Sample = tuple[tuple[str, ...], float]
 """Values of the labels, and the value."""
@@ -69,30 +72,37 @@ class Catalogue:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.collectors: list[Collector] = [ProcessCollector(registry=self.registry)]
         self.described: list[Described] = []
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """Make a counter; ``name`` ends in ``_total``."""
-        self._describe(name, "counter", labels, text)
-        return Counter(name, text, labels, registry=self.registry)
+        self.describe(name, "counter", labels, text)
+        return self._added(Counter(name, text, labels, registry=self.registry))
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """Make a gauge that is set."""
-        self._describe(name, "gauge", labels, text)
-        return Gauge(name, text, labels, registry=self.registry)
+        self.describe(name, "gauge", labels, text)
+        return self._added(Gauge(name, text, labels, registry=self.registry))
 
     def histogram(
         self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = SHORT
     ) -> Histogram:
         """Make a histogram."""
-        self._describe(name, "histogram", labels, text)
-        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+        self.describe(name, "histogram", labels, text)
+        return self._added(Histogram(name, text, labels, buckets=buckets, registry=self.registry))
 
     def sampled(self, name: str, text: str, labels: Labels, take: Take) -> None:
         """Make a gauge, or a counter where the name ends in ``_total``, that ``take`` fills."""
         kind = "counter" if name.endswith("_total") else "gauge"
-        self.registry.register(Sampled(self._describe(name, kind, labels, text), take))
+        made = Sampled(self.describe(name, kind, labels, text), take)
+        self.registry.register(self._added(made))
 
-    def _describe(self, name: str, kind: str, labels: Labels, text: str) -> Described:
+    def _added(self, made: Made) -> Made:
+        self.collectors.append(made)
+        return made
+
+    def describe(self, name: str, kind: str, labels: Labels, text: str) -> Described:
+        """Have the reference list a metric, which is served by others where none is made of it."""
         self.described.append(Described(name, kind, labels, text))
         return self.described[-1]

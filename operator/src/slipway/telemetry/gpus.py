@@ -1,8 +1,8 @@
 """How long GPUs are held, by whom: what GPU hours are added up from."""
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slipway.api.quantity import parse_quantity
@@ -11,7 +11,8 @@ from slipway.plan import Manifest
 from slipway.telemetry import reading
 from slipway.telemetry.catalogue import Sample
 
-Pods = Callable[[], Iterable[Manifest]]
+Holder = tuple[str, str]
+"""A namespace and a component."""
 _MARK = "/gpu"
 """How the resource names of GPU device plugins end: nvidia.com/gpu, amd.com/gpu."""
 
@@ -31,32 +32,40 @@ def held(pod: Mapping[str, Any]) -> int:
     )
 
 
+def held_by(pod: Manifest) -> Iterator[tuple[Holder, int]]:
+    """Yield a pod's namespace and component, and how many GPUs it holds."""
+    labels = pod["metadata"].get("labels") or {}
+    yield (reading.namespace_of(pod), str(labels.get(COMPONENT, ""))), held(pod)
+
+
 class GpuMeter:
     """Adds up GPU seconds, by namespace and component, from one look to the next.
 
     Pods that come and go between two looks are not seen; at a scrape each 30 s that is little.
     """
 
-    def __init__(self, pods: Pods, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pods, self._clock = pods, clock
-        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    def __init__(
+        self,
+        present: Callable[[], Mapping[Holder, int]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._present, self._clock = present, clock
+        self._seconds: defaultdict[Holder, float] = defaultdict(float)
         self._looked = clock()
 
     def present(self) -> Iterator[Sample]:
         """Yield the number of GPUs that are held now."""
-        yield from self._held().items()
+        yield from self._present().items()
 
     def seconds(self) -> Iterator[Sample]:
         """Yield the GPU seconds until now."""
         now = self._clock()
-        for key, gpus in self._held().items():
+        for key, gpus in self._present().items():
             self._seconds[key] += gpus * (now - self._looked)
         self._looked = now
         yield from self._seconds.items()
 
-    def _held(self) -> Counter[tuple[str, str]]:
-        found: Counter[tuple[str, str]] = Counter()
-        for pod in self._pods():
-            labels = pod["metadata"].get("labels") or {}
-            found[reading.namespace_of(pod), str(labels.get(COMPONENT, ""))] += held(pod)
-        return found
+    def forget(self, namespace: str) -> None:
+        """Drop the seconds of a namespace that has no object any more."""
+        for key in [each for each in self._seconds if each[0] == namespace]:
+            del self._seconds[key]

@@ -1,16 +1,22 @@
 """Prometheus metrics of the operator."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from slipway import __version__
 from slipway.plan import Manifest
 from slipway.telemetry.catalogue import Catalogue, Described, Labels, Sample, Take
-from slipway.telemetry.objects import Objects, add_object_gauges
+from slipway.telemetry.encoded import ObjectSamples
+from slipway.telemetry.following import Follower, Pauses
+from slipway.telemetry.namespaces import LeftNamespaces
+from slipway.telemetry.objects import object_samples
+from slipway.telemetry.page import page
 from slipway.telemetry.serving import ServingMetrics
 from slipway.telemetry.trace import exemplar
 from slipway.telemetry.training import TrainingMetrics
@@ -21,11 +27,18 @@ __all__ = ["Metrics", "Sample"]
 class Metrics:
     """All metrics, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalogue = made = Catalogue()
-        ProcessCollector(registry=made.registry)
+        self._samples: list[ObjectSamples] = []
+        self._followers: list[Follower] = []
+        self._renewing = asyncio.Lock()
         self.training = TrainingMetrics(made)
         self.serving = ServingMetrics(made)
+        self._forgetters: list[Callable[[str], None]] = [
+            self.training.forget,
+            self.serving.forget_namespace,
+        ]
+        self._left = LeftNamespaces(self._forget, clock)
         self.reconciles = made.counter(
             "slipway_reconcile_total",
             "Reconciles by the object's kind and how they ended.",
@@ -82,9 +95,40 @@ class Metrics:
         """Add a gauge or counter that ``take`` fills at each scrape."""
         self._catalogue.sampled(name, text, labels, take)
 
-    def add_object_gauges(self, objects: Objects) -> None:
-        """Add the gauges of each object; ``objects`` gives those of a kind."""
-        add_object_gauges(self._catalogue, objects)
+    def object_samples(self) -> dict[str, ObjectSamples]:
+        """Have the gauges of each object served; return where their samples are kept, by kind."""
+        made = object_samples(self._catalogue)
+        self._samples.extend(made.values())
+        return made
+
+    def follow(self, follower: Follower) -> None:
+        """Have a follower renewed before each scrape."""
+        self._followers.append(follower)
+
+    def on_namespace_left(self, forget: Callable[[str], None]) -> None:
+        """Have ``forget`` called with each namespace that has had no object for a while."""
+        self._forgetters.append(forget)
+
+    def namespace_left(self, namespace: str) -> None:
+        """Note that a namespace has no object of ours any more."""
+        self._left.left(namespace)
+
+    def _forget(self, namespace: str) -> None:
+        for forget in self._forgetters:
+            forget(namespace)
+
+    async def page(self, accept: str = "") -> AsyncIterator[bytes]:
+        """Yield all metrics in the format that an Accept header asks for, in pieces."""
+        pauses = Pauses()
+        self._left.drop()
+        async with self._renewing:
+            for follower in self._followers:
+                await follower.renew(pauses)
+            for samples in self._samples:
+                for _ in samples.settle():
+                    await pauses.pause()
+        async for piece in page(self._catalogue.collectors, self._samples, accept, pauses):
+            yield piece
 
     @contextmanager
     def reconciling(self, kind: str) -> Iterator[None]:
@@ -97,6 +141,7 @@ class Metrics:
 
     def status_written(self, before: Manifest, status: Mapping[str, Any]) -> None:
         """Count what a status says that the one of the object before it did not."""
+        self._left.used(before["metadata"]["namespace"])
         if before["kind"] == "TrainingJob":
             self.training.status_written(before, status)
         else:

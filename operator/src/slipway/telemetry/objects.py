@@ -1,34 +1,18 @@
-"""Gauges of each TrainingJob and ModelDeployment, read from what is watched at each scrape.
+"""Gauges of each TrainingJob and ModelDeployment, read from what is watched when it changed.
 
 Only the replica that leads shows them, so that sums over replicas count each object once. Their
 series end with the objects.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from slipway.plan import Manifest
 from slipway.telemetry import reading
-from slipway.telemetry.catalogue import Catalogue, Labels, Sample
+from slipway.telemetry.catalogue import Catalogue
+from slipway.telemetry.encoded import ObjectGauge, ObjectSamples, Values
 from slipway.telemetry.reading import Status, moment, number, status_of
 from slipway.telemetry.serving import ANALYSES, rollout_of, strategy_of
 from slipway.telemetry.training import restarts
-
-Values = Iterable[tuple[tuple[Any, ...], float | None]]
-"""Values of the labels after namespace and name, and the value; None for no sample."""
-Objects = Callable[[str], Iterable[Manifest]]
-"""Returns all objects of a kind; none while this replica stands by."""
-
-
-@dataclass(frozen=True)
-class ObjectGauge:
-    """A gauge that each object of a kind has: with labels for its namespace, name and more."""
-
-    name: str
-    text: str
-    labels: Labels
-    read: Callable[[Manifest], Values]
 
 
 def _one(value: float | None) -> Values:
@@ -230,23 +214,14 @@ SERVING: tuple[ObjectGauge, ...] = (
 )
 
 
-def add_object_gauges(made: Catalogue, objects: Objects) -> None:
-    """Register the gauges of both kinds."""
+def object_samples(made: Catalogue) -> dict[str, ObjectSamples]:
+    """Describe the gauges of both kinds, and return where their samples are kept, by kind."""
+    found: dict[str, ObjectSamples] = {}
     for kind, label, gauges in (
         ("TrainingJob", "training_job", TRAINING),
         ("ModelDeployment", "deployment", SERVING),
     ):
         for gauge in gauges:
-            labels = ("namespace", label, *gauge.labels)
-            made.sampled(gauge.name, gauge.text, labels, _taker(gauge, kind, objects))
-
-
-def _taker(gauge: ObjectGauge, kind: str, objects: Objects) -> Callable[[], Iterator[Sample]]:
-    def take() -> Iterator[Sample]:
-        for obj in objects(kind):
-            head = (reading.namespace_of(obj), reading.name_of(obj))
-            for labels, value in gauge.read(obj):
-                if value is not None:
-                    yield (*head, *(str(label) for label in labels)), value
-
-    return take
+            made.describe(gauge.name, "gauge", ("namespace", label, *gauge.labels), gauge.text)
+        found[kind] = ObjectSamples(gauges, label)
+    return found

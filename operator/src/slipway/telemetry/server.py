@@ -1,18 +1,20 @@
 """The HTTP server of metrics and health."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from aiohttp.typedefs import Handler, Middleware
+
+from slipway.telemetry.page import content_type_for
 
 _LOG = logging.getLogger(__name__)
 Check = Callable[[], Sequence[str]]
 """Returns one sentence for each thing that is wrong; none means well."""
 
 
-def _health(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _health(check: Check) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
         wrong = check()
         text = "".join(f"{sentence}\n" for sentence in wrong) or "ok\n"
@@ -21,25 +23,44 @@ def _health(check: Check) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return answer
 
 
-def _application(registry: CollectorRegistry, alive: Check, ready: Check) -> web.Application:
-    async def metrics(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+class Page(Protocol):
+    """What is served as metrics: its pieces and its Content-Type, by an Accept header."""
 
-    application = web.Application()
-    application.router.add_get("/metrics", metrics)
-    application.router.add_get("/healthz", _health(alive))
-    application.router.add_get("/readyz", _health(ready))
-    return application
+    def __call__(self, accept: str) -> AsyncIterator[bytes]:
+        """Yield the page in pieces."""
+
+
+def _metrics(page: Page) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        accept = request.headers.get("Accept", "")
+        response = web.StreamResponse(headers={"Content-Type": content_type_for(accept)})
+        await response.prepare(request)
+        async for piece in page(accept):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    return answer
 
 
 class HttpServer:
-    """Serves ``/metrics``, ``/healthz`` and ``/readyz`` until it is closed."""
+    """Serves ``/metrics``, ``/healthz`` and ``/readyz`` until it is closed.
 
-    def __init__(self, registry: CollectorRegistry, alive: Check, ready: Check) -> None:
-        self._runner = web.AppRunner(
-            _application(registry, alive, ready), access_log=None, shutdown_timeout=1.0
-        )
+    ``middlewares`` stand before all of them, such as one that asks who reads the metrics.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        alive: Check,
+        ready: Check,
+        middlewares: Sequence[Middleware] = (),
+    ) -> None:
+        application = web.Application(middlewares=middlewares)
+        application.router.add_get("/metrics", _metrics(page))
+        application.router.add_get("/healthz", _health(alive))
+        application.router.add_get("/readyz", _health(ready))
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         self.port = 0
 
     async def start(self, port: int) -> None:

@@ -117,6 +117,14 @@ class ServingMetrics:
         self._counted[uid] = None
         return True
 
+    def forget_namespace(self, namespace: str) -> None:
+        """Drop the series of a namespace that has no object any more."""
+        for metric in (
+            *(self._cold_starts, self._gates, self._rollouts),
+            *(self._rollbacks, self._measurements, self._verdicts),
+        ):
+            metric.remove_by_labels({"namespace": namespace})
+
     def forget(self, deployment: Manifest) -> None:
         """Drop the series of a deployment that is gone."""
         at = {

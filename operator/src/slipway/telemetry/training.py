@@ -54,6 +54,14 @@ class TrainingMetrics:
             "slipway_package_size_bytes", "Sizes of model archives.", "namespace", buckets=SIZES
         )
 
+    def forget(self, namespace: str) -> None:
+        """Drop the series of a namespace that has no object any more."""
+        for metric in (
+            *(self._queued, self._ran, self._finished, self._restarts),
+            *(self._lost, self._packaged, self._size),
+        ):
+            metric.remove_by_labels({"namespace": namespace})
+
     def status_written(self, before: Manifest, after: Status) -> None:
         """Count what ``after`` says that the status of the object ``before`` did not."""
         old, namespace = reading.status_of(before), reading.namespace_of(before)
