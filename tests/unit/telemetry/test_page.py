@@ -216,8 +216,8 @@ async def test_a_scrape_of_ten_thousand_jobs_never_holds_the_loop_for_50_ms() ->
 
 async def test_a_middleware_stands_before_the_metrics() -> None:
     @web.middleware
-    async def refuse(_request: web.Request, _handler: Handler) -> web.StreamResponse:
-        raise web.HTTPForbidden
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        raise web.HTTPForbidden(text=f"{request.path} is not for {handler}")
 
     refusing = [cast(Middleware, refuse)]
     for middlewares, status in (([], 200), (refusing, 403)):
