@@ -11,5 +11,5 @@ from slipway_runtime import launch, run_settings
 
 if __name__ == "__main__":
     settings = run_settings.Settings.from_environment(os.environ)
-    supervisor = launch.Supervisor()
+    supervisor = launch.Supervisor(settings.grace_seconds)
     sys.exit(launch.run(settings, supervisor, sys.argv[2:], Path(sys.argv[1])))

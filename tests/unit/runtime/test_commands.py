@@ -1,11 +1,15 @@
 """What a trainer container runs, and the variables by which it finds its peers."""
 
+import argparse
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipway_runtime import commands
 from slipway_runtime.run_settings import LaunchError, Settings
@@ -28,7 +32,8 @@ def settings(folder: Path, **env: str) -> Settings:
 
 def test_a_module_is_run_by_torchrun_with_the_source_on_the_path(tmp_path: Path) -> None:
     told = settings(tmp_path, SLIPWAY_MODULE="net.train")
-    assert commands.command(told, tmp_path, ["--lr", "1"])[-4:] == ["-m", "net.train", "--lr", "1"]
+    command = commands.command(told, tmp_path, ["--lr", "1"])
+    assert command[-5:] == ["-m", "--", "net.train", "--lr", "1"]
     path = commands.environment(told, {"PYTHONPATH": "/mine"})["PYTHONPATH"].split(":")
     assert path == ["/mine", str(tmp_path), str(commands.LIBRARY)]
 
@@ -86,7 +91,11 @@ def test_without_a_word_from_torch_one_process_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "args", "reason", "message"),
     [
-        ({}, ["no-such-program"], "CommandNotFound", "'no-such-program' is not in the image"),
+        ({}, ["no-such-program"], "CommandNotFound", "in none of the folders of the image's PATH"),
+        ({}, [], "CommandNotFound", "in none of the folders"),
+        ({}, ["./run.sh"], "CommandNotFound", "'./run.sh' is not there: .*files there: other.py"),
+        ({}, ["./other.py"], "CommandNotExecutable", r"command: \['sh', './other.py'\]"),
+        ({"SLIPWAY_SOURCE_DIR": "/no/such"}, ["sh"], "SourceNotFound", "source.image.path"),
         (
             {"SLIPWAY_MODULE": "no_such.module"},
             [],
@@ -132,3 +141,55 @@ def test_pods_that_join_an_elastic_group_later_are_told_where_to_meet(
     given = settings(tmp_path, SLIPWAY_NODES=nodes)
     env = commands.environment(given, {})
     assert env.get("TORCH_DISABLE_SHARE_RDZV_TCP_STORE") == told
+
+
+def test_a_command_of_the_source_is_found_from_the_sources_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").touch(mode=0o755)
+    commands.check(settings(tmp_path), ["./run.sh"])
+
+
+@pytest.mark.parametrize("env", [{"SLIPWAY_ENTRYPOINT": "t.py"}, {"SLIPWAY_MODULE": "t"}, {}])
+def test_whatever_runs_does_so_in_the_sources_folder(tmp_path: Path, env: dict[str, str]) -> None:
+    assert str(tmp_path) in commands.command(settings(tmp_path, **env), Path("/logs"), ["x"])
+
+
+def test_without_a_source_the_images_own_folder_is_the_one(tmp_path: Path) -> None:
+    assert settings(tmp_path, SLIPWAY_SOURCE_DIR="").folder == Path.cwd()
+
+
+@functools.cache
+def torchrun_parser() -> argparse.ArgumentParser:
+    """Return a parser with the shapes of torchrun's arguments, abbreviations included."""
+    parser = argparse.ArgumentParser()
+    for option in ("nnodes", "nproc-per-node", "rdzv-backend", "rdzv-endpoint", "rdzv-id"):
+        parser.add_argument(f"--{option}")
+    for option in ("rdzv-conf", "local-addr", "max-restarts", "tee", "log-dir", "role", "rdzv"):
+        parser.add_argument(f"--{option}")
+    parser.add_argument("-m", "--module", action="store_true")
+    parser.add_argument("--run-path", action="store_true")
+    parser.add_argument("training_script")
+    parser.add_argument("training_script_args", nargs=argparse.REMAINDER)
+    return parser
+
+
+WORDS = st.one_of(
+    st.sampled_from(["--", "-", "--r=16", "--log", "-m", "--m", "--role", "", "-h", "--help"]),
+    st.text(max_size=8),
+)
+
+
+@given(args=st.lists(WORDS, max_size=6), module=st.booleans())
+def test_torchrun_takes_none_of_the_users_arguments_for_its_own(
+    args: list[str], module: bool
+) -> None:
+    env = {"SLIPWAY_MODULE": "net.train"} if module else {"SLIPWAY_ENTRYPOINT": "train.py"}
+    command = commands.command(settings(Path("/src"), **env), Path("/logs"), args)
+    taken = torchrun_parser().parse_args(command[6:])
+    assert taken.training_script == ("net.train" if module else "/src/train.py")
+    assert (taken.module, taken.training_script_args) == (module, args)
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [("90", "85"), ("30", "25"), ("3", "1")])
+def test_the_ranks_time_to_end_follows_the_pods(tmp_path: Path, grace: str, seconds: str) -> None:
+    told = settings(tmp_path, SLIPWAY_MODULE="fit", SLIPWAY_GRACE_SECONDS=grace)
+    assert commands.command(told, tmp_path, [])[5] == seconds

@@ -13,8 +13,10 @@ import pytest
 
 from slipway_runtime import commands, launch
 from slipway_runtime.answering import AnsweringServer, Send
+from slipway_runtime.checkpoint.files import SAVED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.run_settings import LaunchError, Settings
+from slipway_runtime.termination import OWN_SIGTERM
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import stop
 
@@ -192,22 +194,73 @@ def test_an_output_that_is_not_stored_fails_the_pod(pod: Pod) -> None:
     server.shutdown()
 
 
-def test_sigterm_while_the_output_is_stored_is_told(pod: Pod) -> None:
-    held = threading.Event()
+class Slow(Sidecar):
+    """A sidecar that stores until it is let go."""
 
-    class Slow(Sidecar):
-        def events(self) -> Any:
-            yield {"event": "working", "message": "storing"}
-            (pod.run_dir / "storing").touch()
-            held.wait(60)
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.begun = folder / "storing"
+        self.held = threading.Event()
 
-    server = serve(pod.run_dir / SOCKET_NAME, Slow())
-    process = pod.start("pass", JOB_COMPLETION_INDEX="0")
-    wait_for((pod.run_dir / "storing").exists, 20, "the output is being stored")
+    def events(self) -> Any:
+        yield {"event": "working", "message": "storing"}
+        self.begun.touch()
+        self.held.wait(60)
+        yield {"event": "done", "output": OUTPUT}
+
+
+def test_an_upload_under_way_goes_on_after_sigterm(pod: Pod) -> None:
+    sidecar = Slow(pod.run_dir)
+    server = serve(pod.run_dir / SOCKET_NAME, sidecar)
+    process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="60")
+    wait_for(sidecar.begun.exists, 20, "the output is being stored")
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    sidecar.held.set()
+    assert process.wait(timeout=20) == 0
+    assert (pod.word["reason"], pod.word["output"]) == ("Completed", OUTPUT)
+    server.shutdown()
+
+
+def test_an_upload_that_outlasts_the_pods_time_to_stop_is_told(pod: Pod) -> None:
+    sidecar = Slow(pod.run_dir)
+    server = serve(pod.run_dir / SOCKET_NAME, sidecar)
+    process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="3")
+    wait_for(sidecar.begun.exists, 20, "the output is being stored")
     assert stop(process) == 143
     assert pod.word["reason"] == "Stopped"
-    held.set()
+    assert "terminationGracePeriodSeconds" in pod.word["message"]
+    sidecar.held.set()
     server.shutdown()
+
+
+@pytest.mark.parametrize("index", ["0", "1"])
+def test_what_ends_well_after_it_was_told_to_stop_has_not_finished(pod: Pod, index: str) -> None:
+    script = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        f"pathlib.Path({str(pod.run_dir / 'up')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    process = pod.start(script, JOB_COMPLETION_INDEX=index)
+    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    assert stop(process) == 143
+    assert pod.word["reason"] == "Stopped"
+    assert "output" not in pod.word, "nobody asked for its upload"
+
+
+def test_a_script_that_ignores_sigterm_is_killed_in_time_for_the_last_word(pod: Pod) -> None:
+    script = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(pod.run_dir / 'up')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    process = pod.start(script, SLIPWAY_GRACE_SECONDS="3")
+    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    assert stop(process) == 143
+    assert pod.word["reason"] == "Stopped"
 
 
 def test_a_sidecar_that_breaks_off_is_asked_again(short_dir: Path) -> None:
@@ -315,9 +368,69 @@ def test_a_plain_command_that_a_signal_killed_is_told_with_the_signals_name(pod:
     assert (pod.word["signal"], pod.word["exitCode"]) == ("SIGSEGV", 139)
 
 
-def test_a_process_that_outlives_a_plain_command_does_not_keep_the_pod(pod: Pod) -> None:
-    assert plain(pod, "sh", "-c", "sleep 300 & echo $!") == 0
+@pytest.mark.parametrize("ignores", ["", "trap '' TERM; "])
+def test_processes_that_a_command_leaves_behind_are_ended(pod: Pod, ignores: str) -> None:
+    kept = pod.run_dir / "kept"
+    loop = f"{ignores}echo $$ > {kept}; while true; do sleep 0.1; done"
+    script = f'setsid sh -c "{loop.replace("$", chr(92) + "$")}" & until [ -s {kept} ]; do :; done'
+    assert plain(pod, "sh", "-c", script) == 0
     assert pod.word["reason"] == "Completed"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(kept.read_text()), 0)
+
+
+@pytest.mark.parametrize(("code", "name"), [(143, None), (130, None), (137, None)])
+def test_a_code_of_the_programs_own_doing_is_its_failure(
+    pod: Pod, code: int, name: str | None
+) -> None:
+    assert plain(pod, "sh", "-c", f"echo my last line; exit {code}") == (
+        OWN_SIGTERM if code == 143 else code
+    )
+    word = pod.word
+    assert (word["reason"], word["exitCode"], word.get("signal")) == ("ScriptFailed", code, name)
+    assert word["logTail"] == "my last line"
+
+
+@pytest.mark.parametrize("kill", ["kill -TERM $$", "kill -TERM 0"])
+def test_a_program_that_ends_itself_by_sigterm_was_not_told_to_stop(pod: Pod, kill: str) -> None:
+    assert plain(pod, "sh", "-c", kill) == OWN_SIGTERM
+    assert pod.word["reason"] == "ScriptFailed"
+    assert (pod.word["exitCode"], pod.word["signal"]) == (143, "SIGTERM")
+
+
+def test_ranks_that_saved_since_another_pod_stops_are_no_failure(pod: Pod) -> None:
+    (pod.run_dir / SAVED).touch()
+    assert pod.run(pod.failed_rank(143)) == 143
+    assert pod.word["reason"] == "Stopped"
+
+
+def test_ranks_that_end_with_143_by_themselves_have_failed(pod: Pod) -> None:
+    assert pod.run(pod.failed_rank(143)) == OWN_SIGTERM
+    assert pod.word["reason"] == "ScriptFailed"
+
+
+def test_a_launcher_that_ends_is_told_with_its_own_last_lines(pod: Pod) -> None:
+    why = {"launcher": "usage: torchrun\ntorchrun: error: unrecognized", "exitCode": 2}
+    (pod.logs / "failure.json").write_text(json.dumps(why))
+    assert pod.run("import sys; sys.exit(2)") == 2
+    assert (pod.word["reason"], pod.word["exitCode"]) == ("LauncherFailed", 2)
+    assert pod.word["logTail"] == why["launcher"]
+
+
+def test_a_script_of_the_source_is_a_command(pod: Pod) -> None:
+    script = pod.source / "run.sh"
+    script.write_text("#!/bin/sh\nls\n")
+    script.chmod(0o755)
+    assert plain(pod, "./run.sh") == 0
+
+
+def test_a_command_that_the_kernel_cannot_start_is_told_why(pod: Pod) -> None:
+    script = pod.source / "run.sh"
+    script.write_text("no interpreter\n")
+    script.chmod(0o755)
+    assert plain(pod, "./run.sh") == 1
+    assert pod.word["reason"] == "CommandNotExecutable"
+    assert "Exec format error" in pod.word["message"]
 
 
 def test_a_command_that_is_not_there_is_named(pod: Pod) -> None:

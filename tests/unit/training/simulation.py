@@ -257,7 +257,7 @@ class Cluster:
     def start(self, role: str = "train") -> None:
         """Let all pods of a Job run, as far as they have not ended."""
         for pod in self.pods(role):
-            pod["status"] = running(role)
+            pod["status"] = running(role, self.now)
 
     def finish(
         self,
@@ -268,7 +268,9 @@ class Cluster:
     ) -> None:
         """Let one pod's main container end with an exit code and a termination message."""
         text = message if isinstance(message, str) else json.dumps(message)
+        statuses = pod["status"].get("containerStatuses") or [{"state": {}}]
         terminated = {
+            **(statuses[0]["state"].get("running") or {}),
             "exitCode": code,
             "reason": "Completed" if code == 0 else "Error",
             "finishedAt": timestamp(self.now),
@@ -310,10 +312,10 @@ def underway(*, lingering: bool = False, **fields: Any) -> Cluster:
     return cluster
 
 
-def running(role: str) -> dict[str, Any]:
+def running(role: str, since: datetime = START) -> dict[str, Any]:
     """Return the status of a pod that runs."""
     name = "trainer" if role == "train" else "packager"
-    state = {"running": {"startedAt": timestamp(START)}}
+    state = {"running": {"startedAt": timestamp(since)}}
     return {"phase": "Running", "containerStatuses": [{"name": name, "state": state}]}
 
 

@@ -79,6 +79,20 @@ def test_a_pod_that_was_told_to_stop_is_not_blamed() -> None:
     assert failed(cluster)["reason"] == "ScriptFailed"
 
 
+@pytest.mark.parametrize("code", [143, 130, 137])
+def test_a_code_that_a_signal_might_have_left_is_the_programs_own_failure(code: int) -> None:
+    cluster = running(nodes=2)
+    own = 243 if code == 143 else code
+    word = {"reason": "ScriptFailed", "exitCode": code, "logTail": "its last line"}
+    cluster.finish(cluster.pods()[0], own, word)
+    failed(cluster)
+    failure = cluster.status["failure"]
+    assert (failure["reason"], failure["exitCode"]) == ("ScriptFailed", code)
+    assert failure["disruption"] is False
+    assert failure["logTail"] == "its last line"
+    assert cluster.status["attempt"] == 0, "no restart is left"
+
+
 def delete(pod: dict[str, Any]) -> None:
     """Let a pod be told to go, at the same second as any other."""
     pod["metadata"].update(deletionTimestamp="2026-01-01T12:00:30Z")

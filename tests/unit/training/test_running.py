@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from slipway.plan import ObjectRef, StoreState
-from tests.unit.training.simulation import Cluster, condition, spec, trained, waiting
+from slipway.training.attempts import failure_fields
+from tests.unit.training.simulation import Cluster, condition, spec, trained, training_job, waiting
 
 
 def created(**fields: Any) -> Cluster:
@@ -225,6 +226,29 @@ def test_where_pods_are_replaced_alone_a_disruption_is_no_try() -> None:
     cluster.settle()
     assert len(cluster.pods()) == 1
     assert cluster.status["attempt"] == 0
+
+
+@pytest.mark.parametrize(("code", "phase"), [(243, "Failed"), (143, "Running")])
+def test_where_pods_are_replaced_alone_a_143_of_the_programs_own_is_a_failure(
+    code: int, phase: str
+) -> None:
+    """Kubernetes replaces such pods while the operator is away, and judges by their codes alone."""
+    cluster = running(restart={"policy": "Pod"})
+    cluster.finish(cluster.pods()[0], code)
+    cluster.control()
+    cluster.control()
+    cluster.start()
+    cluster.settle()
+    assert cluster.status["phase"] == phase
+
+
+def test_where_pods_are_replaced_alone_the_rules_know_the_programs_own_codes() -> None:
+    rule = {"onExitCodes": {"values": [143, 3]}, "action": "RestartAndIgnoreMaxRestarts"}
+    job = training_job(spec(restart={"policy": "Pod", "rules": [rule]}))
+    assert failure_fields(job)["podFailurePolicy"]["rules"][-1] == {
+        "action": "Ignore",
+        "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [3, 243]},
+    }
 
 
 def test_a_job_without_tries_left_is_not_said_to_be_tried_again() -> None:

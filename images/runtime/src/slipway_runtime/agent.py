@@ -43,6 +43,7 @@ SHARED_MODULES = (
     "helper",
     "launch",
     "leaving",
+    "leftovers",
     "lightning",
     "log_trimmer",
     "pace",

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway_runtime import archive, download, store
-from slipway_runtime.termination import Stopped, say, stop_on_signal, write_message
+from slipway_runtime.termination import (
+    STOPPED_REASON,
+    Stopped,
+    say,
+    stop_on_signal,
+    write_message,
+)
 
 
 def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
@@ -17,7 +23,11 @@ def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
     try:
         message = {"reason": "Fetched", "exitCode": 0, "message": f"{done}.", **work()}
     except Stopped:
-        message = {"reason": "Stopped", "exitCode": 143, "message": "The pod was told to stop."}
+        message = {
+            "reason": STOPPED_REASON,
+            "exitCode": 143,
+            "message": "The pod was told to stop.",
+        }
     except (store.StoreError, download.DigestError, archive.ArchiveError, OSError) as error:
         message = {"reason": reason_of(error, not_found), "exitCode": 1, "message": say_why(error)}
     write_message(message)

@@ -24,6 +24,8 @@ MASTER_PORT = 29500
 """Port of torch.distributed's ``env://`` store, torch's default; the rendezvous has its own."""
 LAST_CALL_SECONDS = 10
 """How long an elastic group that is large enough waits for more pods before it forms."""
+SHUTDOWN_RESERVE_SECONDS = 5
+"""Part of the pod's grace period in which torchrun and the launcher end after the ranks."""
 TENSORFLOW_PORT = 2222
 """Port of TensorFlow's workers, as Kubeflow's TFJob has it."""
 COUNT_DEVICES = "import torch; print(torch.cuda.device_count())"
@@ -31,8 +33,14 @@ COUNT_DEVICES = "import torch; print(torch.cuda.device_count())"
 
 def check(settings: Settings, args: Sequence[str]) -> None:
     """Raise LaunchError where what should run is missing, in a sentence that helps."""
+    if not settings.folder.is_dir():
+        raise LaunchError(
+            "SourceNotFound",
+            f"The source's folder {settings.folder} is not in the image: correct "
+            "spec.source.image.path.",
+        )
     if settings.is_command:
-        _check_command(args)
+        _check_command(settings, args[0] if args else "")
     elif settings.module:
         _check_module(settings)
     elif not settings.script.is_file():
@@ -45,13 +53,29 @@ def check(settings: Settings, args: Sequence[str]) -> None:
         )
 
 
-def _check_command(args: Sequence[str]) -> None:
-    if not args or shutil.which(args[0]) is None:
-        name = args[0] if args else ""
+def _check_command(settings: Settings, name: str) -> None:
+    """Look for the command as the kernel will: a name on the PATH, a path from the folder."""
+    if "/" not in name:
+        if shutil.which(name) is None:
+            raise LaunchError(
+                "CommandNotFound",
+                f"The command {name!r} is in none of the folders of the image's PATH: write its "
+                f"path in spec.command, such as './{name}' for a file of the source.",
+            )
+        return
+    path = settings.folder / name
+    if not path.is_file():
         raise LaunchError(
             "CommandNotFound",
-            f"The command {name!r} is not in the image: write one that is on its PATH, or its "
-            "absolute path, in spec.command.",
+            f"The command {name!r} is not there: {path} is no file. A path that does not begin "
+            f"with '/' starts in {settings.folder}; the files there: "
+            f"{list_files(settings.folder)}.",
+        )
+    if not os.access(path, os.X_OK):
+        raise LaunchError(
+            "CommandNotExecutable",
+            f"The command {name!r} is there, but {path} is not executable; a ConfigMap's files "
+            f"never are. Write what runs it before it, such as command: ['sh', '{name}'].",
         )
 
 
@@ -80,27 +104,30 @@ def command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]
     """Return the command line that trains on this pod."""
     if settings.uses_torchrun:
         return torchrun_command(settings, log_dir, args)
-    watched = [sys.executable, "-m", "slipway_runtime.plain", str(log_dir), str(settings.index)]
+    watched = [
+        *(sys.executable, "-m", "slipway_runtime.plain"),
+        *(str(log_dir), str(settings.index), str(settings.folder)),
+    ]
     if settings.is_command:
         return [*watched, *args]
-    return [*watched, sys.executable, *_program(settings), *args]
-
-
-def _program(settings: Settings) -> list[str]:
-    """Return the program as python's and torchrun's command lines both take it."""
-    return ["-m", settings.module] if settings.module else [str(settings.script)]
+    program = ["-m", settings.module] if settings.module else [str(settings.script)]
+    return [*watched, sys.executable, *program, *args]
 
 
 def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:
     """Return torchrun's command line, with a c10d rendezvous at index 0.
 
-    Ranks follow the order of the addresses, and ``NAME-0`` sorts first, so index 0 has rank 0.
+    Ranks follow the order of the addresses, and ``NAME-0`` sorts first, so index 0 has rank 0. What
+    comes after ``--`` is the user's: torchrun would take a ``--r`` among it for a short form of an
+    option of its own.
     """
     return [
         sys.executable,
         "-m",
         "slipway_runtime.torchrun",
         str(log_dir / "failure.json"),
+        str(settings.folder),
+        str(shutdown_seconds(settings)),
         f"--nnodes={group_size(settings)}",
         f"--nproc-per-node={processes_per_node(settings)}",
         "--rdzv-backend=c10d",
@@ -111,9 +138,16 @@ def torchrun_command(settings: Settings, log_dir: Path, args: Sequence[str]) -> 
         f"--max-restarts={settings.max_restarts}",
         "--tee=3",
         f"--log-dir={log_dir}",
-        *_program(settings),
+        *(["-m"] if settings.module else []),
+        "--",
+        settings.module or str(settings.script),
         *args,
     ]
+
+
+def shutdown_seconds(settings: Settings) -> int:
+    """Return how long ranks have to end after SIGTERM: the pod's grace period but for its end."""
+    return max(1, int(settings.grace_seconds - SHUTDOWN_RESERVE_SECONDS))
 
 
 def rendezvous_options(settings: Settings) -> str:

@@ -23,14 +23,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from slipway_runtime import commands, grace
-from slipway_runtime.checkpoint.files import read_ledger
+from slipway_runtime import commands, grace, leftovers
+from slipway_runtime.checkpoint.files import SAVED, read_ledger
 from slipway_runtime.checkpoint.saving import STOPPED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.log_trimmer import LogTrimmer
-from slipway_runtime.run_settings import LaunchError, Settings
+from slipway_runtime.run_settings import LaunchError, Settings, grace_seconds
 from slipway_runtime.termination import (
     EX_SIGTERM,
+    OWN_SIGTERM,
+    STOPPED_REASON,
     Stopped,
     read_json,
     read_tail,
@@ -39,37 +41,60 @@ from slipway_runtime.termination import (
     write_message,
 )
 
+LAST_WORD_SECONDS = 2.0
+"""Part of the pod's grace period that is left for the last word, when all else is killed."""
+
 
 class Supervisor:
     """One child process at a time, and SIGTERM passed on to it.
 
-    Without a child, the signal raises `Stopped`. As a container's first process this one gets no
-    default signal handling: without the handler, SIGTERM would be ignored. ``told`` is when the
-    signal came first, in seconds since 1970; None before.
+    Without a child, the signal raises `Stopped`; while the output is stored, only once the grace
+    period is over. As a container's first process this one gets no default signal handling:
+    without the handler, SIGTERM would be ignored. ``told`` is when the signal came first, in
+    seconds since 1970; None before. ``storing`` is set while the output is stored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace_seconds: float) -> None:
         self.told: float | None = None
+        self.storing = False
+        self._grace_seconds = grace_seconds
         self._child: subprocess.Popen[bytes] | None = None
+        leftovers.adopt_orphans()
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGALRM, self._time_is_up)
 
-    def run(self, command: Sequence[str], env: Mapping[str, str], folder: Path | None) -> int:
-        """Run a command to its end, in a folder or here.
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        """Run a command and whatever it starts to its end.
 
-        Returns its exit code, negative where a signal ended it.
+        Returns its exit code, negative where a signal ended it. It has a process group of its own,
+        so that a program that signals its whole group does not seem to stop the pod. It starts in
+        a folder where no script writes, since Python imports from there.
         """
-        self._child = subprocess.Popen(list(command), env=dict(env), cwd=folder)
+        self._child = subprocess.Popen(
+            list(command), env=dict(env), cwd=commands.LIBRARY, start_new_session=True
+        )
         try:
-            return self._child.wait()
+            code = self._child.wait()
         finally:
             self._child = None
+        leftovers.end()
+        return code
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        self.told = self.told or time.time()
+        if self.told is None:
+            self.told = time.time()
+            left = max(1.0, self._grace_seconds - LAST_WORD_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, left)
+        if self._child is not None:
+            grace.stop(self._child)
+        elif not self.storing:
+            raise Stopped
+
+    def _time_is_up(self, signum: int, frame: FrameType | None) -> None:
         if self._child is None:
             raise Stopped
-        grace.stop(self._child)
+        leftovers.send(signal.SIGKILL, leftovers.descendants())
 
 
 def wait_for_name(host: str, seconds: float) -> None:
@@ -107,16 +132,20 @@ def oom_kills() -> int:
 
 
 def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict[str, Any]:
-    """Return the termination message of a torchrun that failed."""
+    """Return the termination message of a torchrun or a command that failed."""
     failure = read_json(log_dir / "failure.json")
-    if failure is None:
+    if failure is None or "launcher" in failure:
         how = signal_name(exit_code) or f"exit code {exit_code}"
         return {
             "reason": "LauncherFailed",
             "exitCode": positive(exit_code),
             "signal": signal_name(exit_code),
-            "message": f"torchrun itself ended with {how}: see the container's log.",
+            "message": f"torchrun itself ended with {how}.",
+            "logTail": (failure or {}).get("launcher"),
         }
+    if "notStarted" in failure:
+        why = f"The command {failure['notStarted']} Does it begin with '#!' and an interpreter?"
+        return {"reason": "CommandNotExecutable", "exitCode": 1, "message": why}
     if "rendezvous" in failure:
         return {
             "reason": "RendezvousFailed",
@@ -130,9 +159,6 @@ def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict
 def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) -> dict[str, Any]:
     """Return the termination message for the first rank that failed."""
     code, rank = int(failure["exitCode"]), failure["rank"]
-    if code == STOPPED:
-        why = "The group stopped as one of its pods had to."
-        return {**stopped_message(time.time()), "message": why}
     name = signal_name(code)
     how = f"was killed by {name}" if name else f"exited with code {code}"
     what = failure.get("what") or f"Rank {rank} of the training script"
@@ -184,7 +210,7 @@ def stopped_message(told: float | None) -> dict[str, Any]:
     The kubelet tells ends in whole seconds only, and a group's pods go within one.
     """
     return {
-        "reason": "Stopped",
+        "reason": STOPPED_REASON,
         "exitCode": EX_SIGTERM,
         "signal": "SIGTERM",
         "time": told,
@@ -192,21 +218,40 @@ def stopped_message(told: float | None) -> dict[str, Any]:
     }
 
 
+def stopped_together(settings: Settings, log_dir: Path) -> dict[str, Any] | None:
+    """Return the termination message of ranks that saved and ended as another pod has to stop.
+
+    The exit code alone says nothing: a program of its own may end with it.
+    """
+    failure = read_json(log_dir / "failure.json") or {}
+    if failure.get("exitCode") != STOPPED or not (settings.run_dir / SAVED).exists():
+        return None
+    why = "The group stopped as one of its pods had to."
+    return {**stopped_message(time.time()), "message": why}
+
+
 def train(
     settings: Settings, supervisor: Supervisor, command: Sequence[str], log_dir: Path
 ) -> dict[str, Any]:
-    """Run the training command and, on index 0, the upload; returns the termination message."""
+    """Run the training command and, on index 0, the upload; returns the termination message.
+
+    What was told to stop has not finished, whatever it ends with.
+    """
     before = oom_kills()
     env = commands.environment(settings, os.environ)
-    folder = None if settings.entrypoint else settings.source_dir
     with LogTrimmer(log_dir):
-        code = supervisor.run(command, env, folder)
-    if code != 0 and supervisor.told is not None:
+        code = supervisor.run(command, env)
+    if supervisor.told is not None:
         return stopped_message(supervisor.told)
     if code != 0:
-        return checkpoint_failure() or describe_failure(code, log_dir, oom_kills() > before)
+        return (
+            stopped_together(settings, log_dir)
+            or checkpoint_failure()
+            or describe_failure(code, log_dir, oom_kills() > before)
+        )
     message: dict[str, Any] = {"reason": "Completed", "exitCode": 0}
     if settings.index == 0:
+        supervisor.storing = True
         message["output"] = request_upload(settings.run_dir / SOCKET_NAME)
     return message
 
@@ -228,10 +273,15 @@ def last_progress(run_dir: Path) -> Any:
 
 
 def last_word(message: Mapping[str, Any]) -> int:
-    """Write a termination message, say it in the log too, and return the exit code."""
+    """Write a termination message, say it in the log too, and return the exit code.
+
+    143 is the code of who was told to stop, and Kubernetes goes by it: a program that ended with it
+    by its own doing gives another one.
+    """
     write_message(message)
     say(str(message.get("message", "the training is done")))
-    return int(message["exitCode"])
+    code = int(message["exitCode"])
+    return OWN_SIGTERM if code == EX_SIGTERM and message["reason"] != STOPPED_REASON else code
 
 
 def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_dir: Path) -> int:
@@ -242,7 +292,13 @@ def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_
         failed = {"reason": "OutputUploadFailed", "exitCode": 1, "message": str(error)}
         return finish(settings, failed)
     except Stopped:
-        return finish(settings, stopped_message(supervisor.told))
+        message = stopped_message(supervisor.told)
+        if supervisor.storing:
+            message["message"] = (
+                "The pod's time to stop was over before the output was stored: raise "
+                "terminationGracePeriodSeconds in spec.podTemplate.spec."
+            )
+        return finish(settings, message)
 
 
 def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
@@ -255,7 +311,7 @@ def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
 
 def main(argv: Sequence[str]) -> int:
     """Do everything that the trainer container is for; returns its exit code."""
-    supervisor = Supervisor()
+    supervisor = Supervisor(grace_seconds(os.environ))
     args = argv[1:] if argv[:1] == ["--"] else argv
     try:
         settings = prepare(os.environ, args)

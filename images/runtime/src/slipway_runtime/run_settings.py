@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_GRACE_SECONDS = 30.0
+"""Kubernetes' own terminationGracePeriodSeconds."""
+
 
 class LaunchError(Exception):
     """The run cannot go on; ``reason`` is the constant for the termination message."""
@@ -13,6 +16,14 @@ class LaunchError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def grace_seconds(env: Mapping[str, str]) -> float:
+    """Return the time between SIGTERM and SIGKILL, in seconds."""
+    try:
+        return float(env["SLIPWAY_GRACE_SECONDS"])
+    except (KeyError, ValueError):
+        return DEFAULT_GRACE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class Settings:
     where neither is, the launcher's arguments are a command. ``nodes`` is the size of the group, or
     the smallest one of an elastic group, which has up to ``most_nodes`` and forms anew at most
     ``max_restarts`` times after failures. ``node_address`` has ``{index}`` where a pod's index
-    belongs.
+    belongs. ``grace_seconds`` is the time between SIGTERM and SIGKILL. ``folder`` is where the
+    program runs: the source's folder, or without a source the one that the image starts in.
     """
 
     framework: str
@@ -41,6 +53,8 @@ class Settings:
     local_address: str
     node_address: str
     rendezvous_seconds: int
+    grace_seconds: float
+    folder: Path
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Settings:
@@ -63,6 +77,8 @@ class Settings:
                 local_address=env["SLIPWAY_LOCAL_ADDR"],
                 node_address=env.get("SLIPWAY_NODE_ADDRESS", "localhost"),
                 rendezvous_seconds=int(env.get("SLIPWAY_RDZV_TIMEOUT_SECONDS", "900")),
+                grace_seconds=grace_seconds(env),
+                folder=_folder(env.get("SLIPWAY_SOURCE_DIR")) or Path.cwd(),
             )
         except KeyError as error:
             raise LaunchError("InvalidSettings", f"The variable {error} is not set.") from error

@@ -19,6 +19,11 @@ TAIL_LINES = 20
 TAIL_BYTES = 32 * 1024
 MAX_LINE = 400
 EX_SIGTERM = 128 + signal.SIGTERM
+"""Exit code of what was told to stop."""
+OWN_SIGTERM = 100 + EX_SIGTERM
+"""Exit code of a trainer container whose program ended with 143 and was not told to stop."""
+STOPPED_REASON = "Stopped"
+"""Reason in the last word of a container that was told to stop."""
 EX_TEMPFAIL = 75
 """Exit code of a program that could not reach the store, after BSD's sysexits.h."""
 

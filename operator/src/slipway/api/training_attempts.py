@@ -18,6 +18,18 @@ class RunTime(ApiModel):
     """Start of the stretch that runs now; absent while no pods run."""
 
 
+class BackOff(ApiModel):
+    """How the next start of the group is put off after attempts that ended soon."""
+
+    short_attempts: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="Attempts in a row whose pods ran shorter than ten minutes, whatever ended "
+        "them.",
+    )
+    until: Moment | None = None
+    """The group starts again no sooner than this; absent where it need not wait."""
+
+
 class FailureStatus(ApiModel):
     """The last failure: the pod that failed first, not those that died of it."""
 

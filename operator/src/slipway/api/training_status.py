@@ -6,7 +6,7 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, rules
 from slipway.api.common import ConditionList
-from slipway.api.training_attempts import FailureStatus, RunTime
+from slipway.api.training_attempts import BackOff, FailureStatus, RunTime
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
@@ -166,6 +166,8 @@ class TrainingJobStatus(ApiModel):
     """Restarts that count against restart.maxRestarts."""
     run_time: RunTime = Field(default_factory=RunTime)
     """The clock of the running time."""
+    back_off: BackOff = Field(default_factory=BackOff)
+    """How the next start of the group is put off."""
     failure: FailureStatus | None = None
     """The last failure, be it followed by a restart or the end."""
     selector: Annotated[str, Field(max_length=255)] | None = None

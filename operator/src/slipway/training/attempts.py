@@ -12,7 +12,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training_life import RestartRule
 from slipway.training import names
-from slipway.training.failure import STOPPED_CODE
+from slipway.training.messages import OWN_STOPPED_CODE, STOPPED_CODE
 
 _ACTIONS = {"Restart": "Count", "RestartAndIgnoreMaxRestarts": "Ignore", "Fail": "FailJob"}
 
@@ -47,20 +47,29 @@ def _rules(job: TrainingJob) -> list[dict[str, Any]]:
 
     A Job that one failure ends says by the rule that matched that it was a disruption, for the pod
     itself is gone by then. No such rule may name the exit code of a stopped program: the pods of a
-    Job that is being suspended have it too.
+    Job that is being suspended have it too. Where pods are replaced one by one, what was taken away
+    or told to stop is no matter of the rules about exit codes.
     """
     if job.spec.restart_policy != "Pod":
         return [disrupted("FailJob")]
-    own = [_rule(rule) for rule in job.spec.restart_rules]
-    return [*own, disrupted("Ignore"), _exit("Ignore", "In", [STOPPED_CODE])]
+    rules = job.spec.restart_rules
+    taken = [disrupted(_ACTIONS[rule.action]) for rule in rules if rule.on_disruption]
+    stopped = [disrupted("Ignore"), _exit("Ignore", "In", [STOPPED_CODE])]
+    return [*taken, *stopped, *_by_code(rules)]
 
 
-def _rule(rule: RestartRule) -> dict[str, Any]:
-    action = _ACTIONS[rule.action]
-    if rule.on_exit_codes is None:
-        return disrupted(action)
-    codes = rule.on_exit_codes
-    return _exit(action, codes.operator, sorted(codes.values))
+def _by_code(rules: list[RestartRule]) -> list[dict[str, Any]]:
+    chosen = [(rule.on_exit_codes, _ACTIONS[rule.action]) for rule in rules]
+    return [
+        _exit(action, codes.operator, sorted(map(_container_code, codes.values)))
+        for codes, action in chosen
+        if codes is not None
+    ]
+
+
+def _container_code(code: int) -> int:
+    """Return the code of a trainer container whose program ends with a code by its own doing."""
+    return OWN_STOPPED_CODE if code == STOPPED_CODE else code
 
 
 def disrupted(action: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from slipway.training import names
 
 DEFAULT_INTERVAL_SECONDS = 600
 """Time between two saves where the spec has no interval."""
+DEFAULT_GRACE_SECONDS = 30
+"""Kubernetes' own time between SIGTERM and SIGKILL."""
 SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
 """What the variables of the checkpoints' own Secret begin with in the agent, beside the store's."""
 SAVE, RESTORE = "slipway-save", "slipway-restore"
@@ -57,11 +59,7 @@ def trainer_variables(job: TrainingJob) -> dict[str, str]:
     wanted = job.spec.checkpoint
     if wanted is None:
         return {}
-    return {
-        **_places(job),
-        **_interval(wanted),
-        "SLIPWAY_GRACE_SECONDS": str(wanted.grace_period_seconds),
-    }
+    return {**_places(job), **_interval(wanted)}
 
 
 def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
@@ -92,6 +90,15 @@ def pod_fields(job: TrainingJob) -> dict[str, Any]:
     """Return the pod's time to stop; Kubernetes' default without checkpoints."""
     wanted = job.spec.checkpoint
     return {"terminationGracePeriodSeconds": wanted.grace_period_seconds} if wanted else {}
+
+
+def grace_seconds(job: TrainingJob) -> int:
+    """Return the pods' time to stop, wherever it is said."""
+    if job.spec.checkpoint is not None:
+        return job.spec.checkpoint.grace_period_seconds
+    overlay = job.spec.pod_template.spec if job.spec.pod_template else {}
+    said = overlay.get("terminationGracePeriodSeconds")
+    return said if isinstance(said, int) else DEFAULT_GRACE_SECONDS
 
 
 def _places(job: TrainingJob) -> dict[str, str]:

@@ -8,7 +8,7 @@ from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
 from slipway.settings import Settings
 from slipway.store import store_secret
-from slipway.training import gang, group, names, reasons, suspension
+from slipway.training import backoff, gang, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
 from slipway.training.places import forbidden_place
@@ -41,7 +41,7 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Ste
         created = Finding(reasons.CREATED, False, missing.reason, missing.message)
         findings = (created, *suspension.over(job.status))
         return Step(findings=findings, requeue_after=WAIT_SECONDS)
-    wait = group.delay_left(job, now)
+    wait = backoff.seconds_left(job, now)
     if wait > 0:
         return Step(requeue_after=wait)
     try:

@@ -76,6 +76,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
         **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),
+        "SLIPWAY_GRACE_SECONDS": str(checkpoints.grace_seconds(job)),
         **checkpoints.trainer_variables(job),
     }
 

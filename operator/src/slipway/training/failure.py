@@ -14,8 +14,8 @@ from slipway.training import names, reasons
 from slipway.training.messages import LastWord, last_word
 from slipway.training.view import ContainerView, PodView
 
-STOPPED_CODE = 143
-"""Exit code of a program that SIGTERM ended: 128 + 15."""
+STOPPED_REASON = "Stopped"
+"""The word of a container's own that it was told to stop. An exit code alone is no such word."""
 
 MAX_TAIL = 4096
 """Longest end of a log that the status keeps, in characters."""
@@ -28,6 +28,7 @@ _KNOWN = frozenset(
         reasons.LAUNCHER_FAILED,
         reasons.TORCH_NOT_FOUND,
         reasons.COMMAND_NOT_FOUND,
+        reasons.COMMAND_NOT_EXECUTABLE,
         reasons.SOURCE_NOT_FOUND,
         reasons.INPUT_NOT_FOUND,
         reasons.SERVER_UNAVAILABLE,
@@ -144,7 +145,7 @@ def _seconds(text: str | None) -> float:
 
 
 def _stopped(word: LastWord) -> bool:
-    return word.exit_code == STOPPED_CODE or word.string("reason") == "Stopped"
+    return word.string("reason") == STOPPED_REASON
 
 
 def _lost_peer(pod: PodView) -> bool:

@@ -8,12 +8,12 @@ wanted attempt is created when it and its pods are gone. There are never two Job
 from dataclasses import dataclass
 from datetime import datetime
 
-from slipway.api import TrainingJob, parse_time, timestamp
+from slipway.api import TrainingJob, timestamp
 from slipway.api.training_attempts import FailureStatus
 from slipway.api.training_life import RestartRule
 from slipway.plan import Delete, Event
 from slipway.settings import Settings
-from slipway.training import hang, reasons, suspension
+from slipway.training import backoff, hang, reasons, suspension
 from slipway.training.conditions import created, not_running
 from slipway.training.failure import Failure, describe, first_failure, first_taken
 from slipway.training.snapshot import TrainingSnapshot
@@ -23,10 +23,6 @@ from slipway.training.view import JobView, PodView
 SETTLE_SECONDS = 2.0
 """For so long a pod must be known to go before its group is restarted for it: a Job controller
 that ends a Job deletes its pods a moment before it says so."""
-FIRST_DELAY, LONGEST_DELAY = 10.0, 300.0
-"""Waits before the second and a late restart in a row, in seconds; the first waits for nothing."""
-HEALTHY_SECONDS = 600.0
-"""An attempt that ran for so long is no sign that the next one would fail at once."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,9 @@ def restart(job: TrainingJob, live: JobView, failure: Failure, now: datetime) ->
     count = job.status.restarts + decided.counts
     limit = job.spec.max_restarts
     which = f"Restart {count} of {limit}" if decided.counts else "A restart that does not count"
+    back_off = backoff.after_attempt(job.status.back_off, live, now)
+    if back_off.until:
+        which += f", no sooner than {back_off.until}"
     message = f"{which}. {failure.message}"
     return Step(
         findings=(
@@ -83,7 +82,7 @@ def restart(job: TrainingJob, live: JobView, failure: Failure, now: datetime) ->
             Finding(reasons.RESTARTING, True, failure.reason, message),
         ),
         events=(Event("Warning", "Restarting", message),),
-        attempt=Attempt(number, count),
+        attempt=Attempt(number, count, back_off),
         failure=record_of(failure, number - 1, now),
         requeue_after=0.0,
     )
@@ -114,16 +113,6 @@ def stuck(live: JobView, settings: Settings, now: datetime) -> tuple[Delete, ...
 
 def _is_overdue(pod: PodView, settings: Settings, now: datetime) -> bool:
     return pod.due is not None and now.timestamp() > pod.due + settings.lost_pod_seconds
-
-
-def delay_left(job: TrainingJob, now: datetime) -> float:
-    """Return how many seconds a restart still waits, after a failure that repeats itself."""
-    failure, clock = job.status.failure, job.status.run_time
-    failed = parse_time(failure.time) if failure else None
-    if failed is None or job.status.restarts < 2 or clock.used_seconds > HEALTHY_SECONDS:
-        return 0.0
-    wait = min(FIRST_DELAY * 2.0 ** min(job.status.restarts - 2, 16), LONGEST_DELAY)
-    return wait - (now - failed).total_seconds()
 
 
 def _lost_pod(

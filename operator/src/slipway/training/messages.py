@@ -11,13 +11,20 @@ from typing import Any
 from slipway.training.view import ContainerView
 from slipway.uris import scrubbed
 
+STOPPED_CODE = 143
+"""Exit code of a trainer container that was told to stop: 128 + SIGTERM."""
+OWN_STOPPED_CODE = 243
+"""Exit code of a trainer container whose program ended with 143 by its own doing: Kubernetes, which
+judges by exit codes alone, must not take it for one that was told to stop."""
+
 
 @dataclass(frozen=True)
 class LastWord:
     """How a container ended, and what it had to say.
 
-    ``body`` is the JSON that it left, empty where it left none. ``text`` is then the raw tail of
-    its log, which the kubelet takes instead. ``killed_for_memory`` is the kubelet's own word.
+    ``exit_code`` is the program's own. ``body`` is the JSON that it left, empty where it left none.
+    ``text`` is then the raw tail of its log, which the kubelet takes instead. ``killed_for_memory``
+    is the kubelet's own word.
     """
 
     exit_code: int
@@ -56,12 +63,17 @@ def last_word(container: ContainerView) -> LastWord | None:
     text = str(state.get("message") or "")
     body = _parse(text)
     return LastWord(
-        exit_code=container.exit_code or 0,
+        exit_code=program_code(container.exit_code or 0),
         finished_at=str(state.get("finishedAt") or ""),
         killed_for_memory=state.get("reason") == "OOMKilled",
         body=body,
         text="" if body else text,
     )
+
+
+def program_code(code: int) -> int:
+    """Return the exit code of the program in a trainer container that ended with a code."""
+    return STOPPED_CODE if code == OWN_STOPPED_CODE else code
 
 
 def _parse(text: str) -> dict[str, Any]:

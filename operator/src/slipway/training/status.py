@@ -45,6 +45,7 @@ def compose(
         attempt=step.attempt.number if step.attempt else group.attempt_of(job, live),
         restarts=step.attempt.restarts if step.attempt else before.restarts,
         run_time=before.run_time,
+        back_off=step.attempt.back_off if step.attempt else before.back_off,
         failure=step.failure or before.failure,
         selector=elastic.selector(job),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.api import find
-from slipway.api.training_attempts import FailureStatus
+from slipway.api.training_attempts import BackOff, FailureStatus
 from slipway.api.training_status import OutputStatus, PackageStatus, Progress, TrainingJobStatus
 from slipway.plan import Delete, Event, Manifest, Patch
 
@@ -20,10 +20,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which attempt the job is at: its number, and how many restarts count so far."""
+    """Which attempt the job is at: its number, how many restarts count so far, when it starts."""
 
     number: int
     restarts: int
+    back_off: BackOff
 
 
 @dataclass(frozen=True)
