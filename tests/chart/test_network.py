@@ -4,7 +4,7 @@ The local cluster's network enforces no policies; so they are evaluated here, as
 them: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from slipway.envoy import ProxyConfig
 from tests.chart.rendering import Object, Release, render
 
 GOLDEN = Path(__file__).parents[1] / "unit"
-ENFORCED = {
-    "operator": {"networkPolicy": {"enabled": True}},
-    "store": {"networkPolicy": {"enabled": True}},
-}
+BOUNDED = {"operator": {"networkPolicy": {"egress": True}}}
+"""The defaults, and what the operator itself may reach."""
 STORE_PORT, METRICS_PORT = 7480, 8080
+RENDEZVOUS, MASTER, SOME = 29400, 29500, 45678
+"""Ports of a training's pods: torchrun's, torch.distributed's, and one that NCCL picked."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,36 @@ def _golden(path: str, kind: str, component: str) -> Peer:
         if found["kind"] == kind
         and found["metadata"]["labels"]["slipway.dev/component"] == component
     )
-    return Peer.of(template, "team")
+    return Peer.of(template, _TEAM)
+
+
+_TEAM, _OTHERS = "default", "others"
+"""The namespace of the users' objects, and one of somebody else's."""
+
+
+def _policies(path: str, namespace: str = _TEAM) -> list[Object]:
+    """Return the policies that the operator makes with an object."""
+    documents = yaml.safe_load_all((GOLDEN / path).read_text())
+    found = [each for each in documents if each["kind"] == "NetworkPolicy"]
+    for each in found:
+        each["metadata"]["namespace"] = namespace
+    return found
 
 
 @pytest.fixture(scope="module")
 def release() -> Release:
-    return render(ENFORCED)
+    return render(BOUNDED)
+
+
+@pytest.fixture(scope="module")
+def policies(release: Release) -> list[Object]:
+    """All policies of a cluster with the release, a training and two deployments."""
+    return [
+        *release.of("NetworkPolicy"),
+        *_policies("training/golden/package.yaml"),
+        *_policies("serving/golden/defaults.yaml"),
+        *_policies("serving/golden/everything.yaml", "narrow"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +93,16 @@ def peers(release: Release) -> dict[str, Peer]:
         "trainer": _golden("training/golden/package.yaml", "Job", "trainer"),
         "packager": _golden("training/golden/package.yaml", "Job", "packager"),
         "server": _golden("serving/golden/defaults.yaml", "Deployment", "server"),
+        "narrow server": replace(
+            _golden("serving/golden/everything.yaml", "Deployment", "server"), namespace="narrow"
+        ),
+        "gateway": Peer("ingress", {"app": "gateway"}, {}),
+        "twin": replace(
+            _golden("training/golden/package.yaml", "Job", "trainer"), namespace=_OTHERS
+        ),
         "prometheus": Peer("monitoring", {"app": "prometheus"}, {}),
-        "somebody": Peer("team", {"app": "notebook"}, {"http": 8080}),
+        "somebody": Peer(_TEAM, {"app": "notebook"}, {"http": 8080}),
+        "stranger": Peer(_OTHERS, {"app.kubernetes.io/managed-by": "slipway"}, {"http": 8080}),
         "neighbour": Peer(NAMESPACE, {"app": "notebook"}, {"http": 8080}),
         "api server": Peer("", {}, {}),
         "internet": Peer("", {}, {}),
@@ -79,11 +111,16 @@ def peers(release: Release) -> dict[str, Peer]:
 
 
 def _selects(selector: Object | None, labels: dict[str, str]) -> bool:
-    return selector is not None and selector.get("matchLabels", {}).items() <= labels.items()
+    if selector is None:
+        return False
+    assert selector.keys() <= {"matchLabels"}
+    return bool(selector.get("matchLabels", {}).items() <= labels.items())
 
 
 def _is_meant(peer: Object, found: Peer, policy_namespace: str) -> bool:
-    """Tell whether an entry of ``from`` or ``to`` means a pod; none here has an ``ipBlock``."""
+    """Tell whether an entry of ``from`` or ``to`` means a pod; an address is none of theirs."""
+    if "ipBlock" in peer:
+        return False
     assert peer.keys() <= {"podSelector", "namespaceSelector"}
     if "namespaceSelector" in peer:
         name = {"kubernetes.io/metadata.name": found.namespace}
@@ -93,7 +130,10 @@ def _is_meant(peer: Object, found: Peer, policy_namespace: str) -> bool:
     return there and _selects(peer.get("podSelector", {}), found.labels)
 
 
-def _allows(rule: Object, side: str, other: Peer, target: Peer, port: int, protocol: str) -> bool:
+def _allows(
+    place: tuple[str, Object], side: str, other: Peer, target: Peer, port: int, protocol: str
+) -> bool:
+    namespace, rule = place
     ports = rule.get("ports")
     fits = ports is None or any(
         each.get("protocol", "TCP") == protocol
@@ -101,18 +141,20 @@ def _allows(rule: Object, side: str, other: Peer, target: Peer, port: int, proto
         == port
         for each in ports
     )
-    return fits and (side not in rule or any(_is_meant(p, other, NAMESPACE) for p in rule[side]))
+    return fits and (side not in rule or any(_is_meant(p, other, namespace) for p in rule[side]))
 
 
-def _passes(release: Release, source: Peer, target: Peer, port: int, protocol: str = "TCP") -> bool:
+def _passes(
+    policies: list[Object], source: Peer, target: Peer, port: int, protocol: str = "TCP"
+) -> bool:
     """Tell whether all policies that select one of the two pods let a connection through."""
     for kind, mine, other, side in (
         ("Egress", source, target, "to"),
         ("Ingress", target, source, "from"),
     ):
         rules: list[Any] = [
-            policy["spec"].get(kind.lower(), [])
-            for policy in release.of("NetworkPolicy")
+            [(mine.namespace, rule) for rule in policy["spec"].get(kind.lower(), [])]
+            for policy in policies
             if kind in policy["spec"]["policyTypes"]
             and mine.namespace == policy["metadata"]["namespace"]
             and _selects(policy["spec"]["podSelector"], mine.labels)
@@ -123,6 +165,7 @@ def _passes(release: Release, source: Peer, target: Peer, port: int, protocol: s
     return True
 
 
+Peers = dict[str, Peer]
 FLOWS = [
     ("operator", "dns", 53, "UDP"),
     ("operator", "dns", 53, "TCP"),
@@ -135,6 +178,15 @@ FLOWS = [
     ("trainer", "store", STORE_PORT, "TCP"),
     ("packager", "store", STORE_PORT, "TCP"),
     ("server", "store", STORE_PORT, "TCP"),
+    *(("trainer", "trainer", port, "TCP") for port in (RENDEZVOUS, MASTER, SOME)),
+    ("prometheus", "trainer", AGENT_PORT, "TCP"),
+    ("prometheus", "server", ProxyConfig.ops_port, "TCP"),
+    *(
+        (who, "server", ProxyConfig.http_port, "TCP")
+        for who in ("somebody", "stranger", "internet")
+    ),
+    ("gateway", "narrow server", ProxyConfig.http_port, "TCP"),
+    ("narrow server", "narrow server", ProxyConfig.http_port, "TCP"),
 ]
 REFUSED = [
     ("somebody", "store", STORE_PORT, "TCP"),
@@ -147,21 +199,31 @@ REFUSED = [
     ("operator", "store", STORE_PORT + 1, "TCP"),
     ("operator", "internet", 80, "TCP"),
     ("operator", "api server", 10250, "TCP"),
+    *(
+        (who, "trainer", port, "TCP")
+        for who in ("somebody", "stranger", "twin", "server", "operator", "prometheus", "internet")
+        for port in (RENDEZVOUS, MASTER, SOME)
+    ),
+    *(("stranger", "packager", port, "TCP") for port in (AGENT_PORT, SOME)),
+    *((who, "trainer", AGENT_PORT, "TCP") for who in ("somebody", "stranger", "twin", "server")),
+    *((who, "server", ProxyConfig.ops_port, "TCP") for who in ("somebody", "stranger", "trainer")),
+    *((who, "narrow server", ProxyConfig.http_port, "TCP") for who in ("somebody", "internet")),
+    *((who, "operator", METRICS_PORT, "TCP") for who in ("somebody", "stranger", "trainer")),
 ]
 
 
 @pytest.mark.parametrize(("source", "target", "port", "protocol"), FLOWS)
 def test_policies_let_through_what_pods_do(
-    source: str, target: str, port: int, protocol: str, release: Release, peers: dict[str, Peer]
+    source: str, target: str, port: int, protocol: str, policies: list[Object], peers: Peers
 ) -> None:
-    assert _passes(release, peers[source], peers[target], port, protocol)
+    assert _passes(policies, peers[source], peers[target], port, protocol)
 
 
 @pytest.mark.parametrize(("source", "target", "port", "protocol"), REFUSED)
 def test_policies_refuse_all_else(
-    source: str, target: str, port: int, protocol: str, release: Release, peers: dict[str, Peer]
+    source: str, target: str, port: int, protocol: str, policies: list[Object], peers: Peers
 ) -> None:
-    assert not _passes(release, peers[source], peers[target], port, protocol)
+    assert not _passes(policies, peers[source], peers[target], port, protocol)
 
 
 def test_the_ports_are_those_that_the_containers_and_services_have(
@@ -176,4 +238,5 @@ def test_the_ports_are_those_that_the_containers_and_services_have(
 
 
 def test_without_the_policies_everything_passes(peers: dict[str, Peer]) -> None:
-    assert _passes(render(), peers["somebody"], peers["store"], STORE_PORT)
+    bare = list(render({"networkPolicies": {"enabled": False}}).of("NetworkPolicy"))
+    assert _passes(bare, peers["somebody"], peers["store"], STORE_PORT)

@@ -208,6 +208,19 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {"uri": "s3://a/b.mar", "sha256": "A" * 64}},
         "write the 64 lower-case hexadecimal digits that sha256sum prints",
     ),
+    "clients that are pods and addresses at once": (
+        {"expose": {"allowedFrom": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "write either ipBlock, or podSelector, namespaceSelector or both",
+    ),
+    "clients of no kind": (
+        {"expose": {"allowedFrom": [{}]}},
+        "write either ipBlock, or podSelector, namespaceSelector or both",
+    ),
+    "a list of no clients": ({"expose": {"allowedFrom": []}}, "should have at least 1 items"),
+    "an address without its range": (
+        {"expose": {"allowedFrom": [{"ipBlock": {"cidr": "10.0.0.1"}}]}},
+        "write a range of addresses, such as 10.0.0.0/8",
+    ),
     "a URI with its password": (
         {"model": {"uri": "https://me:secret@a/b.mar", "sha256": SHA}},
         "remove user and password from the URI: name the Secret that opens it in model.cred",

@@ -81,6 +81,12 @@ affinity:
 {{- end }}
 {{- end -}}
 
+{{/* "true" where a part's network policy is made: as told, or as the release's are:
+     {"root": $, "enabled": .Values.store.networkPolicy.enabled} */}}
+{{- define "slipway.guarded" -}}
+{{- if ternary .enabled .root.Values.networkPolicies.enabled (kindIs "bool" .enabled) -}}true{{- end -}}
+{{- end -}}
+
 {{- define "slipway.imagePullSecrets" -}}
 {{- with .Values.imagePullSecrets -}}
 imagePullSecrets:

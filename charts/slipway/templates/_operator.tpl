@@ -36,6 +36,10 @@
 - name: SLIPWAY_ALLOWED_PROMETHEUS_ADDRESSES
   value: {{ join "," . | quote }}
 {{- end }}
+- name: SLIPWAY_NETWORK_POLICIES
+  value: {{ .Values.networkPolicies.enabled | quote }}
+- name: SLIPWAY_MONITORING_PEERS
+  value: {{ .Values.networkPolicies.monitoring | toJson | quote }}
 - name: SLIPWAY_SCRAPE_ANNOTATIONS
   value: {{ include "slipway.scrapeAnnotations" . | quote }}
 - name: SLIPWAY_STORE_URI

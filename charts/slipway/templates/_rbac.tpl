@@ -30,6 +30,9 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
 # Pods' states and termination messages. The pods of a lost node are deleted, since nobody else does;
 # an annotation has serving pods look at their routes at once.
 - apiGroups: [""]

@@ -1,6 +1,6 @@
 """What the operator is told from outside: environment variables prefixed ``SLIPWAY_``."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     object_metrics: bool = True
     """Whether ``/metrics`` has series of each TrainingJob and ModelDeployment, about 20 of each, or
     sums by namespace alone."""
+    network_policies: bool = True
+    """Whether the pods of each object get a NetworkPolicy that says who may reach them."""
+    monitoring_peers: tuple[dict[str, Any], ...] = (
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+        {"namespaceSelector": {"matchLabels": {"slipway.dev/monitoring": "true"}}},
+    )
+    """Who may read the pods' metrics besides the operator: a NetworkPolicy's ``from``, as JSON."""
     scrape_annotations: bool = False
     """Whether training and serving pods carry prometheus.io/scrape, port and path annotations."""
     store: StoreSettings = Field(default_factory=StoreSettings)

@@ -56,6 +56,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "expose": {
             "service": {"type": "LoadBalancer", "port": 8080},
             "cors": {"allowOrigins": ["https://app.example"], "allowHeaders": ["x-key"]},
+            "allowedFrom": [
+                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}},
+                {"podSelector": {"matchLabels": {"app": "shop"}}, "namespaceSelector": {}},
+                {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+            ],
         },
         "podDisruptionBudget": {"maxUnavailable": "20%"},
     },

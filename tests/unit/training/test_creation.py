@@ -88,8 +88,12 @@ def test_a_single_pod_gets_no_service() -> None:
 
 def test_a_group_gets_its_service_once_its_job_is_seen() -> None:
     cluster = Cluster(spec(nodes=3))
-    assert [manifest["kind"] for manifest in cluster.reconcile().apply] == ["Secret", "Job"]
-    assert [manifest["kind"] for manifest in cluster.plan().apply] == ["Secret", "Service"]
+    assert [manifest["kind"] for manifest in cluster.reconcile().apply] == [
+        *("Secret", "NetworkPolicy"),
+        "Job",
+    ]
+    follows = [manifest["kind"] for manifest in cluster.plan().apply]
+    assert follows == ["Secret", "NetworkPolicy", "Service"]
 
 
 def test_after_creation_source_and_store_do_not_matter_any_more() -> None:

@@ -30,13 +30,14 @@ def live(cluster: Cluster) -> None:
     cluster.settle()
 
 
-def test_a_life_from_creation_to_archive_costs_nine_writes() -> None:
+def test_a_life_from_creation_to_archive_costs_ten_writes() -> None:
     cluster = Cluster(spec(nodes=2, package=PACKAGE))
     live(cluster)
     assert cluster.status["phase"] == "Succeeded"
     assert sorted(cluster.writes) == [
         "apply Job",
         "apply Job",
+        "apply NetworkPolicy",
         "apply Secret",
         "apply Service",
         "delete Service",

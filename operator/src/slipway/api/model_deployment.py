@@ -25,6 +25,7 @@ from slipway.api.common import (
     ResourceRequirements,
     none_named,
 )
+from slipway.api.network import Peer
 from slipway.api.pod_template import ServerPodTemplate
 from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus, Time
@@ -229,6 +230,11 @@ class Expose(ApiModel):
     """Which web pages of other origins may ask; none by default."""
     service: ServiceExposure = Field(default_factory=ServiceExposure)
     """The Service in front of the pods."""
+    allowed_from: Annotated[list[Peer], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="Who may ask the model, as in a NetworkPolicy's from; everybody where absent. "
+        "Works where the cluster's network enforces policies.",
+    )
 
 
 class DisruptionBudget(ApiModel):

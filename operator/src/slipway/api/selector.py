@@ -39,17 +39,8 @@ class LabelRequirement(
         return (there and labels[self.key] in self.values) == (self.operator == "In")
 
 
-class LabelSelector(
-    ApiModel,
-    json_schema_extra=rules(
-        (
-            "(has(self.matchLabels) && self.matchLabels.size() > 0) || "
-            "(has(self.matchExpressions) && self.matchExpressions.size() > 0)",
-            "write at least one of matchLabels and matchExpressions",
-        )
-    ),
-):
-    """Conditions on labels, all of which must hold."""
+class AnySelector(ApiModel):
+    """Conditions on labels, all of which must hold; none select everything."""
 
     match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = Field(
         default_factory=dict, description="Labels with their values."
@@ -62,3 +53,16 @@ class LabelSelector(
         """Tell whether an object with these labels is selected."""
         plain = all(labels.get(key) == value for key, value in self.match_labels.items())
         return plain and all(one.holds(labels) for one in self.match_expressions)
+
+
+class LabelSelector(
+    AnySelector,
+    json_schema_extra=rules(
+        (
+            "(has(self.matchLabels) && self.matchLabels.size() > 0) || "
+            "(has(self.matchExpressions) && self.matchExpressions.size() > 0)",
+            "write at least one of matchLabels and matchExpressions",
+        )
+    ),
+):
+    """Conditions on labels, all of which must hold: at least one."""

@@ -13,7 +13,10 @@ from slipway.kube.slim import has_ended
 from slipway.plan import Manifest
 
 _AT_REST = frozenset(
-    {"ConfigMap", "Service", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    {
+        *("ConfigMap", "Service", "Deployment", "NetworkPolicy"),
+        *("HorizontalPodAutoscaler", "PodDisruptionBudget"),
+    }
 )
 """Kinds of which a plan reads no more than whether they are as they should be."""
 _LEVEL = 6

@@ -53,6 +53,7 @@ CHILDREN = (
     Resource("apps/v1", "Deployment", "deployments"),
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
 )
 """The kinds that the operator makes and watches by ``CHILD_SELECTOR``."""
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from slipway.api.rollout_status import RolloutStatus
 from slipway.envoy import ALONE
 from slipway.plan import Delete, Manifest, Patch
-from slipway.serving import routing
+from slipway.serving import network, routing
 from slipway.serving.autoscaler import autoscaler, unwanted_autoscaler
 from slipway.serving.budget import budget
 from slipway.serving.config_maps import config_maps, obsolete
@@ -79,6 +79,7 @@ class Work:
             return ()
         return (
             *self._secret(made),
+            *network.deployment_policy(self.look.deployment, self.settings),
             *self._files(),
             *self._workloads(),
             *self._reach(),
@@ -176,6 +177,7 @@ class Work:
         return (
             *unwanted_autoscaler(deployment, children),
             *unwanted_services(deployment, children, self.state),
+            *network.obsolete(deployment, self.settings, children),
             *self._leftovers(progress),
         )
 

@@ -11,6 +11,7 @@ from slipway.store import store_secret
 from slipway.training import backoff, gang, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
+from slipway.training.network import job_policy
 from slipway.training.places import forbidden_place
 from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
@@ -96,10 +97,11 @@ def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
 
 
 def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
-    """Return what pods cannot start without."""
+    """Return what pods cannot start without, or must not: whoever comes is to be refused."""
     secret = store_secret(settings.store, job.metadata.namespace)
     gang_object = gang.gang_object(job)
-    return (secret, gang_object) if gang_object else (secret,)
+    guarded = (secret, *job_policy(job, settings))
+    return (*guarded, gang_object) if gang_object else guarded
 
 
 def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:

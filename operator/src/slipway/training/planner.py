@@ -25,6 +25,7 @@ from slipway.training.ending import (
 )
 from slipway.training.events import events
 from slipway.training.failure import Failure
+from slipway.training.network import obsolete
 from slipway.training.packaging import package
 from slipway.training.phase import is_finished
 from slipway.training.restarting import restarting
@@ -48,7 +49,8 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
         stage = _stage(snapshot, found, settings, now)
         planned = _carry_out(snapshot, stage, found.training, now)
     over = needless(job, planned, found.training, snapshot.children)
-    return replace(planned, delete=(*planned.delete, *over))
+    unguarded = obsolete(job, settings, snapshot.children)
+    return replace(planned, delete=(*planned.delete, *over, *unguarded))
 
 
 def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: datetime) -> Step:
