@@ -22,6 +22,8 @@
   value: {{ .Values.operator.logLevel }}
 - name: SLIPWAY_PROGRESS_INTERVAL_SECONDS
   value: {{ .Values.operator.progressIntervalSeconds | quote }}
+- name: SLIPWAY_MAX_CONCURRENT_SERVER_UPDATES
+  value: {{ .Values.operator.maxConcurrentServerUpdates | quote }}
 - name: SLIPWAY_RESYNC_SECONDS
   value: {{ .Values.operator.resyncSeconds | quote }}
 - name: SLIPWAY_OBJECT_METRICS

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     lost_pod_seconds: float = Field(default=60.0, ge=1)
     """So long after the end of its grace period a training pod's node is taken for lost, and the
     pod is deleted without the word of its kubelet, in seconds."""
+    max_concurrent_server_updates: int = Field(default=5, ge=1, le=10000)
+    """How many ModelDeployments get new pods at a time since a new release makes them in another
+    way."""
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds; one that has ended a twelfth
     as often."""

@@ -135,7 +135,7 @@ async def selected(cache: Cache, **labels: str) -> list[str]:
     keys = ConfigMapKeys(FakeClient())
     observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
     deployment = selecting(**labels)
-    raw = {"kind": "ModelDeployment", "metadata": {"name": "m", "namespace": "default", "uid": "m"}}
+    raw = deployment.to_wire()
     found = await observer.serving(deployment, raw)
     return [job.metadata.name for job in found.snapshot.selected_jobs]
 

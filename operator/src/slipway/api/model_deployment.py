@@ -116,7 +116,11 @@ class Server(ApiModel):
     """How TorchServe runs the model in each pod."""
 
     image: Image | None = Field(
-        default=None, description="Server image; the release's own by default."
+        default=None,
+        description=(
+            "TorchServe's image; the release's own by default. Where it is set, an upgrade of the "
+            "operator changes no pod until the spec is changed."
+        ),
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="Worker processes in each pod; all must be up before traffic comes."

@@ -68,7 +68,13 @@ class Operator:
         self._cache = Cache()
         self._queue: WorkQueue[ObjectRef] = WorkQueue(self._metrics.queue_wait.observe)
         children = watched_paths(settings.namespaces, CHILDREN)
-        self._intake = Intake(self._cache, self._queue, self._metrics.object_changed, children)
+        self._intake = Intake(
+            self._cache,
+            self._queue,
+            self._metrics.object_changed,
+            children,
+            settings.max_concurrent_server_updates,
+        )
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
         prometheus = PrometheusReader(

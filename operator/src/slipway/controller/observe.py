@@ -18,7 +18,7 @@ from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
-from slipway.serving.snapshot import ServingSnapshot
+from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.serving.traffic import Traffic
 from slipway.training import gang
 from slipway.training.snapshot import Silence, TrainingSnapshot
@@ -142,6 +142,7 @@ class Observer:
             store=await self._store(),
             traffic=traffic,
             pod_security=await self._enforced(deployment, deployment.spec.pod_template),
+            turns=Turns(*self._cache.turns.before(ObjectRef.of(raw))),
         )
         return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 

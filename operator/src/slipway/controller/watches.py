@@ -8,7 +8,7 @@ from typing import Any
 from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache
 from slipway.kube.identity import owner_of, uid_of, version_of
-from slipway.kube.resources import OWN, TRAINING_JOBS
+from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class Intake:
 
     ``tell`` is called with the version before and the new version of what changed, if any.
     ``unlisted`` are the paths of the collections that ``listed`` will be told of.
+    ``server_updates`` ModelDeployments may follow a new release at a time.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Intake:
         queue: WorkQueue[ObjectRef],
         tell: Callable[[Manifest | None, Manifest | None], None] = lambda *_: None,
         unlisted: Iterable[str] = (),
+        server_updates: int = 1,
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._tell = tell
         self._unlisted = {*unlisted, _OWN}
+        self._server_updates = server_updates
         self.synced = asyncio.Event()
 
     def learn(self, obj: Mapping[str, Any]) -> None:
@@ -72,6 +75,7 @@ class Intake:
             self.wake(obj)
         else:
             self._wake_servers(obj)
+            self._wake_next(obj)
 
     def _take_in(self, ref: ObjectRef, obj: Mapping[str, Any]) -> bool:
         """Take in a version, and tell of it if it is news; a namesake before it is gone then."""
@@ -99,6 +103,7 @@ class Intake:
         for key in self._concerned(obj):
             self._queue.add(key, delay)
         self._wake_servers(obj)
+        self._wake_next(obj)
 
     def wake_all(self) -> None:
         """Queue all objects of our own kinds."""
@@ -123,6 +128,12 @@ class Intake:
             return
         for ref in self._cache.servers.of(job):
             self._queue.add(ref, _DEBOUNCE_OWN)
+
+    def _wake_next(self, deployment: Mapping[str, Any]) -> None:
+        """Queue the ModelDeployments whose turn it is to follow a new release of the operator."""
+        if deployment["kind"] == MODEL_DEPLOYMENTS.kind:
+            for ref in self._cache.turns.next(self._server_updates):
+                self._queue.add(ref, _DEBOUNCE_OWN)
 
 
 def _generation(obj: Mapping[str, Any]) -> int:

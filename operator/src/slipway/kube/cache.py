@@ -14,7 +14,7 @@ from cachetools import FIFOCache
 from slipway.api.base import API_VERSION
 from slipway.kube.gone import GonePods
 from slipway.kube.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
-from slipway.kube.indexes import Packages, Servers
+from slipway.kube.indexes import Packages, Servers, Turns
 from slipway.kube.packing import is_at_rest, pack, unpack
 from slipway.kube.resources import GANGS
 from slipway.kube.slim import has_ended, skeleton, slim
@@ -58,7 +58,7 @@ class Cache:
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
         self._gone_pods = GonePods(_GONE_PODS)
-        self.packages, self.servers = Packages(), Servers()
+        self.packages, self.servers, self.turns = Packages(), Servers(), Turns()
 
     def __len__(self) -> int:
         return sum(len(place) for kind in self._kinds.values() for place in kind.values())
@@ -88,6 +88,7 @@ class Cache:
             self._by_owner.setdefault(owner, {})[ref] = None
         self.packages.add(ref, obj)
         self.servers.add(ref, obj)
+        self.turns.add(ref, obj)
         if entry.ended and ref.kind == "Job" and owner:
             self._end(owner)
         elif entry.ended and ref.kind in OWNER_LABELS:
@@ -154,6 +155,7 @@ class Cache:
             del self._kinds[ref.kind][ref.namespace]
         self.packages.remove(ref)
         self.servers.remove(ref)
+        self.turns.remove(ref)
         owner = owner_of(known.obj)
         if owner and (siblings := self._by_owner.get(owner)):
             siblings.pop(ref, None)

@@ -7,7 +7,9 @@ from typing import Any
 from slipway.api.selector import LabelSelector
 from slipway.kube.identity import uid_of
 from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
+from slipway.observed import condition
 from slipway.plan import ObjectRef
+from slipway.serving.reasons import FOLLOWING, FOLLOWS_RELEASE, WAITING_FOR_TURN
 
 Labels = Mapping[str, str]
 _Packaged = tuple[str, str, ObjectRef, Labels]
@@ -101,3 +103,39 @@ class Servers:
             for ref, selector in tuple(self._selectors.get(meta["namespace"], {}).items()):
                 if selector.holds(labels):
                     yield ref
+
+
+class Turns:
+    """The ModelDeployments that follow a new release of the operator, and those that wait for it.
+
+    It is what their conditions say, so that it is known after a restart as well.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[ObjectRef] = []
+        self._following: set[ObjectRef] = set()
+
+    def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
+        """Take in a version of an object."""
+        if ref.kind != MODEL_DEPLOYMENTS.kind:
+            return
+        reason = condition(obj.get("status") or {}, FOLLOWS_RELEASE).get("reason")
+        if reason == WAITING_FOR_TURN:
+            insort(self._waiting, ref)
+        elif reason == FOLLOWING:
+            self._following.add(ref)
+
+    def remove(self, ref: ObjectRef) -> None:
+        """Forget an object."""
+        self._following.discard(ref)
+        place = bisect_left(self._waiting, ref)
+        if self._waiting[place : place + 1] == [ref]:
+            del self._waiting[place]
+
+    def before(self, ref: ObjectRef) -> tuple[int, int]:
+        """Return how many others follow now, and how many wait before this one."""
+        return len(self._following - {ref}), bisect_left(self._waiting, ref)
+
+    def next(self, most: int) -> list[ObjectRef]:
+        """Return those whose turn it is where ``most`` may follow at a time."""
+        return self._waiting[: max(0, most - len(self._following))]

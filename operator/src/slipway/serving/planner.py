@@ -20,6 +20,7 @@ from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
 from slipway.serving.prometheus_address import Allowed, refusals
 from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED
+from slipway.serving.release import Turn, told, turn_of
 from slipway.serving.revision import Revision, revision_of
 from slipway.serving.rollout.machine import advance
 from slipway.serving.rollout.wake import wake
@@ -37,14 +38,19 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     resolution = resolve(snapshot, settings)
     wanted = _wanted(snapshot, resolution, settings)
     refused = wanted if isinstance(wanted, Problem) else None
-    look = Look(snapshot, wanted if isinstance(wanted, Revision) else None, now)
+    turn = turn_of(snapshot, wanted, settings) if isinstance(wanted, Revision) else None
+    look = Look(snapshot, turn.revision if turn else None, now)
     before = look.state()
     seen = look.seen(before)
     work = Work(look, advance(before, seen), seen, settings)
-    found = _findings(work, resolution, refused)
+    found = _findings(work, resolution, refused, turn)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
-    due = (PROBLEM_SECONDS if found.problem else None, wake(work.state, seen))
+    due = (
+        PROBLEM_SECONDS if found.problem else None,
+        wake(work.state, seen),
+        turn.requeue_after if turn else None,
+    )
     return Plan(
         apply=work.applies(),
         patch=work.patches(),
@@ -73,7 +79,9 @@ def _wanted(
     return Problem(found.reason, found.message) if found else revision
 
 
-def _findings(work: Work, resolution: Resolution, refused: Problem | None) -> Findings:
+def _findings(
+    work: Work, resolution: Resolution, refused: Problem | None, turn: Turn | None
+) -> Findings:
     """Return all that the status follows from."""
     look, state = work.look, work.state
     stable = state.candidate is None and work.serving == state.stable_revision
@@ -92,6 +100,7 @@ def _findings(work: Work, resolution: Resolution, refused: Problem | None) -> Fi
         refused=refused is not None,
         requests=work.seen.requests,
         forbidden_address=_forbidden_address(work),
+        release=told(turn, state, stuck=serving.stuck) if turn else None,
     )
 
 

@@ -11,8 +11,18 @@ AVAILABLE = "Available"
 """True while at least one pod, of whatever revision, answers predictions."""
 ANALYSIS_READY = "AnalysisReady"
 """False while an analysis of the rollout cannot be carried out as it is written; else absent."""
+FOLLOWS_RELEASE = "FollowsRelease"
+"""False while pods are not yet as the operator's present release makes them; else absent."""
 READY = "Ready"
 """True while the wanted revision, and no other one, answers predictions: the summary."""
+
+WAITING_FOR_TURN = "WaitingForTurn"
+"""The operator was upgraded; as many other deployments as the chart's
+``operator.maxConcurrentServerUpdates`` allows get new pods first."""
+PINNED = "Pinned"
+"""The operator was upgraded; ``spec.server.image`` keeps the pods until the spec is changed."""
+FOLLOWING = "Following"
+"""The operator was upgraded, and the deployment gets new pods."""
 
 RESOLVED = "Resolved"
 """The archive to be served is known."""

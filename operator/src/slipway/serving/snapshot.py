@@ -9,6 +9,14 @@ from slipway.serving.traffic import Traffic
 
 
 @dataclass(frozen=True)
+class Turns:
+    """How many other deployments get pods of a new release now, and how many wait before it."""
+
+    under_way: int = 0
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
 class ServingSnapshot:
     """One frozen look at a ModelDeployment and its surroundings.
 
@@ -18,7 +26,7 @@ class ServingSnapshot:
     that ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two
     revisions of a rollout answered, while an analysis goes on and they were asked.
     ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
-    read where there is a podTemplate.
+    read where there is a podTemplate. ``turns`` are the other deployments that follow a release.
     """
 
     deployment: ModelDeployment
@@ -28,3 +36,4 @@ class ServingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None
     pod_security: str | None = None
+    turns: Turns = field(default_factory=Turns)

@@ -20,7 +20,8 @@ class Findings:
 
     ``serving`` tells of the slot that serves, ``beside`` of the other one, if there is such.
     ``refused``: the ``problem`` is one of the spec, whose pods are not made; what serves stays.
-    ``forbidden_address`` says why a Prometheus that an analysis names is not asked.
+    ``forbidden_address`` says why a Prometheus that an analysis names is not asked, ``release``
+    reason and message of what a new release of the operator means here.
     """
 
     deployment: ModelDeployment
@@ -33,6 +34,7 @@ class Findings:
     requests: Requests
     refused: bool = False
     forbidden_address: str | None = None
+    release: tuple[str, str] | None = None
 
     @property
     def revision(self) -> str | None:
@@ -49,7 +51,7 @@ class _Value:
 
 
 def set_conditions(found: Findings, conditions: Conditions) -> None:
-    """Set all four conditions, and one more where an analysis cannot be carried out."""
+    """Set all four conditions, and those that only tell of what is not as it should be."""
     values = {
         reasons.MODEL_READY: _model_ready(found),
         reasons.PROGRESSING: _progressing(found),
@@ -61,6 +63,8 @@ def set_conditions(found: Findings, conditions: Conditions) -> None:
     if found.forbidden_address is not None:
         told = found.forbidden_address
         conditions.set(reasons.ANALYSIS_READY, False, reasons.FORBIDDEN_ADDRESS, told)
+    if found.release is not None:
+        conditions.set(reasons.FOLLOWS_RELEASE, False, *found.release)
 
 
 def _model_ready(found: Findings) -> _Value:
