@@ -281,6 +281,21 @@ CASES = (
         },
     ),
     Case(
+        "SlipwayOperatorMemoryHigh",
+        "warning",
+        {"pod": "a"},
+        bad={
+            'process_resident_memory_bytes{pod="a"}': "100e6+5e6x40",
+            'slipway_memory_limit_bytes{pod="a"}': "200e6x40",
+        },
+        good={
+            'process_resident_memory_bytes{pod="a"}': "150e6x40",
+            'slipway_memory_limit_bytes{pod="a"}': "200e6x40",
+            'process_resident_memory_bytes{pod="b"}': "900e6x40",
+        },
+        minutes=39,
+    ),
+    Case(
         "SlipwayWatchStale",
         "warning",
         {"pod": "a", "path": "/api/v1/pods"},

@@ -63,7 +63,7 @@ class Member(World):
     def plan(self) -> Plan:
         return plan(self.snapshot(), self.fleet.settings, self.now)
 
-    def told(self) -> str | None:
+    def said_of_release(self) -> str | None:
         """Return the reason of the condition FollowsRelease."""
         found = {one["type"]: one["reason"] for one in self.status["conditions"]}
         return found.get("FollowsRelease")
@@ -75,9 +75,9 @@ def test_after_an_upgrade_all_tell_that_they_wait_and_keep_their_pods() -> None:
     fleet.upgrade()
     for member in fleet.members:
         made = member.reconcile()
-        assert not [one for one in made.apply if one["kind"] == "Deployment" and NEXT in one]
+        assert NEXT.server_image not in str(made.apply)
     assert [member.revision for member in fleet.members] == before
-    assert {member.told() for member in fleet.members} == {"WaitingForTurn"}
+    assert {member.said_of_release() for member in fleet.members} == {"WaitingForTurn"}
     ready = [
         one["status"] for one in fleet.members[0].status["conditions"] if one["type"] == "Ready"
     ]
@@ -90,12 +90,15 @@ def test_the_first_ones_by_name_go_on_and_the_next_when_they_are_done() -> None:
     for _ in range(2):
         for member in reversed(fleet.members):
             member.reconcile()
-    assert [one.told() for one in fleet.members] == ["Following", *["WaitingForTurn"] * 2]
+    assert [one.said_of_release() for one in fleet.members] == [
+        "Following",
+        *["WaitingForTurn"] * 2,
+    ]
     fleet.members[0].roll_out()
-    assert fleet.members[0].told() is None
+    assert fleet.members[0].said_of_release() is None
     fleet.members[2].reconcile()
     fleet.members[1].reconcile()
-    assert [one.told() for one in fleet.members] == [None, "Following", "WaitingForTurn"]
+    assert [one.said_of_release() for one in fleet.members] == [None, "Following", "WaitingForTurn"]
 
 
 def test_a_change_of_the_spec_does_not_wait() -> None:
@@ -106,7 +109,7 @@ def test_a_change_of_the_spec_does_not_wait() -> None:
         member.reconcile()
     second.change(server={"workers": 2})
     second.reconcile()
-    assert second.told() is None
+    assert second.said_of_release() is None
     assert NEXT.server_image in str(second.workload)
 
 
@@ -115,7 +118,7 @@ def test_another_model_does_not_wait() -> None:
     (member,) = fleet.members
     fleet.upgrade()
     member.reconcile()
-    assert member.told() == "WaitingForTurn"
+    assert member.said_of_release() == "WaitingForTurn"
     member.spec = {**member.spec, "model": {**URI_MODEL, "sha256": "c" * 64}}
     member.reconcile()
     assert NEXT.server_image in str(member.workload)
@@ -130,10 +133,10 @@ def test_an_image_of_its_own_keeps_a_deployment_as_it_is() -> None:
     revision = member.revision
     fleet.upgrade()
     member.roll_out()
-    assert (member.revision, member.told()) == (revision, "Pinned")
+    assert (member.revision, member.said_of_release()) == (revision, "Pinned")
     member.change(replicas=2)
     member.roll_out()
-    assert member.told() is None
+    assert member.said_of_release() is None
     assert NEXT.server_image in str(member.workload)
 
 
@@ -145,7 +148,7 @@ def test_one_that_is_stuck_lets_the_next_one_go_on(paused: bool) -> None:
     for _ in range(2):
         first.reconcile()
         second.reconcile()
-    assert (first.told(), second.told()) == ("Following", "WaitingForTurn")
+    assert (first.said_of_release(), second.said_of_release()) == ("Following", "WaitingForTurn")
     if paused:
         first.change(rollout={"paused": True})
     else:
@@ -154,7 +157,7 @@ def test_one_that_is_stuck_lets_the_next_one_go_on(paused: bool) -> None:
     for _ in range(2):
         first.reconcile()
         second.reconcile()
-    assert (first.told(), second.told()) == (None, "Following")
+    assert (first.said_of_release(), second.said_of_release()) == (None, "Following")
 
 
 @given(
@@ -180,7 +183,7 @@ def test_never_more_are_under_way_than_may_be_and_all_come_to_it(
             member.pods_are(1, 1)
             assert fleet.under_way() <= most
     assert fleet.current() == count
-    assert {member.told() for member in fleet.members} == {None}
+    assert {member.said_of_release() for member in fleet.members} == {None}
 
 
 def test_a_setting_says_how_many() -> None:

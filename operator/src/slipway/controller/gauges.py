@@ -9,7 +9,7 @@ from slipway.controller.queue import WorkQueue
 from slipway.kube.cache import Cache
 from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
-from slipway.telemetry import reading
+from slipway.telemetry import memory, reading
 from slipway.telemetry.certificates import Certificates
 from slipway.telemetry.following import Follower, Listener, Tally, Version
 from slipway.telemetry.gpus import GpuMeter, held_by
@@ -78,6 +78,12 @@ def _add_own(metrics: Metrics, sources: Sources) -> None:
     )
     metrics.sampled(
         "slipway_cached_objects", "Objects that are watched.", (), lambda: [((), len(cache))]
+    )
+    metrics.sampled(
+        "slipway_memory_limit_bytes",
+        "Memory limit of the operator's container; absent where there is none.",
+        (),
+        memory.samples,
     )
     metrics.sampled(
         "slipway_watch_age_seconds",
