@@ -19,9 +19,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no bucket name": ({"store": {"bucket": "My Bucket"}}, "'/store/bucket'"),
     "no namespace": ({"watchNamespaces": ["team_a"]}, "'/watchNamespaces/0'"),
     "no size": ({"store": {"persistence": {"size": "lots"}}}, "'/store/persistence/size'"),
-    "no store": ({"store": {"enabled": False}}, "give your bucket in store.external.uri"),
+    "no store": (
+        {"store": {"enabled": False, "sharedCredential": True}},
+        "give your bucket in store.external.uri",
+    ),
+    "one credential for all that nobody chose": (
+        {"store": {"enabled": False, "external": {"uri": "s3://models", "existingSecret": "x"}}},
+        "say how the bucket is opened to one namespace at a time",
+    ),
     "no credentials": (
-        {"store": {"enabled": False, "external": {"uri": "s3://models"}}},
+        {
+            "store": {
+                "enabled": False,
+                "external": {"uri": "s3://models", "sts": {"roleArn": "arn:a"}},
+            }
+        },
         "store.external.existingSecret",
     ),
     "another store": ({"store": {"external": {"uri": "gs://models"}}}, "'/store/external/uri'"),

@@ -9,6 +9,7 @@ EXTERNAL_STORE: dict[str, Any] = {
         "endpoint": "https://s3.example.com",
         "region": "eu-central-1",
         "existingSecret": "bucket-credentials",
+        "sts": {"roleArn": "arn:aws:iam::123456789012:role/slipway"},
     },
 }
 EVERYTHING: dict[str, Any] = {

@@ -16,6 +16,7 @@ from slipway.plan import Manifest, ObjectRef, Patch
 from tests.contract.namespaces import install_kinds
 from tests.contract.operator.play import training_job
 from tests.harness import Kubectl, TestControlPlane
+from tests.unit.controller.fakes import CREDENTIALS
 
 pytestmark = pytest.mark.contract
 NAMESPACE = "creation"
@@ -81,7 +82,7 @@ def child(kind: tuple[str, str], name: str, **labels: str) -> Manifest:
 async def test_a_new_object_is_made_as_an_apply_makes_it(
     kind: tuple[str, str], client: Client, kubectl: Kubectl
 ) -> None:
-    writer = Writer(client, Cache())
+    writer = Writer(client, Cache(), CREDENTIALS.data)
     assert await writer.apply(child(kind, "new", one="1", two="2"), OWNER)
     made: Any = kubectl.get(kind[1], "new")
     assert "deletionGracePeriodSeconds" not in made["metadata"]
@@ -95,7 +96,7 @@ async def test_a_new_object_is_made_as_an_apply_makes_it(
 async def test_what_is_not_asked_for_any_more_goes_and_replicas_stay(
     client: Client, kubectl: Kubectl
 ) -> None:
-    kind, writer = ("apps/v1", "Deployment"), Writer(client, Cache())
+    kind, writer = ("apps/v1", "Deployment"), Writer(client, Cache(), CREDENTIALS.data)
     limited = child(kind, "limited")
     limits = {"limits": {"cpu": "1"}}
     pod = {"containers": [{**POD["containers"][0], "resources": limits}]}
@@ -114,7 +115,7 @@ async def test_what_is_not_asked_for_any_more_goes_and_replicas_stay(
 
 
 async def test_a_port_that_changes_leaves_none_behind(client: Client, kubectl: Kubectl) -> None:
-    kind, writer = ("v1", "Service"), Writer(client, Cache())
+    kind, writer = ("v1", "Service"), Writer(client, Cache(), CREDENTIALS.data)
     wanted = child(kind, "ported")
     await writer.apply(wanted, OWNER)
     await writer.apply({**wanted, "spec": {"ports": [{"port": 81}]}}, OWNER)

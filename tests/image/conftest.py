@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from dev.images import buildah, product
+from tests.harness.s3 import S3Server
 from tests.harness.trainer import Enter, Trainer
-from tests.unit.runtime.conftest import S3Server, s3
+from tests.unit.runtime.conftest import s3
 
 __all__ = ["s3"]
 

@@ -50,15 +50,37 @@
   value: {{ include "slipway.store.endpoint" . | quote }}
 - name: SLIPWAY_STORE_REGION
   value: {{ include "slipway.store.region" . | quote }}
+{{- if include "slipway.store.hasCredential" . }}
 - name: SLIPWAY_RESERVED_SECRETS
   value: {{ include "slipway.store.secretName" . | quote }}
+{{- end }}
 - name: SLIPWAY_STORE_SECRET_NAME
   value: {{ .Values.store.namespaceSecretName | quote }}
 {{- with .Values.store.sharedUris }}
 - name: SLIPWAY_STORE_SHARED_URIS
   value: {{ join "," . | quote }}
 {{- end }}
+- name: SLIPWAY_STORE_CREDENTIALS
+  value: {{ include "slipway.store.opened" . }}
+{{- if include "slipway.store.hasCredential" . }}
 {{ include "slipway.store.credentials" (dict "root" . "id" "SLIPWAY_STORE_ACCESS_KEY_ID" "secret" "SLIPWAY_STORE_SECRET_ACCESS_KEY") }}
+{{- end }}
+{{- with .Values.store.accounts.maxAgeDays }}
+- name: SLIPWAY_STORE_ACCOUNT_MAX_AGE_DAYS
+  value: {{ . | quote }}
+{{- end }}
+{{- if eq (include "slipway.store.opened" .) "sessions" }}
+- name: SLIPWAY_STORE_ROLE_ARN
+  value: {{ .Values.store.external.sts.roleArn | quote }}
+- name: SLIPWAY_STORE_STS_ENDPOINT
+  value: {{ .Values.store.external.sts.endpoint | quote }}
+- name: SLIPWAY_STORE_SESSION_SECONDS
+  value: {{ .Values.store.external.sts.sessionSeconds | quote }}
+{{- end }}
+{{- if eq (include "slipway.store.opened" .) "identity" }}
+- name: SLIPWAY_STORE_SERVICE_ACCOUNT
+  value: {{ .Values.store.external.serviceAccountName | quote }}
+{{- end }}
 {{- with .Values.operator.extraEnv }}
 {{ toYaml . }}
 {{- end }}

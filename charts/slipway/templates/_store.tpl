@@ -5,10 +5,28 @@
 {{/* Name of the Secret with the store's credentials in the release's namespace. */}}
 {{- define "slipway.store.secretName" -}}
 {{- if not .Values.store.enabled -}}
-{{- required "store.enabled is false: name the Secret with the bucket's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in store.external.existingSecret" .Values.store.external.existingSecret -}}
+{{- required "Name the Secret with the AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of store.external in store.external.existingSecret" .Values.store.external.existingSecret -}}
 {{- else -}}
 {{- .Values.store.existingSecret | default (printf "%s-credentials" (include "slipway.store.fullname" .)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What opens the store to a namespace's pods; see the operator's setting store.credentials. */}}
+{{- define "slipway.store.opened" -}}
+{{- $external := .Values.store.external -}}
+{{- if .Values.store.sharedCredential -}}shared
+{{- else if .Values.store.enabled -}}accounts
+{{- else if $external.sts.roleArn -}}sessions
+{{- else if $external.serviceAccountName -}}identity
+{{- else if $external.namespaceSecrets -}}namespace
+{{- else -}}
+{{- fail "store.enabled is false: say how the bucket is opened to one namespace at a time, by store.external.sts.roleArn, store.external.serviceAccountName or store.external.namespaceSecrets, or set store.sharedCredential=true in a cluster with a single tenant" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where the operator has a credential of its own for the store. */}}
+{{- define "slipway.store.hasCredential" -}}
+{{- if has (include "slipway.store.opened" .) (list "shared" "accounts" "sessions") -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" where the credentials are made by the operator. */}}

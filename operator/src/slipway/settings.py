@@ -32,10 +32,27 @@ class StoreSettings(BaseSettings):
     """Region that requests are signed for."""
     secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret
     """Name of the Secret with the credentials in each namespace that trains or serves."""
+    credentials: Literal["shared", "accounts", "sessions", "namespace", "identity"] = "shared"
+    """What opens the store to a namespace's pods: the operator's own credential, in every one; an
+    account of versitygw for each; temporary credentials for each by AssumeRole; the namespace's own
+    Secret; or nothing but the identity of the service account that its pods run as."""
     access_key_id: str = ""
-    """Credentials that are handed to the operator's containers in users' namespaces."""
+    """The operator's own credential: versitygw's root account, or who may assume the role."""
     secret_access_key: SecretStr = SecretStr("")
-    """The secret half of the credentials."""
+    """The secret half of the credential."""
+    account_max_age_days: float = Field(default=0.0, ge=0)
+    """After so many days an account's key is renewed; 0 for never."""
+    role_arn: str = ""
+    """Role that is assumed for temporary credentials."""
+    sts_endpoint: str = ""
+    """Base URL of the STS API; empty for AWS' own in the store's region."""
+    session_seconds: int = Field(default=3600, ge=1800, le=43200)
+    """How long temporary credentials hold; they are renewed when half of it is over."""
+    service_account: str = ""
+    """Service account that training, packaging and serving pods run as, where its identity opens
+    the store; empty for the namespace's default."""
+    release_uri: str = ""
+    """The release's own ``uri`` where ``uri`` is a namespace's; never set from outside."""
     shared_uris: str = ""
     """Comma-separated folders beside ``shared/`` in the store that every namespace may read."""
     probe_seconds: float = Field(default=10.0, gt=0)
@@ -46,7 +63,12 @@ class StoreSettings(BaseSettings):
         """What the credentials open for a namespace's objects."""
         base = self.uri.rstrip("/")
         own = tuple(f"{base}/{folder}/{{namespace}}" for folder in FOLDERS)
-        return StorePlaces(own, (f"{base}/shared", *_listed(self.shared_uris)))
+        shared = f"{(self.release_uri or self.uri).rstrip('/')}/shared"
+        return StorePlaces(own, (shared, *_listed(self.shared_uris)))
+
+    def at(self, uri: str) -> Self:
+        """Return these settings for a namespace whose artifacts lie under a URI of their own."""
+        return self.model_copy(update={"uri": uri, "release_uri": self.uri})
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
@@ -116,6 +138,10 @@ class Settings(BaseSettings):
     scrape_annotations: bool = False
     """Whether training and serving pods carry prometheus.io/scrape, port and path annotations."""
     store: StoreSettings = Field(default_factory=StoreSettings)
+
+    def at(self, uri: str) -> Self:
+        """Return these settings for a namespace whose artifacts lie under a URI of their own."""
+        return self.model_copy(update={"store": self.store.at(uri)})
 
     @property
     def namespaces(self) -> tuple[str, ...]:

@@ -50,19 +50,18 @@ def forbidden_uri(
     return refusal(uri, namespace, store.places, writes=writes)
 
 
-def store_secret(store: StoreSettings, namespace: str) -> Manifest:
+def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
     """Return the Secret that opens the store to the operator's own containers in a namespace.
 
-    It has no owner, since all jobs and deployments of the namespace share it.
+    Its key is filled in when it is applied. It has no owner, since all jobs and deployments of the
+    namespace share it. There is none where the pods' identity opens the store.
     """
-    data = {
-        "AWS_ACCESS_KEY_ID": store.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": store.secret_access_key.get_secret_value(),
-        "AWS_DEFAULT_REGION": store.region,
-    }
+    if store.credentials == "identity":
+        return ()
+    data = {"AWS_DEFAULT_REGION": store.region}
     if store.endpoint:
         data["AWS_ENDPOINT_URL"] = store.endpoint
-    return {
+    secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -73,8 +72,17 @@ def store_secret(store: StoreSettings, namespace: str) -> Manifest:
         "type": "Opaque",
         "stringData": data,
     }
+    return (secret,)
 
 
 def store_env(store: StoreSettings, secret_name: str | None = None) -> list[dict[str, Any]]:
     """Return the ``envFrom`` of a container that reads or writes the store."""
+    if secret_name is None and store.credentials == "identity":
+        return []
     return [{"secretRef": {"name": secret_name or store.secret_name}}]
+
+
+def store_identity(store: StoreSettings) -> dict[str, Any]:
+    """Return the pod fields by which a cloud lets the pod into the store; none with a Secret."""
+    known = store.credentials == "identity" and store.service_account
+    return {"serviceAccountName": store.service_account} if known else {}

@@ -5,9 +5,14 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from slipway.accounts.fixed import SharedCredential
 from slipway.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from slipway.kube.resources import Resource
 from slipway.plan import Delete, Manifest, ObjectRef
+from slipway.settings import StoreSettings
+
+CREDENTIALS = SharedCredential(StoreSettings())
+"""One credential for all namespaces."""
 
 
 class FakeClient:

@@ -14,7 +14,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.plan import Manifest, ObjectRef
-from tests.unit.controller.fakes import FakeClient, child, reference, training_job
+from tests.unit.controller.fakes import CREDENTIALS, FakeClient, child, reference, training_job
 
 
 def at(obj: Manifest, version: int, **meta: Any) -> Manifest:
@@ -167,7 +167,7 @@ async def test_a_namesake_does_not_inherit_what_no_watch_covers(order: str) -> N
             cache.remove(ObjectRef.of(old), "old", 49)
         else:
             cache.feed(new)
-    writer = Writer(cast(Client, api), cache)
+    writer = Writer(cast(Client, api), cache, CREDENTIALS.data)
     assert await writer.apply(child(new, "PodGroup", "g", "scheduling.volcano.sh/v1beta1"), new)
     assert [(verb, kind) for verb, kind, _ in api.writes] == [("create", "PodGroup")]
 
@@ -176,7 +176,9 @@ async def test_what_seems_to_stand_in_the_way_is_read_anew_before_it_is_told() -
     cache, api = Cache(), FakeClient()
     other, job = training_job("other"), training_job()
     cache.feed(at(child(other, "Service", "job"), 2, uid="s"))
-    assert await Writer(cast(Client, api), cache).apply(child(job, "Service", "job"), job)
+    assert await Writer(cast(Client, api), cache, CREDENTIALS.data).apply(
+        child(job, "Service", "job"), job
+    )
     assert [verb for verb, *_ in api.writes] == ["create"]
 
 

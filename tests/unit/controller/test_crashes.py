@@ -21,7 +21,7 @@ from slipway.plan import Manifest, ObjectRef, StoreState
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
 from slipway.training.planner import plan
-from tests.unit.controller.fakes import FakeClient, training_job
+from tests.unit.controller.fakes import CREDENTIALS, FakeClient, training_job
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SOURCE = {
@@ -111,7 +111,8 @@ def start(api: FakeClient) -> Reconciler:
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
         cache,
-        Writer(client, cache),
+        Writer(client, cache, CREDENTIALS.data),
+        CREDENTIALS,
         StatusWriter(client, cache, 10.0),
         EventRecorder(client),
         Settings(),

@@ -8,7 +8,7 @@ from slipway.controller.reconciler import Outcome
 from slipway.kube.errors import Forbidden, Rejected, Unavailable
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import StoreSettings
-from slipway.store import store_secret
+from slipway.store import store_secrets
 from tests.unit.controller.fakes import child, training_job
 from tests.unit.controller.world import CREATED, World
 
@@ -206,7 +206,7 @@ async def test_an_object_that_goes_or_is_gone_is_left_alone(meta: Manifest | Non
 @pytest.mark.parametrize("others", [0, 1])
 async def test_the_stores_credentials_leave_a_namespace_with_its_last_object(others: int) -> None:
     world = World()
-    secret = world.api.put(store_secret(StoreSettings(), "default"))
+    secret = world.api.put(*store_secrets(StoreSettings(), "default"))
     for number in range(others):
         world.cache.feed(world.api.put(training_job(f"other-{number}")))
     world.cache.feed(world.api.put(_elsewhere(training_job("away"))))
@@ -394,7 +394,7 @@ class TestSharedSecret:
             "namespace": "default",
             "labels": {"app.kubernetes.io/managed-by": "slipway"},
         },
-        "stringData": {"AWS_ACCESS_KEY_ID": "key"},
+        "stringData": {"AWS_DEFAULT_REGION": "here"},
     }
 
     async def test_it_is_written_where_there_is_none_and_then_left(self) -> None:
@@ -416,6 +416,6 @@ class TestSharedSecret:
         world = World()
         world.plan = Plan(apply=(self.SECRET,))
         await world.reconcile()
-        world.plan = Plan(apply=({**self.SECRET, "stringData": {"AWS_ACCESS_KEY_ID": "new"}},))
+        world.plan = Plan(apply=({**self.SECRET, "stringData": {"AWS_DEFAULT_REGION": "there"}},))
         await world.reconcile()
         assert len(world.api.writes) == 2

@@ -10,10 +10,11 @@ from slipway.kube.client import Client
 from slipway.kube.errors import Unavailable
 from slipway.plan import Manifest, ObjectRef
 from slipway.settings import StoreSettings
-from slipway.store import store_secret
-from tests.unit.controller.fakes import FakeClient, training_job
+from slipway.store import store_secrets
+from tests.unit.controller.fakes import CREDENTIALS, FakeClient, training_job
 
-SECRET = store_secret(StoreSettings(), "default")
+(SECRET,) = store_secrets(StoreSettings(), "default")
+FILL = CREDENTIALS.data
 
 
 def owner(uid: str) -> Manifest:
@@ -23,7 +24,7 @@ def owner(uid: str) -> Manifest:
 
 async def test_it_is_written_once_for_one_object() -> None:
     client = FakeClient()
-    writer = Writer(cast(Client, client), Cache())
+    writer = Writer(cast(Client, client), Cache(), FILL)
     assert await writer.apply(SECRET, owner("a"))
     assert not await writer.apply(SECRET, owner("a"))
     assert not await writer.apply(SECRET, owner("b"))
@@ -32,7 +33,7 @@ async def test_it_is_written_once_for_one_object() -> None:
 
 async def test_it_is_written_again_for_a_new_object_where_the_namespace_was_made_anew() -> None:
     client = FakeClient()
-    writer = Writer(cast(Client, client), Cache())
+    writer = Writer(cast(Client, client), Cache(), FILL)
     await writer.apply(SECRET, owner("a"))
     del client.objects[ObjectRef.of(SECRET)]
     assert await writer.apply(SECRET, owner("b"))
@@ -40,7 +41,7 @@ async def test_it_is_written_again_for_a_new_object_where_the_namespace_was_made
 
 async def test_those_that_were_there_when_it_was_looked_at_do_not_look_again() -> None:
     client, cache = FakeClient(), Cache()
-    writer = Writer(cast(Client, client), cache)
+    writer = Writer(cast(Client, client), cache, FILL)
     for name in "abc":
         job = training_job(name)
         cache.feed({**job, "metadata": {**job["metadata"], "resourceVersion": "1", "uid": name}})
@@ -55,7 +56,7 @@ async def test_those_that_were_there_when_it_was_looked_at_do_not_look_again() -
 async def test_one_that_the_namespace_brought_itself_is_left_alone() -> None:
     client = FakeClient()
     client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
-    assert not await Writer(cast(Client, client), Cache()).apply(SECRET, owner("a"))
+    assert not await Writer(cast(Client, client), Cache(), FILL).apply(SECRET, owner("a"))
     assert client.writes == []
 
 
@@ -64,7 +65,7 @@ REF = ObjectRef.of(SECRET)
 
 async def test_it_is_dropped_where_nobody_uses_it_any_more() -> None:
     client = FakeClient()
-    writer = Writer(cast(Client, client), Cache())
+    writer = Writer(cast(Client, client), Cache(), FILL)
     await writer.apply(SECRET, owner("a"))
     assert not await writer.drop_shared(REF, lambda: False)
     assert REF in client.objects
@@ -76,5 +77,5 @@ async def test_it_is_dropped_where_nobody_uses_it_any_more() -> None:
 async def test_one_that_the_namespace_brought_itself_is_never_dropped() -> None:
     client = FakeClient()
     client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
-    assert not await Writer(cast(Client, client), Cache()).drop_shared(REF, lambda: True)
+    assert not await Writer(cast(Client, client), Cache(), FILL).drop_shared(REF, lambda: True)
     assert client.writes == []

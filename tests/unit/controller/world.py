@@ -14,7 +14,7 @@ from slipway.kube.events import EventRecorder
 from slipway.plan import Manifest, ObjectRef, Plan
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
-from tests.unit.controller.fakes import FakeClient, child, training_job
+from tests.unit.controller.fakes import CREDENTIALS, FakeClient, child, training_job
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 CREATED = {
@@ -48,7 +48,8 @@ class World:
         self.reconciler = Reconciler(
             {"TrainingJob": Controlled(TrainingJob, self._observe, lambda *_: self.plan)},
             self.cache,
-            Writer(client, self.cache),
+            Writer(client, self.cache, CREDENTIALS.data),
+            CREDENTIALS,
             StatusWriter(client, self.cache, 10.0, lambda: self.seconds),
             self.events,
             Settings(),

@@ -13,8 +13,9 @@ from slipway_runtime import progress
 from slipway_runtime.agent import SHARED_MODULES
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from tests.harness.ports import free_port
+from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, stop
+from tests.unit.runtime.conftest import stop
 
 URI = "s3://slipway/outputs/ns/net/uid"
 MEMORY_LIMIT_MIB = 40

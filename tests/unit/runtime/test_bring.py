@@ -12,7 +12,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from slipway_runtime import bring_input, bring_source, bringing, download
-from tests.unit.runtime.conftest import S3Server
+from tests.harness.s3 import S3Server
 from tests.unit.runtime.git_server import commit, git, serve
 
 DATA = b"0123456789" * 200_000

@@ -12,8 +12,8 @@ from dev import gotools
 from slipway_runtime import checkpoint_store, store
 from slipway_runtime.checkpoint_store import Archive, LostError
 from tests.harness.ports import free_port
+from tests.harness.s3 import S3Server, takes_connections
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, takes_connections
 from tests.unit.runtime.saves import OWNER, save
 
 PREFIX = "checkpoints/ns/net/uid"

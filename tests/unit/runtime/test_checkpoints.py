@@ -14,8 +14,8 @@ import pytest
 from slipway_runtime import checkpoint, helper
 from slipway_runtime.checkpoint import CheckpointError, Interrupted, files
 from slipway_runtime.checkpoint.files import Ledger, read_ledger, write_ledger
+from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server
 from tests.unit.runtime.saves import OWNER, save
 
 PREFIX = "checkpoints/ns/net/uid"

@@ -9,7 +9,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from slipway_runtime import credentials, store
-from tests.unit.runtime.conftest import S3Server
+from tests.harness.s3 import S3Server
 
 HOSTILE = {
     "PYTHONPATH": "/slipway/run/x",

@@ -10,7 +10,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from slipway_runtime import fetch, store
-from tests.unit.runtime.conftest import S3Server
+from tests.harness.s3 import S3Server
 from tests.unit.runtime.cutting_proxy import cutting_proxy
 
 CONTENT = b"an archive" * 100_000

@@ -11,8 +11,8 @@ from s3fs import S3FileSystem
 from slipway_runtime import multipart, store, upload
 from slipway_runtime.checkpoint.files import Announcement
 from slipway_runtime.checkpoint_store import Archive
+from tests.harness.s3 import S3Server
 from tests.unit.runtime.breaking_line import BreakingLine, breaking_line
-from tests.unit.runtime.conftest import S3Server
 from tests.unit.runtime.saves import OWNER, save
 
 PART = 5 * store.MIB

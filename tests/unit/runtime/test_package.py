@@ -12,8 +12,9 @@ import pytest
 from s3fs import S3FileSystem
 
 from slipway_runtime import mar, package, upload
+from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server, stop
+from tests.unit.runtime.conftest import stop
 
 OUTPUT_URI = "s3://slipway/outputs/ns/net/uid"
 MODEL_KEY = "models/ns/net/uid/net-1.0.mar"

@@ -14,8 +14,8 @@ from s3fs import S3FileSystem
 
 from slipway_runtime import store, upload
 from slipway_runtime.manifest import OutputError
+from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.conftest import S3Server
 from tests.unit.runtime.cutting_proxy import cutting_proxy
 
 PREFIX = "outputs/ns/net/uid"

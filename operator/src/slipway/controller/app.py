@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from slipway.controller.credentials import make_credentials
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
 from slipway.controller.kinds import MakeKinds
@@ -200,10 +201,12 @@ class Operator:
             PodSecurity(client).enforced,
             Refusals(client).of,
         )
+        credentials = make_credentials(settings, client, self._cache)
         reconciler = Reconciler(
             self._make_kinds(observer),
             self._cache,
-            Writer(client, self._cache),
+            Writer(client, self._cache, credentials.data),
+            credentials,
             StatusWriter(client, self._cache, interval),
             events,
             settings,

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from slipway.accounts.credentials import Credentials
+from slipway.accounts.errors import CredentialError
 from slipway.api.common import OwnerLike
 from slipway.controller.observe import Observation
 from slipway.controller.parse import InvalidObject, parse
@@ -72,6 +74,7 @@ class Reconciler:
         kinds: Mapping[str, Controlled[Any]],
         cache: Cache,
         writer: Writer,
+        credentials: Credentials,
         statuses: StatusWriter,
         events: EventRecorder,
         settings: Settings,
@@ -81,6 +84,7 @@ class Reconciler:
         self._kinds = kinds
         self._cache = cache
         self._writer = writer
+        self._credentials = credentials
         self._statuses = statuses
         self._events = events
         self._settings = settings
@@ -94,8 +98,8 @@ class Reconciler:
         """
         obj = self._cache.get(ref)
         if obj is None:
-            await self._leave(ref.namespace)
-        if obj is None or obj["metadata"].get("deletionTimestamp"):
+            return await self._leave(ref.namespace)
+        if obj["metadata"].get("deletionTimestamp"):
             return Outcome("gone")
         kind = self._kinds[ref.kind]
         try:
@@ -103,12 +107,17 @@ class Reconciler:
         except InvalidObject as error:
             trouble = Trouble(INVALID_SPEC, str(error))
             return Outcome("invalid", await self._report(obj, Plan(), trouble), trouble)
+        try:
+            place = await self._credentials.place(ref.namespace, obj["metadata"]["uid"])
+        except (CredentialError, Rejected) as error:
+            trouble = Trouble(error.reason, error.message)
+            return Outcome("stalled", await self._report(obj, Plan(), trouble), trouble)
         observation = await kind.observe(model, obj)
-        plan = kind.plan(observation.snapshot, self._settings, self._clock())
+        plan = kind.plan(observation.snapshot, self._settings.at(place), self._clock())
         return await self._carry_out(obj, plan, observation.revisit)
 
-    async def _leave(self, namespace: str) -> None:
-        """Take the store's credentials out of a namespace whose last object is gone."""
+    async def _leave(self, namespace: str) -> Outcome:
+        """Take what opens the store away from a namespace whose last object is gone."""
 
         def unused() -> bool:
             return not any(self._cache.has(kind, namespace) for kind in self._kinds)
@@ -117,6 +126,11 @@ class Reconciler:
             self._metrics.namespace_left(namespace)
             ref = ObjectRef("v1", "Secret", namespace, self._settings.store.secret_name)
             self._count("Secret", "delete", await self._writer.drop_shared(ref, unused))
+            try:
+                await self._credentials.remove(namespace)
+            except CredentialError as error:
+                return Outcome("stalled", None, Trouble(error.reason, error.message))
+        return Outcome("gone")
 
     async def _carry_out(self, obj: Manifest, plan: Plan, revisit: float | None) -> Outcome:
         wrote, trouble = await self._act(obj, plan)
@@ -139,7 +153,7 @@ class Reconciler:
                 continue
             try:
                 wrote |= self._count(kind, what, await step())
-            except (Rejected, NameConflict) as error:
+            except (CredentialError, Rejected, NameConflict) as error:
                 trouble = trouble or Trouble(error.reason, error.message)
         return wrote, trouble
 

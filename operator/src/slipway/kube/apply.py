@@ -1,6 +1,6 @@
 """Carrying out what a plan asks for, with no more writes than it takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cachetools import LRUCache
@@ -20,10 +20,13 @@ from slipway.kube.errors import AlreadyExists, Conflict, NameConflict, NotFound,
 from slipway.kube.identity import controller_of, uid_of
 from slipway.kube.outcomes import Outcomes
 from slipway.kube.ownership import as_applied
-from slipway.kube.shared import SharedMemory
+from slipway.kube.shared import SharedMemory, is_ours, secret_data
 from slipway.kube.slim import slim
-from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef, Patch
+
+Fill = Callable[[str, Mapping[str, str] | None], Awaitable[Mapping[str, str]]]
+"""Returns what is put into a namespace's shared Secret, for what it holds; None where there is
+none. It may raise what the caller of `Writer.apply` understands."""
 
 _MADE_ONCE = frozenset({"Job"})
 """Kinds that are created and never applied again: what may change of them is patched."""
@@ -56,9 +59,10 @@ def check_controller(live: Manifest, owner: Manifest) -> None:
 class Writer:
     """Writes children, shared Secrets and deletions; each method tells whether it wrote."""
 
-    def __init__(self, client: Client, cache: Cache) -> None:
+    def __init__(self, client: Client, cache: Cache, fill: Fill) -> None:
         self._client = client
         self._cache = cache
+        self._fill = fill
         self._shared = SharedMemory(cache)
         self._owned: LRUCache[str, None] = LRUCache(_MOST)
         self._outcomes = Outcomes(_MOST)
@@ -151,7 +155,7 @@ class Writer:
             if self._shared.knows(ref, digest, owner):
                 return False
             with self._shared.learning(ref, digest, owner):
-                return await self._write_shared(ref, with_data(manifest))
+                return await self._write_shared(ref, manifest)
 
     async def drop_shared(self, ref: ObjectRef, unused: Callable[[], bool]) -> bool:
         """Delete a shared Secret that the operator made, if it is still ``unused``.
@@ -161,20 +165,19 @@ class Writer:
         """
         async with self._shared.lock(ref):
             live = await self._client.get(ref)
-            if live is None or not unused():
-                return False
-            meta = live["metadata"]
-            if (meta.get("labels") or {}).get(MANAGED_BY) != MANAGER:
+            if live is None or not unused() or not is_ours(live):
                 return False
             self._shared.forget(ref)
-            return await self.delete(Delete(ref, meta["uid"]))
+            return await self.delete(Delete(ref, live["metadata"]["uid"]))
 
-    async def _write_shared(self, ref: ObjectRef, desired: Manifest) -> bool:
+    async def _write_shared(self, ref: ObjectRef, manifest: Manifest) -> bool:
         live = await self._client.get(ref)
-        if live is not None:
-            labels = live["metadata"].get("labels") or {}
-            if labels.get(MANAGED_BY) != MANAGER or contains(live, desired):
-                return False
+        if live is not None and not is_ours(live):
+            return False
+        plain = {**manifest["stringData"], **await self._fill(ref.namespace, secret_data(live))}
+        desired = with_data({**manifest, "stringData": plain})
+        if live is not None and contains(live, desired):
+            return False
         await self._client.apply(desired)
         return True
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from slipway.kube.cache import Cache
 from slipway.kube.resources import OWN
+from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Manifest, ObjectRef
 
 _SECONDS = 20.0
@@ -70,3 +72,16 @@ class SharedMemory:
         old = [r for r, seen in self._seen.items() if seen.until < now and not seen.lock.locked()]
         for ref in old:
             del self._seen[ref]
+
+
+def is_ours(secret: Manifest) -> bool:
+    """Tell whether the operator made a Secret, and not the namespace's administrators."""
+    return bool((secret["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER)
+
+
+def secret_data(secret: Manifest | None) -> dict[str, str] | None:
+    """Return what a Secret holds, as text; None where there is no Secret."""
+    if secret is None:
+        return None
+    data = secret.get("data") or {}
+    return {key: b64decode(value).decode(errors="replace") for key, value in data.items()}

@@ -9,6 +9,7 @@ from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_a
 from slipway.pods.overlay import overlaid
 from slipway.serving import containers, names
 from slipway.settings import Settings
+from slipway.store import store_identity
 
 STOP_MARGIN_SECONDS = 15
 SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -28,6 +29,7 @@ def pod_template(
     """
     spec = {
         **pod_security(),
+        **store_identity(settings.store),
         "terminationGracePeriodSeconds": grace_seconds(deployment),
         "topologySpreadConstraints": [_spread(deployment, key, track) for key in SPREAD_OVER],
         "initContainers": [

@@ -25,7 +25,7 @@ from slipway.serving.service import rollout_services, service, unwanted_services
 from slipway.serving.slots import Slot, other_slot
 from slipway.serving.workload import replicas, scale, workload
 from slipway.settings import Settings
-from slipway.store import store_secret
+from slipway.store import store_secrets
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Work:
         named = {credentials_secret(deployment, one.model, self.settings) for one in made}
         if store.secret_name not in named:
             return ()
-        return (store_secret(store, deployment.metadata.namespace),)
+        return store_secrets(store, deployment.metadata.namespace)
 
     def _files(self) -> tuple[Manifest, ...]:
         deployment, children = self.look.deployment, self.look.children

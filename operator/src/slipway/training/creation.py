@@ -7,7 +7,7 @@ from slipway.plan import Event, Manifest
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
 from slipway.settings import Settings
-from slipway.store import store_secret
+from slipway.store import store_secrets
 from slipway.training import backoff, gang, names, reasons, suspension
 from slipway.training.failure import Failure
 from slipway.training.job import training_job
@@ -98,9 +98,9 @@ def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
 
 def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
     """Return what pods cannot start without, or must not: whoever comes is to be refused."""
-    secret = store_secret(settings.store, job.metadata.namespace)
+    secrets = store_secrets(settings.store, job.metadata.namespace)
     gang_object = gang.gang_object(job)
-    guarded = (secret, *job_policy(job, settings))
+    guarded = (*secrets, *job_policy(job, settings))
     return (*guarded, gang_object) if gang_object else guarded
 
 

@@ -10,7 +10,7 @@ from slipway.api.training_package import Package
 from slipway.api.training_status import OutputStatus, PackageStatus
 from slipway.plan import PROBLEM_SECONDS, Delete, Event
 from slipway.settings import Settings
-from slipway.store import store_secret
+from slipway.store import store_secrets
 from slipway.training import names, reasons, suspension
 from slipway.training.changes import packaging_changes
 from slipway.training.conditions import created
@@ -101,20 +101,20 @@ def _create(
         return _failed(job, forbidden, now)
     if job.spec.suspend:
         return Step(findings=(_packaging("Waits until it is resumed."), suspension.in_effect()))
-    secret = store_secret(settings.store, job.metadata.namespace)
+    secrets = store_secrets(settings.store, job.metadata.namespace)
     made = packaging_job(job, wanted, settings, output.uri, trained)
     findings = (_packaging("The archive is being made."), *suspension.over(job.status))
-    return Step(findings=findings, apply=(secret, made))
+    return Step(findings=findings, apply=(*secrets, made))
 
 
 def _follow(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> Step:
     job = snapshot.job
     suspended = suspension.of(live, job)
-    secret = store_secret(settings.store, job.metadata.namespace)
+    secrets = store_secrets(settings.store, job.metadata.namespace)
     state = _state(snapshot, live)
     return Step(
         findings=(state, *suspended),
-        apply=() if live.deleting else (secret,),
+        apply=() if live.deleting else secrets,
         patch=packaging_changes(job, live),
         requeue_after=PROBLEM_SECONDS if state.reason in reasons.PROBLEMS else None,
     )

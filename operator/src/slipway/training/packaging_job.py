@@ -17,7 +17,7 @@ from slipway.manifests import (
 )
 from slipway.plan import Manifest
 from slipway.settings import Settings
-from slipway.store import lineage_uri, package_uri, store_env
+from slipway.store import lineage_uri, package_uri, store_env, store_identity
 from slipway.training import names
 from slipway.training.agent import own_image
 from slipway.training.attempts import disrupted
@@ -98,6 +98,7 @@ def _pod(
     first = [_source_copy(job)] if copied else brought
     pod = {
         **pod_security(),
+        **store_identity(settings.store),
         **_pull_secrets(job),
         "restartPolicy": "Never",
         "containers": [_packager(job, settings, env)],

@@ -14,6 +14,7 @@ from slipway.manifests import (
 )
 from slipway.pods.overlay import overlaid
 from slipway.settings import Settings
+from slipway.store import store_identity
 from slipway.training import checkpoints, names, scheduling
 from slipway.training.agent import agent, own_image
 from slipway.training.environment import trainer_env
@@ -38,6 +39,7 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     fetching = [*source_containers(job, settings), *input_containers(job, settings)]
     pod = {
         **pod_security(),
+        **store_identity(settings.store),
         **checkpoints.pod_fields(job),
         "restartPolicy": "Never",
         "initContainers": [agent(job, settings), *fetching],

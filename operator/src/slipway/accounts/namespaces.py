@@ -1,0 +1,111 @@
+"""Where a namespace's artifacts lie in the release's store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slipway.accounts.cluster import Cluster, NamespaceFacts
+from slipway.accounts.errors import CredentialError
+from slipway.accounts.names import CLAIMS, SINCE, Tenant, claimed
+from slipway.accounts.server import StoreServer
+from slipway.settings import FOLDERS
+
+
+@dataclass(frozen=True)
+class Place:
+    """A namespace and its bucket, which is the release's where 0.2.0 put its artifacts there."""
+
+    tenant: Tenant
+    bucket: str
+
+    @property
+    def uri(self) -> str:
+        """The bucket as a URI."""
+        return f"s3://{self.bucket}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the bucket is the namespace's alone."""
+        return self.bucket == self.tenant.bucket
+
+
+@dataclass(frozen=True)
+class _Known:
+    place: Place
+    owners: frozenset[str]
+
+
+class Places:
+    """Knows the place of each namespace; decides it once, and the store remembers it.
+
+    A namespace has a bucket of its own. One that was there before there were accounts, and has
+    artifacts of release 0.2.0 or pods that make some, keeps its folders in the release's bucket. A
+    claim with its UID says so: a later namespace of the same name gets nothing of it.
+    """
+
+    def __init__(
+        self, server: StoreServer, cluster: Cluster, bucket: str, is_root: Callable[[str], bool]
+    ) -> None:
+        self._server = server
+        self._cluster = cluster
+        self._bucket = bucket
+        self._is_root = is_root
+        self._known: dict[str, _Known] = {}
+
+    async def place(self, namespace: str, owner: str) -> Place:
+        """Return a namespace's place for one of its objects, by the object's UID.
+
+        An object that was there when the namespace was looked at may rely on it: were the
+        namespace deleted since, the object would be gone as well. A newer one may not.
+
+        Raises ``CredentialError`` where the store cannot be asked.
+        """
+        known = self._known.get(namespace)
+        if known is not None and owner in known.owners:
+            return known.place
+        owners = self._cluster.owners(namespace) | {owner}
+        facts = await self._cluster.namespace(namespace)
+        if facts is None:
+            raise CredentialError(f"The namespace {namespace} is gone, so it gets no account.")
+        tenant = Tenant(namespace, facts.uid)
+        if known is None or known.place.tenant != tenant:
+            place = Place(tenant, await self._decide(tenant, facts))
+        else:
+            place = known.place
+        self._known[namespace] = _Known(place, owners)
+        return place
+
+    def last(self, namespace: str) -> Place | None:
+        """Return the place that `place` told last."""
+        known = self._known.get(namespace)
+        return known.place if known else None
+
+    def forget(self, namespace: str) -> None:
+        """Remember nothing of a namespace any more."""
+        self._known.pop(namespace, None)
+
+    async def _decide(self, tenant: Tenant, facts: NamespaceFacts) -> str:
+        if await self._server.has_bucket(tenant.bucket):
+            return tenant.bucket
+        folder = f"{CLAIMS}/{tenant.namespace}/"
+        claims = claimed(await self._server.keys(self._bucket, folder))
+        if claims:
+            return self._bucket if tenant in claims else tenant.bucket
+        if await self._is_of_an_old_release(tenant, facts):
+            await self._server.mark(self._bucket, tenant.claim)
+            return self._bucket
+        return tenant.bucket
+
+    async def _is_of_an_old_release(self, tenant: Tenant, facts: NamespaceFacts) -> bool:
+        since = await self._server.marked_at(self._bucket, SINCE)
+        if since is None:
+            await self._server.mark(self._bucket, SINCE)
+        elif facts.created > since:
+            return False
+        live = await self._cluster.secret(tenant.namespace)
+        if live is not None and self._is_root(live.get("AWS_ACCESS_KEY_ID", "")):
+            return True
+        for folder in FOLDERS:
+            prefix = f"{folder}/{tenant.namespace}/"
+            if await self._server.keys(self._bucket, prefix, most=1):
+                return True
+        return False

@@ -1,0 +1,92 @@
+"""What opens the store to namespaces, as the settings have it, and what that must know of them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from slipway.accounts.built_in import BuiltInAccounts
+from slipway.accounts.cluster import NamespaceFacts
+from slipway.accounts.credentials import Credentials
+from slipway.accounts.fixed import NamespaceCredentials, SharedCredential
+from slipway.accounts.policy import Folder
+from slipway.accounts.server import Caller, StoreServer
+from slipway.accounts.signing import Key
+from slipway.accounts.sts import Role, Sessions
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.errors import NotFound
+from slipway.kube.resources import OWN, SECRETS
+from slipway.kube.shared import is_ours, secret_data
+from slipway.manifests import TRAINING_JOB
+from slipway.plan import ObjectRef
+from slipway.settings import Settings, StoreSettings
+
+
+class ClusterFacts:
+    """What accounts must know of the cluster: from the cache, or from the API server."""
+
+    def __init__(self, client: Client, cache: Cache, secret_name: str) -> None:
+        self._client = client
+        self._cache = cache
+        self._secret_name = secret_name
+
+    async def namespace(self, name: str) -> NamespaceFacts | None:
+        """Return a namespace; None where there is none."""
+        try:
+            meta = (await self._client.request("get", f"/api/v1/namespaces/{name}"))["metadata"]
+        except NotFound:
+            return None
+        return NamespaceFacts(meta["uid"], datetime.fromisoformat(meta["creationTimestamp"]))
+
+    async def secret(self, namespace: str) -> Mapping[str, str] | None:
+        """Return what the store's Secret holds; None where there is none that is ours."""
+        ref = ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, self._secret_name)
+        live = await self._client.get(ref)
+        return secret_data(live) if live is not None and is_ours(live) else None
+
+    def owners(self, namespace: str) -> frozenset[str]:
+        """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""
+        kinds = (self._cache.of_kind(resource.kind, namespace) for resource in OWN)
+        return frozenset(obj["metadata"]["uid"] for objects in kinds for obj in objects)
+
+    def oldest_holder(self, namespace: str) -> datetime | None:
+        """Return when the oldest pod was made that may hold a credential while it runs.
+
+        Pods that serve read the store only before they start.
+        """
+        made = (
+            datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+            for pod in self._cache.of_kind("Pod", namespace)
+            if TRAINING_JOB in (pod["metadata"].get("labels") or {})
+        )
+        return min(made, default=None)
+
+
+def make_credentials(settings: Settings, client: Client, cache: Cache) -> Credentials:
+    """Return what opens the store, as ``settings.store.credentials`` says."""
+    store = settings.store
+    if store.credentials == "accounts":
+        return _accounts(store, ClusterFacts(client, cache, store.secret_name))
+    if store.credentials == "sessions":
+        return _sessions(store)
+    if store.credentials == "namespace":
+        return NamespaceCredentials(store)
+    return SharedCredential(store)
+
+
+def _key(store: StoreSettings) -> Key:
+    return Key(store.access_key_id, store.secret_access_key.get_secret_value())
+
+
+def _accounts(store: StoreSettings, cluster: ClusterFacts) -> BuiltInAccounts:
+    caller = Caller(store.endpoint, _key(store), store.region)
+    bucket, shared = Folder.parse(store.uri).bucket, map(Folder.parse, store.places.shared)
+    days = store.account_max_age_days
+    max_age = timedelta(days=days) if days else None
+    return BuiltInAccounts(StoreServer(caller), cluster, _key(store), bucket, [*shared], max_age)
+
+
+def _sessions(store: StoreSettings) -> Sessions:
+    endpoint = store.sts_endpoint or f"https://sts.{store.region}.amazonaws.com"
+    duration = timedelta(seconds=store.session_seconds)
+    caller = Caller(endpoint, _key(store), store.region, "sts")
+    return Sessions(caller, Role(store.role_arn, duration, store.uri, store.places.shared))
