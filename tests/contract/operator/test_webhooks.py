@@ -1,0 +1,150 @@
+"""Admission webhooks that rewrite children, or refuse them at random: no storm, and no end."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.contract.operator import play
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.harness import AuditLog, Kubectl, Object, TestControlPlane
+from tests.harness.audit import service_account
+from tests.harness.waiting import wait_for
+from tests.harness.webhook import admission_webhook
+
+pytestmark = pytest.mark.contract
+USER = service_account(NAMESPACE, ACCOUNT)
+NAME = "app.kubernetes.io/name"
+CHILDREN = (
+    "service",
+    "configmap",
+    "deployment",
+    "horizontalpodautoscaler",
+    "poddisruptionbudget",
+    "job",
+    "workload",
+)
+OURS = "app.kubernetes.io/managed-by=slipway"
+
+
+def rewrite(obj: Object) -> list[Object]:
+    """Change a label that the operator sets on every child, and images as a mirror does."""
+    labels = obj["metadata"].get("labels") or {}
+    if NAME not in labels:
+        return []
+    path = f"/metadata/labels/{NAME.replace('/', '~1')}"
+    changed = [{"op": "replace", "path": path, "value": "rewritten"}]
+    if obj["kind"] == "Deployment":
+        for number, container in enumerate(obj["spec"]["template"]["spec"]["containers"]):
+            image = f"mirror/{container['image'].removeprefix('mirror/')}"
+            place = f"/spec/template/spec/containers/{number}/image"
+            changed.append({"op": "replace", "path": place, "value": image})
+    return changed
+
+
+class Refusing:
+    """Refuses a third of what comes, in an order that is the same each time."""
+
+    def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        self._chance = random.Random(7)  # noqa: S311 - it is to be the same each time
+
+    def __call__(self, obj: Object) -> str | list[Object]:
+        if self._chance.random() > 1 / 3:
+            return rewrite(obj)
+        self.refused[obj["kind"]] += 1
+        return "not this time"
+
+
+def create(kubectl: Kubectl) -> None:
+    """Create a gang job and a deployment: what they make is of all kinds."""
+    kubectl.create([play.source(), play.training_job(gang="Workload"), play.model_deployment()])
+
+
+def kinds(kubectl: Kubectl) -> set[str]:
+    """Return the kinds of which the operator has made something."""
+    return {kind for kind in CHILDREN if kubectl.list(kind, OURS)}
+
+
+def writes(audit: AuditLog, namespace: str) -> list[str]:
+    """Return the operator's writes of children in a namespace."""
+    requests = (one for one in audit.requests(USER) if one.namespace == namespace)
+    return [
+        f"{one.verb} {one.resource}"
+        for one in requests
+        if one.is_write and not one.resource.endswith("/status") and one.resource != "events"
+    ]
+
+
+def look_again(kubectl: Kubectl, operator: OperatorProcess) -> None:
+    """Have the operator look at both objects once more."""
+    reconciles = operator.metric("slipway_reconcile_total")
+    for kind, name in (("trainingjob", "job"), ("modeldeployment", "model")):
+        kubectl.run("annotate", "--overwrite", kind, name, f"example.com/look={reconciles}")
+    wait_for(
+        lambda: operator.metric("slipway_reconcile_total") >= reconciles + 2, 30, "it has looked"
+    )
+
+
+def at_rest(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> bool:
+    """Tell whether nothing is written when the operator looks again."""
+    audit.mark()
+    look_again(kubectl, operator)
+    return not writes(audit, kubectl.namespace)
+
+
+@pytest.fixture
+def hooked(
+    control_plane: TestControlPlane, kubectl: Kubectl
+) -> Iterator[Callable[[Callable[[Object], str | list[Object]]], None]]:
+    """Put a webhook before the namespace's children for the rest of the test."""
+    hooks = []
+
+    def put(admit: Callable[[Object], str | list[Object]]) -> None:
+        hook = admission_webhook(control_plane, kubectl.namespace, admit)
+        hook.__enter__()
+        hooks.append(hook)
+
+    yield put
+    for hook in hooks:
+        hook.__exit__(None, None, None)
+
+
+def test_what_a_webhook_rewrites_is_written_once_and_then_left_alone(
+    operator: OperatorProcess,
+    kubectl: Kubectl,
+    control_plane: TestControlPlane,
+    hooked: Callable[..., None],
+) -> None:
+    hooked(rewrite)
+    audit = control_plane.audit()
+    create(kubectl)
+    wait_for(lambda: kinds(kubectl) == set(CHILDREN), 60, "all children are made")
+    wait_for(lambda: at_rest(kubectl, operator, audit), 60, "nothing is written any more")
+    audit.mark()
+    for _ in range(3):
+        look_again(kubectl, operator)
+    assert writes(audit, kubectl.namespace) == []
+    names = [one["metadata"]["labels"][NAME] for one in kubectl.list("service", OURS)]
+    assert set(names) == {"rewritten"}
+
+
+def test_what_a_webhook_refuses_at_random_is_made_in_the_end(
+    operator: OperatorProcess,
+    kubectl: Kubectl,
+    control_plane: TestControlPlane,
+    hooked: Callable[..., None],
+) -> None:
+    refusing = Refusing()
+    hooked(refusing)
+    audit = control_plane.audit()
+    create(kubectl)
+    wait_for(lambda: kinds(kubectl) == set(CHILDREN), 120, "all children are made")
+    assert refusing.refused
+    wait_for(lambda: at_rest(kubectl, operator, audit), 120, "nothing is written any more")
+    assert sum(refusing.refused.values()) < 60
+    for kind, name in (("trainingjob", "job"), ("modeldeployment", "model")):
+        live = kubectl.get(kind, name) or {}
+        conditions = {one["type"] for one in live["status"]["conditions"]}
+        assert "Stalled" not in conditions
