@@ -75,13 +75,6 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
     return (secret,)
 
 
-def store_env(store: StoreSettings, secret_name: str | None = None) -> list[dict[str, Any]]:
-    """Return the ``envFrom`` of a container that reads or writes the store."""
-    if secret_name is None and store.credentials == "identity":
-        return []
-    return [{"secretRef": {"name": secret_name or store.secret_name}}]
-
-
 def store_identity(store: StoreSettings) -> dict[str, Any]:
     """Return the pod fields by which a cloud lets the pod into the store; none with a Secret."""
     known = store.credentials == "identity" and store.service_account

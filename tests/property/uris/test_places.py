@@ -112,8 +112,17 @@ def lent(manifest: Manifest, secret: str) -> list[str]:
     return [
         repr((container.get("env"), container.get("args")))
         for container in containers
-        if {"secretRef": {"name": secret}} in container.get("envFrom", ())
+        if volumes_of(secret, pod) & {mount["name"] for mount in container["volumeMounts"]}
     ]
+
+
+def volumes_of(secret: str, pod: dict[str, Any]) -> set[str]:
+    """Return the names of a pod's volumes with a Secret."""
+    return {
+        volume["name"]
+        for volume in pod["volumes"]
+        if volume.get("secret", {}).get("secretName") == secret
+    }
 
 
 FIELDS: dict[str, Any] = {

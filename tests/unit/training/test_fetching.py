@@ -95,14 +95,17 @@ def test_a_key_for_ssh_reaches_the_fetching_container_alone() -> None:
     source = {"git": {"url": url, "credentialsSecretName": "deploy-key", "submodules": True}}
     (pod,) = created(source=source).pods()
     fetching = next(one for one in pod["spec"]["initContainers"] if one["name"] == "source")
-    env = {one["name"]: one for one in fetching["env"]}
-    for name, key in (
-        ("SLIPWAY_GIT_KEY", "ssh-privatekey"),
-        ("SLIPWAY_GIT_KNOWN_HOSTS", "known_hosts"),
-    ):
-        wanted = {"name": "deploy-key", "key": key, "optional": True}
-        assert env[name]["valueFrom"] == {"secretKeyRef": wanted}
-    told = json.loads(env["SLIPWAY_SOURCE"]["value"])["git"]
+    secret = {"secretName": "deploy-key", "optional": True}
+    (volume,) = (each for each in pod["spec"]["volumes"] if each.get("secret") == secret)
+    holders = {
+        container["name"]
+        for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"])
+        if volume["name"] in {mount["name"] for mount in container["volumeMounts"]}
+    }
+    assert holders == {"source"}
+    env = {one["name"]: one["value"] for one in fetching["env"]}
+    assert env["SLIPWAY_CREDENTIALS_DIR"] == "/slipway/credentials"
+    told = json.loads(env["SLIPWAY_SOURCE"])["git"]
     assert told == {"url": url, "ref": None, "submodules": True}
     assert "envFrom" not in fetching
     assert "deploy-key" not in json.dumps(pod["spec"]["containers"])

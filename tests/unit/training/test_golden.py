@@ -182,7 +182,7 @@ def test_only_our_own_containers_get_the_stores_credentials(name: str) -> None:
         container["name"]
         for pod in pods(name)
         for container in containers(pod)
-        if container.get("envFrom")
+        if any(m["name"].startswith("slipway-secret-") for m in container.get("volumeMounts", ()))
     }
     assert "trainer" not in with_secret
     assert with_secret <= {"agent", "packager", "source", "input-rows", "input-images"}

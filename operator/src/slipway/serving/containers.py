@@ -6,10 +6,10 @@ from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.model_deployment import ModelStatus
 from slipway.manifests import container_security, mount, runtime_command
+from slipway.opened import Opened, place
 from slipway.serving import names
 from slipway.serving.configuration import ENVOY_MEMORY_LIMIT, archive_name
 from slipway.settings import Settings
-from slipway.store import store_env
 from slipway.torchserve import java_options, threads_per_worker
 
 SCRATCH = {"HOME": names.TMP_DIR, "TMPDIR": names.TMP_DIR}
@@ -35,26 +35,31 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     Python's isolated mode and a folder of its own keep it from ever running what a model left
     behind.
     """
-    secret = credentials_secret(deployment, model, settings)
+    access = opened(deployment, model, settings)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
         *("--dest", f"{names.MODELS_DIR}/{archive_name(model)}"),
         *("--config-template", f"{names.CONFIG_DIR}/{names.PROPERTIES_FILE}"),
         *("--config", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
     ]
-    found: dict[str, Any] = {
+    return {
         **_container(names.FETCH, settings.server_image, settings),
         "command": runtime_command("fetch"),
         "args": command,
-        "env": _pairs(SCRATCH),
+        "env": [*_pairs(SCRATCH), *access.env],
         "resources": {"requests": FETCH_REQUESTS},
         "volumeMounts": [
             mount("models", names.MODELS_DIR),
             mount("config", names.CONFIG_DIR, read_only=True),
             mount("fetch-tmp", names.TMP_DIR),
+            *access.mounts,
         ],
     }
-    return {**found, "envFrom": store_env(settings.store, secret)} if secret else found
+
+
+def opened(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Opened:
+    """Return what opens the archive's place."""
+    return place(model.uri, deployment.spec.model.credentials_secret_name, settings.store)
 
 
 def credentials_secret(

@@ -6,6 +6,7 @@ from slipway.api import ModelDeployment
 from slipway.api.model_deployment import ModelStatus
 from slipway.api.own_pieces import SERVING_POD
 from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_annotations
+from slipway.opened import volumes
 from slipway.pods.overlay import overlaid
 from slipway.serving import containers, names
 from slipway.settings import Settings
@@ -37,7 +38,10 @@ def pod_template(
             containers.envoy(settings),
         ],
         "containers": [containers.torchserve(deployment, model, settings)],
-        "volumes": _volumes(deployment, revision),
+        "volumes": [
+            *_volumes(deployment, revision),
+            *volumes([containers.opened(deployment, model, settings)]),
+        ],
     }
     metadata = {
         "labels": {**names.pod_labels(deployment, revision, track), MODEL: model.name},

@@ -4,8 +4,8 @@ from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.manifests import container_security, mount, runtime_command
+from slipway.opened import Opened, store
 from slipway.settings import Settings
-from slipway.store import store_env
 from slipway.training import checkpoints, names
 from slipway.training.environment import agent_env
 
@@ -26,13 +26,13 @@ def own_image(settings: Settings) -> dict[str, Any]:
 
 def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the native sidecar; its scratch folder is its own, out of the user's reach."""
+    access = opened(job, settings)
     return {
         "name": names.AGENT,
         **own_image(settings),
         "restartPolicy": "Always",
         "command": runtime_command("agent"),
-        "env": agent_env(job, settings),
-        "envFrom": [*store_env(settings.store), *checkpoints.agent_secrets(job)],
+        "env": [*agent_env(job, settings), *(one for each in access for one in each.env)],
         "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {
             "exec": {"command": ["cat", READY_FILE]},
@@ -46,9 +46,15 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR, read_only=True),
             *checkpoints.agent_mounts(job),
+            *(one for each in access for one in each.mounts),
             mount("agent-tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }
+
+
+def opened(job: TrainingJob, settings: Settings) -> tuple[Opened, ...]:
+    """Return what opens the places that the agent reads and writes."""
+    return store(settings.store), checkpoints.opened(job)
 
 
 def _resources(job: TrainingJob) -> dict[str, Any]:

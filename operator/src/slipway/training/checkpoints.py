@@ -9,6 +9,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training_data import Checkpoint
 from slipway.manifests import empty_dir, mount
+from slipway.opened import CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE, Opened, by_secret
 from slipway.settings import Settings
 from slipway.store import checkpoint_uri
 from slipway.training import names
@@ -17,8 +18,6 @@ DEFAULT_INTERVAL_SECONDS = 600
 """Time between two saves where the spec has no interval."""
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' own time between SIGTERM and SIGKILL."""
-SECRET_PREFIX = "SLIPWAY_CHECKPOINT_ENV_"  # noqa: S105 - a name, not a secret
-"""What the variables of the checkpoints' own Secret begin with in the agent, beside the store's."""
 SAVE, RESTORE = "slipway-save", "slipway-restore"
 """Names of the two volumes."""
 CLAIM = "slipway-claim"
@@ -78,12 +77,12 @@ def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
     }
 
 
-def agent_secrets(job: TrainingJob) -> list[dict[str, Any]]:
-    """Return the ``envFrom`` of the Secret that opens the folder, where it has one of its own."""
+def opened(job: TrainingJob) -> Opened:
+    """Return what opens the folder of checkpoints, where it has a Secret of its own."""
     wanted = job.spec.checkpoint
     if wanted is None or wanted.credentials_secret_name is None:
-        return []
-    return [{"prefix": SECRET_PREFIX, "secretRef": {"name": wanted.credentials_secret_name}}]
+        return Opened()
+    return by_secret(wanted.credentials_secret_name, CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE)
 
 
 def pod_fields(job: TrainingJob) -> dict[str, Any]:

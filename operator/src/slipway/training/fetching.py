@@ -3,8 +3,8 @@
 from typing import Any
 
 from slipway.manifests import container_security, mount, runtime_command
+from slipway.opened import Opened
 from slipway.settings import Settings
-from slipway.store import store_env
 from slipway.training.agent import own_image
 from slipway.training.environment import SCRATCH, pairs
 
@@ -14,20 +14,13 @@ RESOURCES = {
 }
 
 
-def credentials(uri: str, secret_name: str | None, settings: Settings) -> list[dict[str, Any]]:
-    """Return the ``envFrom`` that opens a URI: the user's Secret, else for s3 the store's own."""
-    if secret_name:
-        return [{"secretRef": {"name": secret_name}}]
-    return store_env(settings.store) if uri.startswith("s3:") else []
-
-
 def fetching_container(
     name: str,
     program: str,
     env: dict[str, str],
     mounts: list[dict[str, Any]],
     scratch: str,
-    env_from: list[dict[str, Any]],
+    opened: Opened,
     settings: Settings,
 ) -> dict[str, Any]:
     """Return an init container that runs a module of the runtime; ``scratch`` is its /tmp."""
@@ -35,12 +28,14 @@ def fetching_container(
         "name": name,
         **own_image(settings),
         "command": runtime_command(program),
-        "env": pairs({**SCRATCH, **{key: escaped(value) for key, value in env.items()}}),
-        **({"envFrom": env_from} if env_from else {}),
+        "env": [
+            *pairs({**SCRATCH, **{key: escaped(value) for key, value in env.items()}}),
+            *opened.env,
+        ],
         "resources": RESOURCES,
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [*mounts, mount(scratch, "/tmp")],  # noqa: S108 - an emptyDir of the pod
+        "volumeMounts": [*mounts, *opened.mounts, mount(scratch, "/tmp")],  # noqa: S108 - an emptyDir of the pod
     }
 
 

@@ -7,9 +7,10 @@ from slipway.api import TrainingJob
 from slipway.api.claim import claim_and_path
 from slipway.api.training_inputs import Input
 from slipway.manifests import empty_dir, mount
+from slipway.opened import Opened, place
 from slipway.settings import Settings
 from slipway.training import names
-from slipway.training.fetching import credentials, fetching_container
+from slipway.training.fetching import fetching_container
 
 
 def input_volumes(job: TrainingJob) -> list[dict[str, Any]]:
@@ -24,11 +25,17 @@ def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 
 def input_containers(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the init containers that fetch inputs, or check the digest of what a claim holds."""
-    return [
-        _container(one, settings)
-        for one in job.spec.inputs
-        if not claim_and_path(one.uri) or one.sha256
-    ]
+    return [_container(one, settings) for one in fetched(job)]
+
+
+def fetched(job: TrainingJob) -> list[Input]:
+    """Return the inputs that a container fetches or checks."""
+    return [one for one in job.spec.inputs if not claim_and_path(one.uri) or one.sha256]
+
+
+def opened(one: Input, settings: Settings) -> Opened:
+    """Return what opens an input's place."""
+    return place(one.uri, one.credentials_secret_name, settings.store)
 
 
 def _volume(one: Input) -> dict[str, Any]:
@@ -62,6 +69,6 @@ def _container(one: Input, settings: Settings) -> dict[str, Any]:
         env,
         [_mount(one, read_only=claim_and_path(one.uri) is not None)],
         names.SOURCE_SCRATCH,
-        credentials(one.uri, one.credentials_secret_name, settings),
+        opened(one, settings),
         settings,
     )

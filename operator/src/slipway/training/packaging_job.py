@@ -15,14 +15,16 @@ from slipway.manifests import (
     pod_security,
     runtime_command,
 )
+from slipway.opened import store, volumes
 from slipway.plan import Manifest
 from slipway.settings import Settings
-from slipway.store import lineage_uri, package_uri, store_env, store_identity
+from slipway.store import lineage_uri, package_uri, store_identity
 from slipway.training import names
 from slipway.training.agent import own_image
 from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.fetching import escaped
+from slipway.training.source import opened as source_opened
 from slipway.training.source import source_containers, source_mounts, source_volumes
 from slipway.uris import scrubbed, shown
 
@@ -106,6 +108,7 @@ def _pod(
             *([empty_dir("source")] if copied else source_volumes(job)),
             *([empty_dir(names.SOURCE_SCRATCH)] if brought else ()),
             empty_dir("tmp"),
+            *volumes((store(settings.store), *([source_opened(job, settings)] if brought else ()))),
         ],
     }
     return {**pod, "initContainers": first} if first else pod
@@ -136,18 +139,19 @@ def _source_copy(job: TrainingJob) -> dict[str, Any]:
 
 
 def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dict[str, Any]:
+    access = store(settings.store)
     copied = [mount("source", names.SOURCE_DIR, read_only=True)] if _copies_source(job) else []
     return {
         "name": names.PACKAGER,
         **own_image(settings),
         "command": runtime_command("package"),
-        "env": env,
-        "envFrom": store_env(settings.store),
+        "env": [*env, *access.env],
         "resources": RESOURCES,
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *(copied or source_mounts(job)),
+            *access.mounts,
             mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }

@@ -12,11 +12,12 @@ from slipway.manifests import (
     pod_security,
     scrape_annotations,
 )
+from slipway.opened import volumes
 from slipway.pods.overlay import overlaid
 from slipway.settings import Settings
 from slipway.store import store_identity
-from slipway.training import checkpoints, names, scheduling
-from slipway.training.agent import agent, own_image
+from slipway.training import agent, checkpoints, inputs, names, scheduling, source
+from slipway.training.agent import own_image
 from slipway.training.environment import trainer_env
 from slipway.training.inputs import input_containers, input_mounts, input_volumes
 from slipway.training.source import source_containers, source_mounts, source_volumes
@@ -42,7 +43,7 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         **store_identity(settings.store),
         **checkpoints.pod_fields(job),
         "restartPolicy": "Never",
-        "initContainers": [agent(job, settings), *fetching],
+        "initContainers": [agent.agent(job, settings), *fetching],
         "containers": [_trainer(job, settings)],
         "volumes": [
             *source_volumes(job),
@@ -51,10 +52,17 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             *([empty_dir(names.SOURCE_SCRATCH)] if fetching else ()),
             _shared_memory(job),
             *checkpoints.volumes(job),
+            *_secrets(job, settings),
         ],
         **scheduling.fields(job),
     }
     return pod if job.spec.most_nodes == 1 else {**pod, "subdomain": names.train_name(job)}
+
+
+def _secrets(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
+    """Return the volumes of the Secrets that the operator's own containers read."""
+    brought = (inputs.opened(one, settings) for one in inputs.fetched(job))
+    return volumes((*agent.opened(job, settings), source.opened(job, settings), *brought))
 
 
 def _shared_memory(job: TrainingJob) -> dict[str, Any]:

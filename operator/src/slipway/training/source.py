@@ -6,9 +6,10 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training_source import GitSource
 from slipway.manifests import empty_dir, mount
+from slipway.opened import Opened, place
 from slipway.settings import Settings
 from slipway.training import names
-from slipway.training.fetching import credentials, fetching_container
+from slipway.training.fetching import fetching_container
 
 
 def source_volumes(job: TrainingJob) -> list[dict[str, Any]]:
@@ -35,38 +36,25 @@ def source_containers(
     if source is None:
         return []
     if isinstance(source, GitSource):
-        return [_git_container(source, commit or source.ref, settings)]
+        git = {"url": source.url, "ref": commit or source.ref}
+        more = {"submodules": True} if source.submodules else {}
+        return [_container({"git": {**git, **more}}, opened(job, settings), settings)]
     wanted = {"archive": {"uri": source.uri, "sha256": source.sha256}}
-    opened = credentials(source.uri, source.credentials_secret_name, settings)
-    return [_container(wanted, opened, settings)]
+    return [_container(wanted, opened(job, settings), settings)]
 
 
-def _git_container(source: GitSource, ref: str | None, settings: Settings) -> dict[str, Any]:
-    git = {"url": source.url, "ref": ref, **({"submodules": True} if source.submodules else {})}
-    secret = source.credentials_secret_name
-    if not (source.is_ssh and secret):
-        return _container({"git": git}, credentials("", secret, settings), settings)
-    container = _container({"git": git}, [], settings)
-    return {**container, "env": [*container["env"], *_ssh_env(secret)]}
+def opened(job: TrainingJob, settings: Settings) -> Opened:
+    """Return what opens the place that the source is brought from."""
+    source = job.spec.fetched_source
+    if source is None:
+        return Opened()
+    uri = "" if isinstance(source, GitSource) else source.uri
+    return place(uri, source.credentials_secret_name, settings.store)
 
 
-def _ssh_env(secret: str) -> list[dict[str, Any]]:
-    """Return what opens a host by SSH; what the Secret lacks is told by the program itself."""
-    keys = {"SLIPWAY_GIT_KEY": "ssh-privatekey", "SLIPWAY_GIT_KNOWN_HOSTS": "known_hosts"}
-    return [
-        {
-            "name": name,
-            "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}},
-        }
-        for name, key in keys.items()
-    ]
-
-
-def _container(
-    wanted: dict[str, Any], opened: list[dict[str, Any]], settings: Settings
-) -> dict[str, Any]:
+def _container(wanted: dict[str, Any], access: Opened, settings: Settings) -> dict[str, Any]:
     env = {"SLIPWAY_SOURCE": json.dumps(wanted), "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR}
     program = "bring_source"
     where = mount("source", names.SOURCE_DIR)
     scratch = names.SOURCE_SCRATCH
-    return fetching_container(names.SOURCE, program, env, [where], scratch, opened, settings)
+    return fetching_container(names.SOURCE, program, env, [where], scratch, access, settings)

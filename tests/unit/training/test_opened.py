@@ -1,0 +1,66 @@
+"""How a container gets what opens a place."""
+
+from typing import Any
+
+import pytest
+
+from slipway import opened
+from slipway.opened import by_secret, place, store, volumes
+from slipway.settings import StoreSettings
+from slipway.store import store_identity, store_secrets
+
+IDENTITY = StoreSettings(credentials="identity", service_account="user", endpoint="https://s3")
+
+
+def test_a_secret_is_mounted_as_files_and_named_by_a_variable() -> None:
+    found = store(StoreSettings())
+    (volume,), (mount,) = found.volumes, found.mounts
+    assert volume["secret"] == {"secretName": "slipway-store"}
+    assert mount == {"name": volume["name"], "mountPath": "/slipway/credentials", "readOnly": True}
+    assert found.env == ({"name": "SLIPWAY_CREDENTIALS_DIR", "value": "/slipway/credentials"},)
+
+
+def test_the_longest_secrets_name_makes_a_volume_that_kubernetes_takes() -> None:
+    names = ["a" * 253, "a" * 252 + "b", "with.dots"]
+    made = [by_secret(name).volumes[0]["name"] for name in names]
+    assert len(set(made)) == len(names)
+    assert all(len(name) <= 63 and "." not in name for name in made)
+
+
+def test_a_pods_identity_needs_no_secret_but_to_know_where_the_store_is() -> None:
+    assert store(IDENTITY).volumes == ()
+    assert {one["name"]: one["value"] for one in store(IDENTITY).env} == {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "https://s3",
+    }
+
+
+def test_pods_with_an_identity_run_as_its_account_and_no_secret_is_made() -> None:
+    assert store_secrets(IDENTITY, "team") == ()
+    assert store_identity(IDENTITY) == {"serviceAccountName": "user"}
+    assert store_identity(StoreSettings(service_account="user")) == {}
+
+
+@pytest.mark.parametrize(
+    ("uri", "secret", "wanted"),
+    [
+        ("s3://slipway/x", None, ["slipway-store"]),
+        ("s3://slipway/x", "keys", ["keys"]),
+        ("https://host/x", "keys", ["keys"]),
+        ("https://host/x", None, []),
+    ],
+)
+def test_the_stores_secret_opens_s3_alone(uri: str, secret: str | None, wanted: list[str]) -> None:
+    assert names(place(uri, secret, StoreSettings()).volumes) == wanted
+
+
+def test_a_secret_that_two_containers_read_is_one_volume_and_needed_where_one_needs_it() -> None:
+    user, own = by_secret("slipway-store"), store(StoreSettings())
+    for order in ([user, own], [own, user], [own, own]):
+        (volume,) = volumes(order)
+        assert volume["secret"] == {"secretName": "slipway-store"}
+    assert opened.Opened() == place("hf://model", None, IDENTITY)
+
+
+def names(found: Any) -> list[str]:
+    return [volume["secret"]["secretName"] for volume in found]
