@@ -132,7 +132,7 @@ def test_it_keeps_small_even_after_an_upload(agent: Agent) -> None:
 
 def test_it_tells_why_an_output_is_not_stored(agent: Agent, output: Path) -> None:
     (output / os.fsdecode(b"bad\xff")).write_text("x")
-    with pytest.raises(UploadError, match="no UTF-8"):
+    with pytest.raises(UploadError, match="write a name in UTF-8"):
         request_upload(agent.folder / SOCKET_NAME)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from s3fs import S3FileSystem
 
-from slipway_runtime import bring_input, bring_source, bringing, download
+from slipway_runtime import bring_input, bring_source, bringing, download, room, store
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.git_server import commit, git, serve
 
@@ -171,3 +171,47 @@ def test_a_commit_is_brought_as_the_source_with_a_password(pod: Pod, tmp_path: P
         assert pod.bring_source(source, username="bot", password="wrong") == 1
         assert pod.word["reason"] == "AccessDenied"
     assert set(pod.files()) == {"train.py"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("https://host/sets/train.csv?X-Amz-Signature=a%2Fb", "train.csv"),
+        ("https://bucket.host/team%2Fsets%2Ftrain.csv?sig=x", "train.csv"),
+        ("https://host/a%20b.csv", "a b.csv"),
+        ("http://h/a/..%2f..%2fescaped.txt", "escaped.txt"),
+        ("http://h/%2Fsome%2Fabsolute.txt", "absolute.txt"),
+        ("http://h/a/..%2f..", "data"),
+        ("http://h/a/%2e%2e", "data"),
+        ("http://h/a/x%00y", "data"),
+        ("http://h", "data"),
+        ("s3://bucket/50%25.csv", "50%25.csv"),
+    ],
+)
+def test_a_files_own_name_never_leads_out_of_the_folder(uri: str, name: str) -> None:
+    assert download.file_name(uri) == name
+
+
+def test_an_encoded_way_out_of_an_http_input_is_refused(
+    http_root: tuple[Path, str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    uri = f"{http_root[1]}/a/..%2f..%2fescaped.txt"
+    with pytest.raises(store.ForbiddenUriError, match="without the parts"):
+        download.bring(uri, tmp_path / "in", "input")
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_there_is_no_room_for_is_not_brought(
+    http_root: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    folder, url = http_root
+    (folder / "large").write_bytes(DATA)
+    monkeypatch.setattr(room, "free", lambda _: 1000)
+    if not told:
+        monkeypatch.setattr(store, "told_size", lambda _: None)
+    (tmp_path / "in").mkdir()
+    with pytest.raises((OSError, store.TooLargeError)) as raised:
+        download.bring(f"{url}/large", tmp_path / "in", "input")
+    assert bringing.reason_of(raised.value, "NotFound") == "DiskFull"

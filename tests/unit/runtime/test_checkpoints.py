@@ -25,7 +25,8 @@ UID = f"{OWNER}-0000"
 class Pod:
     """The folders of a pod, and its keeper as a process of its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, index: int) -> None:
+        self.index = index
         self.run, self.save, self.restore = root / "run", root / "save", root / "restore"
         for folder in (self.run, self.save, self.restore):
             folder.mkdir(parents=True)
@@ -38,6 +39,7 @@ class Pod:
             "SLIPWAY_CHECKPOINT_DIR": str(self.save),
             "SLIPWAY_RESTORE_DIR": str(self.restore),
             "SLIPWAY_JOB_UID": UID,
+            "JOB_COMPLETION_INDEX": str(self.index),
         }
 
     @property
@@ -67,7 +69,7 @@ class Pod:
 
 @pytest.fixture
 def pods(short_dir: Path) -> Iterator[list[Pod]]:
-    made = [Pod(short_dir / str(number)) for number in range(2)]
+    made = [Pod(short_dir / str(number), number) for number in range(2)]
     yield made
     for pod in made:
         if pod.keeper:

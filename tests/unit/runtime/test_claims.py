@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -72,15 +72,18 @@ def test_a_write_that_breaks_off_leaves_what_was_there(
     store.put_bytes(b"old", f"{URI}/file")
     (tmp_path / "new").write_text("new")
 
-    def break_off(source: str, target: Path) -> None:
-        Path(target).write_text("n")
+    def break_off(source: IO[bytes], target: IO[bytes], length: int) -> None:
+        target.write(b"n")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(shutil, "copyfile", break_off)
-    with pytest.raises(store.StoreFullError, match="is full: make room"):
-        store.put_file(tmp_path / "new", f"{URI}/file")
+    monkeypatch.setattr(shutil, "copyfileobj", break_off)
+    with (
+        (tmp_path / "new").open("rb") as new,
+        pytest.raises(store.StoreFullError, match="is full: make room"),
+    ):
+        store.put_file(new, f"{URI}/file")
     assert [one.name for one in claim.rglob("*") if one.is_file()] == ["file"]
-    assert store.get_bytes(f"{URI}/file") == b"old"
+    assert store.get_bytes(f"{URI}/file", 10) == b"old"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_google_key_that_is_none_is_told(
 ) -> None:
     monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_JSON", key)
     with pytest.raises(store.AccessDeniedError, match="put the whole JSON file there"):
-        store.get_file("gs://data/rows.csv", tmp_path / "rows.csv")
+        store.get_file("gs://data/rows.csv", tmp_path / "rows.csv", 100)
 
 
 def test_http_credentials_are_a_pair_or_a_token() -> None:

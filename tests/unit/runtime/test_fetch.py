@@ -114,8 +114,8 @@ def test_connections_that_break_in_the_middle_are_made_again(
 def test_a_full_disk_is_told_as_such(
     stored: S3Server, termination_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(uri: str, path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store, "get_file", full)
     assert fetch.run(URI, SHA256, tmp_path / "net.mar") == 1

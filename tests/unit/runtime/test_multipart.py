@@ -11,6 +11,7 @@ from s3fs import S3FileSystem
 from slipway_runtime import multipart, store, upload
 from slipway_runtime.checkpoint.files import Announcement
 from slipway_runtime.checkpoint_store import Archive
+from slipway_runtime.store_errors import UntoldError
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.breaking_line import BreakingLine, breaking_line
 from tests.unit.runtime.saves import OWNER, save
@@ -44,6 +45,11 @@ def line(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[BreakingLine
         monkeypatch.setattr(S3FileSystem, "retries", 1)
         S3FileSystem.clear_instance_cache()
         yield line
+
+
+def put_file(path: Path, uri: str) -> None:
+    with path.open("rb") as file:
+        store.put_file(file, uri)
 
 
 def archive(**options: Any) -> Archive:
@@ -83,7 +89,7 @@ def test_the_output_goes_on_too(s3: S3Server, line: BreakingLine, large: Path) -
     folder.mkdir()
     large.rename(folder / "model.pt")
     with pytest.raises(store.StoreUnavailableError):
-        store.put_file(folder / "model.pt", f"{URI}/model.pt")
+        put_file(folder / "model.pt", f"{URI}/model.pt")
     line.mend()
     upload.upload(folder, URI)
     assert line.sent < (PARTS - 2) * PART + SLACK
@@ -103,7 +109,7 @@ def test_parts_of_other_content_are_not_taken_for_this_files(s3: S3Server, large
     other = large.parent / "other"
     other.write_bytes(os.urandom(2 * PART))
     begin(other, f"{PREFIX}/model.pt")
-    store.put_file(large, f"{URI}/model.pt")
+    put_file(large, f"{URI}/model.pt")
     assert s3.read(f"{PREFIX}/model.pt") == large.read_bytes()
 
 
@@ -111,12 +117,12 @@ def test_a_file_whose_last_answer_was_lost_is_not_sent_again(
     s3: S3Server, line: BreakingLine, large: Path
 ) -> None:
     line.mend()
-    store.put_file(large, f"{URI}/model.pt")
+    put_file(large, f"{URI}/model.pt")
     line.mend()
-    store.put_file(large, f"{URI}/model.pt")
+    put_file(large, f"{URI}/model.pt")
     assert line.sent < SLACK
     large.write_bytes(os.urandom(large.stat().st_size))
-    store.put_file(large, f"{URI}/model.pt")
+    put_file(large, f"{URI}/model.pt")
     assert s3.read(f"{PREFIX}/model.pt") == large.read_bytes()
 
 
@@ -144,7 +150,7 @@ def test_an_output_that_is_given_up_leaves_no_parts(
         raise store.StoreFullError("full")
 
     monkeypatch.setattr(upload, "upload", refuse)
-    assert upload.main(large.parent, URI) == 1
+    assert upload.main([str(large.parent), URI]) == 1
     assert store.unfinished_uploads(URI) == []
 
 
@@ -154,19 +160,19 @@ def test_parts_that_somebody_took_away_meanwhile_are_another_try(
     gone = "c0a0e9c6-fc78-42af-8c1c-f90dbb383271"
     monkeypatch.setattr(multipart, "_begun", lambda to: multipart.Upload(to, gone))
     with pytest.raises(store.StoreUnavailableError, match="are gone"):
-        store.put_file(large, f"{URI}/model.pt")
+        put_file(large, f"{URI}/model.pt")
 
 
 def test_where_unfinished_uploads_cannot_be_listed_none_is_left_behind(
     s3: S3Server, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def untold(*_: Any) -> Any:
-        raise multipart.UntoldError
+        raise UntoldError
 
     with monkeypatch.context() as patch:
         patch.setattr(multipart, "unfinished", untold)
         patch.setattr(multipart, "_complete", lambda *_: 1 / 0)
         with pytest.raises(store.StoreError):
-            store.put_file(large, f"{URI}/model.pt")
+            put_file(large, f"{URI}/model.pt")
         assert store.unfinished_uploads(URI) == []
     assert store.unfinished_uploads(URI) == []

@@ -133,8 +133,59 @@ def test_extra_files_and_folders_requirements_and_settings_are_in_the_archive(
     extra = ["vocabulary", "labels.json"]
     packager.run(extraFiles=extra, requirementsFile="requirements.txt", config=config)
     archive = packager.archive
-    assert {"a.txt", "labels.json", "requirements.txt"} < set(archive.namelist())
+    assert {"vocabulary/a.txt", "labels.json", "requirements.txt"} < set(archive.namelist())
     assert archive.read("model-config.yaml") == b"batchSize: 4\nhandler:\n  threshold: 0.5\n"
+
+
+def test_a_package_of_the_source_is_imported_from_the_archive_by_its_name(
+    packager: Packager, tmp_path: Path
+) -> None:
+    for folder in ("src/pkg", "src/pkg/sub"):
+        (packager.source / folder).mkdir(parents=True, exist_ok=True)
+        (packager.source / folder / "__init__.py").write_text("")
+    (packager.source / "src/pkg/sub/tools.py").write_text("x = 7")
+    assert packager.run(extraFiles=["src/pkg"]) == 0
+    packager.archive.extractall(tmp_path / "served")
+    program = "from pkg.sub.tools import x; print(x)"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=tmp_path / "served") == b"7\n"
+
+
+def test_a_saved_model_with_files_of_one_name_in_two_folders_is_packaged(
+    packager: Packager,
+) -> None:
+    for path in ("hf/model.safetensors", "hf/config.json", "hf/1_Pooling/config.json"):
+        (packager.output / path).parent.mkdir(parents=True, exist_ok=True)
+        (packager.output / path).write_text(path)
+    packager.store()
+    extra = ["hf", "hf/config.json", "hf", "handler.py"]
+    assert packager.run(serializedFile="hf/model.safetensors", extraFiles=extra) == 0
+    assert set(packager.archive.namelist()) == {
+        "MAR-INF/MANIFEST.json",
+        "config.json",
+        "handler.py",
+        "hf/1_Pooling/config.json",
+        "hf/config.json",
+        "hf/model.safetensors",
+        "model.safetensors",
+        "net.py",
+    }
+
+
+def test_the_same_content_under_one_name_is_one_file(packager: Packager) -> None:
+    for folder in ("a", "b"):
+        (packager.source / folder).mkdir()
+        (packager.source / folder / "same.txt").write_text("same")
+    assert packager.run(extraFiles=["a/same.txt", "b/same.txt"]) == 0
+
+
+def test_a_folder_with_something_that_is_no_file_of_it_is_refused_by_its_name(
+    packager: Packager,
+) -> None:
+    (packager.source / "assets").mkdir()
+    (packager.source / "assets" / "stolen").symlink_to("/etc/passwd")
+    assert packager.run(extraFiles=["assets"]) == 65
+    assert "'assets/stolen' in it, and it is a link that leads out" in packager.word["message"]
 
 
 def test_a_built_in_handler_needs_no_file(packager: Packager) -> None:
@@ -145,7 +196,7 @@ def test_a_built_in_handler_needs_no_file(packager: Packager) -> None:
 def test_a_missing_file_is_named_with_where_it_was_looked_for_and_what_is_there(
     packager: Packager,
 ) -> None:
-    assert packager.run(serializedFile="modl.pt") == 1
+    assert packager.run(serializedFile="modl.pt") == 65
     word = packager.word
     assert word["reason"] == "FileNotFound"
     assert word["message"] == (
@@ -158,21 +209,21 @@ def test_a_missing_file_is_named_with_where_it_was_looked_for_and_what_is_there(
 def test_a_handler_that_is_neither_file_nor_built_in_is_answered_with_those_there_are(
     packager: Packager,
 ) -> None:
-    assert packager.run(handler="image_clasifier") == 1
+    assert packager.run(handler="image_clasifier") == 65
     assert "image_classifier" in packager.word["message"]
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../secret", "x\0y"])
 @pytest.mark.parametrize("field", ["serializedFile", "modelFile", "extraFiles"])
 def test_a_path_that_leads_outside_is_refused(packager: Packager, field: str, path: str) -> None:
-    assert packager.run(**{field: [path] if field == "extraFiles" else path}) == 1
+    assert packager.run(**{field: [path] if field == "extraFiles" else path}) == 65
     assert packager.word["reason"] == "InvalidPackage"
     assert "relative path without '..'" in packager.word["message"]
 
 
 def test_a_link_in_the_source_that_leads_outside_is_no_file(packager: Packager) -> None:
     (packager.source / "secret.py").symlink_to("/etc/passwd")
-    assert packager.run(modelFile="secret.py") == 1
+    assert packager.run(modelFile="secret.py") == 65
     assert packager.word["reason"] == "FileNotFound"
 
 
@@ -180,7 +231,7 @@ def test_two_files_of_one_name_are_refused(packager: Packager) -> None:
     for folder in ("a", "b"):
         (packager.source / folder).mkdir()
         (packager.source / folder / "same.txt").write_text(folder)
-    assert packager.run(extraFiles=["a/same.txt", "b/same.txt"]) == 1
+    assert packager.run(extraFiles=["a/same.txt", "b/same.txt"]) == 65
     assert (packager.word["reason"], "same.txt" in packager.word["message"]) == (
         "InvalidPackage",
         True,
@@ -189,29 +240,29 @@ def test_two_files_of_one_name_are_refused(packager: Packager) -> None:
 
 def test_an_output_that_was_changed_in_the_store_is_refused(packager: Packager) -> None:
     (packager.s3.bucket / "outputs/ns/net/uid/model.pt").write_text("tampered")
-    assert packager.run() == 1
+    assert packager.run() == 65
     assert packager.word["reason"] == "OutputCorrupt"
 
 
 def test_an_output_that_is_not_complete_is_refused(packager: Packager) -> None:
     (packager.s3.bucket / "outputs/ns/net/uid/_manifest.json").unlink()
-    assert packager.run() == 1
+    assert packager.run() == 65
     assert packager.word["reason"] == "OutputNotFound"
 
 
 def test_a_broken_manifest_is_refused(packager: Packager) -> None:
     (packager.s3.bucket / "outputs/ns/net/uid/_manifest.json").write_text("{")
-    assert packager.run() == 1
+    assert packager.run() == 65
     assert "_manifest.json is broken" in packager.word["message"]
 
 
 def test_a_package_without_a_field_that_it_needs_is_told(packager: Packager) -> None:
-    assert packager.run(serializedFile=None) == 1
+    assert packager.run(serializedFile=None) == 65
     assert packager.word["message"] == "The package has no serializedFile: name it in spec.package."
 
 
 def test_a_missing_variable_is_named(termination_log: Path) -> None:
-    assert package.main({}) == 1
+    assert package.main({}) == 65
     assert "SLIPWAY_OUTPUT_URI" in json.loads(termination_log.read_text())["message"]
 
 

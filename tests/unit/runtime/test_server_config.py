@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from slipway.torchserve import ServerConfig, config_properties
-from slipway_runtime.server_config import InvalidArchiveError, complete
+from slipway_runtime.server_config import MAX_FILE_BYTES, InvalidArchiveError, complete
+from tests.unit.runtime.archives import damaged_zip
 
 
 def archive(folder: Path, config: str | None) -> Path:
@@ -68,6 +69,22 @@ def test_a_file_that_is_no_archive_is_refused_in_one_sentence(tmp_path: Path) ->
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("readme", "no manifest")
     with pytest.raises(InvalidArchiveError, match="torch-model-archiver"):
+        complete(template(), path)
+
+
+@pytest.mark.parametrize("damage", ["encrypted", "Deflate64", "content", "manifest", "a large one"])
+def test_a_damaged_archive_is_refused_in_one_sentence(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "iris.mar"
+    text = json.dumps({"model": {"modelName": "iris"}})
+    if damage == "manifest":
+        text = "[" * 100_000
+    if damage == "a large one":
+        text = json.dumps({"model": {"modelName": "x" * 2 * MAX_FILE_BYTES}})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("MAR-INF/MANIFEST.json", text)
+    if damage in ("encrypted", "Deflate64", "content"):
+        path.write_bytes(damaged_zip(path.read_bytes(), damage))
+    with pytest.raises(InvalidArchiveError, match=r"iris[.]mar is no [.]mar archive"):
         complete(template(), path)
 
 

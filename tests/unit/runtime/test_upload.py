@@ -7,12 +7,13 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from s3fs import S3FileSystem
 
-from slipway_runtime import store, upload
+from slipway_runtime import beneath, multipart, store, upload
+from slipway_runtime import manifest as manifests
 from slipway_runtime.manifest import OutputError
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
@@ -74,33 +75,168 @@ def test_another_tries_output_takes_the_place_of_the_one_before(s3: S3Server, ou
     assert manifest(s3)["model.pt"]["sizeBytes"] == 6
 
 
-def test_links_are_followed_inside_the_output_and_nowhere_else(
+def skipped(told: dict[str, Any]) -> dict[str, str]:
+    return {one["path"]: one["why"] for one in told["skipped"]["first"]}
+
+
+def test_links_are_followed_inside_the_output_and_all_that_is_left_out_is_named(
     s3: S3Server, output: Path, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("key")
     (output / "latest.pt").symlink_to("model.pt")
+    (output / "logs" / "best.pt").symlink_to(output / "model.pt")
     (output / "stolen").symlink_to(secret)
     (output / "folder").symlink_to(tmp_path)
+    (output / "newest").symlink_to("logs")
     (output / "gone").symlink_to("nowhere")
     os.mkfifo(output / "pipe")
-    upload.upload(output, URI)
-    assert set(manifest(s3)) == {"latest.pt", "logs/loss.txt", "model.pt"}
+    (output / "_manifest.json").write_text("the user's own")
+    told = upload.upload(output, URI)
+    assert set(manifest(s3)) == {"latest.pt", "logs/best.pt", "logs/loss.txt", "model.pt"}
+    assert skipped(told) == {
+        "_manifest.json": "the store's own manifest has this name",
+        "folder": "it is a link that leads out",
+        "gone": "it is a link to nothing",
+        "newest": "it is a link to a folder or to no regular file",
+        "pipe": "it is a pipe, a socket or a device",
+        "stolen": "it is a link that leads out",
+    }
+    assert told["skipped"]["count"] == 6
+    assert json.loads(s3.read(f"{PREFIX}/_manifest.json"))["skipped"][0]["path"] == "_manifest.json"
 
 
-def test_a_file_that_changes_meanwhile_is_not_called_stored(
+def test_of_many_things_left_out_ten_are_named_and_all_are_counted(
+    s3: S3Server, output: Path
+) -> None:
+    for number in range(30):
+        (output / f"{number:0>200}").symlink_to("/etc/passwd")
+    told = upload.upload(output, URI)["skipped"]
+    assert (told["count"], len(told["first"])) == (30, 10)
+    assert len(json.dumps(told)) < 2500
+    assert all(len(one["path"]) <= upload.MAX_NAME for one in told["first"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become a user who may not read")
+@pytest.mark.parametrize(
+    ("path", "what"), [("closed", "the folder"), ("logs/loss.txt", "it"), ("open/closed", "it")]
+)
+def test_what_nobody_can_read_fails_the_output_by_its_name(
+    s3: S3Server, output: Path, monkeypatch: pytest.MonkeyPatch, path: str, what: str
+) -> None:
+    (output / "closed").mkdir()
+    (output / "closed" / "weights").write_text("x")
+    (output / "open").mkdir()
+    (output / "open" / "closed").write_text("x")
+    (output / path).chmod(0)
+    find = manifests.find
+
+    def as_another_user(folder: beneath.Folder) -> Any:
+        os.seteuid(10001)
+        try:
+            return find(folder)
+        finally:
+            os.seteuid(0)
+
+    monkeypatch.setattr(manifests, "find", as_another_user)
+    with pytest.raises(OutputError, match=f"The output has '{path}', but {what} cannot be read"):
+        upload.upload(output, URI)
+    assert s3.keys(PREFIX) == set()
+
+
+@pytest.fixture
+def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of more than ten bytes go to the store as large ones do."""
+    monkeypatch.setattr(store, "AT_ONCE", 10)
+
+
+@pytest.mark.usefixtures("small_requests")
+def test_a_file_that_changes_meanwhile_costs_itself_and_nothing_else(
     s3: S3Server, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = store.put_file
 
-    def change(path: Path, uri: str) -> None:
-        put(path, uri)
-        path.write_bytes(b"changed")
+    def change(file: IO[bytes], uri: str) -> None:
+        put(file, uri)
+        if uri.endswith("model.pt"):
+            (output / "model.pt").write_bytes(os.urandom(7000))
 
     monkeypatch.setattr(store, "put_file", change)
-    with pytest.raises(OutputError, match="changed while it was stored"):
+    told = upload.upload(output, URI)
+    assert skipped(told) == {"model.pt": "it changed while it was stored"}
+    assert told["files"] == 1
+    assert s3.keys(PREFIX) == {"_manifest.json", "logs/loss.txt"}
+    assert set(manifest(s3)) == {"logs/loss.txt"}
+
+
+@pytest.mark.usefixtures("small_requests")
+def test_a_file_that_changes_once_is_stored_as_it_is_then(
+    s3: S3Server, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, changed = store.put_file, list[str]()
+
+    def change(file: IO[bytes], uri: str) -> None:
+        put(file, uri)
+        if not changed:
+            changed.append(uri)
+            (output / "model.pt").write_bytes(b"the last words of it")
+
+    monkeypatch.setattr(store, "put_file", change)
+    assert "skipped" not in upload.upload(output, URI)
+    assert s3.read(f"{PREFIX}/model.pt") == b"the last words of it"
+
+
+def test_a_file_that_gets_shorter_between_its_parts_costs_itself(
+    s3: S3Server, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (output / "large.bin").write_bytes(os.urandom(3 * store.CHUNK))
+    read = multipart._read
+
+    def shrink(file: IO[bytes], number: int, chunk: int) -> bytes:
+        os.truncate(output / "large.bin", store.CHUNK // 2)
+        return read(file, number, chunk)
+
+    monkeypatch.setattr(multipart, "_read", shrink)
+    told = upload.upload(output, URI)
+    # The second try meets a small file, which is stored as it is.
+    assert "skipped" not in told
+    assert manifest(s3)["large.bin"]["sizeBytes"] == store.CHUNK // 2
+
+
+def test_what_is_sent_is_what_was_hashed_whatever_a_name_stands_for_meanwhile(
+    s3: S3Server, output: Path, tmp_path: Path
+) -> None:
+    """A script flips links between a file and a secret, as fast as it can, while it is stored."""
+    secret = tmp_path / "secret"
+    secret.write_text("AWS_SECRET_ACCESS_KEY=secret")
+    (output / "real").write_text("real")
+    for number in range(20):
+        (output / f"x{number}").write_text("real")
+    flips = (
+        "import itertools, os, sys\n"
+        "os.chdir(sys.argv[1])\n"
+        "for n in itertools.count():\n"
+        "    name = f'x{n % 20}'\n"
+        "    os.symlink(sys.argv[2] if n // 20 % 2 else 'real', '.new')\n"
+        "    os.replace('.new', name)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", flips, str(output), str(secret)]) as flipper:
+        try:
+            for _ in range(5):
+                upload.upload(output, URI)
+                stored = {s3.read(f"{PREFIX}/{key}") for key in s3.keys(PREFIX) if key[0] == "x"}
+                assert stored <= {b"real"}
+        finally:
+            flipper.kill()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "%2e%2e", "a%2F..%2Fb", "x%00y"])
+def test_a_name_that_is_no_place_in_the_store_fails_the_output(
+    s3: S3Server, output: Path, name: str
+) -> None:
+    (output / name).write_text("x")
+    with pytest.raises(OutputError, match="whose name cannot be stored"):
         upload.upload(output, URI)
-    assert "_manifest.json" not in s3.keys(PREFIX)
 
 
 def test_an_upload_waits_for_a_store_that_is_down(
@@ -140,7 +276,7 @@ def test_an_upload_that_is_killed_in_the_middle_leaves_no_manifest(
 ) -> None:
     for number in range(500):
         (output / f"part{number:03}").write_text(str(number))
-    command = [sys.executable, "-m", "slipway_runtime.upload", str(output), URI]
+    command = [sys.executable, "-I", "-m", "slipway_runtime.upload", str(output), URI]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "stored" in process.stdout.readline()
@@ -165,7 +301,11 @@ def test_a_store_that_says_no_is_asked_again_for_some_time_only(
     S3FileSystem.clear_instance_cache()
     with pytest.raises(store.StoreError, match=reason):
         upload.upload(output, uri)
-    assert not upload.give_up(store.StoreUnavailableError(), 1e9)
+
+
+def test_a_store_that_is_away_is_waited_for_an_hour_and_no_longer() -> None:
+    assert not upload.give_up(store.StoreUnavailableError(), 3599.0)
+    assert upload.give_up(store.StoreUnavailableError(), 3601.0)
 
 
 def test_a_store_that_comes_back_and_says_no_for_a_moment_does_not_cost_the_output(

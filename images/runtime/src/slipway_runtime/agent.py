@@ -49,6 +49,7 @@ SHARED_MODULES = (
     "pace",
     "progress",
     "stopping",
+    "strict",
     "plain",
     "run_settings",
     "shown",

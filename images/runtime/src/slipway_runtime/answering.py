@@ -2,11 +2,20 @@
 
 import json
 import socketserver
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from slipway_runtime import strict
 from slipway_runtime.termination import say
+
+MAX_REQUEST_BYTES = 1024 * 1024
+"""Longest request line."""
+REQUEST_SECONDS = 10.0
+"""How long a request line may take to come, and an answer to be taken."""
+MAX_CONVERSATIONS = 16
+"""Most conversations at a time; more than a pod's ranks ever have, since one asks for all."""
 
 Send = Callable[[Mapping[str, Any]], None]
 """Sends one answer; raises OSError where the trainer container went away."""
@@ -23,18 +32,28 @@ class AnsweringServer(socketserver.ThreadingUnixStreamServer):
         path.unlink(missing_ok=True)
         super().__init__(str(path), _Conversation)
         self.answer = answer
+        self.free = threading.BoundedSemaphore(MAX_CONVERSATIONS)
 
 
 class _Conversation(socketserver.StreamRequestHandler):
     """One request line, then answers."""
 
     server: AnsweringServer
+    timeout = REQUEST_SECONDS
 
     def handle(self) -> None:
+        if not self.server.free.acquire(blocking=False):
+            return
         try:
-            self.server.answer(json.loads(self.rfile.readline() or b"{}"), self._send)
+            line = self.rfile.readline(MAX_REQUEST_BYTES + 1)
+            request = strict.loads(line or b"{}", MAX_REQUEST_BYTES)
+            if not isinstance(request, dict):
+                raise ValueError("the request is no object")
+            self.server.answer(request, self._send)
         except (OSError, ValueError) as error:
             say(f"a conversation with the trainer container broke off: {error}")
+        finally:
+            self.server.free.release()
 
     def _send(self, event: Mapping[str, Any]) -> None:
         self.wfile.write(json.dumps(event).encode() + b"\n")

@@ -47,7 +47,8 @@ def reason_of(error: Exception, not_found: str) -> str:
         return "DigestMismatch"
     if isinstance(error, archive.ArchiveError):
         return "InvalidArchive"
-    return "DiskFull" if store.is_full(error) else "FetchFailed"
+    full = store.is_full(error) or isinstance(error, store.TooLargeError)
+    return "DiskFull" if full else "FetchFailed"
 
 
 def say_why(error: Exception) -> str:

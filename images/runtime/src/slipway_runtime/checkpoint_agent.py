@@ -5,7 +5,11 @@ ledger, and brings files back for a restore. After SIGTERM it finishes what is a
 
 Variables: ``SLIPWAY_CHECKPOINT_DIR``, ``SLIPWAY_RESTORE_DIR``, ``SLIPWAY_RUN_DIR``,
 ``SLIPWAY_CHECKPOINT_URI``, ``SLIPWAY_CHECKPOINT_KEEP``, ``SLIPWAY_CHECKPOINT_RESUME`` (``own``:
-only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UID``.
+only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UID``, and
+``JOB_COMPLETION_INDEX``, the pod's index (0).
+
+The script may write anything where it saves. An announcement that is wrong costs its own save and
+nothing else; where it says something that the pod knows itself, the pod is believed.
 """
 
 import contextlib
@@ -16,22 +20,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import credentials, store
+from slipway_runtime import beneath, credentials, store, strict
 from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.bringing import say_why
 from slipway_runtime.checkpoint.files import (
+    ANNOUNCEMENT,
+    MAX_BYTES,
     SOCKET_NAME,
     Announcement,
     Ledger,
-    announced,
+    Name,
     owner_of,
     write_ledger,
 )
 from slipway_runtime.checkpoint_store import Archive, LostError
-from slipway_runtime.manifest import OutputError
+from slipway_runtime.manifest import MAX_FILES, OutputError
 from slipway_runtime.termination import say
 
 PAUSE_SECONDS = 0.3
@@ -39,13 +46,27 @@ PEERS_SECONDS = 20.0
 """How long a pod that ends waits for its peers' parts of a save that was not made to end with."""
 
 
+MAX_SAVES = 256
+"""Most folders of saves that are looked at."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who this pod is among those that save: the owner in its saves' names, and its own index."""
+
+    owner: str
+    index: int = 0
+
+
 class Keeper:
     """Stores saves in the order in which they were announced."""
 
-    def __init__(self, save_dir: Path, restore_dir: Path, archive: Archive) -> None:
+    def __init__(self, save_dir: Path, restore_dir: Path, archive: Archive, place: Place) -> None:
         self._save_dir = save_dir
         self._restore_dir = restore_dir
         self._archive = archive
+        self._place = place
+        self._refused: set[str] = set()
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
         self._ledger = Ledger()
@@ -85,14 +106,16 @@ class Keeper:
             send({"event": "failed", "message": message})
 
     def _do(self, request: Mapping[str, Any], tell: Callable[[str], None]) -> Any:
-        command = request.get("command")
+        fields = strict.Fields(request, "the request")
+        command = fields.choice("command", ("newest", "fetch", "release"))
         if command == "newest":
             return self.newest(tell)
-        if command == "fetch":
-            return self.fetch(str(request["name"]), request["files"], tell)
+        name = fields.text("name", 64)
+        if Name.parse(name) is None:
+            raise ValueError("name of the request is no checkpoint's name")
         if command == "release":
-            return self.release(str(request["name"]))
-        raise ValueError("The commands are newest, fetch and release.")
+            return self.release(name)
+        return self.fetch(name, _paths(fields, request), tell)
 
     def newest(self, tell: Callable[[str], None]) -> dict[str, Any] | None:
         """Return what a restore begins from, without its list of files; None for nothing."""
@@ -120,18 +143,37 @@ class Keeper:
 
     def _announced(self) -> list[tuple[Path, Announcement]]:
         found = []
-        for folder in self._save_dir.glob("step-*"):
-            said = announced(folder)
-            if said and folder.name not in self._ledger.stored and said.name == folder.name:
-                found.append((folder, said))
+        with beneath.Folder(self._save_dir) as saves:
+            for name in saves.names(MAX_SAVES):
+                said = self._read(saves, name)
+                if said:
+                    found.append((self._save_dir / name, said))
         return sorted(found, key=lambda one: one[1].began)
+
+    def _read(self, saves: beneath.Folder, name: str) -> Announcement | None:
+        """Return what is said of a save; None where it is stored, not whole, or not to be taken."""
+        parsed = Name.parse(name)
+        if parsed is None or name in self._ledger.stored or name in self._refused:
+            return None
+        try:
+            data = saves.read(f"{name}/{ANNOUNCEMENT}", MAX_BYTES)
+            said = Announcement.parse(strict.loads(data, MAX_BYTES))
+            if said.name != name or parsed.owner != self._place.owner:
+                raise ValueError("it is not this job's")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._refused.add(name)
+            say(f"the save {name} is passed over, as its {ANNOUNCEMENT} is wrong: {error}")
+            return None
+        return replace(said, node=self._place.index)
 
     def _store(self, folder: Path, said: Announcement) -> None:
         try:
             self._archive.put(folder, said)
             self._stored(said.name)
             whole = self._archive.commit(said, lambda: self._waits_for(said)) if said.main else None
-        except (store.StoreError, OutputError, OSError) as error:
+        except (store.StoreError, OutputError, OSError, ValueError) as error:
             self._fail(said, error)
             return
         if whole is not None:
@@ -184,6 +226,16 @@ class Keeper:
             write_ledger(self._restore_dir, ledger)
 
 
+def _paths(fields: strict.Fields, request: Mapping[str, Any]) -> list[str] | None:
+    """Return the paths that a request names; None for all."""
+    if request.get("files") is None:
+        return None
+    paths = fields.items("files", MAX_FILES)
+    if not all(isinstance(path, str) for path in paths):
+        raise ValueError("files of the request are not all texts")
+    return paths
+
+
 def archive(env: Mapping[str, str]) -> Archive:
     """Return the archive that the variables name."""
     return Archive(
@@ -199,7 +251,10 @@ def main() -> int:
     """Keep checkpoints until SIGTERM and the end of the work; returns the exit code."""
     env = os.environ
     restore_dir, run_dir = Path(env["SLIPWAY_RESTORE_DIR"]), Path(env["SLIPWAY_RUN_DIR"])
-    keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env))
+    place = Place(
+        owner_of(env.get("SLIPWAY_JOB_UID", "")), int(env.get("JOB_COMPLETION_INDEX", "0"))
+    )
+    keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env), place)
     signal.signal(signal.SIGTERM, keeper.end)
     signal.signal(signal.SIGINT, keeper.end)
     server = AnsweringServer(run_dir / SOCKET_NAME, keeper.answer)

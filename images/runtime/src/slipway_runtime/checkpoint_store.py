@@ -6,19 +6,27 @@
                                             _manifest.json written last: the checkpoint is valid
 
 Nothing without a manifest is ever resumed from. It is the first that goes when a checkpoint is
-deleted.
+deleted. A node is numbered by its pod's index; in an elastic group some may be missing. Others may
+write to the place too: what is read there is parsed strictly, and what is wrong is passed over.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slipway_runtime import manifest, store
-from slipway_runtime.checkpoint.files import ANNOUNCEMENT, Announcement, Name
-from slipway_runtime.manifest import OutputError
+from slipway_runtime import beneath, manifest, store, storing, strict
+from slipway_runtime.checkpoint.files import (
+    ANNOUNCEMENT,
+    KINDS,
+    MAX_NODES,
+    MAX_STEP,
+    Announcement,
+    Name,
+)
 from slipway_runtime.termination import say
 from slipway_runtime.whole_file import whole
 
@@ -27,6 +35,10 @@ T = TypeVar("T")
 REFUSED_SECONDS = 60.0
 """How long a store that is full or says no is asked again."""
 PAUSE_SECONDS = 0.5
+MAX_INDEX = 10**6
+"""Highest index of a pod in a mark's name."""
+_NODE = re.compile(r"_node-([0-9]{1,6})\.json")
+_PART = re.compile(r"node-[0-9]{1,6}/.+", re.DOTALL)
 
 
 class LostError(Exception):
@@ -63,8 +75,12 @@ class Archive:
     def put(self, folder: Path, said: Announcement) -> list[dict[str, Any]]:
         """Store one node's part of a save, and then its mark; return the entries of its files."""
         place = f"{self.uri}/{said.name}"
-        found = [file for file in manifest.scan(folder) if file.path != ANNOUNCEMENT]
-        entries = [self._put_file(folder, file, f"node-{said.node}", place) for file in found]
+        with beneath.Folder(folder) as opened:
+            found, skipped = manifest.find(opened)
+            for one in skipped:
+                say(f"{one.path} is left out of the checkpoint of step {said.step}: {one.why}")
+            paths = [entry.path for entry in found if entry.path != ANNOUNCEMENT]
+            entries = [self._put_file(opened, path, f"node-{said.node}", place) for path in paths]
         mark = json.dumps({"files": entries}).encode()
         self._persist(lambda: store.put_bytes(mark, f"{place}/_node-{said.node}.json"))
         return entries
@@ -77,11 +93,11 @@ class Archive:
         place = f"{self.uri}/{said.name}"
         parts: dict[int, list[dict[str, Any]]] = {}
         while True:
-            for node in set(range(said.nodes)) - set(parts):
-                mark = self._get(f"{place}/_node-{node}.json")
-                if mark:
-                    parts[node] = mark["files"]
-            if len(parts) == said.nodes:
+            for node in set(self._marked(place)) - set(parts):
+                files = self._get(f"{place}/_node-{node}.json", _parse_mark)
+                if files is not None:
+                    parts[node] = files
+            if len(parts) >= said.nodes:
                 break
             if not goes_on():
                 return None
@@ -89,6 +105,11 @@ class Archive:
         whole = _manifest_of(said, [entry for node in sorted(parts) for entry in parts[node]])
         self._persist(lambda: store.put_bytes(json.dumps(whole).encode(), _mark(place)))
         return whole
+
+    def _marked(self, place: str) -> list[int]:
+        """Return the nodes whose part is there."""
+        there = self._persist(lambda: store.sizes(place))
+        return [int(match[1]) for path in there if (match := _NODE.fullmatch(path))]
 
     def prune(self, newest: str) -> None:
         """Delete what of this job's is beyond the number to keep, and what was never completed.
@@ -114,20 +135,19 @@ class Archive:
                 raise LostError(f"The checkpoint {found['name']} has no file {path}.")
             self._fetch_one(f"{self.uri}/{found['name']}/{entry['path']}", entry, target / path)
 
-    def _put_file(
-        self, folder: Path, file: manifest.OutputFile, node: str, place: str
-    ) -> dict[str, Any]:
-        local, path = folder / file.path, f"{node}/{file.path}"
-        self._persist(lambda: store.put_file(local, f"{place}/{path}"))
-        if manifest.digest(local) != file.sha256:
-            raise OutputError(f"The file {file.path} changed while it was stored.")
-        return {"path": path, "sizeBytes": file.size, "sha256": file.sha256}
+    def _put_file(self, folder: beneath.Folder, path: str, node: str, place: str) -> dict[str, Any]:
+        uri = f"{place}/{node}/{path}"
+        try:
+            file = storing.put(folder, path, uri, self._persist)
+        except store.ChangedError as error:
+            raise manifest.OutputError(f"The file {path} changed while it was stored.") from error
+        return {**file.entry(), "path": f"{node}/{path}"}
 
     def _fetch_one(self, uri: str, entry: dict[str, Any], path: Path) -> None:
         if path.exists():
             return
         with whole(path) as partial:
-            self._persist(lambda: store.get_file(uri, partial))
+            self._persist(lambda: store.get_file(uri, partial, entry["sizeBytes"]))
             if manifest.digest(partial) != entry["sha256"]:
                 raise LostError(f"{uri} is not what was stored there: its SHA-256 differs.")
 
@@ -143,10 +163,20 @@ class Archive:
         return [name for name in names if name.owner == self._owner]
 
     def _manifest(self, name: Name, tell: Callable[[str], None]) -> dict[str, Any] | None:
-        return self._get(_mark(f"{self.uri}/{name}"), tell)
+        return self._get(_mark(f"{self.uri}/{name}"), lambda value: parse(value, name), tell)
 
-    def _get(self, uri: str, tell: Callable[[str], None] = say) -> dict[str, Any] | None:
-        return self._persist(lambda: _read(uri), tell)
+    def _get(
+        self, uri: str, parse: Callable[[Any], T], tell: Callable[[str], None] = say
+    ) -> T | None:
+        """Return what a JSON object in the store says; None where it is not there, or is wrong."""
+        try:
+            data = self._persist(lambda: store.get_bytes(uri, manifest.MAX_BYTES), tell)
+            return parse(strict.loads(data, manifest.MAX_BYTES))
+        except store.ObjectNotFoundError:
+            return None
+        except (store.TooLargeError, ValueError) as error:
+            say(f"{uri} is passed over: {error}")
+            return None
 
     def _is_whole(self, found: dict[str, Any], tell: Callable[[str], None]) -> bool:
         place = f"{self.uri}/{found['name']}"
@@ -169,7 +199,7 @@ class Archive:
 
     def _give_up(self, error: store.StoreError, waited: float) -> bool:
         away = isinstance(error, store.StoreUnavailableError)
-        if isinstance(error, store.ObjectNotFoundError):
+        if isinstance(error, store.ObjectNotFoundError | store.TooLargeError):
             return True
         return waited > (self._patience if away else min(REFUSED_SECONDS, self._patience))
 
@@ -196,10 +226,28 @@ def _mark(place: str) -> str:
     return f"{place}/{manifest.FILE_NAME}"
 
 
-def _read(uri: str) -> dict[str, Any] | None:
-    """Return what a JSON object in the store holds; None where it is not there, or broken."""
-    try:
-        found = json.loads(store.get_bytes(uri))
-    except (store.ObjectNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+def parse(value: Any, name: Name) -> dict[str, Any]:
+    """Return the manifest of the checkpoint of a name; raises ValueError for any other value."""
+    fields = strict.Fields(value, "the manifest")
+    if fields.text("name", 64) != str(name) or fields.integer("step", 0, MAX_STEP) != name.step:
+        raise ValueError("it is another checkpoint's")
+    return {
+        "name": str(name),
+        "step": name.step,
+        "kind": fields.choice("kind", KINDS),
+        "nodes": fields.integer("nodes", 1, MAX_NODES),
+        "began": fields.number("began"),
+        "time": fields.number("time"),
+        "state": fields.mapping("state"),
+        "files": _parse_mark(value),
+    }
+
+
+def _parse_mark(value: Any) -> list[dict[str, Any]]:
+    """Return the entries of a node's files, or of all nodes', each in its node's folder."""
+    entries = strict.Fields(value, "the list of files").items("files", manifest.MAX_FILES)
+    files = manifest.parse_files(entries)
+    for file in files:
+        if not _PART.fullmatch(file.path):
+            raise ValueError(f"{file.path!r} is in no node's folder")
+    return [file.entry() for file in files]

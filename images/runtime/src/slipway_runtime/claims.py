@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -32,9 +32,15 @@ class ClaimFileSystem(LocalFileSystem):  # type: ignore[misc]
             path = f"{os.environ['SLIPWAY_CLAIMS_DIR']}/{path.removeprefix(_PREFIX)}"
         return super()._strip_protocol(path)
 
-    def put_file(self, lpath: str, rpath: str, **_: Any) -> None:
-        """Copy a local file to a path."""
-        self._write(rpath, lambda partial: shutil.copyfile(lpath, partial))
+    def put_stream(self, file: IO[bytes], path: str) -> None:
+        """Copy an opened file, from its beginning, to a path."""
+
+        def fill(partial: Path) -> None:
+            file.seek(0)
+            with partial.open("wb") as target:
+                shutil.copyfileobj(file, target, 1024 * 1024)
+
+        self._write(path, fill)
 
     def pipe_file(self, path: str, value: bytes, **_: Any) -> None:
         """Write bytes to a path."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from slipway_runtime import manifest, store
+from slipway_runtime import manifest, places, room, store, store_errors
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ PATIENCE = 600.0
 TELL_SECONDS = 5.0
 """How often the progress is told."""
 CONCURRENT_FILES = 4
+WEB = ("http://", "https://")
 BLOCK = 512
 """Unit of st_blocks, in bytes; see stat(2)."""
 MIB = 1024 * 1024
@@ -58,24 +59,24 @@ def look(uri: str) -> Listing:
 
 
 def _look(uri: str) -> Listing:
-    if urlsplit(uri).scheme in ("http", "https"):
+    if uri.startswith(WEB):
         return Listing({file_name(uri): (uri, store.told_size(uri))}, is_folder=False)
     if not uri.endswith("/") and (size := store.file_size(uri)) is not None:
         return Listing({file_name(uri): (uri, size)}, is_folder=False)
-    found = {path: found for path, found in store.tree(uri).items() if _is_safe(path)}
+    found = store.tree(uri)
+    if len(found) > manifest.MAX_FILES:
+        raise store.TooLargeError(f"{uri} has more than {manifest.MAX_FILES} files.")
+    found = {path: where for path, where in found.items() if places.is_path(path)}
     if not found:
         raise store.ObjectNotFoundError(f"There is nothing at {uri}.")
     return Listing(found, is_folder=True)
 
 
 def file_name(uri: str) -> str:
-    """Return the last part of a URI's path."""
-    return unquote(PurePosixPath(urlsplit(uri).path).name) or "data"
-
-
-def _is_safe(path: str) -> bool:
-    inside = PurePosixPath(path)
-    return bool(path) and not inside.is_absolute() and ".." not in inside.parts
+    """Return the last part of a URI's path, decoded as its server would; ``data`` for none."""
+    path = urlsplit(uri).path if uri.startswith(WEB) else uri
+    name = PurePosixPath(unquote(path) if uri.startswith(WEB) else path).name
+    return name if places.is_path(name) else "data"
 
 
 def bring(uri: str, folder: Path, what: str) -> Listing:
@@ -84,10 +85,14 @@ def bring(uri: str, folder: Path, what: str) -> Listing:
     A server that does not answer is asked again for ten minutes. Raises a StoreError, or OSError
     where the disk is full.
     """
-    listing = look(uri)
+    listing, web = look(uri), uri.startswith(WEB)  # whose size may be that of compressed content
+    most = room.free(folder)
+    if (listing.size or 0) > most:
+        raise store_errors.no_space()
     with Progress(what, folder, listing.size), ThreadPoolExecutor(CONCURRENT_FILES) as pool:
         waiting = [
-            pool.submit(_bring, one, folder / path) for path, (one, _) in listing.files.items()
+            pool.submit(_bring, one, folder / path, most if size is None or web else size)
+            for path, (one, size) in listing.files.items()
         ]
         try:
             for future in waiting:
@@ -113,9 +118,9 @@ def present(folder: Path) -> Listing:
     return Listing(found, is_folder=len(found) > 1)
 
 
-def _bring(uri: str, target: Path) -> None:
+def _bring(uri: str, target: Path, most: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    _patiently(lambda: store.get_file(uri, target))
+    _patiently(lambda: store.get_file(uri, target, most))
 
 
 def _patiently(action: Callable[[], T]) -> T:

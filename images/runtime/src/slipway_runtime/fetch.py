@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from slipway_runtime import credentials, manifest, server_config, store
+from slipway_runtime import credentials, manifest, room, server_config, store
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 from slipway_runtime.whole_file import whole
 
@@ -46,9 +46,14 @@ def fetch(uri: str, sha256: str, dest: Path) -> None:
 def download(uri: str, part: Path) -> None:
     """Copy what lies at the URI to a file; raises FetchError with the store's reason."""
     try:
-        store.retry(lambda: store.get_file(uri, part), give_up=store.unavailable_for(PATIENCE))
+        most = room.free(part.parent)
+        store.retry(
+            lambda: store.get_file(uri, part, most), give_up=store.unavailable_for(PATIENCE)
+        )
     except (store.ObjectNotFoundError, store.BucketNotFoundError) as error:
         raise FetchError("ModelNotFound", str(error)) from error
+    except store.TooLargeError as error:
+        raise FetchError("DiskFull", str(error)) from error
     except store.StoreError as error:
         raise FetchError(error.reason, str(error)) from error
 

@@ -79,8 +79,8 @@ def check_names(contents: Contents) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ArchiveError(
-            f"Two files of the package have the name {twice[0]!r}, and an archive is flat: "
-            "rename one of them."
+            f"Two files of the package have the name {twice[0]!r}, and both go to the archive's "
+            "first level: rename one of them."
         )
 
 

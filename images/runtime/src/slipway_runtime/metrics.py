@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from slipway_runtime import progress
+from slipway_runtime import beneath, progress, strict
 from slipway_runtime.checkpoint.files import read_ledger
 
 GAUGES = (
@@ -51,6 +51,14 @@ GPU_GAUGES = (
     ),
 )
 """The fields of the report's ``gpu``, where torch sees one."""
+
+
+MAX_REPORT_BYTES = 64 * 1024
+"""Longest report of a script."""
+MAX_NAME = 64
+"""Longest name of a metric, in characters; a longer one is cut."""
+MAX_REASON = 64
+"""Longest reason to stop, in characters."""
 
 
 class StoreProbe:
@@ -110,13 +118,24 @@ def render(run_dir: Path, store_up: StoreProbe, restore_dir: str | None = None) 
     ``restore_dir`` is where the keeper of checkpoints has its ledger; None for none.
     """
     lines = list(store_lines(store_up()))
-    report = progress.read(run_dir)
+    report = read_report(run_dir)
     if report is not None:
         lines += report_lines(report)
     if restore_dir:
         ledger = read_ledger(Path(restore_dir))
         lines += checkpoint_lines(ledger.committed or {}, failing=ledger.failure is not None)
     return "".join(f"{line}\n" for line in lines)
+
+
+def read_report(run_dir: Path) -> dict[str, Any] | None:
+    """Return the script's last report; None where there is none, or none that can be taken."""
+    try:
+        with beneath.Folder(run_dir) as folder:
+            data = folder.read(progress.FILE_NAME, MAX_REPORT_BYTES)
+        found = strict.loads(data, MAX_REPORT_BYTES)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def checkpoint_lines(newest: Mapping[str, Any], *, failing: bool) -> Iterator[str]:
@@ -146,15 +165,23 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         name = "slipway_training_stop"
         yield f"# HELP {name} Why the training ends before its planned end: a criterion that holds."
         yield f"# TYPE {name} gauge"
-        yield f'{name}{{reason="{_escape(report["stopReason"])}"}} 1'
+        yield f'{name}{{reason="{_escape(report["stopReason"][:MAX_REASON])}"}} 1'
     metrics = report.get("metrics")
     if isinstance(metrics, dict) and metrics:
         yield "# HELP slipway_training_metric Metrics that the script last reported, by name."
         yield "# TYPE slipway_training_metric gauge"
-        for name in sorted(metrics)[: progress.MAX_METRICS]:
-            value = _number(metrics[name])
-            if value is not None:
-                yield f'slipway_training_metric{{name="{_escape(name)}"}} {value}'
+        for name, value in named_metrics(metrics).items():
+            yield f'slipway_training_metric{{name="{_escape(name)}"}} {value}'
+
+
+def named_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return a report's metrics as text, of 32 at most, with names of 64 characters at most."""
+    found: dict[str, str] = {}
+    for name in sorted(metrics):
+        value = _number(metrics[name])
+        if value is not None and len(found) < progress.MAX_METRICS:
+            found.setdefault(name[:MAX_NAME], value)
+    return found
 
 
 def gauges(table: Iterable[tuple[str, str, str]], values: Mapping[str, Any]) -> Iterator[str]:
@@ -172,11 +199,12 @@ def _number(value: Any) -> str | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     special = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
     return special.get(str(number), repr(number))
 
 
 def _escape(text: str) -> str:
+    text = "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

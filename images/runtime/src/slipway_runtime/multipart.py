@@ -10,13 +10,14 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 import contextlib
 import hashlib
 import math
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from slipway_runtime import clouds
+from slipway_runtime.store_errors import ChangedError, UntoldError
 
 CONCURRENCY = 2
 """Parts on their way at a time; bounds the memory together with a part's size."""
@@ -25,10 +26,6 @@ _NOTHING_TOLD = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed"}
 
 Tags = Mapping[int, tuple[int, str]]
 """Size in bytes and ETag of parts, by their numbers from 1 on."""
-
-
-class UntoldError(Exception):
-    """The server does not tell which uploads are unfinished."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +60,21 @@ class Upload:
         return self.to.call(method, UploadId=self.identity, **options)
 
 
-def put(path: Path, to: Key, chunk: int) -> None:
-    """Put a local file at a key, in parts of ``chunk`` bytes; what is there is not sent again."""
+def put(file: IO[bytes], to: Key, chunk: int) -> None:
+    """Put an opened file at a key, in parts of ``chunk`` bytes; what is there is not sent again.
+
+    Raises ChangedError where it gets shorter meanwhile.
+    """
     try:
         upload = _begun(to)
     except UntoldError:
-        _put_at_once(path, to, chunk)
+        _put_at_once(file, to, chunk)
         return
     if upload is None:
-        if _is_there(path, to, chunk):
+        if _is_there(file, to, chunk):
             return
         upload = Upload.begin(to)
-    _complete(path, upload, chunk, _parts(upload))
+    _complete(file, upload, chunk, _parts(upload))
 
 
 def unfinished(files: Any, bucket: str, prefix: str) -> Iterator[Upload]:
@@ -112,11 +112,11 @@ def abort(upload: Upload) -> None:
             raise
 
 
-def _put_at_once(path: Path, to: Key, chunk: int) -> None:
+def _put_at_once(file: IO[bytes], to: Key, chunk: int) -> None:
     """Put a file where nobody could find an unfinished upload again: none is left behind."""
     upload = Upload.begin(to)
     try:
-        _complete(path, upload, chunk, {})
+        _complete(file, upload, chunk, {})
     except Exception:
         with contextlib.suppress(Exception):
             abort(upload)
@@ -129,18 +129,21 @@ def _begun(to: Key) -> Upload | None:
     return max(found, key=lambda one: one.initiated, default=None)
 
 
-def _complete(path: Path, upload: Upload, chunk: int, there: Tags) -> None:
+def _complete(file: IO[bytes], upload: Upload, chunk: int, there: Tags) -> None:
     """Send the parts that are not there, and make the whole of all of them."""
+    length = _size(file)
 
     def send(number: int) -> str:
-        data = _read(path, number, chunk)
+        data = _read(file, number, chunk)
+        if len(data) != min(chunk, length - (number - 1) * chunk):
+            raise ChangedError("it got shorter while it was stored")
         size, tag = there.get(number, (-1, ""))
         if size == len(data) and tag == _md5(data):
             return tag
         sent = upload.call("upload_part", PartNumber=number, Body=data)
         return _plain(sent["ETag"])
 
-    count = math.ceil(path.stat().st_size / chunk)
+    count = math.ceil(length / chunk)
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         tags = list(pool.map(send, range(1, count + 1)))
     parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
@@ -159,27 +162,35 @@ def _parts(upload: Upload) -> Tags:
         marker = {"PartNumberMarker": int(found["NextPartNumberMarker"])}
 
 
-def _is_there(path: Path, to: Key, chunk: int) -> bool:
+def _is_there(file: IO[bytes], to: Key, chunk: int) -> bool:
     """Tell whether the file is at the key already: completed, and the answer was lost."""
     try:
         found = to.call("head_object")
     except FileNotFoundError:
         return False
-    size = path.stat().st_size
+    size = _size(file)
     if int(found["ContentLength"]) != size:
         return False
     count = math.ceil(size / chunk)
     digests = b"".join(
-        hashlib.md5(_read(path, number, chunk), usedforsecurity=False).digest()
+        hashlib.md5(_read(file, number, chunk), usedforsecurity=False).digest()
         for number in range(1, count + 1)
     )
     return _plain(found["ETag"]) == f"{_md5(digests)}-{count}"
 
 
-def _read(path: Path, number: int, chunk: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek((number - 1) * chunk)
-        return file.read(chunk)
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _read(file: IO[bytes], number: int, chunk: int) -> bytes:
+    """Return a part of a file, whatever other threads read of it."""
+    data, begin = b"", (number - 1) * chunk
+    while len(data) < chunk and (
+        more := os.pread(file.fileno(), chunk - len(data), begin + len(data))
+    ):
+        data += more
+    return data
 
 
 def _md5(data: bytes) -> str:

@@ -5,9 +5,9 @@ Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
 modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``.
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
-termination message has the reason Packaged, or why not. Exit codes: 0, 1, and 75 where the store is
-unavailable or the program was told to stop: another try is then worth it, and safe, as it makes the
-same bytes again.
+termination message has the reason Packaged, or why not. Exit codes: 0; 75 where the store is
+unavailable or the program was told to stop, so that another try is worth it, and safe, as it makes
+the same bytes again; 65 where the package itself is wrong, which no other try mends; else 1.
 """
 
 import json
@@ -27,6 +27,8 @@ from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signa
 
 T = TypeVar("T")
 
+EX_DATAERR = 65
+"""Exit code for a package that cannot be made, after BSD's sysexits.h."""
 PATIENCE = 60.0
 """How long an unavailable store is asked again before the Job's own back-off takes over."""
 
@@ -69,7 +71,7 @@ def read_output(uri: str) -> dict[str, manifest.OutputFile]:
     """Return the output's files by path; raises PackageError where the output is not complete."""
     mark = f"{uri}/{manifest.FILE_NAME}"
     try:
-        return manifest.decode(patiently(lambda: store.get_bytes(mark)))
+        return manifest.decode(patiently(lambda: store.get_bytes(mark, manifest.MAX_BYTES)))
     except store.ObjectNotFoundError as error:
         message = f"The job's output at {uri} is not complete: there is no {mark}."
         raise PackageError("OutputNotFound", message) from error
@@ -136,7 +138,8 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
     archive = mar.build(gather(settings, files, folder), folder)
     described = describe(settings, archive)
-    patiently(lambda: store.put_file(archive, settings.package_uri))
+    with archive.open("rb") as file:
+        patiently(lambda: store.put_file(file, settings.package_uri))
     record = lineage(settings, output, described)
     patiently(lambda: store.put_bytes(record, settings.lineage_uri))
     return described
@@ -150,12 +153,12 @@ def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             return 0, {"reason": "Packaged", "package": package(settings, Path(folder))}
     except PackageError as error:
-        return 1, {"reason": error.reason, "message": str(error)}
+        return EX_DATAERR, {"reason": error.reason, "message": str(error)}
     except (mar.ArchiveError, manifest.OutputError) as error:
-        return 1, {"reason": "InvalidPackage", "message": str(error)}
+        return EX_DATAERR, {"reason": "InvalidPackage", "message": str(error)}
     except KeyError as error:
         message = f"The package has no {error.args[0]}: name it in spec.package."
-        return 1, {"reason": "InvalidPackage", "message": message}
+        return EX_DATAERR, {"reason": "InvalidPackage", "message": message}
     except store.StoreUnavailableError as error:
         return EX_TEMPFAIL, {"reason": error.reason, "message": str(error)}
     except store.StoreError as error:

@@ -1,12 +1,11 @@
 """The files that a package names: looked up in the job's output first, then in its source."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipway_runtime import manifest, store
+from slipway_runtime import beneath, manifest, store
 from slipway_runtime.manifest import OutputFile
 from slipway_runtime.mar import BUILT_IN_HANDLERS
 from slipway_runtime.termination import join_names, list_files
@@ -37,12 +36,14 @@ class PackageFiles:
         self._files = folder / "files"
         self._extra = folder / "extra"
         self._patiently = patiently
+        self._named: dict[str, str] = {}
 
     def require(self, field: str, name: str) -> Path:
         """Return the local copy of one file; raises PackageError naming what there is instead."""
         self._check(field, name)
         target = self._files / name
         if target.exists() or self._bring(name, target):
+            self._named[target.name] = name
             return target
         raise self._not_found(field, name)
 
@@ -65,39 +66,70 @@ class PackageFiles:
     def extra_files(self, names: Iterable[str]) -> Path | None:
         """Return a folder with the extra files, or None where none is named.
 
-        A file goes to the folder's root; of a folder, everything beneath it does, as with
-        torch-model-archiver. Raises PackageError where two have the same name.
+        A file goes to the folder's root. A folder keeps its own name and the paths beneath it, so
+        that ``from pkg.sub import x`` works when it is served. What is named twice, or is brought
+        as another part of the package already, is one file. Raises PackageError where two files
+        that differ have the same place.
         """
+        brought: dict[str, str] = {}
         for name in names:
             self._check("extraFiles", name)
             members = self._members(name)
             if not members:
                 raise self._not_found("extraFiles", name)
-            for relative, member in members.items():
-                self._bring_extra(name, member, self._extra / relative)
+            for place, member in members.items():
+                if self._named.get(place) != member and brought.get(place) != member:
+                    self._bring_extra(name, place, member)
+                    brought[place] = member
         return self._extra if self._extra.exists() else None
 
-    def _bring_extra(self, name: str, member: str, target: Path) -> None:
-        if target.exists():
+    def _bring_extra(self, name: str, place: str, member: str) -> None:
+        target, again = self._extra / place, self._files / ".again"
+        if not target.exists():
+            if not self._bring(member, target):
+                raise self._not_found("extraFiles", member)
+            return
+        self._bring(member, again)
+        if manifest.digest(again) != manifest.digest(target):
             raise PackageError(
                 "InvalidPackage",
-                f"package.extraFiles {name!r} brings a second file {target.name!r} to the same "
-                "place in the archive: rename one of them.",
+                f"package.extraFiles {name!r} brings another file to {place!r} in the archive, "
+                "where one is already: rename one of them.",
             )
-        if not self._bring(member, target):
-            raise self._not_found("extraFiles", member)
 
     def _members(self, name: str) -> dict[str, str]:
-        """Return the files that a name stands for: path in the archive -> path to look up."""
-        if name in self._output or (self._source / name).is_file():
-            return {PurePosixPath(name).name: name}
-        prefix = f"{name}/"
-        found = {path[len(prefix) :]: path for path in self._output if path.startswith(prefix)}
-        for root, _, files in os.walk(self._source / name):
-            for file in files:
-                relative = Path(root, file).relative_to(self._source / name).as_posix()
-                found.setdefault(relative, prefix + relative)
-        return found
+        """Return the files that a name stands for: place in the archive -> path to look up."""
+        last = PurePosixPath(name).name
+        if name in self._output or self._in_source(name):
+            return {last: name}
+        prefix = f"{name.rstrip('/')}/"
+        found = [path for path in self._output if path.startswith(prefix)]
+        found += self._beneath_source(name.rstrip("/"))
+        return {f"{last}/{path.removeprefix(prefix)}": path for path in found}
+
+    def _beneath_source(self, name: str) -> list[str]:
+        """Return the files of a folder in the source; raises PackageError for what is no file."""
+        if not self._source.is_dir():
+            return []
+        with beneath.Folder(self._source) as source:
+            entries = [entry for entry in source.walk(name) if entry.path != name]
+        for entry in entries:
+            if entry.problem:
+                raise PackageError(
+                    "InvalidPackage",
+                    f"package.extraFiles {name!r} has {entry.path!r} in it, and {entry.problem}: "
+                    "take it out.",
+                )
+        if len(entries) > manifest.MAX_FILES:
+            raise PackageError("InvalidPackage", f"package.extraFiles {name!r} has too many files.")
+        return [entry.path for entry in entries]
+
+    def _in_source(self, name: str) -> bool:
+        try:
+            with beneath.Folder(self._source) as source, source.open(name):
+                return True
+        except OSError:
+            return False
 
     def _bring(self, name: str, target: Path) -> bool:
         """Copy a file here from the output or else from the source; False where neither has it."""
@@ -105,21 +137,30 @@ class PackageFiles:
         if name in self._output:
             self._download(self._output[name], target)
             return True
-        source = (self._source / name).resolve()
-        if not source.is_file() or not source.is_relative_to(self._source.resolve()):
+        if not self._in_source(name):
             return False
-        shutil.copyfile(source, target)
+        with (
+            beneath.Folder(self._source) as source,
+            source.open(name) as file,
+            target.open("wb") as copy,
+        ):
+            shutil.copyfileobj(file, copy, manifest.BLOCK)
         return True
 
     def _download(self, file: OutputFile, target: Path) -> None:
         uri = f"{self._output_uri}/{file.path}"
         try:
-            self._patiently(lambda: store.get_file(uri, target))
+            self._patiently(lambda: store.get_file(uri, target, file.size))
         except store.ObjectNotFoundError as error:
             message = f"The output's manifest names {file.path}, but there is nothing at {uri}."
             raise PackageError("OutputCorrupt", message) from error
+        except store.TooLargeError as error:
+            raise self._corrupt(uri) from error
         if manifest.digest(target) != file.sha256:
-            raise PackageError("OutputCorrupt", f"{uri} is not what the training job stored there.")
+            raise self._corrupt(uri)
+
+    def _corrupt(self, uri: str) -> PackageError:
+        return PackageError("OutputCorrupt", f"{uri} is not what the training job stored there.")
 
     def _check(self, field: str, name: Any) -> None:
         parts = PurePosixPath(str(name)).parts

@@ -13,6 +13,11 @@ from typing import Any
 
 import yaml
 
+from slipway_runtime import strict
+from slipway_runtime.archive import ArchiveError, readable
+
+MAX_FILE_BYTES = 1024 * 1024
+"""Longest manifest or configuration in an archive."""
 KEY = "model_snapshot="
 DEFAULTS = {"batchSize": 1, "maxBatchDelay": 100}
 """What TorchServe itself takes where nobody says anything; the delay is in milliseconds."""
@@ -55,15 +60,30 @@ def model_config(archive: Path) -> Mapping[str, Any]:
     Raises InvalidArchiveError for a file that is no archive, or lacks a manifest or a handler.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            manifest = json.loads(opened.read("MAR-INF/MANIFEST.json"))
-            name = manifest["model"].get("configFile")
-            found = yaml.safe_load(opened.read(name)) if name else {}
-    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
+        with readable(), zipfile.ZipFile(archive) as opened:
+            model = strict.Fields(_read_json(opened, "MAR-INF/MANIFEST.json")).mapping("model")
+            if not model:
+                raise ValueError("its manifest names no model")
+            name = model.get("configFile")
+            found = yaml.safe_load(_read(opened, str(name))) if name else {}
+    except ArchiveError as error:
         raise InvalidArchiveError(
             f"{archive.name} is no .mar archive with a manifest: make it with torch-model-archiver "
-            f"or a TrainingJob ({error})."
+            f"or a TrainingJob ({error.__cause__ or error})."
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InvalidArchiveError(f"The archive's {name} is no YAML: {error}") from error
     return found if isinstance(found, dict) else {}
+
+
+def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
+    return strict.loads(_read(archive, name), MAX_FILE_BYTES)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a small file of an archive; raises ValueError for a large one."""
+    with archive.open(name) as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"{name} has more than {MAX_FILE_BYTES} bytes")
+    return data

@@ -1,24 +1,36 @@
 """The artifact store, through fsspec: S3 with the usual AWS_* names; more schemes to read from.
 
-Every failure is one of a small tree of exceptions whose ``reason`` is a constant for conditions and
-whose text is one sentence that says what to do.
+Every failure is one of the exceptions of `slipway_runtime.store_errors`. A URI that names no place
+beneath another one is refused here, whoever it comes from: see `slipway_runtime.places`.
 """
 
 import contextlib
-import errno
+import os
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import IO, Any, TypeVar
 
 import aiohttp
-import botocore.exceptions
 import fsspec
-from fsspec.exceptions import FSTimeoutError
+from fsspec.callbacks import Callback
 
-from slipway_runtime import claims, clouds, credentials, multipart
-from slipway_runtime.shown import scrubbed, shown
+from slipway_runtime import claims, clouds, credentials, multipart, places
+from slipway_runtime.shown import shown
+from slipway_runtime.store_errors import AccessDeniedError as AccessDeniedError
+from slipway_runtime.store_errors import BucketNotFoundError as BucketNotFoundError
+from slipway_runtime.store_errors import ChangedError as ChangedError
+from slipway_runtime.store_errors import ForbiddenUriError as ForbiddenUriError
+from slipway_runtime.store_errors import ObjectNotFoundError as ObjectNotFoundError
+from slipway_runtime.store_errors import StoreError as StoreError
+from slipway_runtime.store_errors import StoreFullError as StoreFullError
+from slipway_runtime.store_errors import StoreUnavailableError as StoreUnavailableError
+from slipway_runtime.store_errors import TooLargeError as TooLargeError
+from slipway_runtime.store_errors import UntoldError, translated
+from slipway_runtime.store_errors import brief as brief
+from slipway_runtime.store_errors import is_full as is_full
+from slipway_runtime.store_errors import is_local as is_local
 from slipway_runtime.termination import say
 
 T = TypeVar("T")
@@ -26,82 +38,31 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 CHUNK = 8 * MIB
 """Size of one part of a transfer, in bytes; bounds the memory together with the concurrency."""
+AT_ONCE = 2 * CHUNK - 1
+"""Largest file that goes to the store in one request, in bytes."""
 MAX_PARTS = 9000
 """S3 takes 10000 parts at most."""
 
-_UNAVAILABLE = (
-    botocore.exceptions.ConnectionError,
-    botocore.exceptions.HTTPClientError,
-    aiohttp.ClientConnectionError,
-    aiohttp.ClientPayloadError,
-    FSTimeoutError,
-    ConnectionError,
-    TimeoutError,
-)
-_DENIED = frozenset({"XAdminUserNotFound", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
-"""Codes for credentials that open nothing any more, whatever the status beside them; the first is
-versitygw's, with status 404, for an access key that it does not know."""
 
-
-_FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageFull"})
-"""Codes of S3 servers whose disk or quota is full."""
-
-
-_DISK_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.EHOSTDOWN})
-"""What a mounted volume whose server is away says."""
-
-
-class StoreError(Exception):
-    """A request to the store failed for good."""
-
-    reason = "StoreError"
-
-
-class StoreUnavailableError(StoreError):
-    """The store does not answer, or says that it cannot serve now: worth another try."""
-
-    reason = "StoreUnavailable"
-
-
-class AccessDeniedError(StoreError):
-    """The credentials are missing, wrong, or not enough."""
-
-    reason = "AccessDenied"
-
-
-class BucketNotFoundError(StoreError):
-    """The bucket does not exist."""
-
-    reason = "BucketNotFound"
-
-
-class StoreFullError(StoreError):
-    """The store, or the share of it that is ours, is full."""
-
-    reason = "StoreFull"
-
-
-class ObjectNotFoundError(StoreError):
-    """There is nothing at the URI."""
-
-    reason = "ObjectNotFound"
-
-
-def put_file(path: Path, uri: str) -> None:
-    """Put a local file at a URI; it appears there whole or not at all.
+def put_file(file: IO[bytes], uri: str) -> None:
+    """Put an opened file at a URI, from its beginning; it appears there whole or not at all.
 
     A large one goes to s3 in parts. After a failure they stay there, so that the next call, in this
-    process or another, goes on with them; `give_up_uploads` takes them away.
+    process or another, goes on with them; `give_up_uploads` takes them away. Raises ChangedError
+    where it gets shorter meanwhile.
     """
-    size = path.stat().st_size
+    size = os.fstat(file.fileno()).st_size
     chunk = max(CHUNK, -(-size // MAX_PARTS))
-    with _translated(uri):
+    with translated(uri):
         files = _filesystem(uri)
-        if uri.startswith("s3:") and size >= 2 * chunk:
+        if uri.startswith("pvc:"):
+            files.put_stream(file, uri)
+        elif size >= 2 * chunk:
             bucket, key, _ = files.split_path(uri)
-            multipart.put(path, multipart.Key(files, bucket, key), chunk)
+            multipart.put(file, multipart.Key(files, bucket, key), chunk)
         else:
-            files.put_file(str(path), uri)
+            file.seek(0)
+            files.pipe_file(uri, file.read(size))
 
 
 def unfinished_uploads(uri: str) -> list[str]:
@@ -112,7 +73,7 @@ def unfinished_uploads(uri: str) -> list[str]:
 def give_up_uploads(uri: str) -> None:
     """Take away the parts of all files beneath a folder's URI that were never completed."""
     for _, upload in _unfinished(uri):
-        with _translated(uri):
+        with translated(uri):
             multipart.abort(upload)
 
 
@@ -120,7 +81,7 @@ def _unfinished(uri: str) -> list[tuple[str, multipart.Upload]]:
     """Return the unfinished uploads beneath a URI, each with the file's path under it."""
     if not uri.startswith("s3:"):
         return []
-    with contextlib.suppress(multipart.UntoldError), _translated(uri):
+    with contextlib.suppress(UntoldError), translated(uri):
         files = _filesystem(uri)
         bucket, key, _ = files.split_path(uri.rstrip("/") + "/")
         root = key.rstrip("/") + "/"
@@ -131,26 +92,56 @@ def _unfinished(uri: str) -> list[tuple[str, multipart.Upload]]:
 
 def put_bytes(data: bytes, uri: str) -> None:
     """Put bytes at a URI; they appear there whole or not at all."""
-    with _translated(uri):
+    with translated(uri):
         _filesystem(uri).pipe_file(uri, data)
 
 
-def get_file(uri: str, path: Path) -> None:
-    """Copy what lies at a URI to a local file, which must not be trusted before it is checked."""
+class _Bound(Callback):  # type: ignore[misc]
+    """Ends a transfer that is larger than it may be."""
+
+    def __init__(self, uri: str, most: int) -> None:
+        super().__init__()
+        self._uri = uri
+        self._most = most
+        self._done = 0
+
+    def set_size(self, size: int | None) -> None:
+        """Take the size in bytes that the server tells."""
+        self.absolute_update(size or 0)
+
+    def relative_update(self, inc: int = 1) -> None:
+        """Take in that some bytes more are there."""
+        self._done += inc
+        self.absolute_update(self._done)
+
+    def absolute_update(self, value: int) -> None:
+        """Take in how many bytes are there."""
+        if value > self._most:
+            raise TooLargeError(
+                f"{shown(self._uri)} has more than the {self._most} bytes it may have."
+            )
+
+
+def get_file(uri: str, path: Path, most: int) -> None:
+    """Copy what lies at a URI to a local file, which must not be trusted before it is checked.
+
+    Raises TooLargeError for more than ``most`` bytes.
+    """
     options = {"chunksize": CHUNK, "max_concurrency": 2} if uri.startswith("s3:") else {}
-    with _translated(uri):
-        _filesystem(uri).get_file(uri, str(path), **options)
+    with translated(uri):
+        _filesystem(uri).get_file(uri, str(path), callback=_Bound(uri, most), **options)
 
 
-def get_bytes(uri: str) -> bytes:
-    """Return what lies at a URI."""
-    with _translated(uri):
-        return bytes(_filesystem(uri).cat_file(uri))
+def get_bytes(uri: str, most: int) -> bytes:
+    """Return what lies at a URI; raises TooLargeError for more than ``most`` bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        get_file(uri, Path(folder, "data"), most)
+        return Path(folder, "data").read_bytes()
 
 
 def folders(uri: str) -> list[str]:
     """Return the names of the folders right under a URI, sorted; none where nothing is there."""
-    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+    with contextlib.suppress(ObjectNotFoundError), translated(uri):
         found = _filesystem(uri).ls(uri, detail=True)
         names = (entry["name"] for entry in found if entry["type"] == "directory")
         return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in names)
@@ -159,7 +150,7 @@ def folders(uri: str) -> list[str]:
 
 def sizes(uri: str) -> dict[str, int]:
     """Return the files beneath a URI, by their paths under it, with their sizes in bytes."""
-    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+    with contextlib.suppress(ObjectNotFoundError), translated(uri):
         files = _filesystem(uri)
         root = str(files._strip_protocol(uri)).rstrip("/") + "/"
         found = files.find(uri, detail=True)
@@ -169,22 +160,22 @@ def sizes(uri: str) -> dict[str, int]:
 
 def file_size(uri: str) -> int | None:
     """Return the size in bytes of the file at a URI; None where that is a folder."""
-    with _translated(uri):
+    with translated(uri):
         found = _filesystem(uri).info(uri)
     return int(found["size"]) if found["type"] == "file" else None
 
 
 def told_size(uri: str) -> int | None:
     """Return the size in bytes that an HTTP server tells; None where it does not."""
-    with _translated(uri):
+    with translated(uri):
         size = _filesystem(uri).info(uri).get("size")
     return None if size is None else int(size)
 
 
 def tree(uri: str) -> dict[str, tuple[str, int]]:
     """Return the files under a folder's URI: by path under it, their URI and size in bytes."""
-    scheme = urlsplit(uri).scheme
-    with _translated(uri):
+    scheme = uri.partition(":")[0]
+    with translated(uri):
         files = _filesystem(uri)
         files.invalidate_cache()
         root = str(files._strip_protocol(uri)).rstrip("/")
@@ -198,7 +189,7 @@ def tree(uri: str) -> dict[str, tuple[str, int]]:
 
 def delete(uri: str) -> None:
     """Take away what lies at a URI; nothing there is no error."""
-    with contextlib.suppress(ObjectNotFoundError), _translated(uri):
+    with contextlib.suppress(ObjectNotFoundError), translated(uri):
         _filesystem(uri).rm_file(uri)
 
 
@@ -246,7 +237,11 @@ def unavailable_for(seconds: float) -> Callable[[StoreError, float], bool]:
 
 def _filesystem(uri: str) -> Any:
     """Return the file system of a URI, with the credentials as they are now."""
-    scheme, opened = urlsplit(uri).scheme, credentials.current()
+    try:
+        places.check_uri(uri)
+    except ValueError as error:
+        raise ForbiddenUriError(f"{shown(uri)[:300]!r} is refused: {error}.") from error
+    scheme, opened = uri.partition(":")[0], credentials.current()
     if scheme == "s3":
         return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **s3_options(opened))
     if scheme in ("http", "https"):
@@ -297,58 +292,3 @@ def s3_options(opened: Mapping[str, str]) -> dict[str, Any]:
 def _told(**options: str | None) -> dict[str, Any]:
     """Return the options that have a value."""
     return {name: value for name, value in options.items() if value}
-
-
-@contextlib.contextmanager
-def _translated(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except (StoreError, multipart.UntoldError):
-        raise
-    except Exception as error:
-        if is_local(error):
-            raise
-        raise _translate(uri, error) from error
-
-
-def is_full(error: BaseException) -> bool:
-    """Tell whether an error says that this machine's disk, or the user's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def is_local(error: BaseException) -> bool:
-    """Tell whether an error is this machine's disk's, which is no matter of the store."""
-    local = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
-    return isinstance(error, OSError) and error.__cause__ is None and error.errno in local
-
-
-def _translate(uri: str, error: Exception) -> StoreError:
-    code, status = clouds.answer(error)
-    uri = shown(uri)
-    if code == "NoSuchBucket":
-        return BucketNotFoundError(f"The bucket of {uri} does not exist: make it, or name another.")
-    if code == "NoSuchUpload":
-        return StoreUnavailableError(f"The parts of {uri} that were stored are gone.")
-    if isinstance(error, FileNotFoundError) or (status == 404 and code in ("", "404")):
-        return ObjectNotFoundError(f"There is nothing at {uri}.")
-    if isinstance(error, botocore.exceptions.NoCredentialsError):
-        return AccessDeniedError(f"There are no credentials for {uri}: set the AWS_ variables.")
-    if code in _FULL or status == 507 or is_full(error):
-        return StoreFullError(f"The store of {uri} is full: make room in it, or keep fewer things.")
-    if uri.startswith("pvc:") and getattr(error, "errno", None) in _DISK_AWAY:
-        return StoreUnavailableError(f"The volume of {uri} does not answer: {brief(error)}")
-    if isinstance(error, _UNAVAILABLE) or clouds.is_unreachable(error) or _asks_for_time(status):
-        return StoreUnavailableError(f"The store of {uri} cannot be reached: {brief(error)}")
-    if isinstance(error, PermissionError) or status in (401, 403) or code in _DENIED:
-        return AccessDeniedError(f"The store denies access to {uri}: {brief(error)}")
-    return StoreError(f"{uri} cannot be used: {brief(error)}")
-
-
-def _asks_for_time(status: int) -> bool:
-    return status == 429 or status >= 500
-
-
-def brief(error: BaseException) -> str:
-    """Return what an error says, in one line, its URIs without what opens them."""
-    text = " ".join(scrubbed(str(error)).split()) or type(error).__name__
-    return text[:300].rstrip(".") + "."

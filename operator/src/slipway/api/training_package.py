@@ -47,7 +47,8 @@ class Package(ApiModel):
         description="The handler's Python file, or a handler built into TorchServe by its name."
     )
     extra_files: Annotated[list[FilePath], Field(max_length=64)] = Field(default_factory=list)
-    """More files that the handler needs, by their paths."""
+    """More files that the handler needs. A file goes to the archive's first level; a folder keeps
+    its own name and what is beneath it, so that a Python package can be imported."""
     requirements_file: FilePath | None = Field(
         default=None, description="A pip requirements file installed when the model is loaded."
     )

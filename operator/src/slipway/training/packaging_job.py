@@ -30,6 +30,8 @@ from slipway.uris import scrubbed, shown
 
 STORE_UNAVAILABLE_CODE = 75
 """The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""
+INVALID_PACKAGE_CODE = 65
+"""The packager's exit code where the package itself is wrong: EX_DATAERR of BSD's sysexits.h."""
 BACKOFF_LIMIT = 2
 """How often a packager that failed for another reason is tried again."""
 
@@ -66,15 +68,8 @@ def packaging_job(
     """Return the packaging Job for an output's URI.
 
     An unavailable store is no failed try: the Job controller tries again, with back-off, for ever.
+    A package that is wrong is tried once.
     """
-    unavailable = {
-        "action": "Ignore",
-        "onExitCodes": {
-            "containerName": names.PACKAGER,
-            "operator": "In",
-            "values": [STORE_UNAVAILABLE_CODE],
-        },
-    }
     return {
         **child(job, "batch/v1", "Job", names.package_name(job), names.PACKAGER),
         "spec": {
@@ -82,7 +77,13 @@ def packaging_job(
             "parallelism": 1,
             "backoffLimit": BACKOFF_LIMIT,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": [unavailable, disrupted("Ignore")]},
+            "podFailurePolicy": {
+                "rules": [
+                    _on_exit("Ignore", STORE_UNAVAILABLE_CODE),
+                    _on_exit("FailJob", INVALID_PACKAGE_CODE),
+                    disrupted("Ignore"),
+                ]
+            },
             "suspend": False,
             "template": {
                 "metadata": {"labels": labels(job, names.PACKAGER)},
@@ -90,6 +91,12 @@ def packaging_job(
             },
         },
     }
+
+
+def _on_exit(action: str, code: int) -> dict[str, Any]:
+    """Return the rule for an exit code of the packager."""
+    codes = {"containerName": names.PACKAGER, "operator": "In", "values": [code]}
+    return {"action": action, "onExitCodes": codes}
 
 
 def _pod(

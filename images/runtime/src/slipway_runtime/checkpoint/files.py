@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slipway_runtime import strict
+
 ANNOUNCEMENT = "_save.json"
 LEDGER = "ledger.json"
 SOCKET_NAME = "checkpoint.sock"
@@ -29,7 +31,15 @@ STOPPING = "stopping"
 SAVED = "saved"
 """A file in the run folder: the last checkpoint is written, and the script ends."""
 
-_NAME = re.compile(r"step-(\d{12})-([0-9a-f]{8})-([0-9a-f]{8})")
+MAX_NODES = 1024
+"""Most nodes of a group, as the API has it."""
+MAX_STEP = 10**12 - 1
+"""Highest step that a name can hold."""
+MAX_BYTES = 64 * 1024
+"""Longest announcement."""
+KINDS = ("dcp", "folder")
+
+_NAME = re.compile(r"step-([0-9]{12})-([0-9a-f]{8})-([0-9a-f]{8})")
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,30 @@ class Announcement:
     began: float
     state: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def parse(cls, value: Any, nodes: int = MAX_NODES) -> Announcement:
+        """Return the announcement that a JSON value is, of a group of at most ``nodes`` nodes.
+
+        Raises ValueError, with a sentence that names the field, for any other.
+        """
+        fields = strict.Fields(value, "the announcement")
+        name, step = fields.text("name", 64), fields.integer("step", 0, MAX_STEP)
+        parsed = Name.parse(name)
+        if parsed is None or parsed.step != step:
+            raise ValueError("name of the announcement is no checkpoint's name of its step")
+        count = fields.integer("nodes", 1, nodes)
+        return cls(
+            name=name,
+            step=step,
+            kind=fields.choice("kind", KINDS),
+            node=fields.integer("node", 0, count - 1),
+            nodes=count,
+            main=fields.truth("main"),
+            final=fields.truth("final"),
+            began=fields.number("began"),
+            state=fields.mapping("state"),
+        )
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -107,10 +141,9 @@ def announce(folder: Path, announcement: Announcement) -> None:
 
 def announced(folder: Path) -> Announcement | None:
     """Return what was announced of a save; None where it is not whole, or nobody can read it."""
-    found = _read(folder / ANNOUNCEMENT)
     try:
-        return Announcement(**found) if found else None
-    except TypeError:
+        return Announcement.parse(strict.loads((folder / ANNOUNCEMENT).read_bytes(), MAX_BYTES))
+    except (OSError, ValueError):
         return None
 
 
