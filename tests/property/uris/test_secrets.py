@@ -13,7 +13,7 @@ from yarl import URL
 
 import slipway.uris
 import slipway_runtime.shown
-from slipway_runtime import bringing, download, store, termination
+from slipway_runtime import bringing, download, store_errors, termination
 from tests.unit.serving.world import World, fetch_word, init_status, terminated
 from tests.unit.training.simulation import PACKAGE, Cluster, spec, trained
 
@@ -63,7 +63,7 @@ def library_errors(uri: str) -> list[Exception]:
 def test_what_a_pod_says_of_a_failure_has_no_secret(pair: tuple[str, str]) -> None:
     secret, uri = pair
     for error in library_errors(uri):
-        translated = store._translate(uri, error)
+        translated = store_errors.translate(uri, error)
         said = [str(translated), bringing.say_why(translated), bringing.say_why(error)]
         messages = [termination.encode_message({"message": text, "logTail": text}) for text in said]
         assert secret not in str(translated)

@@ -1,5 +1,7 @@
 """From the end of the training to the archive."""
 
+import copy
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +47,55 @@ def test_the_output_is_recorded_at_the_place_that_the_operator_chose() -> None:
         "files": 2,
         "sizeBytes": 2048,
     }
+
+
+def stored(cluster: Cluster, **output: Any) -> None:
+    """Let all pods end well, index 0 with a sidecar that has the last word on the output."""
+    cluster.settle()
+    cluster.finish_all(message=trained())
+    for pod in cluster.all_pods():
+        word = json.dumps({"reason": "Stored", "output": {"files": 3, "sizeBytes": 7, **output}})
+        ended = {"exitCode": 0, "message": word}
+        pod["status"]["initContainerStatuses"] = [{"name": "agent", "state": {"terminated": ended}}]
+    cluster.control()
+
+
+def test_what_the_output_lacks_is_named_by_the_sidecar_that_stored_it() -> None:
+    cluster = Cluster(spec())
+    first = [{"path": "stolen\x1b[2J", "why": "it is a link that leads out"}, "no object"]
+    stored(cluster, skipped={"count": 12, "first": first})
+    cluster.settle()
+    assert cluster.status["output"] == {
+        "uri": "s3://slipway/outputs/default/quick/uid-1",
+        "files": 3,
+        "sizeBytes": 7,
+        "skipped": {
+            "count": 12,
+            "first": [{"path": "stolen?[2J", "why": "it is a link that leads out"}],
+        },
+    }
+    message = condition(cluster, "Succeeded")["message"]
+    assert message.endswith("Left out: 12, such as stolen?[2J (it is a link that leads out).")
+
+
+@pytest.mark.parametrize(
+    "skipped", [None, [], "x", {"count": 0}, {"count": "12"}, {"count": 2**63}, {"first": []}]
+)
+def test_what_is_no_list_of_what_was_left_out_is_none(skipped: Any) -> None:
+    cluster = Cluster(spec())
+    stored(cluster, skipped=skipped)
+    cluster.settle()
+    assert "skipped" not in cluster.status["output"]
+
+
+def test_the_counts_of_an_output_outlive_the_pod_that_stored_it() -> None:
+    cluster = Cluster(spec())
+    stored(cluster)
+    cluster.gone = [copy.deepcopy(pod) for pod in cluster.all_pods()]
+    for pod in cluster.all_pods():
+        cluster.delete(ObjectRef.of(pod))
+    cluster.settle()
+    assert (cluster.status["output"]["files"], cluster.status["output"]["sizeBytes"]) == (3, 7)
 
 
 def test_an_output_stays_where_it_was_put_when_the_store_is_set_to_another_place() -> None:

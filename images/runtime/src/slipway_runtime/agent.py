@@ -25,7 +25,7 @@ from typing import Any
 from slipway_runtime import credentials, metrics
 from slipway_runtime.answering import AnsweringServer, Send
 from slipway_runtime.control import SOCKET_NAME
-from slipway_runtime.termination import Stopped, say, stop_on_signal
+from slipway_runtime.termination import Stopped, say, stop_on_signal, write_message
 
 SHARED_MODULES = (
     "__init__",
@@ -124,13 +124,18 @@ class Uploads:
                 self.stop()
 
     def answer(self, request: Mapping[str, Any], send: Send) -> None:
-        """Store the output where that is asked; a trainer that goes away ends its upload."""
+        """Store the output where that is asked; a trainer that goes away ends its upload.
+
+        What was stored is this container's last word, since it alone knows that for certain.
+        """
         if request.get("command") != "upload":
             send({"event": "failed", "message": "The only command is upload."})
             return
         with contextlib.closing(self.events()) as events:
             for event in events:
                 say(json.dumps(event))
+                if event.get("event") == "done":
+                    write_message({"reason": "Stored", "output": event.get("output")})
                 send(event)
 
     def stop(self) -> None:

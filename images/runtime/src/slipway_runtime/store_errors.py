@@ -102,7 +102,7 @@ def translated(uri: str) -> Iterator[None]:
     except Exception as error:
         if is_local(error):
             raise
-        raise _translate(uri, error) from error
+        raise translate(uri, error) from error
 
 
 def no_space() -> OSError:
@@ -121,7 +121,8 @@ def is_local(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.__cause__ is None and error.errno in local
 
 
-def _translate(uri: str, error: Exception) -> StoreError:
+def translate(uri: str, error: Exception) -> StoreError:
+    """Return what an error of a library about a URI is in the tree above."""
     code, status = clouds.answer(error)
     uri = shown(uri)
     if code == "NoSuchBucket":

@@ -105,15 +105,45 @@ class Progress(ApiModel):
     """When the script last reported."""
 
 
+class SkippedFile(ApiModel):
+    """Something of the output folder that is not in the store."""
+
+    path: Annotated[str, Field(max_length=256)]
+    """Path in the output folder."""
+    why: Annotated[str, Field(max_length=256)]
+    """Why it was left out."""
+
+
+class SkippedFiles(ApiModel):
+    """What of the output folder is not in the store."""
+
+    count: Annotated[int, Field(ge=1)]
+    """Number of all of them."""
+    first: Annotated[list[SkippedFile], Field(max_length=10)] = Field(default_factory=list)
+    """The first ones."""
+
+    def __str__(self) -> str:
+        such = f", such as {self.first[0].path} ({self.first[0].why})" if self.first else ""
+        return f"Left out: {self.count}{such}."
+
+
 class OutputStatus(ApiModel):
     """Where the script's output lies in the store."""
 
     uri: Annotated[str, Field(max_length=1024)]
     """Folder in the store."""
     files: int = 0
-    """Number of files."""
+    """Number of files in the store's manifest."""
     size_bytes: int = 0
-    """Size of all files, in bytes."""
+    """Size of all these files, in bytes."""
+    skipped: SkippedFiles | None = None
+    """What was left out, such as links that lead out of the folder; absent where nothing was."""
+
+    @property
+    def message(self) -> str:
+        """Where the output is and what it lacks, in a sentence or two."""
+        where = f"The output is at {self.uri}."
+        return f"{where} {self.skipped}" if self.skipped else where
 
 
 class PackageStatus(ApiModel):

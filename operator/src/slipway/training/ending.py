@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.api import TrainingJob, find, parse_time, timestamp
-from slipway.api.training_status import OutputStatus, Progress
+from slipway.api.training_status import OutputStatus, Progress, SkippedFile, SkippedFiles
 from slipway.settings import Settings
 from slipway.store import output_uri
 from slipway.training import clock, group, names, reasons, suspension
@@ -36,8 +36,13 @@ def may_come(live: JobView, now: datetime) -> bool:
 
 def first_pod(live: JobView) -> PodView | None:
     """Return the newest pod of index 0 that ended well; None where there is none."""
-    good = [pod for pod in live.pods if pod.index == 0 and pod.succeeded]
-    return max(good, key=lambda pod: pod.created, default=None)
+    return next(iter(_good_first_pods(live)), None)
+
+
+def _good_first_pods(live: JobView) -> list[PodView]:
+    """Return the pods of index 0 that ended well, newest first, those that are gone too."""
+    good = [pod for pod in (*live.pods, *live.gone) if pod.index == 0 and pod.succeeded]
+    return sorted(good, key=lambda pod: pod.created, reverse=True)
 
 
 def output_of(
@@ -45,16 +50,44 @@ def output_of(
 ) -> OutputStatus | None:
     """Return where a completed training's output lies; None while its last word may still come.
 
-    The URI is the one that the sidecar was told, never the pod's own word. Where the last word is
-    lost with its pod, only the counts are.
+    The URI is the one that the sidecar was told, never the pod's own word. Counts are the word of
+    the sidecar, which stored the output; in pods of release 0.2.0, of the launcher. Where the last
+    word is lost with its pod, only the counts are.
     """
-    pod = first_pod(live)
-    if pod is None and may_come(live, now):
+    if first_pod(live) is None and may_come(live, now):
         return None
-    word = last_word(pod.main) if pod else None
-    said = word.mapping("output") if word else {}
+    said = _said_of_output(live)
     uri = told(live, names.AGENT, "SLIPWAY_OUTPUT_URI") or output_uri(settings.store, job)
-    return OutputStatus(uri=uri, files=_count(said, "files"), size_bytes=_count(said, "sizeBytes"))
+    return OutputStatus(
+        uri=uri,
+        files=_count(said, "files"),
+        size_bytes=_count(said, "sizeBytes"),
+        skipped=_skipped(said.get("skipped")),
+    )
+
+
+def _said_of_output(live: JobView) -> Mapping[str, Any]:
+    for pod in _good_first_pods(live):
+        for container in (pod.container(names.AGENT), pod.main):
+            word = last_word(container)
+            if word and word.mapping("output"):
+                return word.mapping("output")
+    return {}
+
+
+def _skipped(said: Any) -> SkippedFiles | None:
+    """Return what is said to be left out; None where that is nothing, or nothing that can be."""
+    if not isinstance(said, dict) or _count(said, "count") == 0:
+        return None
+    first = said.get("first")
+    told = [one for one in first if isinstance(one, dict)] if isinstance(first, list) else []
+    files = [SkippedFile(path=_text(one, "path"), why=_text(one, "why")) for one in told[:10]]
+    return SkippedFiles(count=_count(said, "count"), first=files)
+
+
+def _text(said: Mapping[str, Any], field: str) -> str:
+    value = str(said.get(field) or "")
+    return "".join(char if char.isprintable() else "?" for char in value[:256])
 
 
 def final_progress(live: JobView) -> Progress | None:

@@ -67,7 +67,7 @@ def _next(
     wanted = job.spec.package
     if wanted is None:
         end = ended_at(found.training) if found.training else None
-        return _succeed(job, f"The output is at {output.uri}.", end or now)
+        return _succeed(job, output.message, end or now)
     if live is None:
         image = trained_image(found.training, job, settings)
         trained = Trained(image, source_revision(job, found.training))

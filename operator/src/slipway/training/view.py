@@ -136,8 +136,12 @@ class PodView:
     @property
     def main(self) -> ContainerView:
         """The main container; without a state where the kubelet has not spoken yet."""
-        none = ContainerView(self.component, "", {})
-        return next((one for one in self.containers if one.name == self.component), none)
+        return self.container(self.component)
+
+    def container(self, name: str) -> ContainerView:
+        """Return a container; without a state where the kubelet has not spoken yet."""
+        none = ContainerView(name, "", {})
+        return next((one for one in self.containers if one.name == name), none)
 
     @property
     def ended(self) -> bool:
