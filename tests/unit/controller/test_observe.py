@@ -6,12 +6,12 @@ import math
 import pytest
 
 from slipway.api import ModelDeployment, TrainingJob
-from slipway.controller.observe import ConfigMapKeys, Observer
+from slipway.controller.observe import ConfigMapKeys, Observer, may_need_source
 from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
-from slipway.plan import Manifest, ObjectRef, StoreState
+from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import INDEX
 from tests.unit.controller.fakes import FakeClient, child, reference, training_job
@@ -48,7 +48,11 @@ def in_phase(phase: str, **status: str) -> tuple[Manifest, Cache]:
     job = {**training_job(), "spec": SOURCE}
     batch = child(job, "Job", "job-train", "batch/v1")
     batch["metadata"] |= {"uid": "j", "resourceVersion": "1"}
-    pod: Manifest = {**child(job, "Pod", "p"), "status": {"phase": phase, **status}}
+    pod: Manifest = {
+        **child(job, "Pod", "p"),
+        "spec": {"nodeName": "node-1"},
+        "status": {"phase": phase, **status},
+    }
     pod["metadata"] |= {
         "uid": "p",
         "resourceVersion": "2",
@@ -79,6 +83,30 @@ async def test_a_deleted_source_matters_to_pods_that_have_not_started(
     phase: str, gone: bool
 ) -> None:
     assert (await snapshot(phase, FakeClient())).source_gone is gone
+
+
+def asks_for_source(
+    job_status: str | None = None, *, suspend: bool = False, node: str = "", jobs: bool = True
+) -> bool:
+    """Tell whether the source is read for a job with a pod that has not started."""
+    job = {**training_job(), "spec": {**SOURCE, "suspend": suspend}}
+    if job_status:
+        moment = "2026-01-01T12:00:00Z"
+        ended = {"type": job_status, "status": "True", "reason": "Completed", "message": ""}
+        job["status"] = {"conditions": [{**ended, "lastTransitionTime": moment}]}
+    pod = {**child(job, "Pod", "p"), "spec": {"nodeName": node}, "status": {"phase": "Pending"}}
+    batch = child(job, "Job", "job-train", "batch/v1")
+    children = Children({ObjectRef.of(one): one for one in ((batch, pod) if jobs else ())})
+    return may_need_source(TrainingJob.model_validate(job), children)
+
+
+def test_the_source_is_read_only_while_something_waits_for_it() -> None:
+    assert asks_for_source(jobs=False)
+    assert asks_for_source(node="node-1")
+    assert not asks_for_source(node=""), "no kubelet looks for it"
+    assert not asks_for_source(jobs=False, suspend=True)
+    assert not asks_for_source("Succeeded", jobs=False)
+    assert not asks_for_source("Failed", jobs=False)
 
 
 async def test_a_source_that_is_there_is_not_gone() -> None:

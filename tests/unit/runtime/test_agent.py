@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,9 +80,16 @@ def test_what_it_hands_out_needs_the_standard_library_only(agent: Agent) -> None
     subprocess.run(command, check=True)
 
 
+def reported(metrics: dict[str, float]) -> dict[str, Any]:
+    """Return a script's report of step 5 of 20."""
+    found = progress.document(5, 20, 1, metrics, progress.Notes())
+    assert found is not None
+    return found
+
+
 def test_the_scripts_progress_is_served_as_metrics(agent: Agent) -> None:
     assert agent.metrics() == {"slipway_store_up": 1.0}
-    report = progress.document(5, 20, 1, {"loss": 0.25, 'odd"name\n': float("nan")})
+    report = reported({"loss": 0.25, 'odd"name\n': float("nan")})
     progress.write(agent.folder, report)
     found = agent.metrics()
     assert found["slipway_training_step"] == 5
@@ -95,7 +103,7 @@ def test_the_scripts_progress_is_served_as_metrics(agent: Agent) -> None:
 def test_pace_gpu_and_the_reason_to_stop_are_served_as_metrics(agent: Agent) -> None:
     pace = {"stepsPerSecond": 2.5, "samplesPerSecond": 80.0, "etaSeconds": 6.0}
     gpu = {"memoryUsedBytes": 20, "memoryTotalBytes": 80, "utilization": 0.5}
-    report = {**progress.document(5, 20, 1, {}), **pace, "gpu": gpu, "stopReason": "Patience"}
+    report = {**reported({}), **pace, "gpu": gpu, "stopReason": "Patience"}
     progress.write(agent.folder, report)
     found = agent.metrics()
     assert found["slipway_training_steps_per_second"] == 2.5

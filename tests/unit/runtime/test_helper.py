@@ -3,8 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import slipway_runtime as slipway
 from slipway_runtime import helper, progress
@@ -69,20 +72,111 @@ def test_a_loss_that_is_no_number_any_more_is_reported_as_such(run_dir: Path, va
     assert json.loads(text, parse_constant=pytest.fail)["metrics"]["loss"] == str(value)
 
 
-@pytest.mark.parametrize(
-    ("step", "metrics", "message"),
-    [
-        (-1, {}, "write 0 or more"),
-        (1, {"loss": "low"}, "loss='low': write a number"),
-        (1, {f"m{number}": 1 for number in range(33)}, "write 32 at most"),
-    ],
-)
-def test_a_report_that_cannot_be_read_is_refused(
-    run_dir: Path, step: int, metrics: dict[str, object], message: str
+def shown(run_dir: Path) -> dict[str, Any]:
+    found = progress.read(run_dir)
+    assert found is not None
+    return found
+
+
+FRAMEWORKS = {"step": 7.0, "epoch": 1.5, "total": 9, "samples": 3, "metrics": 2, "loss": 0.5}
+
+
+def test_metrics_in_a_mapping_may_have_any_name(run_dir: Path) -> None:
+    slipway.report(5, 20, FRAMEWORKS, epoch=1)
+    found = shown(run_dir)
+    assert (found["step"], found["totalSteps"], found["epoch"]) == (5, 20, 1)
+    assert found["metrics"] == FRAMEWORKS
+
+
+def test_keywords_whose_place_is_taken_are_metrics_of_that_name(run_dir: Path) -> None:
+    slipway.report(5, 20, step=6, total=30, metrics=1, loss=2)
+    found = shown(run_dir)
+    assert (found["step"], found["totalSteps"]) == (5, 20)
+    assert found["metrics"] == {"step": 6.0, "total": 30.0, "metrics": 1.0, "loss": 2.0}
+
+
+def test_all_may_be_given_by_keywords(run_dir: Path) -> None:
+    slipway.report(step=5, total=20, metrics={"loss": 1}, accuracy=2)
+    found = shown(run_dir)
+    assert (found["step"], found["totalSteps"]) == (5, 20)
+    assert found["metrics"] == {"loss": 1.0, "accuracy": 2.0}
+
+
+def test_what_cannot_be_shown_is_left_out_and_said_once(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ValueError, match=message):
-        slipway.report(step, **metrics)  # type: ignore[arg-type]
+    metrics = {f"m{index}": index for index in range(40)}
+    for _ in range(3):
+        slipway.report(1, None, {**metrics, "loss": 0.5, "note": "low", "x" * 99: 1})
+    found = shown(run_dir)["metrics"]
+    assert len(found) == progress.MAX_METRICS
+    assert found["loss"] == 0.5, "what spec.stop may go by stays"
+    said = capsys.readouterr().err
+    assert said.count("only the first 32 of 43 metrics") == 1
+    assert said.count("note is 'low', no number") == 1
+
+
+def test_a_long_name_is_shown_short(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slipway.report(1, None, {"x" * 99: 1, "x" * 98: 2, "a\nb": 3})
+    assert shown(run_dir)["metrics"] == {"x" * 64: 1.0, "a_b": 3.0}
+    assert "two metrics are called" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", [-1, None, "x", float("nan"), 2**70, object()])
+def test_a_step_that_is_none_reports_nothing_and_says_so(
+    run_dir: Path, step: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slipway.report(step, loss=1)
     assert progress.read(run_dir) is None
+    assert "nothing is reported" in capsys.readouterr().err
+
+
+class Broken:
+    """A value that is no number."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("a tensor of two elements")
+
+
+class Unshowable(Broken):
+    """A value whose every use fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_a_value_that_cannot_even_be_shown_is_left_out(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slipway.report(1, note=Unshowable())
+    assert shown(run_dir)["metrics"] == {}
+    assert "note is Unshowable, no number" in capsys.readouterr().err
+
+
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([10**400, Tensor(), Broken()]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=3,
+)
+NAMES = st.sampled_from(["step", "total", "epoch", "samples", "metrics", "loss"]) | st.text()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(position=st.lists(ANY, max_size=4), named=st.dictionaries(NAMES, ANY, max_size=6))
+def test_a_report_never_stops_what_it_reports_on(
+    run_dir: Path, position: list[Any], named: dict[str, Any]
+) -> None:
+    helper.reporter().notes = progress.Notes()
+    slipway.report(*position, **named)
+    found = progress.read(run_dir)
+    if found is not None:
+        assert found["step"] >= 0
+        assert len(found["metrics"]) <= progress.MAX_METRICS
 
 
 def test_a_full_disk_does_not_stop_the_training(

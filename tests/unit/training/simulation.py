@@ -15,7 +15,7 @@ from slipway.api.training_status import Progress
 from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, StoreState
 from slipway.settings import Settings, StoreSettings
 from slipway.training.planner import plan
-from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.snapshot import Silence, TrainingSnapshot
 from slipway.training.view import INDEX
 from tests.unit.training import job_controller
 
@@ -81,6 +81,7 @@ class Cluster:
     store: StoreState = field(default_factory=StoreState)
     progress: Progress | None = None
     progress_age: float = 0.0
+    silence: Silence | None = None
     now: datetime = START
     generation: int = 1
     writes: list[str] = field(default_factory=list)
@@ -115,6 +116,7 @@ class Cluster:
             refused={job["metadata"]["uid"]: self.refusal for job in jobs if job and self.refusal},
             progress=self.progress,
             progress_age=self.progress_age,
+            silence=self.silence,
         )
 
     def plan(self) -> Plan:

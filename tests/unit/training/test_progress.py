@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from slipway.api import timestamp
 from slipway.api.training_status import CheckpointProgress, Progress
 from slipway.training.progress import from_report
-from tests.unit.training.simulation import trained, underway
+from tests.unit.training.job_controller import job_condition
+from tests.unit.training.simulation import Cluster, trained, underway
 
 
 def test_a_reported_progress_gets_its_percentage() -> None:
@@ -116,3 +118,87 @@ def test_the_last_words_checkpoint_is_read_where_it_is_one() -> None:
     broken: Any
     for broken in (None, [], {"step": -1}, {"time": 1}):
         assert from_report({"step": 1, "checkpoint": broken}) == from_report({"step": 1})
+
+
+def restarted() -> Cluster:
+    """Return a job that had done all its steps in the attempt before."""
+    cluster = underway(lingering=True, restart={"maxRestarts": 3})
+    saved = CheckpointProgress(step=40)
+    cluster.progress = Progress(step=100, total_steps=100, checkpoint=saved, metrics={"loss": "1"})
+    cluster.settle()
+    assert cluster.status["progress"]["percent"] == 100
+    cluster.finish(cluster.pods()[0], 1, {"reason": "ScriptFailed"})
+    cluster.progress = None
+    cluster.settle()
+    return cluster
+
+
+def test_a_job_that_restarts_shows_no_progress_of_the_attempt_before() -> None:
+    cluster = restarted()
+    assert cluster.status["attempt"] == 1
+    shown = cluster.status["progress"]
+    assert (shown["step"], shown["percent"], shown["metrics"]) == (40, 40, {})
+    assert shown["checkpoint"]["step"] == 40
+
+
+def test_what_a_pod_of_the_attempt_before_still_says_is_not_taken_for_the_new_ones() -> None:
+    cluster = underway(nodes=2, lingering=True, restart={"maxRestarts": 3})
+    cluster.progress = Progress(step=100, total_steps=100)
+    cluster.finish(cluster.pods()[1], 1, {"reason": "ScriptFailed"})
+    cluster.settle()
+    cluster.disrupt(cluster.pods()[0])
+    for _ in range(4):
+        cluster.wait(3)
+        cluster.control()
+        cluster.reconcile()
+        if cluster.status["attempt"] == 1 and cluster.status["phase"] == "Restarting":
+            assert cluster.status["progress"].get("percent") != 100
+    cluster.leave()
+    cluster.settle()
+    assert cluster.status["attempt"] == 1
+
+
+def test_a_suspended_job_shows_the_checkpoint_that_its_pods_saved_last() -> None:
+    cluster = underway(lingering=True)
+    cluster.progress = Progress(step=94)
+    cluster.settle()
+    cluster.change(suspend=True)
+    cluster.settle()
+    cluster.progress = None
+    word = {"step": 115, "checkpoint": {"step": 115}}
+    cluster.finish(cluster.pods()[0], 143, {"reason": "Stopped", "progress": word})
+    cluster.settle()
+    assert cluster.status["phase"] == "Suspended"
+    assert cluster.status["progress"]["checkpoint"]["step"] == 115
+
+
+def test_a_resumed_job_begins_at_its_checkpoint() -> None:
+    cluster = underway(lingering=True)
+    cluster.progress = Progress(
+        step=60, total_steps=60, checkpoint=CheckpointProgress(step=45), metrics={"loss": "0.9"}
+    )
+    cluster.settle()
+    cluster.change(suspend=True)
+    cluster.settle()
+    cluster.leave()
+    cluster.settle()
+    cluster.progress = None
+    cluster.change(suspend=False)
+    cluster.settle()
+    shown = cluster.status["progress"]
+    assert (shown["step"], shown["percent"], shown["metrics"]) == (45, 75, {})
+
+
+def test_the_outputs_counts_are_known_where_index_0s_pod_is_gone() -> None:
+    cluster = underway()
+    first = cluster.pods()[0]
+    cluster.finish(first, 0, trained(step=9))
+    cluster.forget(first)
+    cluster.job()["status"] = {  # type: ignore[index]
+        "completionTime": timestamp(cluster.now),
+        "conditions": [job_condition("Complete", "True", "CompletionsReached", cluster.now)],
+    }
+    cluster.reconcile()
+    output = cluster.status["output"]
+    assert (output["files"], output["sizeBytes"]) == (2, 2048)
+    assert cluster.status["progress"]["step"] == 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,12 @@ class Reporter:
     def __init__(self) -> None:
         self.pacer = Pacer()
         self.stopper = Stopper(Criteria.from_json(os.environ.get("SLIPWAY_STOP", "")))
+        self.notes = progress.Notes()
         self.last: dict[str, Any] | None = None
+
+    def first_things_first(self, metrics: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return metrics with those that ``spec.stop`` goes by before those that may be cut."""
+        return dict(sorted(metrics.items(), key=lambda one: one[0] not in self.stopper.metrics))
 
     def take(self, report: dict[str, Any], samples: float | None) -> None:
         """Complete a report by what follows from it and those before, and write it."""
@@ -110,24 +116,50 @@ def init() -> World:
     return World(dist.get_rank(), dist.get_world_size(), local_rank, device)
 
 
-def report(
-    step: int,
-    total: int | None = None,
-    *,
-    epoch: int | None = None,
-    samples: float | None = None,
-    **metrics: Any,
-) -> None:
-    """Tell how far the training is; only rank 0's word counts.
+def report(*position: Any, epoch: Any = None, samples: Any = None, **metrics: Any) -> None:
+    """Tell how far the training is: ``report(step, total=None, metrics={}, epoch=, samples=)``.
 
     ``step`` counts from 0 in whatever unit the script likes, ``total`` is its planned end,
     ``epoch`` how many epochs are done, ``samples`` how many samples all processes have used up
-    since the report before. Metrics are numbers, or tensors of one element. Raises ValueError for
-    anything else: a report that cannot be read would be a silent gap. A full or missing disk does
-    not stop the training: it is a warning on stderr. Outside Slipway nothing is written.
+    since the report before. Only rank 0's word counts. Metrics are numbers, or tensors of one
+    element, given by a mapping or as more keywords; in a mapping they may have any name, ``step``
+    and ``epoch`` too. A report never stops what it reports on: what cannot be shown is left out,
+    and said once on stderr. Outside Slipway nothing is written.
     """
-    if os.environ.get("RANK", "0") == "0":
-        reporter().take(progress.document(step, total, epoch, metrics), samples)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    own = reporter()
+    given = _Given.sort(position, metrics, own.notes)
+    metrics = own.first_things_first(given.metrics)
+    made = progress.document(given.step, given.total, epoch, metrics, own.notes)
+    if made is not None:
+        own.take(made, progress.number(samples))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The arguments of a report, sorted."""
+
+    step: Any
+    total: Any
+    metrics: Mapping[Any, Any]
+
+    @classmethod
+    def sort(cls, position: Sequence[Any], named: dict[str, Any], notes: progress.Notes) -> _Given:
+        """Sort arguments; a keyword whose place is taken already is a metric of that name."""
+        places = dict(zip(("step", "total", "metrics"), position))
+        if len(position) > len(places):
+            notes.say("position", "it takes step, total and metrics by position: others are lost")
+        for name in ("step", "total"):
+            if name not in places and name in named:
+                places[name] = named.pop(name)
+        if "metrics" not in places and isinstance(named.get("metrics"), Mapping):
+            places["metrics"] = named.pop("metrics")
+        mapping = places.get("metrics") or {}
+        if not isinstance(mapping, Mapping):
+            notes.say("metrics", "its third argument is no mapping of metrics: it is left out")
+            mapping = {}
+        return cls(places.get("step"), places.get("total"), {**mapping, **named})
 
 
 def should_stop() -> bool:

@@ -64,12 +64,12 @@ class SlipwayCallback(_callback_class()):  # type: ignore[misc]
         checkpoint.finish()
 
     def _report(self, trainer: Any, epoch: int, outputs: Any, samples: float | None) -> None:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = dict(trainer.callback_metrics)
         if isinstance(outputs, dict) and "loss" in outputs:
-            metrics.setdefault("loss", float(outputs["loss"]))
+            metrics.setdefault("loss", outputs["loss"])
         total = trainer.estimated_stepping_batches
         planned = int(total) if math.isfinite(total) and total >= 0 else None
-        helper.report(trainer.global_step, planned, epoch=epoch, samples=samples, **metrics)
+        helper.report(trainer.global_step, planned, metrics, epoch=epoch, samples=samples)
 
     def _stop(self, trainer: Any) -> None:
         if helper.should_stop():

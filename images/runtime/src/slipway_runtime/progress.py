@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,30 +21,105 @@ from typing import Any
 FILE_NAME = "progress.json"
 MAX_METRICS = 32
 """Most metrics that one report may carry."""
+MAX_COUNT = 2**63
+"""Beyond what a step or an epoch can be: the API has 64 bits for it."""
+MAX_NAME = 64
+"""Longest name of a metric that is shown, in characters."""
+
+
+class Notes:
+    """What is said on stderr of reports that cannot be shown as they are: each kind once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say(self, kind: str, text: str) -> None:
+        """Say something of a kind that was not said before."""
+        if kind not in self._said:
+            self._said.add(kind)
+            print(f"slipway: report(): {text} (this is said once)", file=sys.stderr, flush=True)
 
 
 def document(
-    step: int,
-    total_steps: int | None,
-    epoch: int | None,
-    metrics: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return a report as it is stored.
+    step: Any, total_steps: Any, epoch: Any, metrics: Mapping[Any, Any], notes: Notes
+) -> dict[str, Any] | None:
+    """Return a report as it is stored; None where its step is no number.
 
-    Metrics may be anything that ``float`` takes, such as a tensor of one element. Raises
-    ValueError for a negative step, too many metrics, or a value that is not a number.
+    Numbers may be anything that ``float`` takes, such as a tensor of one element. Nothing raises:
+    what cannot be shown is left out, and said.
     """
-    if step < 0:
-        raise ValueError(f"report() was given step {step}: write 0 or more")
-    if len(metrics) > MAX_METRICS:
-        raise ValueError(f"report() was given {len(metrics)} metrics: write {MAX_METRICS} at most")
+    whole = count(step)
+    if whole is None:
+        notes.say("step", f"step {_shown(step)} is no whole number from 0 on: nothing is reported")
+        return None
     return {
-        "step": int(step),
-        "totalSteps": None if total_steps is None else int(total_steps),
-        "epoch": None if epoch is None else int(epoch),
-        "metrics": {name: _number(name, value) for name, value in metrics.items()},
+        "step": whole,
+        "totalSteps": _optional("total", total_steps, notes),
+        "epoch": _optional("epoch", epoch, notes),
+        "metrics": shown_metrics(metrics, notes),
         "time": time.time(),
     }
+
+
+def shown_metrics(metrics: Mapping[Any, Any], notes: Notes) -> dict[str, float | str]:
+    """Return the metrics that a report carries, by their names as they are shown."""
+    kept: dict[str, float | str] = {}
+    for name, value in metrics.items():
+        number, short = _number(value), _name(name)
+        if number is None:
+            notes.say(f"value of {short}", f"{short} is {_shown(value)}, no number: it is left out")
+        elif short in kept:
+            notes.say(f"twice {short}", f"two metrics are called {short}: one is left out")
+        elif len(kept) >= MAX_METRICS:
+            notes.say("many", f"only the first {MAX_METRICS} of {len(metrics)} metrics are shown")
+        else:
+            if short != name:
+                notes.say(f"name {short}", f"the metric {_shown(name)} is shown as {short}")
+            kept[short] = number
+    return kept
+
+
+def number(value: Any) -> float | None:
+    """Return a value as a float; None where it is none, or is not finite."""
+    found = _number(value)
+    return found if isinstance(found, float) else None
+
+
+def count(value: Any) -> int | None:
+    """Return a value as a whole number; None where it is none, or below 0."""
+    found = value if isinstance(value, int) else number(value)
+    return int(found) if found is not None and 0 <= found < MAX_COUNT else None
+
+
+def _optional(name: str, value: Any, notes: Notes) -> int | None:
+    found = None if value is None else count(value)
+    if value is not None and found is None:
+        notes.say(name, f"{name} is {_shown(value)}, no number from 0 on: it is left out")
+    return found
+
+
+def _name(name: Any) -> str:
+    """Return a metric's name as it is shown: printable, and at most `MAX_NAME` characters."""
+    text = "".join(one if one.isprintable() else "_" for one in str(name)[:MAX_NAME])
+    return text or "unnamed"
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a sentence; its own way to show itself may fail, too."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}..."
+
+
+def _number(value: Any) -> float | str | None:
+    """Return a number as JSON can hold it; None where a value is none."""
+    try:
+        found = float(value.detach() if hasattr(value, "detach") else value)
+    except Exception:  # a user's own class may raise anything
+        return None
+    return found if math.isfinite(found) else str(found)
 
 
 def write(folder: str | Path, report: Mapping[str, Any]) -> None:
@@ -66,11 +142,3 @@ def read(folder: str | Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) else None
-
-
-def _number(name: str, value: Any) -> float | str:
-    try:
-        number = float(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError):
-        raise ValueError(f"report() was given {name}={value!r}: write a number") from None
-    return number if math.isfinite(number) else str(number)

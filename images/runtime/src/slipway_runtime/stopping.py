@@ -64,6 +64,11 @@ class Stopper:
         self._count = 0
         self._found: str | None = None
 
+    @property
+    def metrics(self) -> tuple[str, str]:
+        """The names of the metrics that decide."""
+        return "loss", self._criteria.metric
+
     def observe(self, epoch: int | None, metrics: Mapping[str, Any]) -> None:
         """Take a report in; ``epoch`` is how many are done."""
         wanted = self._criteria

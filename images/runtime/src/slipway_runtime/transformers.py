@@ -66,9 +66,9 @@ class SlipwayCallback(TrainerCallback):  # type: ignore[misc]
         helper.report(
             state.global_step,
             state.max_steps if state.max_steps > 0 else None,
+            self._metrics,
             epoch=int(state.epoch or 0),
             samples=steps,
-            **dict(list(self._metrics.items())[:32]),
         )
 
 

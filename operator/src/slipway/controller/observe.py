@@ -21,6 +21,7 @@ from slipway.plan import Children, Manifest, ObjectRef, StoreState
 from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.serving.traffic import Traffic
 from slipway.training import gang
+from slipway.training.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
 
 _NOBODY: Newest[Progress | None] = Newest(age=0.0)
@@ -96,7 +97,7 @@ class Observer:
         """Return the snapshot of a TrainingJob."""
         children = self._cache.children(raw)
         source, keys = job.spec.source_config_map, None
-        asked = source is not None and _may_need_source(children)
+        asked = source is not None and may_need_source(job, children)
         if source is not None and asked:
             keys = await self._config_maps.keys(job.metadata.namespace, source.name)
         pod = first_pod(children)
@@ -167,7 +168,19 @@ class Observer:
         return (newest,) if newest else ()
 
 
-def _may_need_source(children: Children) -> bool:
-    """Tell whether pods are still to be made, or wait to start, and so need their source."""
-    pods = (pod.get("status") or {} for pod in children.of_kind("Pod"))
-    return not children.of_kind("Job") or any(pod.get("phase") == "Pending" for pod in pods)
+def may_need_source(job: TrainingJob, children: Children) -> bool:
+    """Tell whether pods are still to be made, or wait to start, and so need their source.
+
+    Of a job that has ended none are made any more, nor while it is suspended; a pod without a node
+    does not look for it yet.
+    """
+    if is_finished(job.status.conditions):
+        return False
+    if not children.of_kind("Job"):
+        return not job.spec.suspend
+    return any(_waits_on_a_node(pod) for pod in children.of_kind("Pod"))
+
+
+def _waits_on_a_node(pod: Manifest) -> bool:
+    placed = (pod.get("spec") or {}).get("nodeName")
+    return bool(placed) and (pod.get("status") or {}).get("phase") == "Pending"

@@ -3,12 +3,12 @@
 Messages name no pod and no time, so that a problem that stays does not look like a new one.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slipway.api import ModelDeployment
+from slipway.observed import start_reasons
 from slipway.serving import names, reasons
 from slipway.serving.pods import ContainerView, PodView, last_word, log_tail
 
@@ -29,21 +29,6 @@ _FETCH_REASONS = frozenset(
         reasons.STORE_UNAVAILABLE,
         reasons.INVALID_ARCHIVE,
     }
-)
-_PULL_REASONS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
-_START_REASONS = frozenset({"CreateContainerError", "RunContainerError", "StartError"})
-_MISSING = re.compile(
-    r'(secret|configmap) "([^"]+)" not found|in (secret|configmap) ([^ ]+)', re.IGNORECASE
 )
 _KILLED = (137, 143)
 
@@ -66,18 +51,14 @@ def _each(
 def missing_object(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for a container that waits for a Secret or a ConfigMap."""
     for container in pod.containers:
-        if container.waiting.get("reason") != "CreateContainerConfigError":
+        if container.waiting.get("reason") != start_reasons.CONFIG_REASON:
             continue
         text = str(container.waiting.get("message") or "no further word")
-        match = _MISSING.search(text)
-        if match is None:
+        missing = start_reasons.missing_object(text)
+        if missing is None:
             return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}.")
-        kind = (match[1] or match[3]).lower()
-        name = (match[2] or match[4]).rpartition("/")[2]
-        secret = kind == "secret"
-        reason = reasons.SECRET_NOT_FOUND if secret else reasons.CONFIG_MAP_NOT_FOUND
-        label = "Secret" if secret else "ConfigMap"
-        what = f"Container {container.name} needs the {label} {name}, or a key of it"
+        reason = reasons.SECRET_NOT_FOUND if missing.secret else reasons.CONFIG_MAP_NOT_FOUND
+        what = f"Container {container.name} needs the {missing.kind} {missing.name}, or a key of it"
         return Problem(reason, f"{what}, and there is none: create it ({text}).")
     return None
 
@@ -85,7 +66,7 @@ def missing_object(_: ModelDeployment, pod: PodView) -> Problem | None:
 def pull_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for an image that cannot be pulled."""
     for container in pod.containers:
-        if container.waiting.get("reason") in _PULL_REASONS:
+        if container.waiting.get("reason") in start_reasons.PULL_REASONS:
             image = pod.images.get(container.name, "")
             text = f"The image {image} of container {container.name} cannot be pulled: see the pod."
             return Problem(reasons.IMAGE_PULL_FAILED, text)
@@ -95,7 +76,7 @@ def pull_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
 def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for a container that the node cannot start."""
     for container in pod.containers:
-        if container.waiting.get("reason") in _START_REASONS:
+        if container.waiting.get("reason") in start_reasons.START_REASONS:
             text = str(container.waiting.get("message") or container.waiting["reason"])
             return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}")
     return None

@@ -11,7 +11,7 @@ from slipway.store import output_uri
 from slipway.training import clock, group, names, reasons, suspension
 from slipway.training.conditions import created, not_running
 from slipway.training.failure import Failure, first_failure
-from slipway.training.messages import LastWord, last_word
+from slipway.training.messages import last_word
 from slipway.training.progress import from_report
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView, PodView
@@ -91,10 +91,14 @@ def _text(said: Mapping[str, Any], field: str) -> str:
 
 
 def final_progress(live: JobView) -> Progress | None:
-    """Return the last report in index 0's last word; None where there is none."""
-    words = [word for pod in live.pods if pod.index == 0 and (word := last_word(pod.main))]
-    newest: LastWord | None = words[-1] if words else None
-    return from_report(newest.mapping("progress")) if newest else None
+    """Return the last report in index 0's last word; None where there is none.
+
+    A pod that is gone by now may have had it.
+    """
+    first = [pod for pod in (*live.pods, *live.gone) if pod.index == 0 and pod.main.terminated]
+    newest = max(first, key=lambda pod: pod.created, default=None)
+    word = last_word(newest.main) if newest else None
+    return from_report(word.mapping("progress")) if word else None
 
 
 def trained_image(live: JobView | None, job: TrainingJob, settings: Settings) -> str:

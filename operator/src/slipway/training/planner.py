@@ -31,6 +31,7 @@ from slipway.training.phase import is_finished
 from slipway.training.restarting import restarting
 from slipway.training.running import run
 from slipway.training.service import needless
+from slipway.training.silence import progress_unknown
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.status import compose
 from slipway.training.step import Finding, Step
@@ -117,7 +118,7 @@ def _carry_out(
 ) -> Plan:
     job = snapshot.job
     conditions = Conditions(job.status.conditions, now, job.metadata.generation)
-    for found in _with_summaries(job, step):
+    for found in _with_summaries(snapshot, step):
         conditions.set(found.type, found.status, found.reason, found.message)
     status = compose(snapshot, step, training, conditions, now).to_wire() if step.findings else None
     turned = events(job.status.conditions, conditions)
@@ -133,11 +134,14 @@ def _carry_out(
     )
 
 
-def _with_summaries(job: TrainingJob, step: Step) -> tuple[Finding, ...]:
+def _with_summaries(snapshot: TrainingSnapshot, step: Step) -> tuple[Finding, ...]:
     """Return a step's conditions, with Restarting and Queued, which follow from the others."""
-    found = {one.type: one for one in step.findings}
+    job, found = snapshot.job, {one.type: one for one in step.findings}
     for type_, derive in ((reasons.RESTARTING, restarting), (reasons.QUEUED, queueing.queued)):
         derived = None if type_ in found else derive(job, found)
         if derived is not None:
             found[type_] = derived
+    unknown = progress_unknown(snapshot, found) if found else None
+    if unknown is not None:
+        found[unknown.type] = unknown
     return tuple(found.values())

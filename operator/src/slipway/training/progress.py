@@ -73,6 +73,15 @@ def checkpoint(said: Any) -> CheckpointProgress | None:
     )
 
 
+def anew(before: Progress | None) -> Progress | None:
+    """Return the progress of a group that starts again: as far as its newest checkpoint goes."""
+    if before is None:
+        return None
+    saved = before.checkpoint
+    step = saved.step if saved else 0
+    return with_percent(Progress(step=step, total_steps=before.total_steps, checkpoint=saved))
+
+
 def with_known_checkpoint(progress: Progress, before: Progress | None) -> Progress:
     """Return the progress with the newest checkpoint that is known, if it tells of none itself."""
     if progress.checkpoint or before is None:

@@ -16,6 +16,9 @@ why. Absent before the first restart. As a reason: a pod has failed or was lost,
 under ``restart.policy`` Pod the pod, starts again."""
 SUSPENDED = "Suspended"
 """True while ``spec.suspend`` is in effect, so that no pod runs."""
+PROGRESS_UNKNOWN = "ProgressUnknown"
+"""True while the pod that reports the progress does not answer the operator, for a minute or more.
+It is never ended for that. Absent before the first time."""
 PACKAGED = "Packaged"
 """True once the archive is in the store; absent where ``spec.package`` is, or before the end of
 the training."""
@@ -62,6 +65,12 @@ COMPLETED = "Completed"
 """The training script ended well in every pod."""
 RUN_FAILED = "RunFailed"
 """The training has failed; the condition Failed says why."""
+POD_DOES_NOT_ANSWER = "PodDoesNotAnswer"
+"""The operator's questions to a pod's port 9400 fail; the message says how, and the way out."""
+POD_ANSWERS = "PodAnswers"
+"""The pod answers again."""
+NOT_ASKED = "NotAsked"
+"""No pod runs that could be asked."""
 SUSPENDED_BY_SPEC = "SuspendedBySpec"
 """``spec.suspend`` is true."""
 RESUMED = "Resumed"
@@ -146,6 +155,7 @@ PROBLEMS = frozenset(
         UNSCHEDULABLE,
         PODS_REFUSED,
         GANG_KIND_NOT_FOUND,
+        POD_DOES_NOT_ANSWER,
         RESTARTING,
         PACKAGING_FAILED,
     }

@@ -8,11 +8,12 @@ running time, whose stretches begin and end together with conditions.
 
 from datetime import datetime
 
-from slipway.api import Conditions, TrainingJob
+from slipway.api import Conditions, TrainingJob, is_true
 from slipway.api.training_status import Nodes, Progress, TrainingJobStatus
-from slipway.training import clock, elastic, group
+from slipway.training import clock, elastic, group, reasons
+from slipway.training.ending import final_progress
 from slipway.training.phase import phase_of, reason_of
-from slipway.training.progress import with_known_checkpoint, with_percent
+from slipway.training.progress import anew, with_known_checkpoint, with_percent
 from slipway.training.revision import source_revision
 from slipway.training.running import failures
 from slipway.training.snapshot import TrainingSnapshot
@@ -38,7 +39,7 @@ def compose(
         start_time=before.start_time,
         completion_time=step.completion_time,
         nodes=before.nodes,
-        progress=_progress(snapshot, step),
+        progress=_progress(snapshot, step, live),
         source_revision=before.source_revision,
         output=step.output or before.output,
         package=step.package or before.package,
@@ -76,11 +77,29 @@ def nodes(job: TrainingJob, live: JobView | None) -> Nodes:
     )
 
 
-def _progress(snapshot: TrainingSnapshot, step: Step) -> Progress | None:
-    """Return the last word on the progress: the end's, what was just read, or what was known."""
+def _progress(snapshot: TrainingSnapshot, step: Step, live: JobView | None) -> Progress | None:
+    """Return the last word on the progress: the end's, what was just read, or what was known.
+
+    A group that starts again, or goes on after a suspension, is not where it was before.
+    """
     before = snapshot.job.status
-    if step.progress:
-        return with_known_checkpoint(step.progress, before.progress)
-    if snapshot.progress and step.output is None:
-        return with_known_checkpoint(with_percent(snapshot.progress), before.progress)
-    return before.progress
+    if step.attempt or _resumes(snapshot, step):
+        return anew(before.progress)
+    told = step.progress or _told(snapshot, step, live)
+    return with_known_checkpoint(told, before.progress) if told else before.progress
+
+
+def _resumes(snapshot: TrainingSnapshot, step: Step) -> bool:
+    suspended = is_true(snapshot.job.status.conditions, reasons.SUSPENDED)
+    over = any(one.type == reasons.SUSPENDED and not one.status for one in step.findings)
+    return suspended and over and step.output is None and step.completion_time is None
+
+
+def _told(snapshot: TrainingSnapshot, step: Step, live: JobView | None) -> Progress | None:
+    """Return what index 0 says of this attempt; where it was suspended, that is its last word."""
+    job = snapshot.job
+    if step.output is not None or live is None or live.attempt < job.status.attempt:
+        return None
+    if snapshot.progress:
+        return with_percent(snapshot.progress)
+    return final_progress(live) if job.spec.suspend else None

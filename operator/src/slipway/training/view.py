@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from slipway.api import TrainingJob, parse_time
@@ -50,7 +51,10 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class PodView:
-    """One pod of a Job; ``component`` names its main container."""
+    """One pod of a Job; ``component`` names its main container.
+
+    What is read out of the manifest is kept: a plan asks each pod the same again and again.
+    """
 
     manifest: Manifest
     component: str
@@ -60,24 +64,24 @@ class PodView:
         """The pod's name."""
         return str(self.manifest["metadata"]["name"])
 
-    @property
+    @cached_property
     def index(self) -> int:
         """The pod's index in its Job; 0 in a Job without indexes."""
         meta = self.manifest["metadata"]
         text = (meta.get("labels") or {}).get(INDEX) or (meta.get("annotations") or {}).get(INDEX)
         return int(text) if text and text.isdecimal() else 0
 
-    @property
+    @cached_property
     def created(self) -> str:
         """When the pod was created, RFC 3339 in UTC, so that texts sort as times."""
         return str(self.manifest["metadata"].get("creationTimestamp") or "")
 
-    @property
+    @cached_property
     def deleting(self) -> bool:
         """Whether the pod was told to go."""
         return bool(self.manifest["metadata"].get("deletionTimestamp"))
 
-    @property
+    @cached_property
     def taken_at(self) -> float | None:
         """When somebody took the pod away, in seconds since 1970; None where nobody has.
 
@@ -120,7 +124,7 @@ class PodView:
         """Return the pod's condition of a type, or an empty mapping."""
         return condition(self.status, type_)
 
-    @property
+    @cached_property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of all containers, in the order in which they start."""
         return tuple(
@@ -133,7 +137,7 @@ class PodView:
             for one in container_statuses(self.status)
         )
 
-    @property
+    @cached_property
     def main(self) -> ContainerView:
         """The main container; without a state where the kubelet has not spoken yet."""
         return self.container(self.component)
@@ -143,24 +147,24 @@ class PodView:
         none = ContainerView(name, "", {})
         return next((one for one in self.containers if one.name == name), none)
 
-    @property
+    @cached_property
     def ended(self) -> bool:
         """Whether the pod, or already its main container, has ended."""
         return self.status.get("phase") in ("Succeeded", "Failed") or bool(self.main.terminated)
 
-    @property
+    @cached_property
     def succeeded(self) -> bool:
         """Whether the main container ended well, even if a sidecar still stops."""
         if self.status.get("phase") == "Failed":
             return False
         return self.status.get("phase") == "Succeeded" or self.main.exit_code == 0
 
-    @property
+    @cached_property
     def failed(self) -> bool:
         """Whether the pod ended, and not well."""
         return self.ended and not self.succeeded
 
-    @property
+    @cached_property
     def disrupted(self) -> bool:
         """Whether the cluster, not the program, ended the pod: its Job does not count that."""
         return self.condition("DisruptionTarget").get("status") == "True"
@@ -198,7 +202,7 @@ class JobView:
         """The Job's status."""
         return self.manifest.get("status") or {}
 
-    @property
+    @cached_property
     def deleting(self) -> bool:
         """Whether the Job was told to go."""
         return bool(self.manifest["metadata"].get("deletionTimestamp"))
@@ -213,7 +217,7 @@ class JobView:
         """Whether the Job has ended well."""
         return bool(self.condition("Complete"))
 
-    @property
+    @cached_property
     def failed(self) -> bool:
         """Whether the Job has ended, and not well."""
         return bool(self.condition("Failed"))
@@ -259,7 +263,7 @@ class JobView:
         counted = ("active", "ready", "succeeded", "failed", "terminating")
         return bool(self.pods or self.gone or ended) or any(map(self.count, counted))
 
-    @property
+    @cached_property
     def completed_indexes(self) -> frozenset[int]:
         """The indexes that ended well: ``status.completedIndexes``, such as ``1,3-5``."""
         text = str(self.status.get("completedIndexes") or "")

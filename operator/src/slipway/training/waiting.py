@@ -2,21 +2,11 @@
 
 from collections.abc import Iterable
 
+from slipway.observed import start_reasons
 from slipway.training import names, reasons
 from slipway.training.failure import Failure
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import ContainerView, JobView, PodView
-
-_PULL = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-    }
-)
-_START = frozenset({"CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
 
 
 def first_problem(pods: Iterable[PodView]) -> Failure | None:
@@ -71,27 +61,25 @@ def _problem(pod: PodView) -> Failure | None:
 def _container_problem(pod: PodView, container: ContainerView) -> Failure | None:
     kind = container.waiting.get("reason")
     where = f"Pod {pod.name}, container {container.name}"
-    if kind in _PULL:
+    if kind in start_reasons.PULL_REASONS:
         message = (
             f"{where}: the image {container.image} cannot be pulled. Look whether its name is "
             "right and the node may pull it; it is tried again."
         )
         return Failure(reasons.IMAGE_PULL_FAILED, message)
     why = container.waiting.get("message") or "the kubelet does not say why"
-    if kind == "CreateContainerConfigError":
+    if kind == start_reasons.CONFIG_REASON:
         return Failure(_config_reason(str(why)), f"{where} waits: {why}")
     if container.restarts:
         message = f"{where} ends again and again: look into its log. It is started again."
         return Failure(reasons.CONTAINER_CANNOT_START, message)
-    if kind in _START:
+    if kind in start_reasons.START_REASONS:
         return Failure(reasons.CONTAINER_CANNOT_START, f"{where} does not start: {why}")
     return None
 
 
 def _config_reason(message: str) -> str:
-    text = message.lower()
-    if "secret" in text:
-        return reasons.SECRET_NOT_FOUND
-    if "configmap" in text:
-        return reasons.CONFIG_MAP_NOT_FOUND
-    return reasons.CONTAINER_CANNOT_START
+    missing = start_reasons.missing_object(message)
+    if missing is None:
+        return reasons.CONTAINER_CANNOT_START
+    return reasons.SECRET_NOT_FOUND if missing.secret else reasons.CONFIG_MAP_NOT_FOUND
