@@ -53,13 +53,19 @@ def test_an_elastic_group_grows_and_shrinks_while_it_trains(space: Space) -> Non
     space.kubectl.delete("trainingjob", "elastic")
 
 
+def _store(job: Object) -> str:
+    """Return the URI of the place in the store that is the job's namespace's."""
+    uri: str = job["status"]["output"]["uri"]
+    return uri.partition("/outputs/")[0]
+
+
 def test_shards_of_two_pods_are_resumed_by_one(cluster: Cluster, space: Space) -> None:
     job = finished(space, "fsdp2")
     assert result(cluster, job)["processes"] == 2
     with (EXAMPLES / "fsdp2" / "trainingjob.yaml").open() as stream:
         _, other = yaml.safe_load_all(stream)
     name, uid = job["metadata"]["name"], job["metadata"]["uid"]
-    uri = f"s3://slipway/checkpoints/{space.name}/{name}/{uid}"
+    uri = f"{_store(job)}/checkpoints/{space.name}/{name}/{uid}"
     other["metadata"]["name"] = "fsdp2-alone"
     other["spec"] |= {"nodes": 1, "checkpoint": {"uri": uri, "intervalSteps": 10}}
     other["spec"]["env"][0]["value"] = "45"
@@ -70,7 +76,7 @@ def test_shards_of_two_pods_are_resumed_by_one(cluster: Cluster, space: Space) -
 
 def test_checkpoints_are_no_more_than_are_to_be_kept(cluster: Cluster, space: Space) -> None:
     job = finished(space, "fsdp2")
-    folder = f"slipway/checkpoints/{space.name}/fsdp2/{job['metadata']['uid']}"
+    folder = f"{_store(job)}/checkpoints/{space.name}/fsdp2/{job['metadata']['uid']}"
 
     def steps() -> bool:
         with cluster.store() as store:

@@ -18,3 +18,8 @@ RECONCILE_FAILED = "ReconcileFailed"
 the operator's log has more. It goes on trying. Please report it."""
 INVALID_SPEC = "InvalidSpec"
 """The object was stored under another release's CRD and cannot be read by this operator."""
+STORE_UNAVAILABLE = "StoreUnavailable"
+"""The namespace has no key of the store yet, and the store cannot be asked to make one."""
+STORE_CREDENTIALS_MISSING = "StoreCredentialsMissing"
+"""Each namespace brings its own Secret for the store (``store.external.namespaceSecrets``), and
+this one has none."""

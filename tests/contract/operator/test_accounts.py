@@ -1,0 +1,96 @@
+"""Accounts of the built-in store: a real operator, API server and versitygw."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev import gotools
+from tests.contract.operator import play
+from tests.contract.operator.process import OperatorProcess
+from tests.contract.operator.test_life import refused
+from tests.harness import Kubectl, TestControlPlane
+from tests.harness.s3 import S3Server
+from tests.harness.waiting import wait_for
+from tests.unit.accounts.conftest import S3, refusal
+
+pytestmark = pytest.mark.contract
+Start = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[S3Server]:
+    """A running store of its own."""
+    gotools.ensure(["versitygw"])
+    server = S3Server(tmp_path / "s3")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def operator(start_operator: Start, store: S3Server) -> OperatorProcess:
+    """An operator that makes accounts there."""
+    operator = start_operator(
+        SLIPWAY_LEADER_ELECTION="false",
+        SLIPWAY_STORE_CREDENTIALS="accounts",
+        SLIPWAY_STORE_ENDPOINT=store.env["AWS_ENDPOINT_URL"],
+    )
+    operator.wait_until_ready()
+    return operator
+
+
+def held(kubectl: Kubectl) -> dict[str, str]:
+    """Return what the namespace's Secret holds."""
+    data = (kubectl.get("secret", "slipway-store") or {"data": {}})["data"]
+    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+def output_uri(job: Any) -> str:
+    """Return where a Job's agent is told to put the output."""
+    agent = job["spec"]["template"]["spec"]["initContainers"][0]
+    told = {one["name"]: one.get("value", "") for one in agent["env"]}
+    uri: str = told["SLIPWAY_OUTPUT_URI"]
+    return uri
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_gets_an_account_for_as_long_as_it_has_objects(
+    kubectl: Kubectl, store: S3Server, control_plane: TestControlPlane
+) -> None:
+    audit = control_plane.audit()
+    kubectl.create([play.source(), play.training_job()])
+    bucket, _, key = output_uri(play.wait_object(kubectl, "job", "job-train"))[5:].partition("/")
+    client = S3(store, held(kubectl))
+    assert bucket.startswith("ns-")
+    assert client.put(bucket, f"{key}/model.pt") == ""
+    assert client.put("slipway", f"{key}/model.pt") == "AccessDenied"
+    kubectl.delete("trainingjob", "job")
+    wait_for(lambda: not held(kubectl), 30, "the Secret is gone")
+    wait_for(
+        lambda: client.get(bucket, f"{key}/model.pt") == "InvalidAccessKeyId",
+        30,
+        "the account is gone",
+    )
+    assert refused(audit) == []
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_job_says_that_the_store_is_away_and_goes_on_when_it_is_back(
+    kubectl: Kubectl, store: S3Server
+) -> None:
+    store.stop()
+    kubectl.create([play.source(), play.training_job()])
+
+    def stalled() -> bool:
+        status = (kubectl.get("trainingjob", "job") or {}).get("status", {})
+        conditions = {c["type"]: c["reason"] for c in status.get("conditions", ())}
+        return conditions.get("Stalled") == "StoreUnavailable"
+
+    wait_for(stalled, 30, "the job says so")
+    assert not kubectl.get("job", "job-train")
+    store.start()
+    play.wait_object(kubectl, "job", "job-train")
+    assert refusal(lambda: S3(store, held(kubectl)).raw.list_buckets()) == ""
