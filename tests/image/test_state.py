@@ -33,3 +33,20 @@ def test_a_pod_that_must_stop_saves_the_step_and_ends_with_its_own_code(trainer:
     assert "exitcode  : 143" in stopped.log
     resumed = trainer.train("shards.py", 1, STEPS="5")
     assert resumed.said("begin") == ["4 after 4 4"]
+
+
+def test_a_checkpoint_that_somebody_else_wrote_over_is_refused_and_runs_nothing(
+    trainer: Trainer,
+) -> None:
+    done = trainer.train("hostile.py", 1)
+    assert done.code == 0, done.log
+    assert done.said("honest") == ["saved True"]
+    refused = done.said("description")
+    assert len(refused) == 4
+    for told in refused:
+        assert told.startswith("The checkpoint is refused: its description cannot be read (")
+        assert told.endswith(" False")
+    (value,) = done.said("value")
+    assert value.startswith("The checkpoint is refused: its value 'note' is no plain value.")
+    assert value.endswith(" False")
+    assert done.said("random") == ["False"]

@@ -34,6 +34,7 @@ SHARED_MODULES = (
     "checkpoint/__init__",
     "checkpoint/content",
     "checkpoint/files",
+    "checkpoint/reading",
     "checkpoint/restoring",
     "checkpoint/saving",
     "checkpoint/settings",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 import importlib
-import pickle
+import json
 import random
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
+
+from slipway_runtime.termination import say
 
 
 def gather(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,25 +77,38 @@ def random_key(rank: int, size: int) -> str:
 
 
 def random_state() -> Any:
-    """Return the states of torch's, Python's and NumPy's generators as a tensor of bytes."""
+    """Return the states of torch's, Python's and NumPy's generators: JSON as a tensor of bytes."""
     import torch
 
-    states: dict[str, Any] = {"torch": torch.get_rng_state(), "python": random.getstate()}
+    version, python, gauss = random.getstate()
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state().tolist(),
+        "python": [version, list(python), gauss],
+    }
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        states["cuda"] = torch.cuda.get_rng_state()
+        states["cuda"] = torch.cuda.get_rng_state().tolist()
     if "numpy" in sys.modules:
-        states["numpy"] = sys.modules["numpy"].random.get_state()
-    return torch.frombuffer(bytearray(pickle.dumps(states)), dtype=torch.uint8)
+        name, keys, *rest = sys.modules["numpy"].random.get_state()
+        states["numpy"] = [name, keys.tolist(), *rest]
+    return torch.frombuffer(bytearray(json.dumps(states).encode()), dtype=torch.uint8)
 
 
 def set_random_state(blob: Any) -> None:
-    """Set the generators as `random_state` found them."""
+    """Set the generators as `random_state` found them.
+
+    Those of a checkpoint of release 0.2.0, which are a pickle, stay as they are, and so do all
+    where a state is not one.
+    """
     import torch
 
-    states = pickle.loads(bytes(blob.tolist()))  # noqa: S301 - the training's own checkpoint
-    torch.set_rng_state(states["torch"])
-    random.setstate(states["python"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    if "numpy" in states:
-        importlib.import_module("numpy").random.set_state(states["numpy"])
+    try:
+        states = json.loads(bytes(blob.tolist()))
+        torch.set_rng_state(torch.tensor(states["torch"], dtype=torch.uint8))
+        version, python, gauss = states["python"]
+        random.setstate((version, tuple(python), gauss))
+        if "cuda" in states and torch.cuda.is_available():
+            torch.cuda.set_rng_state(torch.tensor(states["cuda"], dtype=torch.uint8))
+        if "numpy" in states:
+            importlib.import_module("numpy").random.set_state(tuple(states["numpy"]))
+    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+        say(f"the random numbers begin anew, as the checkpoint's state of them is none: {error}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_runtime import agreement, control, helper
-from slipway_runtime.checkpoint import content
+from slipway_runtime.checkpoint import content, reading
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
 
 PATIENCE_SECONDS = 60.0
@@ -75,7 +75,8 @@ def load(state: MutableMapping[str, Any], settings: Settings, found: Mapping[str
         if agreement.alone()
         else {"process_group": agreement.group("checkpoints")}
     )
-    dcp.load(whole, storage_reader=reader, **options)
+    with reading.told_plainly():
+        dcp.load(whole, storage_reader=reader, planner=reading.planner(), **options)
     content.apply(state, whole)
     if key in known:
         content.set_random_state(whole[key])
@@ -94,6 +95,17 @@ def _reader(settings: Settings, name: str) -> Any:
 
     class FetchingReader(dcp.FileSystemReader):  # type: ignore[misc]
         """Torch's reader of folders, on a folder that is filled by need."""
+
+        def read_metadata(self, *_: Any, **__: Any) -> Any:
+            """Return the checkpoint's description, read as data."""
+            from torch.distributed.checkpoint import metadata
+
+            found = reading.read_description(Path(self.path) / ".metadata")
+            if getattr(found, "storage_meta", None) is None and hasattr(metadata, "StorageMeta"):
+                found.storage_meta = metadata.StorageMeta()
+            if hasattr(self, "load_id"):
+                found.storage_meta.load_id = self.load_id
+            return found
 
         def read_data(self, plan: Any, planner: Any) -> Any:
             """Fetch what this rank reads, then read it."""
