@@ -6,6 +6,7 @@ one to trust. Each line is measured on a control plane of its own, one after the
 """
 
 import argparse
+import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,11 +18,13 @@ from tests.scale.measure import (
     model_deployments,
     plain_groups,
     plain_jobs,
+    prepared,
     same_jobs,
     same_jobs_alone,
     their_children,
     training_jobs,
 )
+from tests.scale.resident import observe, write_ended
 
 Make = Callable[[int], Load]
 KINDS: dict[str, tuple[Make, dict[str, Make]]] = {
@@ -36,7 +39,9 @@ KINDS: dict[str, tuple[Make, dict[str, Make]]] = {
     ),
     "ModelDeployment": (model_deployments, {"the same children": their_children}),
 }
-CASES = (("TrainingJob", 200), ("TrainingJob", 500), ("ModelDeployment", 300))
+ENDED = "Ended"
+"""The case of TrainingJobs that have ended, and of a tenth as many deployments that serve."""
+CASES = (("TrainingJob", 200), ("TrainingJob", 500), ("ModelDeployment", 300), (ENDED, 10_000))
 HEAD = ("", "seconds", "ratio", "CPU s", "ratio", "operator's CPU", "peak MiB", "requests by verb")
 LINE = "{:<34} {:>7} {:>6} {:>7} {:>6} {:>14} {:>9}  {}"
 
@@ -45,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure the cases that are asked for, and print a line for each and for its baselines."""
     parser = argparse.ArgumentParser(prog="tests.scale", description=__doc__)
     parser.add_argument("cases", nargs="*", help="KIND=COUNT; by default all that README names")
+    parser.add_argument("--idle", type=float, default=300, help="seconds of idling to measure")
     parser.add_argument("--details", action="store_true", help="print requests by resource too")
     parser.add_argument("--log", type=Path, help="folder that keeps the operator's logs")
     arguments = parser.parse_args(argv)
@@ -54,7 +60,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         for kind, count in cases or CASES:
             folder = (arguments.log or Path(temporary)) / f"{kind}-{count}"
             folder.mkdir(parents=True, exist_ok=True)
-            _run(kind, count, folder, details=arguments.details)
+            if kind == ENDED:
+                _lie_there(count, folder, arguments.idle)
+            else:
+                _run(kind, count, folder, details=arguments.details)
+
+
+def _lie_there(count: int, folder: Path, idle: float) -> None:
+    """Measure the operator beside jobs that have ended and a tenth as many deployments."""
+    serving = count // 10
+    with prepared(nodes=50) as plane:
+        asyncio.run(write_ended(plane, count))
+        found = observe(plane, folder, serving, idle)
+    print(f"{count} TrainingJobs that have ended, and {serving} ModelDeployments that serve:")
+    print(f"  memory {found.memory:.0f} MiB, {found.peak:.0f} at most")
+    print(f"  idle {found.idle:.2f} CPU s a minute")
+    print(f"  held up by a scrape for {found.hold * 1000:.0f} ms at most")
+    print(f"  ready {found.ready:.1f} s after a restart")
+    print(f"  a new TrainingJob's Job {found.job:.2f} s after its creation then", flush=True)
 
 
 def _run(kind: str, count: int, folder: Path, *, details: bool) -> None:

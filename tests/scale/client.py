@@ -52,18 +52,32 @@ class LoadClient:
         async def work() -> None:
             for group in waiting:
                 for manifest in group:
-                    await self._create(manifest)
+                    await self.write(manifest)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._concurrency):
                 tasks.create_task(work())
 
-    async def _create(self, manifest: Manifest) -> None:
+    async def write(self, manifest: Manifest) -> Manifest:
+        """Create an object, and return it as it is stored."""
         ref = ObjectRef.of(manifest)
         path = resource_of(ref).path(ref.namespace)
-        async with self._session.post(f"{self._server}{path}", json=manifest) as answer:
+        return await self._send("POST", path, manifest, "application/json")
+
+    async def write_status(self, obj: Manifest, status: Manifest) -> None:
+        """Set fields of an object's status, as its controller does."""
+        ref = ObjectRef.of(obj)
+        path = resource_of(ref).path(ref.namespace, ref.name, "status")
+        await self._send("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+    async def _send(self, method: str, path: str, body: Manifest, form: str) -> Manifest:
+        text, headers = json.dumps(body), {"Content-Type": form}
+        url = f"{self._server}{path}"
+        async with self._session.request(method, url, data=text, headers=headers) as answer:
             if answer.status >= 300:
-                raise RuntimeError(f"{ref.kind} {ref.name} was refused: {await answer.text()}")
+                raise RuntimeError(f"{method} {path} was refused: {await answer.text()}")
+            stored: Manifest = await answer.json()
+            return stored
 
     async def wait_for(
         self,

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 USER = service_account(NAMESPACE, ACCOUNT)
 CONCURRENCY = 8
 """Requests at a time by whoever creates the objects: the same with the operator and without it."""
-TIMEOUT = 300.0
+TIMEOUT = 1800.0
 _BY_KIND = {resource.kind: resource for resource in CHILDREN}
 
 

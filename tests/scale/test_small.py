@@ -1,13 +1,16 @@
 """What a handful of jobs and deployments costs in requests, on simulated nodes: it never grows."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import TestControlPlane
-from tests.scale import measure
+from tests.harness.waiting import wait_for
+from tests.scale import measure, resident
 
 pytestmark = pytest.mark.contract
 COUNT = 10
@@ -25,6 +28,23 @@ def operator(
 ) -> Iterator[OperatorProcess]:
     with measure.operator(plane, tmp_path_factory.mktemp("scale") / "operator.log") as process:
         yield process
+
+
+def test_what_lies_there_costs_no_request_when_the_operator_starts_and_holds_nothing_up(
+    tmp_path: Path,
+) -> None:
+    with measure.prepared(nodes=5) as plane:
+        asyncio.run(resident.write_ended(plane, 50))
+        audit = plane.audit()
+        with measure.operator(plane, tmp_path / "operator.log") as process:
+            wait_for(lambda: process.metric("slipway_reconcile_total") >= 50, 60, "all were seen")
+            assert resident.seconds_to_job(plane) < 30
+            cached = process.metric("slipway_cached_objects")
+        made = Counter((one.verb, one.resource) for one in audit.requests(measure.USER))
+    ended = {key: count for key, count in made.items() if key[0] in ("update", "delete")}
+    assert not [key for key in ended if key[1] != "leases"]
+    assert made["create", "jobs"] == 1
+    assert cached <= 2 * 50 + 8, "a job and its Job are kept, and no pods"
 
 
 def beside_events(found: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:

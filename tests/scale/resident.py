@@ -1,0 +1,205 @@
+"""What the operator is like beside many objects that lie there: memory, idling, a scrape, a start.
+
+Jobs that have ended are written as they would lie there after months, without running anything;
+deployments are made by the operator, and their pods run on simulated nodes.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from slipway.plan import Manifest
+from slipway.settings import Settings
+from tests.contract.operator.process import OperatorProcess
+from tests.harness import TestControlPlane
+from tests.harness.waiting import wait_for
+from tests.scale import measure, workloads
+from tests.scale.client import LoadClient
+
+_MOMENT = "2026-01-01T00:00:00Z"
+_NOBODY = "example.com/nobody"
+"""Who cares for Jobs and pods that have ended: no controller of this cluster."""
+
+
+@dataclass(frozen=True)
+class Resident:
+    """What was found beside so many objects.
+
+    ``memory`` and ``peak`` in MiB, ``idle`` in CPU seconds a minute, ``hold`` how many seconds
+    nothing else was answered while the metrics were read, ``ready`` seconds from a start until all
+    is listed, ``job`` seconds from the creation of a TrainingJob just then until its Job is there.
+    """
+
+    memory: float
+    peak: float
+    idle: float
+    hold: float
+    ready: float
+    job: float
+
+
+def _condition(type_: str, status: str = "True") -> Manifest:
+    return {
+        "type": type_,
+        "status": status,
+        "reason": "AllPodsSucceeded",
+        "message": "What was to be done is done, and this says so at some length.",
+        "lastTransitionTime": _MOMENT,
+    }
+
+
+def _job_status() -> Manifest:
+    """Return the status of a TrainingJob that has succeeded, with its package."""
+    told = [_condition(one) for one in ("Created", "Packaged", "Succeeded")]
+    conditions = [*told, _condition("Running", "False"), _condition("Queued", "False")]
+    return {
+        "observedGeneration": 1,
+        "phase": "Succeeded",
+        "conditions": [{**one, "observedGeneration": 1} for one in conditions],
+        "nodes": {"desired": 2, "active": 0, "ready": 0, "succeeded": 2, "failed": 0},
+        "startTime": _MOMENT,
+        "completionTime": _MOMENT,
+        "progress": {"step": 100, "totalSteps": 100, "percent": 100, "metrics": {"loss": "0.1"}},
+        "output": {"uri": "s3://slipway/outputs/scale/job/uid", "files": 3, "sizeBytes": 5},
+        "package": {
+            "uri": "s3://slipway/models/scale/job/uid/job-1.0.mar",
+            "sha256": "a" * 64,
+            "sizeBytes": 1,
+            "modelName": "job",
+            "modelVersion": "1.0",
+        },
+    }
+
+
+def _ended_job(number: int, owner: Manifest) -> Manifest:
+    """Return a TrainingJob's Job, which no controller runs."""
+    made = workloads.job_children(number, Settings())
+    job = next(one for one in made if one["kind"] == "Job")
+    meta = {**job["metadata"], "ownerReferences": [_reference(owner)]}
+    return {**job, "metadata": meta, "spec": {**job["spec"], "managedBy": _NOBODY}}
+
+
+def _ended_pod(index: int, job: Manifest) -> Manifest:
+    """Return a Job's pod, which no scheduler places."""
+    template = job["spec"]["template"]
+    meta = {
+        "name": f"{job['metadata']['name']}-{index}",
+        "namespace": workloads.NAMESPACE,
+        "labels": template["metadata"]["labels"],
+        "ownerReferences": [_reference(job)],
+    }
+    spec = {**template["spec"], "schedulerName": "nobody"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def _reference(owner: Manifest) -> Manifest:
+    meta = owner["metadata"]
+    head = {"apiVersion": owner["apiVersion"], "kind": owner["kind"]}
+    return {**head, "name": meta["name"], "uid": meta["uid"], "controller": True}
+
+
+def _complete() -> Manifest:
+    """Return the status of a Job of two pods that is complete."""
+    ends = ("SuccessCriteriaMet", "Complete")
+    return {
+        "startTime": _MOMENT,
+        "completionTime": _MOMENT,
+        "succeeded": 2,
+        "completedIndexes": "0,1",
+        "conditions": [{"type": one, "status": "True"} for one in ends],
+    }
+
+
+async def _end(client: LoadClient, number: int) -> None:
+    """Write a TrainingJob that has ended, its Job and its pods."""
+    owner = await client.write(workloads.training_job(number))
+    await client.write_status(owner, _job_status())
+    job = await client.write(_ended_job(number, owner))
+    await client.write_status(job, _complete())
+    for index in range(workloads.NODES):
+        pod = await client.write(_ended_pod(index, job))
+        await client.write_status(pod, {"phase": "Succeeded"})
+
+
+async def write_ended(plane: TestControlPlane, count: int) -> None:
+    """Write so many TrainingJobs that have ended."""
+    numbers = iter(range(count))
+    async with await LoadClient.connect(plane.kubeconfig, measure.CONCURRENCY) as client:
+
+        async def work() -> None:
+            for number in numbers:
+                await _end(client, number)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(measure.CONCURRENCY):
+                tasks.create_task(work())
+
+
+def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: float) -> Resident:
+    """Let the operator make ``serving`` deployments beside what is there, and measure it."""
+    with measure.operator(plane, folder / "operator.log") as process:
+        measure.observed(measure.model_deployments(serving), plane, process)
+        idle = idle_cpu(process, idle_seconds)
+        memory, peak = process.memory(), measure.peak_memory(process)
+        hold = longest_hold(process)
+    begun = time.monotonic()
+    with measure.operator(plane, folder / "restarted.log") as process:
+        ready = time.monotonic() - begun
+        job = seconds_to_job(plane)
+        return Resident(max(memory, process.memory()), peak, idle, hold, ready, job)
+
+
+def idle_cpu(process: OperatorProcess, seconds: float) -> float:
+    """Return the CPU seconds a minute that the operator uses while nothing happens."""
+    wait_for(lambda: process.metric("slipway_workqueue_depth") == 0, 120, "all is done")
+    begun, cpu = time.monotonic(), process.cpu()
+    threading.Event().wait(seconds)
+    return (process.cpu() - cpu) / (time.monotonic() - begun) * 60
+
+
+def longest_hold(process: OperatorProcess) -> float:
+    """Return for how long nothing else was answered while the metrics were read, in seconds."""
+    with _asking(process) as waits:
+        assert process.status("/metrics") == 200
+    return max(waits)
+
+
+@contextmanager
+def _asking(process: OperatorProcess) -> Iterator[list[float]]:
+    """Ask for the operator's health again and again during the block; gather the waits."""
+    done, waits = threading.Event(), list[float]()
+
+    def ask() -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=60) as client:
+            while not done.is_set() or not waits:
+                begun = time.monotonic()
+                client.get("/healthz").raise_for_status()
+                waits.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield waits
+    done.set()
+    thread.join()
+
+
+def seconds_to_job(plane: TestControlPlane) -> float:
+    """Create a TrainingJob, and return in how many seconds its Job is there."""
+    kubectl = plane.kubectl
+    job = workloads.training_job(10**6)
+    begun = time.monotonic()
+    kubectl.create(job)
+    name = f"{job['metadata']['name']}-train"
+    wait_for(
+        lambda: kubectl.get("job", name, workloads.NAMESPACE),
+        120,
+        f"{name} is there",
+        interval=0.02,
+    )
+    return time.monotonic() - begun
