@@ -85,7 +85,8 @@ def settled(
         files = route_files(revision.proxy, split)
         if not _is_live(deployment, children, revision, files):
             return False
-        if any(_note(pod) != hash_of(files) for pod in _running(children, revision.name)):
+        told = hash_of(files)
+        if any(_note(pod) != told for pod in _running(children, revision.name)):
             return False
     return True
 
@@ -104,9 +105,10 @@ def nudges(
         files = route_files(revision.proxy, split)
         if not _is_live(deployment, children, revision, files):
             continue
+        told = hash_of(files)
         for pod in _running(children, revision.name):
-            if _note(pod) != hash_of(files) and (rolling or _note(pod)):
-                body = {"metadata": {"annotations": {ROUTES: hash_of(files)}}}
+            if _note(pod) != told and (rolling or _note(pod)):
+                body = {"metadata": {"annotations": {ROUTES: told}}}
                 patches.append(Patch(ObjectRef.of(pod.manifest), body))
     return tuple(patches)
 
