@@ -105,7 +105,7 @@ class Caller:
     def _refusal(self, request: Request, status: int, answer: bytes) -> Refused:
         code = _text(answer, "Code") or str(status)
         detail = " ".join((_text(answer, "Message") or "").split())[:200]
-        message = f"The store at {self._endpoint} refuses an account ({code}): {detail}"
+        message = f"The store at {self._endpoint} refuses the request ({code}): {detail}"
         return Refused(message.rstrip(": ."), status, code)
 
 

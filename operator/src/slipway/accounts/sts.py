@@ -64,8 +64,8 @@ class Sessions:
         if not all(live.get(name) for name in _FIELDS.values()):
             return False
         try:
-            expires = datetime.fromisoformat(live.get(EXPIRES, ""))
-            return expires - self._clock() > self._role.duration / 2
+            left = datetime.fromisoformat(live.get(EXPIRES, "")) - self._clock()
+            return self._role.duration / 2 < left < 2 * self._role.duration
         except (ValueError, TypeError):
             return False
 
