@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from slipway.torchserve import ServerConfig, config_properties
-from slipway_runtime.server_config import MAX_FILE_BYTES, InvalidArchiveError, complete
+from slipway_runtime.server_config import (
+    MAX_FILE_BYTES,
+    InvalidArchiveError,
+    complete,
+    startup_timeout,
+)
 from tests.unit.runtime.archives import damaged_zip
 
 
@@ -28,7 +33,7 @@ def entry(text: str) -> dict[str, Any]:
 
 
 def template(**values: Any) -> str:
-    return config_properties(ServerConfig("iris", "iris.mar", 2, 60, 600, **values))
+    return config_properties(ServerConfig("iris", "iris.mar", 2, **values))
 
 
 def test_the_archives_batching_counts_where_the_deployment_says_nothing(tmp_path: Path) -> None:
@@ -42,17 +47,30 @@ def test_the_deployments_batching_wins(tmp_path: Path) -> None:
     assert (entry(text)["batchSize"], entry(text)["maxBatchDelay"]) == (4, 0)
 
 
-def test_the_deployments_workers_and_timeouts_always_win(tmp_path: Path) -> None:
-    own = "minWorkers: 9\nmaxWorkers: 9\nresponseTimeout: 1\nstartupTimeout: 1\n"
-    found = entry(complete(template(), archive(tmp_path, own)))
+OWN = "minWorkers: 9\nmaxWorkers: 9\nresponseTimeout: 300\nstartupTimeout: 900\nmaxBatchDelay: 0\n"
+
+
+def test_the_deployments_workers_and_timeouts_win(tmp_path: Path) -> None:
+    given = template(response_timeout=60, startup_timeout=601, max_batch_delay=7)
+    found = entry(complete(given, archive(tmp_path, OWN)))
     assert (found["minWorkers"], found["maxWorkers"]) == (2, 2)
-    assert (found["responseTimeout"], found["startupTimeout"]) == (60, 600)
+    assert (found["responseTimeout"], found["startupTimeout"]) == (60, 601)
+    assert found["maxBatchDelay"] == 7
+
+
+def test_the_archives_timeouts_and_a_delay_of_nothing_hold_otherwise(tmp_path: Path) -> None:
+    text = complete(template(), archive(tmp_path, OWN))
+    found = entry(text)
+    assert (found["responseTimeout"], found["startupTimeout"]) == (300, 900)
+    assert found["maxBatchDelay"] == 0
+    assert startup_timeout(text) == 900
 
 
 @pytest.mark.parametrize("config", [None, "", "batchSize: many\nmaxBatchDelay: -1\n", "- a\n"])
 def test_torchserves_defaults_fill_what_nobody_says(tmp_path: Path, config: str | None) -> None:
     found = entry(complete(template(), archive(tmp_path, config)))
     assert (found["batchSize"], found["maxBatchDelay"]) == (1, 100)
+    assert (found["responseTimeout"], found["startupTimeout"]) == (120, 600)
 
 
 def test_all_other_lines_stay_as_they_are(tmp_path: Path) -> None:

@@ -26,6 +26,43 @@ def test_a_packaged_training_job_is_served_under_its_models_name() -> None:
     assert world.status["model"]["trainingJobUID"] == "job-1"
 
 
+OWN = {"batchSize": 4, "maxBatchDelay": 0, "responseTimeout": 300, "startupTimeout": 700}
+
+
+def test_what_the_package_says_of_the_server_holds_and_is_told() -> None:
+    world = World(JOB_MODEL)
+    job = training_job("Succeeded")
+    job["spec"]["package"]["config"] = {**OWN, "handler": {"labels": ["a"]}}
+    world.job = job
+    world.reconcile()
+    assert world.status["server"] == {
+        "workers": 1,
+        "batchSize": 4,
+        "maxBatchDelayMilliseconds": 0,
+        "responseTimeoutSeconds": 300,
+        "startupTimeoutSeconds": 700,
+    }
+    assert world.status["model"]["config"] == OWN
+
+
+def test_the_spec_wins_over_the_package_and_defaults_fill_the_rest() -> None:
+    server = {"responseTimeoutSeconds": 7, "batchSize": 2}
+    world = World(JOB_MODEL, server=server)
+    job = training_job("Succeeded")
+    job["spec"]["package"]["config"] = {"responseTimeout": 300, "startupTimeout": 700}
+    world.job = job
+    world.reconcile()
+    found = world.status["server"]
+    assert (found["responseTimeoutSeconds"], found["batchSize"]) == (7, 2)
+    assert (found["startupTimeoutSeconds"], found["maxBatchDelayMilliseconds"]) == (700, 100)
+
+
+def test_of_an_archive_at_a_uri_only_the_specs_part_is_known() -> None:
+    world = World(server={"responseTimeoutSeconds": 7})
+    world.reconcile()
+    assert world.status["server"] == {"workers": 1, "responseTimeoutSeconds": 7}
+
+
 def test_the_deployment_may_give_the_model_another_name() -> None:
     world = World({**JOB_MODEL, "name": "flowers"})
     world.job = training_job("Succeeded")

@@ -88,7 +88,7 @@ ABOUT_THE_MODEL: list[Case] = [
     (
         main_status("torchserve", state={"running": {}}, lastState=terminated(143, LOG)),
         reasons.MODEL_LOAD_FAILED,
-        "had not loaded the model in 600 s",
+        "had not loaded the model in time",
     ),
     (
         main_status("torchserve", lastState=terminated(137, reason="OOMKilled"), **CRASHING),

@@ -37,7 +37,7 @@ def test_a_revision_can_be_made_again_when_the_spec_says_something_else() -> Non
     found = recorded(snapshot.deployment, snapshot.children, revision)
     assert found is not None
     assert in_slot(found.template, "blue") == before
-    assert (found.proxy.model, found.proxy.response_timeout) == ("web", 120)
+    assert (found.proxy.model, found.proxy.response_timeout) == ("web", 3600)
 
 
 def test_a_revisions_name_does_not_depend_on_its_slot() -> None:

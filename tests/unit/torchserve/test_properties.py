@@ -5,7 +5,7 @@ from slipway.torchserve import ServerConfig, config_properties
 
 
 def properties(**values: Any) -> dict[str, str]:
-    text = config_properties(ServerConfig("iris", "iris.mar", 2, 60, 600, **values))
+    text = config_properties(ServerConfig("iris", "iris.mar", 2, **values))
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
@@ -32,7 +32,7 @@ def test_nothing_can_change_the_server_once_it_runs() -> None:
 
 
 def test_the_model_is_loaded_by_a_snapshot_whose_values_win_over_the_archives() -> None:
-    found = properties(batch_size=8, max_batch_delay=0)
+    found = properties(batch_size=8, max_batch_delay=0, response_timeout=60, startup_timeout=600)
     assert "load_models" not in found
     assert entry(found) == {
         "defaultVersion": True,
@@ -46,8 +46,9 @@ def test_the_model_is_loaded_by_a_snapshot_whose_values_win_over_the_archives() 
     }
 
 
-def test_batching_that_nobody_asked_for_is_left_to_the_archive() -> None:
-    assert not {"batchSize", "maxBatchDelay"} & set(entry(properties()))
+def test_what_nobody_asked_for_is_left_to_the_archive() -> None:
+    left = {"batchSize", "maxBatchDelay", "responseTimeout", "startupTimeout"}
+    assert not left & set(entry(properties()))
 
 
 def test_the_ports_can_be_chosen() -> None:

@@ -1,8 +1,8 @@
 """TorchServe's config.properties, completed with what only the archive knows.
 
 The operator writes the configuration before anybody has seen the archive. Its ``model_snapshot``
-lacks ``batchSize`` and ``maxBatchDelay`` where the archive's own model-config.yaml is to decide,
-and TorchServe loads no snapshot without them.
+lacks what the archive's own model-config.yaml is to decide (`KEYS`), and TorchServe loads no
+snapshot without.
 """
 
 import json
@@ -19,8 +19,17 @@ from slipway_runtime.archive import ArchiveError, readable
 MAX_FILE_BYTES = 1024 * 1024
 """Longest manifest or configuration in an archive."""
 KEY = "model_snapshot="
-DEFAULTS = {"batchSize": 1, "maxBatchDelay": 100}
-"""What TorchServe itself takes where nobody says anything; the delay is in milliseconds."""
+KEYS = {
+    "batchSize": (1, 1),
+    "maxBatchDelay": (0, 100),
+    "responseTimeout": (1, 120),
+    "startupTimeout": (1, 600),
+}
+"""The least that TorchServe takes, and what it takes where nobody says anything.
+
+The delay is in milliseconds, the timeouts are in seconds. Source: ModelConfig in
+org.pytorch.serve.archive.model of TorchServe 0.12.
+"""
 
 
 class InvalidArchiveError(Exception):
@@ -43,15 +52,27 @@ def _complete_line(line: str, own: Mapping[str, Any]) -> str:
     snapshot = json.loads(line.removeprefix(KEY))
     for versions in snapshot["models"].values():
         for entry in versions.values():
-            for key, default in DEFAULTS.items():
-                entry.setdefault(key, _positive(own.get(key)) or default)
+            for key, (least, default) in KEYS.items():
+                entry.setdefault(key, _number(own.get(key), least, default))
     return KEY + json.dumps(snapshot)
 
 
-def _positive(value: object) -> int | None:
+def _number(value: object, least: int, default: int) -> int:
     """Return a number that TorchServe would take; it ignores others, as we do."""
-    right = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    return value if right and isinstance(value, int) else None
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31:
+        return value
+    return default
+
+
+def startup_timeout(config: str) -> int:
+    """Return how long workers may take to come up, in seconds, as a complete configuration says.
+
+    Raises ValueError, KeyError or TypeError for a text that is none.
+    """
+    line = next(one for one in config.splitlines() if one.startswith(KEY))
+    (versions,) = json.loads(line.removeprefix(KEY))["models"].values()
+    (entry,) = versions.values()
+    return int(entry["startupTimeout"])
 
 
 def model_config(archive: Path) -> Mapping[str, Any]:

@@ -11,7 +11,8 @@ the pod is not ready until the model has passed. A model that fails ends TorchSe
 SmokeTestFailed.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
-``SLIPWAY_STARTUP_SECONDS`` (longest time to come up, 600), ``SLIPWAY_MANAGEMENT``
+``SLIPWAY_STARTUP_SECONDS`` (longest time to come up; as TorchServe's configuration at
+``SLIPWAY_CONFIG`` says by default, or 600), ``SLIPWAY_MANAGEMENT``
 (http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080), ``LOG_LOCATION`` (the folder
 of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of `slipway_runtime.smoke`; none by default),
 ``SLIPWAY_RESPONSE_SECONDS`` (longest time for its answer, 120), and ``SLIPWAY_ENVOY_ADMIN`` (see
@@ -31,10 +32,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 from slipway_runtime import drain
+from slipway_runtime.server_config import startup_timeout
 from slipway_runtime.smoke import SmokeTest, SmokeTestError
 from slipway_runtime.termination import clean_tail, say, write_message
 
 POLL_SECONDS = 0.5
+DEFAULT_SECONDS = 600.0
 TRIES = 3
 """How often each worker may be started, on the average, before the model counts as broken."""
 FIRST_LINE = "s_name_part0="
@@ -66,13 +69,23 @@ class Settings:
         return cls(
             model=env["SLIPWAY_MODEL"],
             workers=int(env.get("SLIPWAY_WORKERS", "1")),
-            longest=float(env.get("SLIPWAY_STARTUP_SECONDS", "600")),
+            longest=_longest(env),
             management=env.get("SLIPWAY_MANAGEMENT", "http://127.0.0.1:8081"),
             log=Path(env.get("LOG_LOCATION", "/tmp"), "model.log"),  # noqa: S108 - the image's
             inference=env.get("SLIPWAY_INFERENCE", "http://127.0.0.1:8080"),
             smoke_test=Path(env["SLIPWAY_SMOKE_TEST"]) if "SLIPWAY_SMOKE_TEST" in env else None,
             answer=float(env.get("SLIPWAY_RESPONSE_SECONDS", "120")),
         )
+
+
+def _longest(env: Mapping[str, str]) -> float:
+    """Return how long workers may take to come up: as we are told, or as TorchServe is."""
+    if "SLIPWAY_STARTUP_SECONDS" in env:
+        return float(env["SLIPWAY_STARTUP_SECONDS"])
+    try:
+        return startup_timeout(Path(env["SLIPWAY_CONFIG"]).read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return DEFAULT_SECONDS
 
 
 @dataclass(frozen=True)

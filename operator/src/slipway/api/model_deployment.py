@@ -30,6 +30,7 @@ from slipway.api.pod_template import ServerPodTemplate
 from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus, Time
 from slipway.api.selector import LabelSelector
+from slipway.api.training_package import PackageConfig
 
 ArchiveUri = Annotated[
     str,
@@ -134,10 +135,14 @@ class Server(ApiModel):
     )
     max_batch_delay_milliseconds: Annotated[int, Field(ge=0, le=3_600_000)] | None = None
     """Longest wait for a batch to fill, in milliseconds; the package's own by default."""
-    response_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
-    """Longest time for one answer, in seconds."""
-    startup_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] = Field(
-        default=600, description="Longest time until all workers have loaded the model."
+    response_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        default=None,
+        description="Longest time for one answer, in seconds; the package's own, or 120.",
+    )
+    startup_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] | None = Field(
+        default=None,
+        description="Longest time until all workers have loaded the model, in seconds; the "
+        "package's own by default, or 600.",
     )
     max_request_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = Field(
         default=DEFAULT_BODY_BYTES,
@@ -252,6 +257,7 @@ class ModelDeploymentSpec(
     ApiModel,
     json_schema_extra=rules(
         (
+            "!has(self.server.startupTimeoutSeconds) || "
             "self.rollout.progressDeadlineSeconds > self.server.startupTimeoutSeconds",
             "write a rollout.progressDeadlineSeconds above server.startupTimeoutSeconds, or a "
             "model that loads slowly counts as a failed rollout",
@@ -298,6 +304,23 @@ class ModelStatus(ApiModel):
     """UID of that TrainingJob."""
     packaged_at: Time | None = None
     """When that TrainingJob was complete; a selector never goes back to an older one."""
+    config: PackageConfig | None = None
+    """The archive's own configuration, as that TrainingJob has it."""
+
+
+class ServerStatus(ApiModel):
+    """The settings in force; those that only an archive at a URI says are not known here."""
+
+    workers: int = 1
+    """Worker processes in each pod."""
+    batch_size: int | None = None
+    """Requests answered together."""
+    max_batch_delay_milliseconds: int | None = None
+    """Longest wait for a batch to fill."""
+    response_timeout_seconds: int | None = None
+    """Longest time for one answer."""
+    startup_timeout_seconds: int | None = None
+    """Longest time until all workers have loaded the model."""
 
 
 class ModelDeploymentStatus(ApiModel):
@@ -311,6 +334,8 @@ class ModelDeploymentStatus(ApiModel):
     """Name of the revision that is rolled out."""
     model: ModelStatus | None = None
     """The archive that is served."""
+    server: ServerStatus | None = None
+    """The server's settings in force: the spec's, else the package's own, else the defaults."""
     url: Annotated[str, Field(max_length=1024)] | None = None
     """Where predictions are asked for inside the cluster."""
     replicas: int = 0

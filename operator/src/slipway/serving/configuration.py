@@ -9,6 +9,7 @@ from slipway.api.model_deployment import CrossOrigin, ModelStatus
 from slipway.api.quantity import parse_quantity
 from slipway.api.smoke import SmokeTest
 from slipway.serving import names
+from slipway.serving.in_force import in_force, longest_response
 
 ENVOY_MEMORY_LIMIT = "512Mi"
 """What the kernel ends Envoy beyond."""
@@ -29,7 +30,7 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
         deployment=deployment.metadata.name,
         model=model.name,
         workers=server.workers,
-        response_timeout=server.response_timeout_seconds,
+        response_timeout=longest_response(deployment, model),
         max_request_bytes=server.max_request_bytes,
         heap_bytes=heap_bytes(),
         revision=revision,
@@ -70,15 +71,15 @@ def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:
 
 def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.ServerConfig:
     """Return the settings of the pods' TorchServe."""
-    wanted = deployment.spec.server
+    wanted, holds = deployment.spec.server, in_force(deployment, model)
     return torchserve.ServerConfig(
         model=model.name,
         archive=archive_name(model),
         workers=wanted.workers,
-        response_timeout=wanted.response_timeout_seconds,
-        startup_timeout=wanted.startup_timeout_seconds,
-        batch_size=wanted.batch_size,
-        max_batch_delay=wanted.max_batch_delay_milliseconds,
+        response_timeout=holds.response_timeout_seconds,
+        startup_timeout=holds.startup_timeout_seconds,
+        batch_size=holds.batch_size,
+        max_batch_delay=holds.max_batch_delay_milliseconds,
         max_request_bytes=wanted.max_request_bytes,
         max_response_bytes=wanted.max_response_bytes,
         model_store=names.MODELS_DIR,

@@ -9,6 +9,7 @@ from slipway.manifests import container_security, mount, runtime_command
 from slipway.opened import Opened, place
 from slipway.serving import names
 from slipway.serving.configuration import ENVOY_MEMORY_LIMIT, archive_name
+from slipway.serving.in_force import in_force, longest_response, longest_startup
 from slipway.settings import Settings
 from slipway.torchserve import java_options, threads_per_worker
 
@@ -109,7 +110,7 @@ def torchserve(
     slow model is never killed; it fails when TorchServe has given up starting a worker again.
     """
     wanted = deployment.spec.server
-    patience = wanted.startup_timeout_seconds + STARTUP_MARGIN_SECONDS
+    patience = longest_startup(deployment, model) + STARTUP_MARGIN_SECONDS
     return {
         **_container(names.TORCHSERVE, wanted.image or settings.server_image, settings),
         "command": ["/opt/slipway/torchserve"],
@@ -162,14 +163,19 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
         ),
         "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
         "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_QUIET": "1",
         "SLIPWAY_MODEL": model.name,
         "SLIPWAY_WORKERS": str(wanted.workers),
-        "SLIPWAY_STARTUP_SECONDS": str(wanted.startup_timeout_seconds),
+        "SLIPWAY_CONFIG": f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}",
         "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
     }
     if deployment.spec.rollout.smoke is not None:
         own["SLIPWAY_SMOKE_TEST"] = f"{names.CONFIG_DIR}/{names.SMOKE_FILE}"
-        own["SLIPWAY_RESPONSE_SECONDS"] = str(wanted.response_timeout_seconds)
+        own["SLIPWAY_RESPONSE_SECONDS"] = str(longest_response(deployment, model))
+    startup = in_force(deployment, model).startup_timeout_seconds
+    if startup is not None:
+        own["SLIPWAY_STARTUP_SECONDS"] = str(startup)
     user = [variable.to_wire() for variable in wanted.env]
     taken = {variable["name"] for variable in user}
     return _pairs({name: value for name, value in own.items() if name not in taken}) + user

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from slipway.api import ModelDeployment, TrainingJob
 from slipway.api.model_deployment import ModelStatus
+from slipway.api.training_package import PackageConfig
 from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
 from slipway.serving.snapshot import ServingSnapshot
@@ -60,7 +61,14 @@ def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageSta
         sha256=package.sha256,
         training_job=job.metadata.name,
         training_job_uid=job.metadata.uid,
+        config=_own_config(job),
     )
+
+
+def _own_config(job: TrainingJob) -> PackageConfig:
+    """Return what the archive's model-config.yaml says of the server; the handler's part is not."""
+    config = job.spec.package.config if job.spec.package else None
+    return (config or PackageConfig()).model_copy(update={"handler": None})
 
 
 def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resolution:

@@ -9,10 +9,13 @@ from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_a
 from slipway.opened import volumes
 from slipway.pods.overlay import overlaid
 from slipway.serving import containers, names
+from slipway.serving.in_force import in_force
 from slipway.settings import Settings
 from slipway.store import store_identity
 
 STOP_MARGIN_SECONDS = 15
+UNKNOWN_ANSWER_SECONDS = 120
+"""Time for one more answer where only the archive says how long it may take: TorchServe's own."""
 SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -31,7 +34,7 @@ def pod_template(
     spec = {
         **pod_security(),
         **store_identity(settings.store),
-        "terminationGracePeriodSeconds": grace_seconds(deployment),
+        "terminationGracePeriodSeconds": grace_seconds(deployment, model),
         "topologySpreadConstraints": [_spread(deployment, key, track) for key in SPREAD_OVER],
         "initContainers": [
             containers.fetch(deployment, model, settings),
@@ -78,10 +81,10 @@ def _config_maps(deployment: ModelDeployment, revision: str) -> dict[str, str]:
     }
 
 
-def grace_seconds(deployment: ModelDeployment) -> int:
+def grace_seconds(deployment: ModelDeployment, model: ModelStatus) -> int:
     """Return how long a pod may take to stop: to drain, and then for one more answer."""
-    server = deployment.spec.server
-    return server.drain_seconds + server.response_timeout_seconds + STOP_MARGIN_SECONDS
+    answer = in_force(deployment, model).response_timeout_seconds or UNKNOWN_ANSWER_SECONDS
+    return deployment.spec.server.drain_seconds + answer + STOP_MARGIN_SECONDS
 
 
 def _spread(deployment: ModelDeployment, key: str, track: str) -> dict[str, Any]:

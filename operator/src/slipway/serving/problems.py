@@ -120,9 +120,10 @@ def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:
         return _with_log(str(word["message"]).rstrip("."), str(word.get("logTail") or ""))
     if end.get("exitCode") in _KILLED:
         limit = deployment.spec.server.startup_timeout_seconds
+        within = f"{limit} s" if limit else "time"
         text = (
             "TorchServe was stopped, as its workers had not loaded the model in "
-            f"{limit} s (spec.server.startupTimeoutSeconds) or it did not answer any more"
+            f"{within} (spec.server.startupTimeoutSeconds) or it did not answer any more"
         )
         return _with_log(text, log_tail(end))
     return _with_log(f"TorchServe ended with exit code {end.get('exitCode')}", log_tail(end))

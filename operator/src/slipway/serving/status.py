@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from slipway.api import Condition, Conditions, ModelDeployment
-from slipway.api.model_deployment import ModelDeploymentStatus
+from slipway.api.model_deployment import ModelDeploymentStatus, ServerStatus
 from slipway.api.rollout_status import Candidate, RolloutStatus
 from slipway.serving import names, reasons
+from slipway.serving.in_force import in_force
 from slipway.serving.model import Resolution
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
@@ -164,6 +165,11 @@ def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
     return _Value(True, reasons.SERVING, text)
 
 
+def _server(found: Findings) -> ServerStatus | None:
+    model = found.resolution.model or found.deployment.status.model
+    return in_force(found.deployment, model) if model else None
+
+
 def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
     """Return the whole status; what is served stays known while there is nothing new to serve."""
     deployment, serving, beside = found.deployment, found.serving, found.beside
@@ -174,6 +180,7 @@ def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStat
         conditions=conditions,
         revision=found.revision,
         model=found.resolution.model or deployment.status.model,
+        server=_server(found),
         url=names.url(deployment) if found.revision else None,
         replicas=serving.total + (beside.total if beside else 0),
         updated_replicas=newest.updated,

@@ -21,15 +21,16 @@ JOB_QUEUE_SIZE = 100
 class ServerConfig:
     """How one pod's TorchServe serves its one model; times are in seconds.
 
-    ``batch_size`` and ``max_batch_delay`` (milliseconds) are None where the archive's own
-    model-config.yaml is to decide. ``archive`` is a file's name within ``model_store``.
+    ``response_timeout``, ``startup_timeout``, ``batch_size`` and ``max_batch_delay`` (milliseconds)
+    are None where the archive's own model-config.yaml is to decide. ``archive`` is a file's name
+    within ``model_store``.
     """
 
     model: str
     archive: str
     workers: int
-    response_timeout: int
-    startup_timeout: int
+    response_timeout: int | None = None
+    startup_timeout: int | None = None
     batch_size: int | None = None
     max_batch_delay: int | None = None
     max_request_bytes: int = 6_553_500
@@ -43,8 +44,8 @@ class ServerConfig:
 def config_properties(config: ServerConfig) -> str:
     """Return the text of config.properties, one ``key=value`` a line, sorted.
 
-    Where ``batch_size`` or ``max_batch_delay`` is None the snapshot lacks it: whoever has the
-    archive fills it in, since TorchServe refuses a snapshot without.
+    What is None the snapshot lacks: whoever has the archive fills it in, since TorchServe refuses a
+    snapshot without.
     """
     values = {**_network(config), **_safety(), **_work(config), "model_snapshot": _snapshot(config)}
     return "".join(f"{key}={values[key]}\n" for key in sorted(values))
@@ -83,8 +84,6 @@ def _work(config: ServerConfig) -> dict[str, str]:
     and the kubelet knows them.
     """
     return {
-        "default_response_timeout": str(config.response_timeout),
-        "default_startup_timeout": str(config.startup_timeout),
         "default_workers_per_model": str(config.workers),
         "disable_system_metrics": "true",
         "job_queue_size": str(JOB_QUEUE_SIZE),
