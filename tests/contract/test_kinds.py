@@ -89,6 +89,27 @@ def test_applying_the_same_object_again_keeps_its_generation(
     assert before["resourceVersion"] == after["resourceVersion"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "epoch=9-step=500.ckpt",
+        "my model.pt",
+        "ckpt/.metadata",
+        "..almost/...",
+        ".hidden",
+        "-x",
+        "größe.pt",
+        "a'b\"c\\d",
+    ],
+)
+def test_a_file_may_have_any_name_that_linux_allows(
+    kubectl: Kubectl, job: dict[str, Any], name: str
+) -> None:
+    package = {"serializedFile": name, "handler": "handler.py", "extraFiles": [name, "assets/"]}
+    kubectl.apply({**job, "spec": {**job["spec"], "package": package}})
+    assert (kubectl.get("tj", "job") or {})["spec"]["package"]["serializedFile"] == name
+
+
 JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to run": ({"entrypoint": None}, "write exactly one of entrypoint"),
     "a source of two kinds": (
@@ -98,8 +119,14 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a source of no kind": ({"source": {}}, "write exactly one of source.configMap"),
     "an entrypoint outside the source": (
         {"entrypoint": "../train.py"},
-        "write a relative path without '.' and '..' parts, such as src/train.py",
+        "write a file's relative path, such as src/train.py: no '/' at its begin",
     ),
+    "a folder as an entrypoint": ({"entrypoint": "src/"}, "a folder does not do"),
+    "an absolute entrypoint": ({"entrypoint": "/src/train.py"}, "no '/' at its begin"),
+    "a part that leads out": ({"entrypoint": "src/../../train.py"}, "'.' or '..'"),
+    "a part that leads nowhere": ({"entrypoint": "src/./train.py"}, "'.' or '..'"),
+    "an empty part": ({"entrypoint": "src//train.py"}, "no part that is empty"),
+    "a line's end in a name": ({"entrypoint": "a\nb.py"}, "no control characters"),
     "no node": ({"nodes": 0}, "should be greater than or equal to 1"),
     "too many nodes": ({"nodes": 5000}, "should be less than or equal to 1024"),
     "no process": ({"processesPerNode": 0}, "write a number from 1 to 64, or auto"),

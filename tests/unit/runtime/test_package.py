@@ -305,3 +305,10 @@ def test_sigterm_is_worth_another_try(
     wait_for(waits, 60, "the packager waits for the store")
     assert stop(process) == 75
     assert packager.word["reason"] == "Interrupted"
+
+
+def test_a_folder_of_extra_files_may_end_in_a_slash(packager: Packager) -> None:
+    (packager.source / "assets").mkdir()
+    (packager.source / "assets" / "labels.txt").write_text("a")
+    packager.store()
+    assert packager.run(extraFiles=["assets/"]) == 0

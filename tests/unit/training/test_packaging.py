@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from slipway.plan import ObjectRef
 from slipway.training.planner import plan
+from slipway_runtime.package import joined
 from tests.unit.training.simulation import (
     PACKAGE,
     SETTINGS,
@@ -337,3 +340,29 @@ def test_a_packager_that_waits_for_a_deleted_source_says_so_until_it_is_back() -
     cluster.source_gone = False
     cluster.settle()
     assert condition(cluster, "Packaged")["reason"] == "Packaging"
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    args=st.lists(
+        st.builds(
+            lambda unit, count: unit * (count // len(unit)),
+            st.sampled_from(["x", "$", "$(HOME)", '"', "\\", "\U0001f600", "\u4e2d", "\n"]),
+            st.integers(0, 4096),
+        ),
+        max_size=128,
+    )
+)
+@example(args=["\u4e2d$" * 2048] * 128)
+def test_however_long_the_arguments_are_linux_starts_the_packager(args: list[str]) -> None:
+    cluster = Cluster(spec(package=PACKAGE, args=args))
+    cluster.settle()
+    cluster.finish_all(message=trained())
+    cluster.settle()
+    found = cluster.job("package")
+    assert found
+    variables = found["spec"]["template"]["spec"]["containers"][0]["env"]
+    for one in variables:
+        assert len(f"{one['name']}={one.get('value', '')}".encode()) < 131_072
+    told = {one["name"]: str(one.get("value", "")).replace("$$", "$") for one in variables}
+    assert json.loads(joined(told, "SLIPWAY_LINEAGE"))["args"] == args

@@ -2,7 +2,8 @@
 
 Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
 ``SLIPWAY_LINEAGE_URI``, ``SLIPWAY_PACKAGE`` (JSON of the job's ``spec.package``, with modelName and
-modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``.
+modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``. What
+is too long for one variable goes on in ``NAME_1``, ``NAME_2`` and so on.
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
 termination message has the reason Packaged, or why not. Exit codes: 0; 75 where the store is
@@ -52,14 +53,22 @@ class Settings:
                 output_uri=env["SLIPWAY_OUTPUT_URI"].rstrip("/"),
                 package_uri=env["SLIPWAY_PACKAGE_URI"],
                 lineage_uri=env["SLIPWAY_LINEAGE_URI"],
-                package=json.loads(env["SLIPWAY_PACKAGE"]),
-                lineage=json.loads(env.get("SLIPWAY_LINEAGE", "{}")),
+                package=json.loads(joined(env, "SLIPWAY_PACKAGE")),
+                lineage=json.loads(joined(env, "SLIPWAY_LINEAGE")),
                 source_dir=Path(env.get("SLIPWAY_SOURCE_DIR", "/slipway/source")),
             )
         except KeyError as error:
             raise PackageError("InvalidSettings", f"The variable {error} is not set.") from error
         except ValueError as error:
             raise PackageError("InvalidSettings", f"A variable is no JSON: {error}.") from error
+
+
+def joined(env: Mapping[str, str], name: str) -> str:
+    """Return a text that may go on in further variables; raises KeyError where there is none."""
+    text, part = env[name], 1
+    while more := env.get(f"{name}_{part}"):
+        text, part = text + more, part + 1
+    return text
 
 
 def patiently(action: Callable[[], T]) -> T:

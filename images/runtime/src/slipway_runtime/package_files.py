@@ -74,7 +74,7 @@ class PackageFiles:
         brought: dict[str, str] = {}
         for name in names:
             self._check("extraFiles", name)
-            members = self._members(name)
+            members = self._members(name.rstrip("/"))
             if not members:
                 raise self._not_found("extraFiles", name)
             for place, member in members.items():

@@ -125,15 +125,30 @@ Sha256 = Annotated[
 ]
 """A SHA-256 digest in lower-case hexadecimal."""
 
+_PART = "([^/.[:cntrl:]][^/[:cntrl:]]*|[.][^/.[:cntrl:]][^/[:cntrl:]]*|[.][.][^/[:cntrl:]]+)"
+"""A part of a path in RE2: any name but ``.`` and ``..``, without control characters."""
+_PATH = f"{_PART}(/{_PART})*"
+_PATH_RULE = "no '/' at its begin, no part that is empty, '.' or '..', and no control characters"
+
 FilePath = Annotated[
     str,
     text(
-        "^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
-        "write a relative path without '.' and '..' parts, such as src/train.py",
+        f"^{_PATH}$",
+        f"write a file's relative path, such as src/train.py: {_PATH_RULE}; a folder does not do",
         longest=255,
     ),
 ]
-"""A relative path without ``.`` or ``..`` parts."""
+"""A file's relative path without ``.`` or ``..`` parts; any names that Linux allows, else."""
+
+FolderPath = Annotated[
+    str,
+    text(
+        f"^{_PATH}/?$",
+        f"write a relative path, such as assets/ or src/train.py: {_PATH_RULE}",
+        longest=255,
+    ),
+]
+"""The relative path of a file, or of a folder, which may end in a slash."""
 
 Image = Annotated[
     str,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from slipway.api.base import ApiModel, FilePath, ModelName, ModelVersion
+from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion
 
 
 class PackageConfig(ApiModel):
@@ -46,7 +46,7 @@ class Package(ApiModel):
     handler: FilePath = Field(
         description="The handler's Python file, or a handler built into TorchServe by its name."
     )
-    extra_files: Annotated[list[FilePath], Field(max_length=64)] = Field(default_factory=list)
+    extra_files: Annotated[list[FolderPath], Field(max_length=64)] = Field(default_factory=list)
     """More files that the handler needs. A file goes to the archive's first level; a folder keeps
     its own name and what is beneath it, so that a Python package can be imported."""
     requirements_file: FilePath | None = Field(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, FilePath, Sha256, rules, text, uri_text
+from slipway.api.base import ApiModel, DnsName, FolderPath, Sha256, rules, text, uri_text
 
 
 class ConfigMapSource(ApiModel):
@@ -76,7 +76,7 @@ class GitSource(
         description="Branch, tag or commit; the server's default branch where absent. Only a tag "
         "or a commit is the same for every pod and every try.",
     )
-    path: FilePath | None = Field(
+    path: FolderPath | None = Field(
         default=None, description="Folder in the repository that is the source."
     )
     credentials_secret_name: DnsName | None = Field(
@@ -104,7 +104,7 @@ class ArchiveSource(ApiModel):
     sha256: Sha256 | None = Field(
         default=None, description="The archive's digest; one with another is not unpacked."
     )
-    path: FilePath | None = Field(
+    path: FolderPath | None = Field(
         default=None, description="Folder in the archive that is the source."
     )
     credentials_secret_name: DnsName | None = Field(

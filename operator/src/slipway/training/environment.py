@@ -47,7 +47,7 @@ def source_dir(job: TrainingJob) -> str:
         return image.path
     fetched = job.spec.fetched_source
     inside = fetched.path if fetched else None
-    return f"{names.SOURCE_DIR}/{inside}" if inside else names.SOURCE_DIR
+    return f"{names.SOURCE_DIR}/{inside.rstrip('/')}" if inside else names.SOURCE_DIR
 
 
 def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:

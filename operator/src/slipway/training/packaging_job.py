@@ -41,6 +41,10 @@ RESOURCES = {
 }
 
 
+_PART = 30_000
+"""Longest part of a variable, in characters, each of which has four bytes at most."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What the training ran: its image, and of a source that was fetched the revision."""
@@ -175,16 +179,22 @@ def _env(
             "SLIPWAY_OUTPUT_URI": output,
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job),
-            "SLIPWAY_PACKAGE": _literal(wanted),
-            "SLIPWAY_LINEAGE": _literal(_lineage(job, trained)),
+            **_literal("SLIPWAY_PACKAGE", wanted),
+            **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
         }
     )
 
 
-def _literal(value: dict[str, Any]) -> str:
-    """Return a value as JSON in which the kubelet expands nothing: ``$$`` stands for ``$``."""
-    return escaped(json.dumps(value, sort_keys=True))
+def _literal(name: str, value: dict[str, Any]) -> dict[str, str]:
+    """Return a value as JSON in which the kubelet expands nothing: ``$$`` stands for ``$``.
+
+    What is too long for one variable goes on in ``NAME_1`` and so on: Linux starts no program with
+    a variable of over 131,072 bytes.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    parts = [text[begin : begin + _PART] for begin in range(0, len(text), _PART)]
+    return {f"{name}_{at}" if at else name: escaped(part) for at, part in enumerate(parts)}
 
 
 def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
