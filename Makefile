@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-long test-image test-gpu bench soak scale lint format crds manifests docs lock prune env compiled
+	test-long test-image test-gpu bench soak scale chaos lint format crds manifests docs lock prune env compiled
 
 # Tests start the operator and others a hundred times: none of them compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,7 +33,7 @@ ready:
 	@$(DEV) up
 
 test-long: tools env ready ## Others' schedulers, upgrades, removals, the READMEs' commands, a tenth of the soak
-	@$(BIN)/pytest -m long tests/contract tests/cluster
+	@$(BIN)/pytest -m long tests/contract tests/cluster tests/chaos
 
 test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property
@@ -55,6 +55,9 @@ soak: env ## Lose no request of 100,000 while pods and traffic move
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale
+
+chaos: env ## Have the cluster around the operator fail in many ways, under load, ten minutes each
+	@$(BIN)/python -m tests.chaos --seconds 600
 
 bench: env ## Measure what Envoy costs, beside bare TorchServe
 	@$(BIN)/python -m tests.bench

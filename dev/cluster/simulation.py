@@ -34,11 +34,13 @@ class Simulation:
     """kube-controller-manager, kube-scheduler and KWOK for a control plane that runs.
 
     ``scheduling`` are further flags of the scheduler, such as those that turn features on.
+    ``pods`` is the range that the pods' addresses are taken from.
     """
 
     plane: ControlPlane
     nodes: int
     scheduling: tuple[str, ...] = ()
+    pods: str = _PODS
 
     def daemons(self) -> tuple[Daemon, ...]:
         """Return the three processes, none of which listens anywhere."""
@@ -65,7 +67,7 @@ class Simulation:
             str(gotools.path("kwok")),
             f"--kubeconfig={self.plane.kubeconfig}",
             f"--config={STAGES}",
-            f"--cidr={_PODS}",
+            f"--cidr={self.pods}",
             "--manage-all-nodes=true",
             "--node-lease-duration-seconds=40",
         )

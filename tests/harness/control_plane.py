@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dev import gotools, packages
@@ -80,19 +80,20 @@ def _end_abandoned() -> None:
 
 @contextmanager
 def simulated_cluster(
-    nodes: int, crds: Path, scheduling: tuple[str, ...] = ()
+    nodes: int, crds: Path, scheduling: tuple[str, ...] = (), pods: str = ""
 ) -> Iterator[TestControlPlane]:
     """Start a control plane with Kubernetes' controllers and simulated nodes for the block.
 
     The CRDs come first: the garbage collector looks for new kinds twice a minute only, and asks
     for each owner of a kind that it does not know. ``scheduling`` are further flags of the
-    scheduler.
+    scheduler, ``pods`` another range of the pods' addresses than one that nothing routes.
     """
     gotools.ensure(gotools.SIMULATION)
     with control_plane() as running:
         running.kubectl.apply(crds)
         running.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-        Simulation(running.plane, nodes, scheduling).start()
+        simulation = Simulation(running.plane, nodes, scheduling)
+        (replace(simulation, pods=pods) if pods else simulation).start()
         yield running
 
 

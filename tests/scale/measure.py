@@ -109,9 +109,12 @@ def their_children(count: int) -> Load:
 
 
 @contextmanager
-def prepared(nodes: int) -> Iterator[TestControlPlane]:
-    """Start a control plane with simulated nodes, the CRDs, the chart's RBAC and a namespace."""
-    with simulated_cluster(nodes, ROOT / "crds") as plane:
+def prepared(nodes: int, pods: str = "") -> Iterator[TestControlPlane]:
+    """Start a control plane with simulated nodes, the CRDs, the chart's RBAC and a namespace.
+
+    ``pods`` is the range of the pods' addresses, if it matters.
+    """
+    with simulated_cluster(nodes, ROOT / "crds", pods=pods) as plane:
         grant_access(plane)
         plane.kubectl.run("create", "namespace", workloads.NAMESPACE)
         Kubectl(plane.kubeconfig, namespace="").apply(workloads.source())

@@ -45,7 +45,9 @@ class OperatorProcess:
     log: Path
 
     @classmethod
-    def start(cls, kubeconfig: Path, log: Path, settings: dict[str, str]) -> "OperatorProcess":
+    def start(
+        cls, kubeconfig: Path, log: Path, settings: dict[str, str], module: str = "slipway"
+    ) -> "OperatorProcess":
         """Start an operator with a kubeconfig and settings (environment variables)."""
         port = free_port()
         environment = {
@@ -58,7 +60,7 @@ class OperatorProcess:
         }
         with log.open("ab") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "slipway", "run"],
+                [sys.executable, "-m", module, "run"],
                 env=environment,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
