@@ -35,8 +35,8 @@ while True:
 @pytest.fixture(scope="module")
 def guarded(cluster: Cluster) -> Iterator[Cluster]:
     """The release with its policies, on a network that enforces them."""
-    policies = [f"{part}.networkPolicy.enabled=true" for part in ("operator", "store")]
-    values = (*release.local_values(product.images()), "--set", ",".join(policies))
+    more = ("--set", "operator.networkPolicy.egress=true")
+    values = (*release.local_values(product.images()), *more)
     with enforced_policies(cluster):
         release.Release(cluster.kubeconfig, values).install()
         yield cluster

@@ -19,11 +19,14 @@ from tests.harness.waiting import wait_for
 NAMESPACE = "slipway-system"
 ACCOUNT = "slipway"
 STORE = {"SLIPWAY_STORE_ACCESS_KEY_ID": "key", "SLIPWAY_STORE_SECRET_ACCESS_KEY": "secret"}
-_ACCESS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_ACCESS = (
+    *("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+)
 
 
 def grant_access(plane: TestControlPlane) -> None:
-    """Create the operator's namespace, account and rights, as the chart has them."""
+    """Create the operator's namespace, account, rights and fence, as the chart has them."""
     gotools.ensure(["helm"])
     kubectl = Kubectl(plane.kubeconfig, namespace="")
     kubectl.run("create", "namespace", NAMESPACE)
