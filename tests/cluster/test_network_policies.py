@@ -94,6 +94,8 @@ def test_the_operator_is_reached_for_its_metrics_and_reaches_no_stranger(
     guarded: Cluster, space: Space
 ) -> None:
     operator = _address(guarded, "operator")
+    assert "no way" in _outcome(space, _visitor("curious", {}, operator, METRICS_PORT))
+    space.kubectl.run("label", "namespace", space.name, "slipway.dev/monitoring=true")
     assert "connected" in _outcome(space, _visitor("scraper", {}, operator, METRICS_PORT))
     (dns,) = guarded.kubectl.list("pods", "k8s-app=kube-dns", namespace="kube-system")
     there = dns["status"]["podIP"]
