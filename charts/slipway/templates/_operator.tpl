@@ -34,6 +34,18 @@
 {{- end }}
 - name: SLIPWAY_POD_SECURITY
   value: {{ .Values.pods.podSecurity }}
+{{- with .Values.pods.imagePullSecrets }}
+{{- $names := list }}
+{{- range . }}
+{{- $names = append $names .name }}
+{{- end }}
+- name: SLIPWAY_IMAGE_PULL_SECRETS
+  value: {{ join "," $names | quote }}
+{{- end }}
+- name: SLIPWAY_RESOURCES
+  value: {{ toJson .Values.pods.resources | quote }}
+- name: SLIPWAY_VOLUME_SIZES
+  value: {{ toJson .Values.pods.volumeSizes | quote }}
 {{- with .Values.operator.analysis.allowedPrometheusAddresses }}
 - name: SLIPWAY_ALLOWED_PROMETHEUS_ADDRESSES
   value: {{ join "," . | quote }}

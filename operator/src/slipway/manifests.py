@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway.api.common import OwnerLike, controller_reference
+from slipway.api.common import EnvFrom, OwnerLike, controller_reference
 from slipway.plan import Manifest
 from slipway.settings import Settings
 
@@ -98,9 +98,14 @@ def runtime_command(module: str) -> list[str]:
     return ["python3", "-I", "-m", f"slipway_runtime.{module}"]
 
 
-def empty_dir(name: str) -> dict[str, Any]:
-    """Return a volume that lives as long as its pod."""
-    return {"name": name, "emptyDir": {}}
+def empty_dir(name: str, size: int | str) -> dict[str, Any]:
+    """Return a volume that lives as long as its pod; beyond ``size`` the kubelet ends the pod."""
+    return {"name": name, "emptyDir": {"sizeLimit": size}}
+
+
+def env_from(sources: list[EnvFrom]) -> dict[str, Any]:
+    """Return the field of a container with where more variables come from; none without any."""
+    return {"envFrom": [one.to_wire() for one in sources]} if sources else {}
 
 
 def mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slipway import __version__
+from slipway.api.common import ResourceRequirements
 from slipway.uris import ObjectUri, StorePlaces
 
 FOLDERS = ("outputs", "checkpoints", "models")
@@ -123,6 +124,15 @@ class Settings(BaseSettings):
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""
+    resources: dict[str, ResourceRequirements] = Field(default_factory=dict)
+    """Resources of the containers agent, fetch, package and proxy, as JSON; those that are not
+    named have defaults."""
+    volume_sizes: dict[str, int | str] = Field(default_factory=dict)
+    """Sizes of the pods' volumes, as JSON: output, inputs, source, checkpoint, model, logs and
+    scratch; those that are not named have defaults."""
+    image_pull_secrets: str = ""
+    """Comma-separated names of Secrets with registry credentials that all pods get; each namespace
+    that trains or serves has to have them."""
     reserved_secrets: str = ""
     """Comma-separated names of Secrets in the operator's own namespace that no user's pod reads."""
     object_metrics: bool = True
@@ -152,6 +162,11 @@ class Settings(BaseSettings):
     def allowed_prometheus(self) -> tuple[str, ...]:
         """The addresses that users' queries may name, the operator's own Prometheus first."""
         return _listed(f"{self.prometheus_url},{self.allowed_prometheus_addresses}")
+
+    @property
+    def pull_secrets(self) -> tuple[str, ...]:
+        """The Secrets with registry credentials that all pods get."""
+        return _listed(self.image_pull_secrets)
 
     def own_secrets(self, namespace: str) -> frozenset[str]:
         """Return the names of a namespace's Secrets that only the operator's containers read."""

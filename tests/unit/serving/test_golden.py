@@ -10,7 +10,7 @@ import yaml
 from slipway.api.quantity import parse_quantity
 from slipway.plan import Manifest
 from slipway.serving.configuration import heap_bytes
-from tests.unit.serving.world import JOB_MODEL, World, training_job
+from tests.unit.serving.world import JOB_MODEL, SETTINGS, World, training_job
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -148,7 +148,11 @@ def test_only_envoy_has_the_folder_from_which_it_is_commanded(name: str) -> None
 def test_envoy_refuses_work_before_its_limit_ends_it(name: str) -> None:
     limit = parse_quantity(containers(name)["envoy"]["resources"]["limits"]["memory"])
     assert limit is not None
-    assert 0.5 * float(limit) < heap_bytes() < 0.9 * float(limit)
+    assert (
+        0.5 * float(limit)
+        < heap_bytes(World(**SPECS[name]).snapshot().deployment, SETTINGS)
+        < 0.9 * float(limit)
+    )
 
 
 @pytest.mark.parametrize("name", SPECS)

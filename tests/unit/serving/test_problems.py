@@ -99,6 +99,11 @@ ABOUT_THE_MODEL: list[Case] = [
 
 ABOUT_THE_POD: list[Case] = [
     (
+        init_status("warm", state=terminated(2, "no cache")),
+        reasons.CONTAINER_FAILED,
+        "The container warm ended with exit code 2; the log ended with:",
+    ),
+    (
         init_status("envoy", lastState=terminated(1, "bad config"), **CRASHING),
         reasons.PROXY_FAILED,
         "bad config",

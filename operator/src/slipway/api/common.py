@@ -80,6 +80,39 @@ class EnvVar(
     """Where its value comes from instead."""
 
 
+class SourceOfVariables(ApiModel):
+    """A ConfigMap or a Secret in the object's namespace."""
+
+    name: DnsName
+    """Its name."""
+    optional: bool = False
+    """Whether the container may start without it."""
+
+
+class EnvFrom(
+    ApiModel,
+    json_schema_extra=rules(
+        (
+            "has(self.configMapRef) != has(self.secretRef)",
+            "write exactly one of configMapRef and secretRef",
+        )
+    ),
+):
+    """Where many variables come from, as in a Pod; ``env`` counts more."""
+
+    prefix: (
+        Annotated[str, Field(max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")] | None
+    ) = None
+    """What is put before each name."""
+    config_map_ref: SourceOfVariables | None = None
+    """A ConfigMap whose keys are the names."""
+    secret_ref: SourceOfVariables | None = None
+    """A Secret whose keys are the names."""
+
+
+EnvFromList = Annotated[list[EnvFrom], Field(max_length=16)]
+
+
 def none_named(names: Sequence[str], prefixes: Sequence[str]) -> str:
     """Return the CEL rule of a list of variables that has none of these names or beginnings."""
     quoted = ", ".join(f"'{name}'" for name in names)

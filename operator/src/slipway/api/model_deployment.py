@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from slipway.api.added import AddedContainer, ServingVolumes
 from slipway.api.base import (
     API_VERSION,
     ApiModel,
@@ -12,6 +13,7 @@ from slipway.api.base import (
     IntOrPercent,
     ModelName,
     OwnName,
+    Quantity,
     Sha256,
     rules,
     text,
@@ -19,6 +21,7 @@ from slipway.api.base import (
 )
 from slipway.api.common import (
     ConditionList,
+    EnvFromList,
     EnvList,
     ObjectMeta,
     OwnerLike,
@@ -26,6 +29,7 @@ from slipway.api.common import (
     none_named,
 )
 from slipway.api.network import Peer
+from slipway.api.placement import Placement
 from slipway.api.pod_template import ServerPodTemplate
 from slipway.api.rollout import Rollout
 from slipway.api.rollout_status import RolloutStatus, Time
@@ -128,8 +132,21 @@ class Server(ApiModel):
     )
     resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
     """Resources of TorchServe in each pod."""
+    fetch: AddedContainer = Field(
+        default_factory=AddedContainer,
+        description="The container that brings the archive.",
+    )
+    proxy: AddedContainer = Field(
+        default_factory=AddedContainer,
+        description="Envoy, through which all requests come.",
+    )
+    volume_sizes: ServingVolumes = Field(default_factory=ServingVolumes)
+    """How large the pods' volumes may grow; the release's sizes by default."""
     env: ServerEnv = Field(default_factory=list)
     """Variables of the workers."""
+    env_from: EnvFromList = Field(
+        default_factory=list, description="ConfigMaps and Secrets with more variables."
+    )
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         default=None, description="Requests answered together; the package's own by default."
     )
@@ -254,7 +271,7 @@ class DisruptionBudget(ApiModel):
 
 
 class ModelDeploymentSpec(
-    ApiModel,
+    Placement,
     json_schema_extra=rules(
         (
             "!has(self.server.startupTimeoutSeconds) || "
@@ -279,6 +296,11 @@ class ModelDeploymentSpec(
     """How a new revision takes over."""
     expose: Expose = Field(default_factory=Expose)
     """How the model is reached."""
+    shared_memory: Quantity | None = Field(
+        default=None,
+        description="Size of /dev/shm, such as 8Gi; what is in it counts as the container's "
+        "memory. The memory limit bounds it where absent.",
+    )
     pod_template: ServerPodTemplate | None = Field(
         default=None,
         description="What else the serving pods should have: merged into them strategically.",

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
+from slipway.api.added import AddedContainer, TrainingVolumes
 from slipway.api.base import ApiModel, FilePath, Image, Quantity, rules, text
-from slipway.api.common import EnvList, ResourceRequirements, none_named
+from slipway.api.common import EnvFromList, EnvList, ResourceRequirements, none_named
 from slipway.api.pod_template import PodTemplate
 from slipway.api.training_source import (
     ArchiveSource,
@@ -116,6 +117,9 @@ class TrainingLaunch(ApiModel):
         default_factory=list, description="Arguments of the script, module or command."
     )
     env: TrainingEnv = Field(default_factory=list, description="Variables of the script.")
+    env_from: EnvFromList = Field(
+        default_factory=list, description="ConfigMaps and Secrets with more variables."
+    )
     nodes: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="How many pods train together."
     )
@@ -130,6 +134,16 @@ class TrainingLaunch(ApiModel):
         description="Size of /dev/shm, such as 8Gi; what is in it counts as the container's "
         "memory. The memory limit bounds it where absent.",
     )
+    agent: AddedContainer = Field(
+        default_factory=AddedContainer,
+        description="The container that reports progress and stores what the script makes.",
+    )
+    fetch: AddedContainer = Field(
+        default_factory=AddedContainer,
+        description="Each container that brings the source or an input.",
+    )
+    volume_sizes: TrainingVolumes = Field(default_factory=TrainingVolumes)
+    """How large the pods' volumes may grow; the release's sizes by default."""
     pod_template: PodTemplate | None = Field(
         default=None,
         description="What else the training pods should have: merged into them strategically.",

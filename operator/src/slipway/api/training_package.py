@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion
+from slipway.api.common import ResourceRequirements
 
 
 class PackageConfig(ApiModel):
@@ -51,6 +52,11 @@ class Package(ApiModel):
     its own name and what is beneath it, so that a Python package can be imported."""
     requirements_file: FilePath | None = Field(
         default=None, description="A pip requirements file installed when the model is loaded."
+    )
+    resources: ResourceRequirements = Field(
+        default_factory=ResourceRequirements,
+        description="Resources of the container that makes the archive; those that are not named "
+        "are the release's.",
     )
     config: PackageConfig | None = None
     """The model's own model-config.yaml, put into the archive."""

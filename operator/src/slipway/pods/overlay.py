@@ -87,6 +87,11 @@ def overlaid(
     }
 
 
+def joined(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with another one's fields added; raises OverlayError for a contradiction."""
+    return _Merge(frozenset()).fields(base, extra, "")
+
+
 def merge_metadata(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return a template's metadata with the user's labels and annotations; ours stay."""
     parts = {part: {**overlay.get(part, {}), **base.get(part, {})} for part in METADATA}

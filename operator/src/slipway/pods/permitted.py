@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from slipway.api.base import ApiModel
 from slipway.api.common import ObjectMeta
-from slipway.pods.secrets import named_secret, unasked_token
+from slipway.pods.secrets import named_secret, names_account, token
 from slipway.pods.standard import ENFORCE, first_violation, laxest
 from slipway.settings import Settings
 
@@ -45,7 +45,11 @@ def refusal(
     operator's settings do: nobody sets it who may not change namespaces, and a stricter one is
     enforced by the API server itself.
     """
-    return _secret(asking, settings) or _token(template) or _level(template, enforced, settings)
+    return (
+        _secret(asking, settings)
+        or _token(asking, template)
+        or _level(template, enforced, settings)
+    )
 
 
 def _secret(asking: Asking, settings: Settings) -> Refusal | None:
@@ -61,9 +65,10 @@ def _secret(asking: Asking, settings: Settings) -> Refusal | None:
     return Refusal("SecretForbidden", message)
 
 
-def _token(template: Mapping[str, Any]) -> Refusal | None:
-    path = unasked_token(template["spec"])
-    if path is None:
+def _token(asking: Asking, template: Mapping[str, Any]) -> Refusal | None:
+    """Return a refusal of a token whose account the user does not name."""
+    path = token(template["spec"])
+    if path is None or names_account(asking.spec.to_wire()):
         return None
     message = (
         f"spec.podTemplate.spec.{path} gives the pods a service account's token: name the account "

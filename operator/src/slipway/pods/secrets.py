@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 Json = Any
+_ACCOUNT = ("serviceAccountName", "serviceAccount")
 
 
 def named_secret(given: Json, secrets: Set[str]) -> tuple[str, str] | None:
@@ -30,13 +31,14 @@ def _named(given: Json, path: str, within: bool) -> Iterator[tuple[str, str]]:
             yield from _named(one, f"{path}[{number}]", within)
 
 
-def unasked_token(pod: Mapping[str, Any]) -> str | None:
-    """Return the path of what would give a pod a service account's token unasked; None for none.
+def names_account(spec: Mapping[str, Any]) -> bool:
+    """Tell whether a spec of either kind, as JSON, names the service account of its pods."""
+    overlay = (spec.get("podTemplate") or {}).get("spec") or {}
+    return any(one.get(name) for one in (spec, overlay) for name in _ACCOUNT)
 
-    A token has to be asked for by the name of its account.
-    """
-    if pod.get("serviceAccountName") or pod.get("serviceAccount"):
-        return None
+
+def token(pod: Mapping[str, Any]) -> str | None:
+    """Return the path of what gives a pod its service account's token; None where nothing does."""
     if pod.get("automountServiceAccountToken"):
         return "automountServiceAccountToken"
     for volume in pod.get("volumes") or ():

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from typing import Any
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
 from slipway.api.model_deployment import CrossOrigin, ModelStatus
 from slipway.api.quantity import parse_quantity
 from slipway.api.smoke import SmokeTest
+from slipway.pods.placement import gpus
+from slipway.pods.resources import resources
 from slipway.serving import names
 from slipway.serving.in_force import in_force, longest_response
+from slipway.settings import Settings
 
-ENVOY_MEMORY_LIMIT = "512Mi"
-"""What the kernel ends Envoy beyond."""
 HEAP_PERCENT = 80
 """How much of its limit Envoy takes before it refuses work; the rest is for what no heap counts."""
 
@@ -23,7 +26,10 @@ def archive_name(model: ModelStatus) -> str:
 
 
 def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -> envoy.ProxyConfig:
-    """Return the settings of the pods' Envoy; the bootstrap needs no ``revision``."""
+    """Return the settings of the pods' Envoy; the bootstrap needs no ``revision``.
+
+    Only the bootstrap depends on the memory that Envoy may use: see `bootstrap`.
+    """
     server = deployment.spec.server
     return envoy.ProxyConfig(
         namespace=deployment.metadata.namespace,
@@ -32,7 +38,6 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
         workers=server.workers,
         response_timeout=longest_response(deployment, model),
         max_request_bytes=server.max_request_bytes,
-        heap_bytes=heap_bytes(),
         revision=revision,
         forward_token=forward_token(deployment),
         cors=_cors(deployment.spec.expose.cors),
@@ -44,9 +49,21 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
     )
 
 
-def heap_bytes() -> int:
+def bootstrap(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> envoy.ProxyConfig:
+    """Return what Envoy's bootstrap is made from: it refuses work before its memory ends."""
+    return replace(proxy(deployment, model), heap_bytes=heap_bytes(deployment, settings))
+
+
+def proxy_resources(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
+    """Return Envoy's resources."""
+    return resources("proxy", settings, deployment.spec.server.proxy.resources)
+
+
+def heap_bytes(deployment: ModelDeployment, settings: Settings) -> int:
     """Return the memory from which on Envoy refuses work, in bytes: a part of its limit."""
-    limit = parse_quantity(ENVOY_MEMORY_LIMIT)
+    limit = parse_quantity(proxy_resources(deployment, settings)["limits"]["memory"])
     return int((limit or 0) * HEAP_PERCENT / 100)
 
 
@@ -83,14 +100,17 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
         max_request_bytes=wanted.max_request_bytes,
         max_response_bytes=wanted.max_response_bytes,
         model_store=names.MODELS_DIR,
+        gpus=None if deployment.spec.resource_claims else gpus(wanted.resources),
     )
 
 
-def fixed_files(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
+def fixed_files(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> dict[str, str]:
     """Return the files that do not change in a pod's life, by name."""
     smoke = deployment.spec.rollout.smoke
     return {
-        names.ENVOY_FILE: envoy.to_text(envoy.bootstrap(proxy(deployment, model))),
+        names.ENVOY_FILE: envoy.to_text(envoy.bootstrap(bootstrap(deployment, model, settings))),
         names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
         **({names.SMOKE_FILE: _smoke_text(smoke)} if smoke else {}),
     }

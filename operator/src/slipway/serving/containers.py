@@ -5,10 +5,12 @@ from typing import Any
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.model_deployment import ModelStatus
-from slipway.manifests import container_security, mount, runtime_command
+from slipway.manifests import container_security, env_from, mount, runtime_command
 from slipway.opened import Opened, place
+from slipway.pods.placement import with_claims
+from slipway.pods.resources import resources as added
 from slipway.serving import names
-from slipway.serving.configuration import ENVOY_MEMORY_LIMIT, archive_name
+from slipway.serving.configuration import archive_name, proxy_resources
 from slipway.serving.in_force import in_force, longest_response, longest_startup
 from slipway.settings import Settings
 from slipway.torchserve import java_options, threads_per_worker
@@ -16,8 +18,6 @@ from slipway.torchserve import java_options, threads_per_worker
 SCRATCH = {"HOME": names.TMP_DIR, "TMPDIR": names.TMP_DIR}
 """Where programs write what nobody needs later: the root file system is read-only."""
 
-FETCH_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
-ENVOY_REQUESTS = {"cpu": "50m", "memory": "64Mi"}
 SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
 """What TorchServe asks for where the user says neither a request nor a limit; the autoscaler needs
 a CPU request to compare with."""
@@ -48,7 +48,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
         "command": runtime_command("fetch"),
         "args": command,
         "env": [*_pairs(SCRATCH), *access.env],
-        "resources": {"requests": FETCH_REQUESTS},
+        "resources": added("fetch", settings, deployment.spec.server.fetch.resources),
         "volumeMounts": [
             mount("models", names.MODELS_DIR),
             mount("config", names.CONFIG_DIR, read_only=True),
@@ -73,7 +73,7 @@ def credentials_secret(
     return settings.store.secret_name if model.uri.startswith("s3://") else None
 
 
-def envoy(settings: Settings) -> dict[str, Any]:
+def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
     """Return the sidecar that is the pod's only door, and knows whether the pod is ready.
 
     As a native sidecar it starts before TorchServe and is stopped after it.
@@ -89,7 +89,7 @@ def envoy(settings: Settings) -> dict[str, Any]:
             {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
             {"name": "ops", "containerPort": names.OPS_PORT, "protocol": "TCP"},
         ],
-        "resources": {"requests": ENVOY_REQUESTS, "limits": {"memory": ENVOY_MEMORY_LIMIT}},
+        "resources": proxy_resources(deployment, settings),
         "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
         "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=2),
         "volumeMounts": [
@@ -119,7 +119,8 @@ def torchserve(
             *("-s", names.MODELS_DIR, "-ncs"),
         ],
         "env": _server_env(deployment, model),
-        "resources": resources(wanted.resources),
+        **env_from(wanted.env_from),
+        "resources": with_claims(resources(wanted.resources), deployment.spec),
         "startupProbe": _probe("/readyz", period=1, timeout=5, failures=patience),
         "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
         "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
@@ -127,6 +128,7 @@ def torchserve(
             mount("models", names.MODELS_DIR, read_only=True),
             mount("logs", names.LOGS_DIR),
             mount("tmp", names.TMP_DIR),
+            mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
             *_smoke_mounts(deployment),
         ],
     }

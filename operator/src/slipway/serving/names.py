@@ -10,6 +10,7 @@ TRACK = "slipway.dev/track"
 
 FETCH, ENVOY, TORCHSERVE = "fetch", "envoy", "torchserve"
 """Names of the containers."""
+OWN_CONTAINERS = (FETCH, ENVOY, TORCHSERVE)
 
 HTTP_PORT = 8000
 OPS_PORT = 9000

@@ -7,7 +7,9 @@ from slipway.api.model_deployment import ModelStatus
 from slipway.api.own_pieces import SERVING_POD
 from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_annotations
 from slipway.opened import volumes
+from slipway.pods import placement
 from slipway.pods.overlay import overlaid
+from slipway.pods.resources import shared_memory, size
 from slipway.serving import containers, names
 from slipway.serving.in_force import in_force
 from slipway.settings import Settings
@@ -38,13 +40,14 @@ def pod_template(
         "topologySpreadConstraints": [_spread(deployment, key, track) for key in SPREAD_OVER],
         "initContainers": [
             containers.fetch(deployment, model, settings),
-            containers.envoy(settings),
+            containers.envoy(deployment, settings),
         ],
         "containers": [containers.torchserve(deployment, model, settings)],
         "volumes": [
-            *_volumes(deployment, revision),
+            *_volumes(deployment, revision, settings),
             *volumes([containers.opened(deployment, model, settings)]),
         ],
+        **placement.fields(deployment.spec, settings),
     }
     metadata = {
         "labels": {**names.pod_labels(deployment, revision, track), MODEL: model.name},
@@ -98,9 +101,20 @@ def _spread(deployment: ModelDeployment, key: str, track: str) -> dict[str, Any]
     }
 
 
-def _volumes(deployment: ModelDeployment, revision: str) -> list[dict[str, Any]]:
-    files = _config_maps(deployment, revision)
+def _volumes(
+    deployment: ModelDeployment, revision: str, settings: Settings
+) -> list[dict[str, Any]]:
+    files, sizes = _config_maps(deployment, revision), deployment.spec.server.volume_sizes
+    scratch = size("scratch", settings, sizes.scratch)
+    limits = {
+        "models": size("model", settings, sizes.model),
+        "logs": size("logs", settings, sizes.logs),
+        "tmp": scratch,
+        "fetch-tmp": scratch,
+        "admin": size("admin", settings),
+    }
     return [
         *({"name": name, "configMap": {"name": files[name]}} for name in files),
-        *(empty_dir(name) for name in ("models", "logs", "tmp", "fetch-tmp", "admin")),
+        *(empty_dir(name, limit) for name, limit in limits.items()),
+        shared_memory(deployment.spec.shared_memory, deployment.spec.server.resources),
     ]

@@ -142,6 +142,18 @@ def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     return Problem(reasons.PROXY_FAILED, _with_log(text, log_tail(end)))
 
 
+def container_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container of the user's own that ended and has not started again."""
+    for container in pod.containers:
+        if container.name in names.OWN_CONTAINERS or container.started:
+            continue
+        end = _failure(pod, container.name)
+        if end:
+            text = f"The container {container.name} ended with exit code {end.get('exitCode')}"
+            return Problem(reasons.CONTAINER_FAILED, _with_log(text, log_tail(end)))
+    return None
+
+
 def unschedulable(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for a pod that no node can take."""
     found = pod.condition("PodScheduled")
@@ -167,6 +179,7 @@ DETECTORS: tuple[Detector, ...] = (
     fetch_failed,
     server_failed,
     proxy_failed,
+    container_failed,
     unschedulable,
 )
 """All looks at a pod, the most telling first."""

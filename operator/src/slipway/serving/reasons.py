@@ -65,6 +65,8 @@ OUT_OF_MEMORY = "OutOfMemory"
 
 PROXY_FAILED = "ProxyFailed"
 """Envoy ended; it is started again."""
+CONTAINER_FAILED = "ContainerFailed"
+"""A container that ``spec.podTemplate`` adds ended with an error; the message names it."""
 IMAGE_PULL_FAILED = "ImagePullFailed"
 """An image cannot be pulled; the kubelet tries again."""
 CONTAINER_CANNOT_START = "ContainerCannotStart"
@@ -144,6 +146,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     TRAINING_JOB_HAS_NO_PACKAGE,
     FORBIDDEN_URI,
     PROXY_FAILED,
+    CONTAINER_FAILED,
     IMAGE_PULL_FAILED,
     CONTAINER_CANNOT_START,
     UNSCHEDULABLE,

@@ -39,7 +39,7 @@ def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Setti
 
     Raises OverlayError for a spec.podTemplate that breaks the pod.
     """
-    files = fixed_files(deployment, model)
+    files = fixed_files(deployment, model, settings)
     nameless = pod_template(deployment, model, settings, "", "")
     name = hash_of({"template": nameless, "files": files})
     template = named(nameless, deployment, name)
@@ -98,7 +98,7 @@ def kept_files(deployment: ModelDeployment, children: Children, name: str) -> di
 
 
 def _record(deployment: ModelDeployment, model: ModelStatus, template: dict[str, Any]) -> str:
-    server = deployment.spec.server.model_copy(update={"env": []})
+    server = deployment.spec.server.model_copy(update={"env": [], "env_from": []})
     record = {"model": model.to_wire(), "server": server.to_wire(), "template": template}
     return json.dumps(record, sort_keys=True, separators=(",", ":"))
 

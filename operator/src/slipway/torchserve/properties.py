@@ -22,8 +22,9 @@ class ServerConfig:
     """How one pod's TorchServe serves its one model; times are in seconds.
 
     ``response_timeout``, ``startup_timeout``, ``batch_size`` and ``max_batch_delay`` (milliseconds)
-    are None where the archive's own model-config.yaml is to decide. ``archive`` is a file's name
-    within ``model_store``.
+    are None where the archive's own model-config.yaml is to decide. ``gpus`` is how many the
+    workers use, none of them where it is 0; None takes what TorchServe finds, as devices that are
+    claimed have no count. ``archive`` is a file's name within ``model_store``.
     """
 
     model: str
@@ -31,6 +32,7 @@ class ServerConfig:
     workers: int
     response_timeout: int | None = None
     startup_timeout: int | None = None
+    gpus: int | None = None
     batch_size: int | None = None
     max_batch_delay: int | None = None
     max_request_bytes: int = 6_553_500
@@ -47,7 +49,13 @@ def config_properties(config: ServerConfig) -> str:
     What is None the snapshot lacks: whoever has the archive fills it in, since TorchServe refuses a
     snapshot without.
     """
-    values = {**_network(config), **_safety(), **_work(config), "model_snapshot": _snapshot(config)}
+    values = {
+        **_network(config),
+        **_safety(),
+        **_work(config),
+        **_devices(config),
+        "model_snapshot": _snapshot(config),
+    }
     return "".join(f"{key}={values[key]}\n" for key in sorted(values))
 
 
@@ -95,6 +103,14 @@ def _work(config: ServerConfig) -> dict[str, str]:
         "netty_client_threads": str(min(config.workers, 8)),
         "number_of_netty_threads": "4",
     }
+
+
+def _devices(config: ServerConfig) -> dict[str, str]:
+    """Return how many GPUs there are for workers: the pod's own, whatever the node has.
+
+    Source: https://pytorch.org/serve/configuration.html, number_of_gpu
+    """
+    return {} if config.gpus is None else {"number_of_gpu": str(config.gpus)}
 
 
 def _snapshot(config: ServerConfig) -> str:

@@ -3,20 +3,16 @@
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.api.common import ResourceRequirements
 from slipway.manifests import container_security, mount, runtime_command
 from slipway.opened import Opened, store
+from slipway.pods.resources import resources
 from slipway.settings import Settings
 from slipway.training import checkpoints, names
 from slipway.training.environment import agent_env
 
 READY_FILE = f"{names.RUN_DIR}/ready"
 """The agent makes it when the launcher lies ready for the training container."""
-
-AGENT_RESOURCES = {
-    "requests": {"cpu": "20m", "memory": "64Mi"},
-    "limits": {"memory": "1Gi"},
-}
-"""The agent waits most of the time; its limit is for the upload at the end."""
 
 
 def own_image(settings: Settings) -> dict[str, Any]:
@@ -39,7 +35,7 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             "periodSeconds": 1,
             "failureThreshold": 120,
         },
-        "resources": _resources(job),
+        "resources": _resources(job, settings),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -57,8 +53,9 @@ def opened(job: TrainingJob, settings: Settings) -> tuple[Opened, ...]:
     return store(settings.store), checkpoints.opened(job)
 
 
-def _resources(job: TrainingJob) -> dict[str, Any]:
+def _resources(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    given = job.spec.agent.resources
     if job.spec.checkpoint is None:
-        return AGENT_RESOURCES
-    requests = {**AGENT_RESOURCES["requests"], "memory": checkpoints.MEMORY}
-    return {**AGENT_RESOURCES, "requests": requests}
+        return resources("agent", settings, given)
+    more = ResourceRequirements(requests={"memory": checkpoints.MEMORY})
+    return resources("agent", settings, more, given)

@@ -10,6 +10,7 @@ from slipway.api import TrainingJob
 from slipway.api.training_data import Checkpoint
 from slipway.manifests import empty_dir, mount
 from slipway.opened import CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE, Opened, by_secret
+from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.store import checkpoint_uri
 from slipway.training import names
@@ -26,14 +27,15 @@ MEMORY = "192Mi"
 """What the agent asks for with checkpoints: the store's libraries stay in its memory."""
 
 
-def volumes(job: TrainingJob) -> list[dict[str, Any]]:
+def volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the volumes between script and agent; none without checkpoints."""
     wanted = job.spec.checkpoint
     if wanted is None:
         return []
     claim = {"claimName": wanted.claim}
+    limit = size("checkpoint", settings, job.spec.volume_sizes.checkpoint)
     kept = [{"name": CLAIM, "persistentVolumeClaim": claim}] if wanted.claim else []
-    return [*(empty_dir(name) for name in (SAVE, RESTORE)), *kept]
+    return [*(empty_dir(name, limit) for name in (SAVE, RESTORE)), *kept]
 
 
 def trainer_mounts(job: TrainingJob) -> list[dict[str, Any]]:

@@ -1,15 +1,12 @@
 """What a pod's devices decide: the collectives' backend and the number of processes."""
 
-from slipway.api.quantity import parse_quantity
 from slipway.api.training_job import TrainingJobSpec
-
-GPU = "nvidia.com/gpu"
-"""The extended resource of NVIDIA's device plugin."""
+from slipway.pods import placement
 
 
 def gpus(spec: TrainingJobSpec) -> int:
-    """Return how many GPUs each pod has: its limit, in any form of a Kubernetes quantity."""
-    return max(0, int(parse_quantity(spec.resources.limits.get(GPU, 0)) or 0))
+    """Return how many GPUs each pod has."""
+    return placement.gpus(spec.resources)
 
 
 def backend(spec: TrainingJobSpec) -> str:

@@ -42,6 +42,8 @@ _KNOWN = frozenset(
         reasons.CHECKPOINT_FAILED,
     }
 )
+_NEVER_STARTED = ("StartError", "ContainerCannotRun")
+"""What a node says of a container that it could not start: its message is the runtime's own."""
 _PEER_LOST = re.compile(
     r"connection (closed|reset) by peer|NCCL.*(remote|abort)|"
     r"(socket|connection) timeout|broken pipe|EOFError",
@@ -161,7 +163,8 @@ def describe(pod: PodView) -> Failure:
     ended, word = _culprit(pod), _word(pod)
     if pod.disrupted or pod.status.get("reason") or ended is None or word is None:
         return _lost(pod)
-    reason, sentence = _reason(pod, word), _sentence(ended, word)
+    reason, sentence = _reason(pod, ended, word), _sentence(ended, word)
+    who = _who(pod) if ended.name == pod.component else f"{_who(pod)}, container {ended.name},"
     tail = f"\nLast lines of its log:\n{word.log_tail}" if word.log_tail else ""
     record = FailureStatus(
         **_place(pod, reason),
@@ -171,7 +174,7 @@ def describe(pod: PodView) -> Failure:
         time=_moment(word),
         log_tail=word.log_tail[-MAX_TAIL:],
     )
-    return Failure(reason, f"{_who(pod)} failed: {sentence}{tail}", record)
+    return Failure(reason, f"{who} failed: {sentence}{tail}", record)
 
 
 def _place(pod: PodView, reason: str) -> dict[str, Any]:
@@ -225,13 +228,18 @@ def _lost(pod: PodView) -> Failure:
     return Failure(reasons.POD_LOST, message, record)
 
 
-def _reason(pod: PodView, word: LastWord) -> str:
+def _reason(pod: PodView, ended: ContainerView, word: LastWord) -> str:
     if word.killed_for_memory:
         return reasons.OUT_OF_MEMORY
     if _stopped(word) or pod.deleting:
         return reasons.POD_LOST
     said = word.string("reason")
-    return said if said in _KNOWN else reasons.SCRIPT_FAILED
+    if said in _KNOWN:
+        return said
+    if ended.terminated.get("reason") in _NEVER_STARTED:
+        return reasons.CONTAINER_CANNOT_START
+    own = ended.name == pod.component
+    return reasons.SCRIPT_FAILED if own else reasons.CONTAINER_FAILED
 
 
 def _sentence(ended: ContainerView, word: LastWord) -> str:

@@ -2,16 +2,14 @@
 
 from typing import Any
 
+from slipway.api.common import ResourceRequirements
 from slipway.manifests import container_security, mount, runtime_command
 from slipway.opened import Opened
+from slipway.pods.resources import resources
 from slipway.settings import Settings
+from slipway.training import names
 from slipway.training.agent import own_image
 from slipway.training.environment import SCRATCH, pairs
-
-RESOURCES = {
-    "requests": {"cpu": "50m", "memory": "128Mi"},
-    "limits": {"memory": "1Gi"},
-}
 
 
 def fetching_container(
@@ -19,11 +17,11 @@ def fetching_container(
     program: str,
     env: dict[str, str],
     mounts: list[dict[str, Any]],
-    scratch: str,
     opened: Opened,
+    given: ResourceRequirements,
     settings: Settings,
 ) -> dict[str, Any]:
-    """Return an init container that runs a module of the runtime; ``scratch`` is its /tmp."""
+    """Return an init container that runs a module of the runtime; ``given`` are its resources."""
     return {
         "name": name,
         **own_image(settings),
@@ -32,10 +30,10 @@ def fetching_container(
             *pairs({**SCRATCH, **{key: escaped(value) for key, value in env.items()}}),
             *opened.env,
         ],
-        "resources": RESOURCES,
+        "resources": resources("fetch", settings, given),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [*mounts, *opened.mounts, mount(scratch, "/tmp")],  # noqa: S108 - an emptyDir of the pod
+        "volumeMounts": [*mounts, *opened.mounts, mount(names.SOURCE_SCRATCH, "/tmp")],  # noqa: S108
     }
 
 

@@ -8,14 +8,16 @@ from slipway.api.claim import claim_and_path
 from slipway.api.training_inputs import Input
 from slipway.manifests import empty_dir, mount
 from slipway.opened import Opened, place
+from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.training import names
 from slipway.training.fetching import fetching_container
 
 
-def input_volumes(job: TrainingJob) -> list[dict[str, Any]]:
+def input_volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return a volume for each input: scratch space, or the claim that it lies in."""
-    return [_volume(one) for one in job.spec.inputs]
+    limit = size("inputs", settings, job.spec.volume_sizes.inputs)
+    return [_volume(one, limit) for one in job.spec.inputs]
 
 
 def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
@@ -25,7 +27,7 @@ def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 
 def input_containers(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the init containers that fetch inputs, or check the digest of what a claim holds."""
-    return [_container(one, settings) for one in fetched(job)]
+    return [_container(job, one, settings) for one in fetched(job)]
 
 
 def fetched(job: TrainingJob) -> list[Input]:
@@ -38,10 +40,10 @@ def opened(one: Input, settings: Settings) -> Opened:
     return place(one.uri, one.credentials_secret_name, settings.store)
 
 
-def _volume(one: Input) -> dict[str, Any]:
+def _volume(one: Input, limit: int | str) -> dict[str, Any]:
     found = claim_and_path(one.uri)
     if found is None:
-        return empty_dir(_name(one))
+        return empty_dir(_name(one), limit)
     claim = {"claimName": found[0], "readOnly": True}
     return {"name": _name(one), "persistentVolumeClaim": claim}
 
@@ -57,7 +59,7 @@ def _name(one: Input) -> str:
     return f"input-{one.name}"
 
 
-def _container(one: Input, settings: Settings) -> dict[str, Any]:
+def _container(job: TrainingJob, one: Input, settings: Settings) -> dict[str, Any]:
     wanted = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
     env = {
         "SLIPWAY_INPUT": json.dumps(wanted),
@@ -68,7 +70,7 @@ def _container(one: Input, settings: Settings) -> dict[str, Any]:
         "bring_input",
         env,
         [_mount(one, read_only=claim_and_path(one.uri) is not None)],
-        names.SOURCE_SCRATCH,
         opened(one, settings),
+        job.spec.fetch.resources,
         settings,
     )

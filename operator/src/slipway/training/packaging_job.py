@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.api.common import ResourceRequirements
 from slipway.api.training_package import Package
 from slipway.manifests import (
     child,
@@ -17,6 +18,8 @@ from slipway.manifests import (
 )
 from slipway.opened import store, volumes
 from slipway.plan import Manifest
+from slipway.pods.placement import pull_secrets
+from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_identity
 from slipway.training import names
@@ -25,7 +28,7 @@ from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.fetching import escaped
 from slipway.training.source import opened as source_opened
-from slipway.training.source import source_containers, source_mounts, source_volumes
+from slipway.training.source import source_containers, source_folder, source_mounts, source_volumes
 from slipway.uris import scrubbed, shown
 
 STORE_UNAVAILABLE_CODE = 75
@@ -34,11 +37,6 @@ INVALID_PACKAGE_CODE = 65
 """The packager's exit code where the package itself is wrong: EX_DATAERR of BSD's sysexits.h."""
 BACKOFF_LIMIT = 2
 """How often a packager that failed for another reason is tried again."""
-
-RESOURCES = {
-    "requests": {"cpu": "100m", "memory": "256Mi"},
-    "limits": {"memory": "2Gi"},
-}
 
 
 _PART = 30_000
@@ -52,11 +50,6 @@ class Trained:
     image: str
     revision: str | None = None
 
-
-COPY_RESOURCES = {
-    "requests": {"cpu": "20m", "memory": "32Mi"},
-    "limits": {"memory": "256Mi"},
-}
 
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
 """The program that takes a source out of the user's image; its arguments are from and to."""
@@ -108,28 +101,31 @@ def _pod(
 ) -> dict[str, Any]:
     copied = _copies_source(job)
     brought = source_containers(job, settings, trained.revision)
-    first = [_source_copy(job)] if copied else brought
+    scratch = size("scratch", settings, job.spec.volume_sizes.scratch)
+    first = [_source_copy(job, settings)] if copied else brought
     pod = {
         **pod_security(),
         **store_identity(settings.store),
-        **_pull_secrets(job),
+        **_pull_secrets(job, settings),
         "restartPolicy": "Never",
         "containers": [_packager(job, settings, env)],
         "volumes": [
-            *([empty_dir("source")] if copied else source_volumes(job)),
-            *([empty_dir(names.SOURCE_SCRATCH)] if brought else ()),
-            empty_dir("tmp"),
+            *([source_folder(job, settings)] if copied else source_volumes(job, settings)),
+            *([empty_dir(names.SOURCE_SCRATCH, scratch)] if brought else ()),
+            empty_dir("tmp", scratch),
             *volumes((store(settings.store), *([source_opened(job, settings)] if brought else ()))),
         ],
     }
     return {**pod, "initContainers": first} if first else pod
 
 
-def _pull_secrets(job: TrainingJob) -> dict[str, Any]:
+def _pull_secrets(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the credentials for the user's image, which the source may be copied out of."""
     overlay = job.spec.pod_template
     found = overlay.spec.get("imagePullSecrets") if overlay else None
-    return {"imagePullSecrets": found} if found else {}
+    known = pull_secrets(job.spec, settings).get("imagePullSecrets", [])
+    both = [*known, *(one for one in found or () if one not in known)]
+    return {"imagePullSecrets": both} if both else {}
 
 
 def _copies_source(job: TrainingJob) -> bool:
@@ -137,16 +133,21 @@ def _copies_source(job: TrainingJob) -> bool:
     return job.spec.source_image is not None and job.spec.image is not None
 
 
-def _source_copy(job: TrainingJob) -> dict[str, Any]:
+def _source_copy(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     return {
         "name": "source",
         "image": job.spec.image,
         "command": ["python3", "-c", COPY, source_dir(job), names.SOURCE_DIR],
-        "resources": COPY_RESOURCES,
+        "resources": resources("fetch", settings, job.spec.fetch.resources),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [mount("source", names.SOURCE_DIR)],
     }
+
+
+def _given(job: TrainingJob) -> ResourceRequirements:
+    package = job.spec.package
+    return package.resources if package else ResourceRequirements()
 
 
 def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
         **own_image(settings),
         "command": runtime_command("package"),
         "env": [*env, *access.env],
-        "resources": RESOURCES,
+        "resources": resources("package", settings, _given(job)),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -171,7 +172,8 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
 def _env(
     job: TrainingJob, package: Package, settings: Settings, output: str, trained: Trained
 ) -> list[dict[str, Any]]:
-    wanted = {**package.to_wire(), "modelName": job.model_name}
+    content = {name: value for name, value in package.to_wire().items() if name != "resources"}
+    wanted = {**content, "modelName": job.model_name}
     return pairs(
         {
             **SCRATCH,

@@ -7,6 +7,7 @@ from slipway.api.own_pieces import TRAINING_POD
 from slipway.manifests import (
     container_security,
     empty_dir,
+    env_from,
     labels,
     mount,
     pod_security,
@@ -14,6 +15,7 @@ from slipway.manifests import (
 )
 from slipway.opened import volumes
 from slipway.pods.overlay import overlaid
+from slipway.pods.resources import shared_memory, size
 from slipway.settings import Settings
 from slipway.store import store_identity
 from slipway.training import agent, checkpoints, inputs, names, scheduling, source
@@ -46,15 +48,10 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "initContainers": [agent.agent(job, settings), *fetching],
         "containers": [_trainer(job, settings)],
         "volumes": [
-            *source_volumes(job),
-            *input_volumes(job),
-            *(empty_dir(name) for name in ("run", "output", "tmp", "agent-tmp")),
-            *([empty_dir(names.SOURCE_SCRATCH)] if fetching else ()),
-            _shared_memory(job),
-            *checkpoints.volumes(job),
+            *_volumes(job, settings, fetching=bool(fetching)),
             *_secrets(job, settings),
         ],
-        **scheduling.fields(job),
+        **scheduling.fields(job, settings),
     }
     return pod if job.spec.most_nodes == 1 else {**pod, "subdomain": names.train_name(job)}
 
@@ -65,10 +62,18 @@ def _secrets(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     return volumes((*agent.opened(job, settings), source.opened(job, settings), *brought))
 
 
-def _shared_memory(job: TrainingJob) -> dict[str, Any]:
-    """Return the volume of /dev/shm: the memory limit bounds it, not the runtime's 64 MiB."""
-    size = {} if job.spec.shared_memory is None else {"sizeLimit": job.spec.shared_memory}
-    return {"name": "shm", "emptyDir": {"medium": "Memory", **size}}
+def _volumes(job: TrainingJob, settings: Settings, *, fetching: bool) -> list[dict[str, Any]]:
+    sizes = job.spec.volume_sizes
+    scratch = size("scratch", settings, sizes.scratch)
+    folders = (*("run", "tmp", "agent-tmp"), *((names.SOURCE_SCRATCH,) if fetching else ()))
+    return [
+        *source_volumes(job, settings),
+        *input_volumes(job, settings),
+        empty_dir("output", size("output", settings, sizes.output)),
+        *(empty_dir(name, scratch) for name in folders),
+        shared_memory(job.spec.shared_memory, job.spec.resources),
+        *checkpoints.volumes(job, settings),
+    ]
 
 
 def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "command": ["python3", f"{names.RUN_DIR}/launch.py"],
         "args": ["--", *(job.spec.command or ()), *job.spec.args],
         "env": trainer_env(job),
+        **env_from(job.spec.env_from),
         "resources": scheduling.resources(job),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

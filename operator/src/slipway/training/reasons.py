@@ -108,6 +108,12 @@ again, and the clock of ``spec.activeDeadlineSeconds`` stands until the first po
 
 SCRIPT_FAILED = "ScriptFailed"
 """The training script ended with an error or was killed by a signal."""
+CONTAINER_FAILED = "ContainerFailed"
+"""Another container of a pod than the script's, such as one that ``spec.podTemplate`` adds, ended
+with an error, and with it the pod; the message names it."""
+CONTAINER_RUNS_ON = "ContainerRunsOn"
+"""The script has ended well, but another container of its pod runs on, so that the pod does not
+end; the message names it."""
 OUT_OF_MEMORY = "OutOfMemory"
 """A container used more memory than its limit."""
 RENDEZVOUS_FAILED = "RendezvousFailed"
@@ -154,6 +160,7 @@ PROBLEMS = frozenset(
         CONTAINER_CANNOT_START,
         UNSCHEDULABLE,
         PODS_REFUSED,
+        CONTAINER_RUNS_ON,
         GANG_KIND_NOT_FOUND,
         POD_DOES_NOT_ANSWER,
         RESTARTING,

@@ -10,6 +10,7 @@ from slipway.training.changes import training_changes
 from slipway.training.conditions import created, not_running
 from slipway.training.creation import support
 from slipway.training.failure import first_failure
+from slipway.training.lasting import outlasting
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
 from slipway.training.view import JobView
@@ -18,7 +19,7 @@ from slipway.training.waiting import first_problem, is_fetching, missing_source,
 
 def run(snapshot: TrainingSnapshot, live: JobView, settings: Settings, now: datetime) -> Step:
     """Follow a live training Job; keep its Service, its Secret and its mutable fields in place."""
-    job, running = snapshot.job, _running(snapshot, live)
+    job, running = snapshot.job, _running(snapshot, live, now)
     ends = live.failing or bool(live.spec.get("suspend"))
     return Step(
         findings=(created(), running, *suspension.of(live, job)),
@@ -37,7 +38,7 @@ def _look_again(running: Finding, live: JobView, settings: Settings) -> float | 
     return PROBLEM_SECONDS if leaving or running.reason in reasons.PROBLEMS else None
 
 
-def _running(snapshot: TrainingSnapshot, live: JobView) -> Finding:
+def _running(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> Finding:
     """Return the condition Running; where the Job is just turning, what was said last."""
     job = snapshot.job
     if live.deleting:
@@ -52,7 +53,7 @@ def _running(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     if live.spec.get("suspend") or live.condition("FailureTarget"):
         return kept(job.status, reasons.RUNNING, waiting)
     if len(_started(job, live)) >= job.spec.fewest_nodes:
-        return _all_started(snapshot.store)
+        return outlasting(live, now) or _all_started(snapshot.store)
     return _problem(snapshot, live) or _retry(job, live) or _fetching(live) or waiting
 
 

@@ -4,6 +4,9 @@ from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.manifests import COMPONENT, TRAINING_JOB
+from slipway.pods import placement
+from slipway.pods.overlay import joined
+from slipway.settings import Settings
 from slipway.training import names
 
 EXCLUSIVE = "slipway.dev/exclusive-to"
@@ -15,25 +18,19 @@ def labels(job: TrainingJob) -> dict[str, str]:
     return {EXCLUSIVE: job.metadata.uid} if job.spec.exclusive_topology_key else {}
 
 
-def fields(job: TrainingJob) -> dict[str, Any]:
+def fields(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the fields of the pod's spec that the job asks for; those it does not are left out."""
-    spec = job.spec
     found = {
-        "nodeSelector": spec.node_selector,
-        "tolerations": [one.to_wire() for one in spec.tolerations],
+        **placement.fields(job.spec, settings),
         "topologySpreadConstraints": _spread(job),
-        "affinity": _exclusive(job),
-        "priorityClassName": spec.priority_class_name,
-        "runtimeClassName": spec.runtime_class_name,
-        "resourceClaims": [one.to_wire() for one in spec.resource_claims],
+        "affinity": joined(_exclusive(job), job.spec.affinity or {}),
     }
     return {name: value for name, value in found.items() if value}
 
 
 def resources(job: TrainingJob) -> dict[str, Any]:
     """Return the resources of the script's container, with every device that the pod claims."""
-    claims = [{"name": claim.name} for claim in job.spec.resource_claims]
-    return {**job.spec.resources.to_wire(), **({"claims": claims} if claims else {})}
+    return placement.with_claims(job.spec.resources.to_wire(), job.spec)
 
 
 def _spread(job: TrainingJob) -> list[dict[str, Any]]:

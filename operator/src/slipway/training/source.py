@@ -7,16 +7,22 @@ from slipway.api import TrainingJob
 from slipway.api.training_source import GitSource
 from slipway.manifests import empty_dir, mount
 from slipway.opened import Opened, place
+from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.training import names
 from slipway.training.fetching import fetching_container
 
 
-def source_volumes(job: TrainingJob) -> list[dict[str, Any]]:
+def source_volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the source's volume; none for a source in the image."""
     if config_map := job.spec.source_config_map:
         return [{"name": "source", "configMap": {"name": config_map.name}}]
-    return [empty_dir("source")] if job.spec.fetched_source else []
+    return [source_folder(job, settings)] if job.spec.fetched_source else []
+
+
+def source_folder(job: TrainingJob, settings: Settings) -> dict[str, Any]:
+    """Return the volume of a source that is brought."""
+    return empty_dir("source", size("source", settings, job.spec.volume_sizes.source))
 
 
 def source_mounts(job: TrainingJob) -> list[dict[str, Any]]:
@@ -38,9 +44,8 @@ def source_containers(
     if isinstance(source, GitSource):
         git = {"url": source.url, "ref": commit or source.ref}
         more = {"submodules": True} if source.submodules else {}
-        return [_container({"git": {**git, **more}}, opened(job, settings), settings)]
-    wanted = {"archive": {"uri": source.uri, "sha256": source.sha256}}
-    return [_container(wanted, opened(job, settings), settings)]
+        return [_container(job, {"git": {**git, **more}}, settings)]
+    return [_container(job, {"archive": {"uri": source.uri, "sha256": source.sha256}}, settings)]
 
 
 def opened(job: TrainingJob, settings: Settings) -> Opened:
@@ -52,9 +57,8 @@ def opened(job: TrainingJob, settings: Settings) -> Opened:
     return place(uri, source.credentials_secret_name, settings.store)
 
 
-def _container(wanted: dict[str, Any], access: Opened, settings: Settings) -> dict[str, Any]:
+def _container(job: TrainingJob, wanted: dict[str, Any], settings: Settings) -> dict[str, Any]:
     env = {"SLIPWAY_SOURCE": json.dumps(wanted), "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR}
-    program = "bring_source"
     where = mount("source", names.SOURCE_DIR)
-    scratch = names.SOURCE_SCRATCH
-    return fetching_container(names.SOURCE, program, env, [where], scratch, access, settings)
+    access, given = opened(job, settings), job.spec.fetch.resources
+    return fetching_container(names.SOURCE, "bring_source", env, [where], access, given, settings)
