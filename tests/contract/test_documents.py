@@ -29,7 +29,8 @@ def _whole(fragment: dict[str, Any]) -> dict[str, Any]:
     if "kind" in fragment:
         return fragment
     fields = fragment.get("spec", fragment)
-    kind, rest = ("ModelDeployment", MODEL) if "rollout" in fields else ("TrainingJob", TRAINING)
+    serves = not fields.keys().isdisjoint(("rollout", "server"))
+    kind, rest = ("ModelDeployment", MODEL) if serves else ("TrainingJob", TRAINING)
     meta = {"name": "documented"}
     spec = {**rest, **fields}
     return {"apiVersion": "slipway.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}

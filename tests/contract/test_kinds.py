@@ -349,7 +349,7 @@ def test_the_printed_columns_tell_the_state_at_a_glance(
 ) -> None:
     kubectl.apply([job, deployment])
     jobs = kubectl.run("get", "tj").splitlines()[0].split()
-    assert jobs == ["NAME", "PHASE", "PERCENT", "LOSS", "NODES", "AGE"]
+    assert jobs == ["NAME", "PHASE", "REASON", "PERCENT", "LOSS", "NODES", "AGE"]
     models = kubectl.run("get", "mdep").splitlines()[0].split()
     assert models == [
         *("NAME", "READY", "REASON", "REVISION", "REPLICAS", "AVAILABLE", "URL", "AGE"),

@@ -73,7 +73,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "its credentials in source.git.credentialsSecretName",
     ),
     "a ref that is an option": (_git(ref="--all"), "write a branch, a tag, or the whole hash"),
-    "a folder outside the repository": (_git(path="../x"), "write a relative path without '.'"),
+    "a folder outside the repository": (
+        _git(path="../x"),
+        "write a relative path, such as assets/ or src/train.py: no '/' at its begin, no part that",
+    ),
     "an archive from nowhere": (
         {"source": {"archive": {"uri": "/code.tar"}}},
         "write a URI that begins with s3://, gs://, az://, hf://, http:// or https://",
@@ -165,11 +168,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an overlay with a restart policy": (
         _overlay(restartPolicy="Always"),
-        "remove podTemplate.spec.restartPolicy: the Job decides on new pods",
+        "remove podTemplate.spec.restartPolicy: the pods' owner decides on it",
     ),
     "an overlay that lets the script look into the agent": (
         _overlay(shareProcessNamespace=True),
-        "remove podTemplate.spec.shareProcessNamespace: the script could read the store's",
+        "remove podTemplate.spec.shareProcessNamespace: a container of the user's could read",
     ),
     "an image that is no reference": (
         {"image": "A b"},
@@ -205,15 +208,15 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an overlay with another image": (
         _overlay(containers=[{"name": "trainer", "image": "mine:1"}]),
-        "write spec.image instead of an image of the container trainer in podTemplate",
+        "write spec.image instead of image of the container trainer in podTemplate",
     ),
     "an overlay with another command": (
         _overlay(containers=[{"name": "trainer", "command": ["sh"]}]),
-        "write spec.command instead of a command of the container trainer",
+        "write spec.command instead of command of the container trainer in podTemplate",
     ),
     "an overlay with variables": (
         _overlay(containers=[{"name": "trainer", "env": [{"name": "RANK", "value": "0"}]}]),
-        "write spec.env instead of variables of the container trainer in podTemplate",
+        "write spec.env instead of env of the container trainer in podTemplate",
     ),
     "an overlay over the agent": (
         _overlay(initContainers=[{"name": "agent", "env": []}]),
