@@ -18,6 +18,7 @@ from slipway_runtime.run_settings import LaunchError, Settings
 def settings(folder: Path, **env: str) -> Settings:
     told = {
         "SLIPWAY_SOURCE_DIR": str(folder),
+        "SLIPWAY_WORK_DIR": str(folder),
         "SLIPWAY_RUN_DIR": str(folder),
         "SLIPWAY_NODES": "2",
         "SLIPWAY_PROCESSES_PER_NODE": "1",
@@ -95,7 +96,6 @@ def test_without_a_word_from_torch_one_process_runs(tmp_path: Path) -> None:
         ({}, [], "CommandNotFound", "in none of the folders"),
         ({}, ["./run.sh"], "CommandNotFound", "'./run.sh' is not there: .*files there: other.py"),
         ({}, ["./other.py"], "CommandNotExecutable", r"command: \['sh', './other.py'\]"),
-        ({"SLIPWAY_SOURCE_DIR": "/no/such"}, ["sh"], "SourceNotFound", "source.image.path"),
         (
             {"SLIPWAY_MODULE": "no_such.module"},
             [],
@@ -149,8 +149,9 @@ def test_a_command_of_the_source_is_found_from_the_sources_folder(tmp_path: Path
 
 
 @pytest.mark.parametrize("env", [{"SLIPWAY_ENTRYPOINT": "t.py"}, {"SLIPWAY_MODULE": "t"}, {}])
-def test_whatever_runs_does_so_in_the_sources_folder(tmp_path: Path, env: dict[str, str]) -> None:
-    assert str(tmp_path) in commands.command(settings(tmp_path, **env), Path("/logs"), ["x"])
+def test_whatever_runs_does_so_in_the_working_folder(tmp_path: Path, env: dict[str, str]) -> None:
+    told = settings(tmp_path, SLIPWAY_WORK_DIR="/work", **env)
+    assert "/work" in commands.command(told, Path("/logs"), ["x"])
 
 
 def test_without_a_source_the_images_own_folder_is_the_one(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Pod:
 
     def __init__(self, folder: Path) -> None:
         self.run_dir, self.source, self.logs = (folder / name for name in ("run", "src", "logs"))
+        self.work = folder / "work"
         for path in (self.run_dir, self.source, self.logs):
             path.mkdir()
         (self.source / "train.py").touch()
@@ -36,6 +37,7 @@ class Pod:
             **os.environ,
             "SLIPWAY_ENTRYPOINT": "train.py",
             "SLIPWAY_SOURCE_DIR": str(self.source),
+            "SLIPWAY_WORK_DIR": str(self.work),
             "SLIPWAY_OUTPUT_DIR": str(folder),
             "SLIPWAY_RUN_DIR": str(self.run_dir),
             "SLIPWAY_NODES": "2",
@@ -422,6 +424,32 @@ def test_a_script_of_the_source_is_a_command(pod: Pod) -> None:
     script.write_text("#!/bin/sh\nls\n")
     script.chmod(0o755)
     assert plain(pod, "./run.sh") == 0
+
+
+@pytest.mark.parametrize("program", ["entrypoint", "module", "command"])
+def test_what_a_program_writes_by_a_relative_path_lies_in_the_working_folder(
+    pod: Pod, program: str
+) -> None:
+    (pod.source / "train.py").write_text(
+        "import os, pathlib, beside\n"
+        "os.makedirs('lightning_logs/version_0')\n"
+        "pathlib.Path('rows').write_text(pathlib.Path('rows.csv').read_text())\n"
+    )
+    (pod.source / "rows.csv").write_text("1,2")
+    (pod.source / "beside.py").touch()
+    told = {"entrypoint": "", "module": "", "command": ""} | {program: "train.py"}
+    env = {"SLIPWAY_ENTRYPOINT": told["entrypoint"], "SLIPWAY_FRAMEWORK": "plain"}
+    env["SLIPWAY_MODULE"] = told["module"].removesuffix(".py")
+    command = [sys.executable, "train.py"] if told["command"] else []
+    assert pod.launch("--", *command, PYTHONDONTWRITEBYTECODE="1", **env) == 0
+    assert (pod.work / "lightning_logs/version_0").is_dir()
+    assert (pod.work / "rows").read_text() == "1,2"
+    assert {path.name for path in pod.source.iterdir()} == {"train.py", "rows.csv", "beside.py"}
+
+
+def test_a_source_that_the_image_lacks_is_told(pod: Pod) -> None:
+    assert pod.launch(SLIPWAY_SOURCE_DIR="/no/such") == 1
+    assert pod.word["reason"] == "SourceNotFound"
 
 
 def test_a_command_that_the_kernel_cannot_start_is_told_why(pod: Pod) -> None:

@@ -57,6 +57,7 @@ SHARED_MODULES = (
     "termination",
     "torchrun",
     "transformers",
+    "working_folder",
 )
 """The modules that run in the user's image: standard library only, Python 3.9."""
 

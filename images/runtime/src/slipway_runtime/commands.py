@@ -33,12 +33,6 @@ COUNT_DEVICES = "import torch; print(torch.cuda.device_count())"
 
 def check(settings: Settings, args: Sequence[str]) -> None:
     """Raise LaunchError where what should run is missing, in a sentence that helps."""
-    if not settings.folder.is_dir():
-        raise LaunchError(
-            "SourceNotFound",
-            f"The source's folder {settings.folder} is not in the image: correct "
-            "spec.source.image.path.",
-        )
     if settings.is_command:
         _check_command(settings, args[0] if args else "")
     elif settings.module:
@@ -68,8 +62,8 @@ def _check_command(settings: Settings, name: str) -> None:
         raise LaunchError(
             "CommandNotFound",
             f"The command {name!r} is not there: {path} is no file. A path that does not begin "
-            f"with '/' starts in {settings.folder}; the files there: "
-            f"{list_files(settings.folder)}.",
+            f"with '/' starts in the source's folder; the files there: "
+            f"{list_files(settings.source_dir or settings.folder)}.",
         )
     if not os.access(path, os.X_OK):
         raise LaunchError(

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from slipway_runtime import commands, grace, leftovers
+from slipway_runtime import commands, grace, leftovers, working_folder
 from slipway_runtime.checkpoint.files import SAVED, read_ledger
 from slipway_runtime.checkpoint.saving import STOPPED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
@@ -302,8 +302,13 @@ def run(settings: Settings, supervisor: Supervisor, command: Sequence[str], log_
 
 
 def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
-    """Check what the run needs and wait for the first pod's name; raises LaunchError."""
+    """Make the working folder, check what the run needs, and wait for the first pod's name.
+
+    Raises LaunchError.
+    """
     settings = Settings.from_environment(env)
+    if settings.source_dir:
+        working_folder.make(settings.source_dir, settings.folder)
     commands.check(settings, args)
     wait_for_name(settings.first_host, settings.rendezvous_seconds)
     return settings

@@ -35,7 +35,7 @@ class Settings:
     the smallest one of an elastic group, which has up to ``most_nodes`` and forms anew at most
     ``max_restarts`` times after failures. ``node_address`` has ``{index}`` where a pod's index
     belongs. ``grace_seconds`` is the time between SIGTERM and SIGKILL. ``folder`` is where the
-    program runs: the source's folder, or without a source the one that the image starts in.
+    program runs: a writable one with the source's entries, or without a source the image's WORKDIR.
     """
 
     framework: str
@@ -59,13 +59,14 @@ class Settings:
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings; raises LaunchError naming the variable that is missing or wrong."""
+        source_dir = _folder(env.get("SLIPWAY_SOURCE_DIR"))
         try:
             fewest, _, most = env["SLIPWAY_NODES"].partition(":")
             return cls(
                 framework=env.get("SLIPWAY_FRAMEWORK", "torchrun"),
                 entrypoint=env.get("SLIPWAY_ENTRYPOINT", ""),
                 module=env.get("SLIPWAY_MODULE", ""),
-                source_dir=_folder(env.get("SLIPWAY_SOURCE_DIR")),
+                source_dir=source_dir,
                 run_dir=Path(env["SLIPWAY_RUN_DIR"]),
                 nodes=int(fewest),
                 most_nodes=int(most or fewest),
@@ -78,7 +79,7 @@ class Settings:
                 node_address=env.get("SLIPWAY_NODE_ADDRESS", "localhost"),
                 rendezvous_seconds=int(env.get("SLIPWAY_RDZV_TIMEOUT_SECONDS", "900")),
                 grace_seconds=grace_seconds(env),
-                folder=_folder(env.get("SLIPWAY_SOURCE_DIR")) or Path.cwd(),
+                folder=Path(env["SLIPWAY_WORK_DIR"]) if source_dir else Path.cwd(),
             )
         except KeyError as error:
             raise LaunchError("InvalidSettings", f"The variable {error} is not set.") from error

@@ -110,7 +110,7 @@ class TrainingLaunch(ApiModel):
     )
     command: Annotated[list[Argument], Field(min_length=1, max_length=128)] | None = Field(
         default=None,
-        description="A command that is run once in each pod, in the source's folder, instead of "
+        description="A command that is run once in each pod, in the working folder, instead of "
         "torchrun; torchrun's PET_* variables are set for it.",
     )
     args: Annotated[list[Argument], Field(max_length=128)] = Field(

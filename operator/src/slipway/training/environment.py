@@ -90,6 +90,7 @@ def _program(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_ENTRYPOINT": job.spec.entrypoint or "",
         "SLIPWAY_MODULE": job.spec.module or "",
         "SLIPWAY_SOURCE_DIR": source_dir(job),
+        "SLIPWAY_WORK_DIR": names.WORK_DIR if job.spec.source else "",
     }
     return {name: value for name, value in told.items() if value}
 

@@ -18,6 +18,8 @@ SOURCE_SCRATCH = "fetch-tmp"
 """Volume in which the containers that bring something have their /tmp."""
 
 SOURCE_DIR = "/slipway/source"
+WORK_DIR = "/tmp/slipway-work"  # noqa: S108 - in an emptyDir of the pod
+"""Where the launcher makes the folder that the script runs in; the source's is read-only."""
 INPUTS_DIR = "/slipway/inputs"
 OUTPUT_DIR = "/slipway/output"
 RUN_DIR = "/slipway/run"
