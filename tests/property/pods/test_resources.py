@@ -44,7 +44,7 @@ def _check(container: dict[str, Any]) -> None:
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
     for name in ("cpu", "memory"):
         assert 0 < _number(requests[name]) <= _number(limits[name]), container["name"]
-    assert "ephemeral-storage" not in limits
+    assert "ephemeral-storage" not in {**requests, **limits}
 
 
 def _check_pod(pod: dict[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 Three have their say, the later over the earlier: the defaults here, the administrator's settings,
 the user's spec. Every container has requests and limits for CPU and memory, so that a quota or a
-LimitRange of the namespace takes it. None has a limit for ephemeral storage unless somebody writes
-one: the kubelet adds up those that there are and ends the whole pod beyond the sum, the script's
-output included. The volumes have limits of their own instead.
+LimitRange of the namespace takes it. None asks for ephemeral storage unless somebody writes it: a
+node whose kubelet does not account for it offers none, so that no such pod could be scheduled, and
+of limits the kubelet adds up those that there are and ends the whole pod beyond the sum, the
+script's output included. The volumes have limits of their own instead.
 Source: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 """
 
@@ -21,15 +22,15 @@ Added = Literal["agent", "fetch", "package", "proxy"]
 
 DEFAULTS: Mapping[Added, ResourceRequirements] = {
     "agent": ResourceRequirements(
-        requests={"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        requests={"cpu": "100m", "memory": "128Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
     ),
     "fetch": ResourceRequirements(
-        requests={"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        requests={"cpu": "100m", "memory": "128Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
     ),
     "package": ResourceRequirements(
-        requests={"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
+        requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "2Gi"},
     ),
     "proxy": ResourceRequirements(
