@@ -16,6 +16,9 @@ REVISION = "slipway.dev/revision"
 MODEL = "slipway.dev/model"
 """Label of serving pods with the name of their model, which their metrics get too."""
 
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""Annotation with the container that ``kubectl logs`` and ``kubectl exec`` take by themselves."""
+
 OWNER_LABELS = {"TrainingJob": TRAINING_JOB, "ModelDeployment": MODEL_DEPLOYMENT}
 """The label that names the owner, by the owner's kind."""
 

@@ -211,6 +211,54 @@ def test_a_handler_that_is_neither_file_nor_built_in_is_answered_with_those_ther
 ) -> None:
     assert packager.run(handler="image_clasifier") == 65
     assert "image_classifier" in packager.word["message"]
+    assert packager.word["reason"] == "InvalidHandler"
+
+
+def test_a_function_of_the_handlers_file_is_named_in_torchserves_way(packager: Packager) -> None:
+    (packager.source / "handler.py").write_text("class A: ...\nclass B: ...\ndef serve(d, c): ...")
+    assert packager.run(handler="handler.py:serve") == 0
+    assert "handler.py" in packager.archive.namelist()
+    manifest = json.loads(packager.archive.read(mar.MANIFEST))
+    assert manifest["model"]["handler"] == "handler.py:serve"
+
+
+def test_a_handler_with_a_syntax_error_is_refused_by_its_line_and_nothing_is_stored(
+    packager: Packager,
+) -> None:
+    (packager.source / "handler.py").write_text("class H:\n  def f(self):\n    x = soft(1\n")
+    assert packager.run() == 65
+    assert packager.word == {
+        "reason": "InvalidHandler",
+        "message": "package.handler 'handler.py' cannot be imported: line 3: '(' was never closed "
+        "in 'x = soft(1'.",
+    }
+    assert packager.s3.keys("models") == set()
+
+
+@pytest.mark.parametrize(
+    ("handler", "model", "reason"),
+    [
+        ("class A: ...\nclass B: ...", "class Net: ...", "InvalidHandler"),
+        ("class A: ...", "class Net(:", "InvalidModelFile"),
+        ("class A(BaseHandler): ...", "class Net: ...\nclass Block: ...", "InvalidModelFile"),
+        ("class A(BaseHandler):\n  def initialize(self, c): ...", "class N: ...\nclass B: ...", ""),
+    ],
+)
+def test_what_torchserve_could_not_load_is_refused(
+    packager: Packager, handler: str, model: str, reason: str
+) -> None:
+    (packager.source / "handler.py").write_text(handler)
+    (packager.source / "net.py").write_text(model)
+    assert packager.run() == (65 if reason else 0)
+    assert packager.word["reason"] == (reason or "Packaged")
+
+
+def test_a_model_file_of_two_classes_does_not_do_for_torchserves_own_handlers(
+    packager: Packager,
+) -> None:
+    (packager.source / "net.py").write_text("class Block: ...\nclass Net: ...")
+    assert packager.run(handler="image_classifier") == 65
+    assert "defines 2 (Block, Net)" in packager.word["message"]
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../secret", "x\0y"])

@@ -139,6 +139,9 @@ def test_labels_and_annotations_join_the_operators_own() -> None:
     cluster = Cluster(spec(podTemplate={"metadata": metadata}))
     job = next(one for one in cluster.plan().apply if one["kind"] == "Job")
     found = job["spec"]["template"]["metadata"]
-    assert found["annotations"] == {"note": "x"}
+    assert found["annotations"] == {
+        "kubectl.kubernetes.io/default-container": "trainer",
+        "note": "x",
+    }
     assert found["labels"]["team"] == "vision"
     assert found["labels"]["slipway.dev/training-job"] == "quick"

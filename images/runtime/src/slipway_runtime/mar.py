@@ -36,6 +36,7 @@ class ArchiveError(Exception):
 class Contents:
     """What an archive is made of: local files, and the handler's file or built-in name.
 
+    ``function`` is the one in the handler's file that TorchServe calls; None for its own rule.
     ``extra`` is a folder whose entries go to the archive's root, as they are.
     """
 
@@ -47,6 +48,7 @@ class Contents:
     extra: Path | None = None
     requirements_file: Path | None = None
     config_file: Path | None = None
+    function: str | None = None
 
 
 def build(contents: Contents, folder: Path) -> Path:
@@ -59,7 +61,7 @@ def build(contents: Contents, folder: Path) -> Path:
     with _scratch(folder) as scratch:
         raw = _archive(contents, scratch)
         target = folder / f"{contents.model_name}.mar"
-        rewrite(raw, target)
+        rewrite(raw, target, contents.function)
     return target
 
 
@@ -84,12 +86,16 @@ def check_names(contents: Contents) -> None:
         )
 
 
-def rewrite(raw: Path, target: Path) -> None:
-    """Write a zip anew so that its bytes follow from its contents alone."""
+def rewrite(raw: Path, target: Path, function: str | None = None) -> None:
+    """Write a zip anew so that its bytes follow from its contents alone.
+
+    Its manifest names the handler's function, which torch-model-archiver takes only of a handler
+    that is named without its ``.py``.
+    """
     with zipfile.ZipFile(raw) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         for entry in sorted(old.infolist(), key=lambda entry: entry.filename):
             if entry.filename == MANIFEST:
-                new.writestr(_entry(MANIFEST), _fixed_manifest(old.read(entry)))
+                new.writestr(_entry(MANIFEST), _fixed_manifest(old.read(entry), function))
                 continue
             with old.open(entry) as source, new.open(_entry(entry.filename, entry), "w") as copy:
                 shutil.copyfileobj(source, copy, 1024 * 1024)
@@ -105,8 +111,10 @@ def _entry(name: str, old: zipfile.ZipInfo | None = None) -> zipfile.ZipInfo:
     return entry
 
 
-def _fixed_manifest(data: bytes) -> bytes:
+def _fixed_manifest(data: bytes, function: str | None) -> bytes:
     manifest = json.loads(data)
+    if function is not None:
+        manifest["model"]["handler"] += f":{function}"
     manifest["createdOn"] = CREATED_ON
     return json.dumps(manifest, indent=2).encode()
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import yaml
 
 from slipway_runtime import credentials, fetch, manifest, mar, store
+from slipway_runtime.package_code import check_code
 from slipway_runtime.package_files import PackageError, PackageFiles
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -89,16 +90,20 @@ def read_output(uri: str) -> dict[str, manifest.OutputFile]:
 def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Contents:
     """Bring everything that the package names to local files; raises PackageError."""
     package = settings.package
-    return mar.Contents(
+    handler, function = files.handler(package["handler"])
+    contents = mar.Contents(
         model_name=package["modelName"],
         model_version=package["modelVersion"],
         serialized_file=files.require("serializedFile", package["serializedFile"]),
-        handler=files.handler(package["handler"]),
+        handler=handler,
+        function=function,
         model_file=files.optional("modelFile", package.get("modelFile")),
         extra=files.extra_files(package.get("extraFiles") or []),
         requirements_file=files.optional("requirementsFile", package.get("requirementsFile")),
         config_file=write_config(package.get("config"), folder),
     )
+    check_code(contents.handler, contents.function, contents.model_file)
+    return contents
 
 
 def write_config(config: Mapping[str, Any] | None, folder: Path) -> Path | None:

@@ -19,6 +19,14 @@ class PackageError(Exception):
         self.reason = reason
 
 
+def split_handler(name: str) -> tuple[str, str | None]:
+    """Return the file and the function that a handler's ``NAME.py:function`` names, if any."""
+    path, colon, function = name.rpartition(":")
+    if colon and path.endswith(".py") and function.isidentifier():
+        return path, function
+    return name, None
+
+
 class PackageFiles:
     """Brings named files of an output in the store, or of a source folder, into a local folder."""
 
@@ -51,17 +59,21 @@ class PackageFiles:
         """Return the local copy of one file, or None where none is named."""
         return None if name is None else self.require(field, name)
 
-    def handler(self, name: str) -> Path | str:
-        """Return a handler's local copy, or the name of one that is built into TorchServe."""
+    def handler(self, name: str) -> tuple[Path | str, str | None]:
+        """Return a handler's local copy and the function in it that ``NAME.py:function`` names.
+
+        Of a handler that is built into TorchServe it is the name, and no function.
+        """
         if name in BUILT_IN_HANDLERS:
-            return name
-        if not name.endswith(".py"):
+            return name, None
+        path, function = split_handler(name)
+        if not path.endswith(".py"):
             raise PackageError(
-                "InvalidPackage",
-                f"package.handler {name!r} is neither a Python file (NAME.py) nor one of "
-                f"TorchServe's own: {join_names(list(BUILT_IN_HANDLERS))}.",
+                "InvalidHandler",
+                f"package.handler {name!r} is neither a Python file (NAME.py or NAME.py:function) "
+                f"nor one of TorchServe's own: {join_names(list(BUILT_IN_HANDLERS))}.",
             )
-        return self.require("handler", name)
+        return self.require("handler", path), function
 
     def extra_files(self, names: Iterable[str]) -> Path | None:
         """Return a folder with the extra files, or None where none is named.

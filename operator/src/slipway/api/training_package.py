@@ -45,7 +45,10 @@ class Package(ApiModel):
         default=None, description="The Python file with the model's class, for a state_dict."
     )
     handler: FilePath = Field(
-        description="The handler's Python file, or a handler built into TorchServe by its name."
+        description="The handler's Python file, such as handler.py, which defines one class with "
+        "the method handle or a function handle(data, context); a function of another name as "
+        "handler.py:function; or a handler built into TorchServe by its name, such as "
+        "image_classifier."
     )
     extra_files: Annotated[list[FolderPath], Field(max_length=64)] = Field(default_factory=list)
     """More files that the handler needs. A file goes to the archive's first level; a folder keeps

@@ -8,6 +8,7 @@ from slipway.api import TrainingJob
 from slipway.api.common import ResourceRequirements
 from slipway.api.training_package import Package
 from slipway.manifests import (
+    DEFAULT_CONTAINER,
     child,
     container_security,
     empty_dir,
@@ -83,7 +84,10 @@ def packaging_job(
             },
             "suspend": False,
             "template": {
-                "metadata": {"labels": labels(job, names.PACKAGER)},
+                "metadata": {
+                    "labels": labels(job, names.PACKAGER),
+                    "annotations": {DEFAULT_CONTAINER: names.PACKAGER},
+                },
                 "spec": _pod(job, settings, trained, _env(job, package, settings, output, trained)),
             },
         },

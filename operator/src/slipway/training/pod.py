@@ -5,6 +5,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.own_pieces import TRAINING_POD
 from slipway.manifests import (
+    DEFAULT_CONTAINER,
     container_security,
     empty_dir,
     env_from,
@@ -32,10 +33,14 @@ def template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 
 
 def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
-    """Return the pods' labels, and annotations where Prometheus goes by them."""
-    notes = scrape_annotations(settings, names.METRICS_PORT)
-    found: dict[str, Any] = {"labels": {**labels(job, names.TRAINER), **scheduling.labels(job)}}
-    return {**found, "annotations": notes} if notes else found
+    """Return the pods' labels, and the annotations that kubectl and Prometheus go by."""
+    return {
+        "labels": {**labels(job, names.TRAINER), **scheduling.labels(job)},
+        "annotations": {
+            DEFAULT_CONTAINER: names.TRAINER,
+            **scrape_annotations(settings, names.METRICS_PORT),
+        },
+    }
 
 
 def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
