@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
@@ -16,6 +17,7 @@ from slipway.kube.errors import Conflict, NotFound, Rejected
 from slipway.kube.reasons import STALLED
 from slipway.kube.resources import TRAINING_JOBS
 from slipway.plan import Manifest, ObjectRef
+from slipway.serving.reasons import READY
 
 SOFT_FIELDS = frozenset({"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas"})
 """Fields that may lag: alone, they are written at most once in the interval."""
@@ -31,15 +33,23 @@ class Trouble:
     message: str
 
 
-def stalled_condition(
-    observed: Mapping[str, Any], trouble: Trouble, generation: int, now: datetime
+def _condition(
+    type_: str,
+    status: str,
+    observed: Mapping[str, Any],
+    trouble: Trouble,
+    at: tuple[int, datetime],
 ) -> Manifest:
-    """Return the Stalled condition; its transition time stays where it was stalled before."""
-    before = next((c for c in observed.get("conditions") or () if c["type"] == STALLED), None)
-    kept = before is not None and before["status"] == "True"
+    """Return a condition that tells of trouble; ``at`` is the spec's generation and the time.
+
+    Its transition time stays where it had the same status before.
+    """
+    generation, now = at
+    before = next((c for c in observed.get("conditions") or () if c["type"] == type_), None)
+    kept = before is not None and before["status"] == status
     return {
-        "type": STALLED,
-        "status": "True",
+        "type": type_,
+        "status": status,
         "reason": trouble.reason,
         "message": trouble.message[:8192],
         "observedGeneration": generation,
@@ -53,17 +63,23 @@ def overlay(
     """Return the status to write: what was planned, with or without Stalled; None for no change.
 
     Without a planned status the observed one is kept, and only Stalled comes or goes. A TrainingJob
-    has a reason of its own for its column; a ModelDeployment shows that of a condition.
+    has a reason of its own for its column; a ModelDeployment shows that of Ready, which is false
+    while it is stalled.
     """
     observed = obj.get("status") or {}
     base = observed if planned is None else planned
     conditions = [c for c in base.get("conditions") or () if c["type"] != STALLED]
+    is_job = obj["kind"] == TRAINING_JOBS.kind
     if trouble is not None:
         generation = int(obj["metadata"].get("generation", 1))
-        conditions.append(stalled_condition(observed, trouble, generation, now))
+        told = partial(_condition, observed=observed, trouble=trouble, at=(generation, now))
+        if not is_job:
+            conditions = [c for c in conditions if c["type"] != READY]
+            conditions.append(told(READY, "False"))
+        conditions.append(told(STALLED, "True"))
     elif planned is None and len(conditions) == len(base.get("conditions") or ()):
         return None
-    why = {"reason": trouble.reason} if trouble and obj["kind"] == TRAINING_JOBS.kind else {}
+    why = {"reason": trouble.reason} if trouble and is_job else {}
     return {**base, **why, "conditions": conditions}
 
 
