@@ -177,7 +177,8 @@ def test_a_newer_package_becomes_a_candidate_by_itself() -> None:
     world.selected_jobs = (*world.selected_jobs, finished("b", "2026-01-02T00:00:00Z"))
     world.run()
     assert world.status["rollout"]["candidate"]["weight"] == 10
-    assert world.status["model"]["trainingJobUID"] == "b"
+    assert world.status["resolvedModel"]["trainingJobUID"] == "b"
+    assert world.status["model"]["trainingJobUID"] == "a"
 
 
 def test_a_selected_job_that_is_deleted_takes_nobody_back_to_an_older_model() -> None:

@@ -28,13 +28,13 @@ from slipway.api.common import (
     ResourceRequirements,
     none_named,
 )
+from slipway.api.model_status import ModelStatus
 from slipway.api.network import Peer
 from slipway.api.placement import Placement
 from slipway.api.pod_template import ServerPodTemplate
 from slipway.api.rollout import Rollout
-from slipway.api.rollout_status import RolloutStatus, Time
+from slipway.api.rollout_status import RolloutStatus
 from slipway.api.selector import LabelSelector
-from slipway.api.training_package import PackageConfig
 
 ArchiveUri = Annotated[
     str,
@@ -309,27 +309,6 @@ class ModelDeploymentSpec(
     """What voluntary disruptions may take away."""
 
 
-class ModelStatus(ApiModel):
-    """The archive that is served, as it was last resolved."""
-
-    name: ModelName
-    """The model's name in URLs."""
-    uri: Annotated[str, Field(max_length=1024)]
-    """Where the archive lies."""
-    sha256: Sha256
-    """The archive's digest."""
-    training_job: Annotated[str, Field(max_length=253)] | None = None
-    """Name of the TrainingJob that made it."""
-    training_job_uid: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, alias="trainingJobUID"
-    )
-    """UID of that TrainingJob."""
-    packaged_at: Time | None = None
-    """When that TrainingJob was complete; a selector never goes back to an older one."""
-    config: PackageConfig | None = None
-    """The archive's own configuration, as that TrainingJob has it."""
-
-
 class ServerStatus(ApiModel):
     """The settings in force; those that only an archive at a URI says are not known here."""
 
@@ -353,15 +332,20 @@ class ModelDeploymentStatus(ApiModel):
     conditions: ConditionList = Field(default_factory=list)
     """What holds of the deployment, and why."""
     revision: Annotated[str, Field(max_length=63)] | None = None
-    """Name of the revision that is rolled out."""
+    """The revision that the Service leads to; one that is tried beside is in rollout.candidate."""
     model: ModelStatus | None = None
-    """The archive that is served."""
+    """The archive of that revision."""
+    resolved_model: ModelStatus | None = Field(
+        default=None,
+        description="The archive that the spec asks for, as it was last resolved; its revision may "
+        "be a candidate yet, or have been rolled back.",
+    )
     server: ServerStatus | None = None
-    """The server's settings in force: the spec's, else the package's own, else the defaults."""
+    """The settings in force for what the spec asks for: its own, the package's, or the defaults."""
     url: Annotated[str, Field(max_length=1024)] | None = None
     """Where predictions are asked for inside the cluster."""
     replicas: int = 0
-    """Pods of all revisions."""
+    """Pods in the Deployment that serves; those of a candidate beside it are not counted."""
     updated_replicas: int = 0
     """Pods of the newest revision."""
     ready_replicas: int = 0

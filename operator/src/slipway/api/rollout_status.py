@@ -6,6 +6,7 @@ from pydantic import Field
 
 from slipway.api.analysis import AnalysisState
 from slipway.api.base import ApiModel, Sha256
+from slipway.api.model_status import ModelStatus, Time
 
 SlotName = Literal["blue", "green"]
 RolloutPhase = Literal[
@@ -14,9 +15,10 @@ RolloutPhase = Literal[
 Outcome = Literal["Promoted", "RolledBack", "Superseded"]
 
 RevisionName = Annotated[str, Field(max_length=63)]
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Word = Annotated[str, Field(max_length=64)]
-Sentence = Annotated[str, Field(max_length=4096)]
+MAX_SENTENCE = 4096
+"""Longest message of a rollout, in characters."""
+Sentence = Annotated[str, Field(max_length=MAX_SENTENCE)]
 
 
 class Candidate(ApiModel):
@@ -50,6 +52,8 @@ class Candidate(ApiModel):
     """The analysis of the current step."""
     background: AnalysisState | None = None
     """The analysis that goes on in the background."""
+    findings: Sentence = ""
+    """What was found so far: the figures of analyses that passed."""
     waiting_since: Time | None = None
     """Since when it has fewer ready pods than it needs."""
     started_at: Time
@@ -94,7 +98,9 @@ class HistoryEntry(ApiModel):
     reason: Word = ""
     """Why it was rolled back, as one word."""
     message: Sentence = ""
-    """Why it was rolled back, with the figures."""
+    """Why it was rolled back, or what was found of it, with the figures."""
+    model: ModelStatus | None = None
+    """Its archive: what rollout.rollbackTo serves again."""
     uri: Annotated[str, Field(max_length=1024)] = ""
     """Where its archive lies."""
     sha256: Sha256 | None = None
@@ -118,6 +124,8 @@ class RolloutStatus(ApiModel):
     """Share of the requests that the stable revision answers, in percent."""
     candidate: Candidate | None = None
     """The revision that is being rolled out."""
+    stable_down_since: Time | None = None
+    """Since when the candidate is ready and no pod of the stable revision is."""
     failed: Failed | None = None
     """The revision that was rolled back, until another one is asked for."""
     retired: Retired | None = None

@@ -7,7 +7,8 @@ from typing import Any
 
 from slipway import envoy, torchserve
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import CrossOrigin, ModelStatus
+from slipway.api.model_deployment import CrossOrigin
+from slipway.api.model_status import ModelStatus
 from slipway.api.quantity import parse_quantity
 from slipway.api.smoke import SmokeTest
 from slipway.pods.placement import gpus

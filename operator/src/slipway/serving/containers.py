@@ -4,7 +4,7 @@ from typing import Any
 
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
-from slipway.api.model_deployment import ModelStatus
+from slipway.api.model_status import ModelStatus
 from slipway.manifests import container_security, env_from, mount, runtime_command
 from slipway.opened import Opened, place
 from slipway.pods.placement import with_claims

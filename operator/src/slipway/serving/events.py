@@ -43,6 +43,25 @@ def shifts(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
     return (Event("Normal", reasons.TRAFFIC_SHIFTED, text),)
 
 
+def findings(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
+    """Return the Event for what was newly found of a candidate, which may have been promoted."""
+    old = before.candidate
+    if old is None:
+        return ()
+    new, last = after.candidate, next(iter(after.history), None)
+    text = ""
+    if new is not None and new.revision == old.revision:
+        text = new.findings
+    elif last is not None and last.revision == old.revision and last.outcome == "Promoted":
+        text = last.message
+    told = text.removeprefix(old.findings).strip()
+    if not told or text == old.findings:
+        return ()
+    taken = before.stable_down_since is not None and after.active_slot == old.slot
+    reason = reasons.TOOK_OVER if taken else reasons.ANALYSIS_PASSED
+    return (_noted(reason, f"Revision {old.revision}: {told}"),)
+
+
 def _share(candidate: Candidate | None) -> tuple[int, bool, bool]:
     if candidate is None:
         return (0, False, False)
@@ -58,7 +77,9 @@ def _is_news(condition: Condition, previous: Sequence[Condition]) -> bool:
 
 
 def _event(condition: Condition) -> Event:
-    note = condition.message.encode()[:MAX_NOTE].decode(errors="ignore")
-    if condition.reason in reasons.WARNINGS:
-        return Event("Warning", condition.reason, note)
-    return Event("Normal", condition.reason, note)
+    return _noted(condition.reason, condition.message)
+
+
+def _noted(reason: str, text: str) -> Event:
+    note = text.encode()[:MAX_NOTE].decode(errors="ignore")
+    return Event("Warning" if reason in reasons.WARNINGS else "Normal", reason, note)

@@ -5,7 +5,8 @@ of one at a URI the pod's fetch container reads it, and fills in what the spec l
 """
 
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import ModelStatus, ServerStatus
+from slipway.api.model_deployment import ServerStatus
+from slipway.api.model_status import ModelStatus
 from slipway.api.training_package import PackageConfig
 
 _DEFAULTS = PackageConfig(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.api import ModelDeployment, TrainingJob
-from slipway.api.model_deployment import ModelStatus
+from slipway.api.model_status import ModelStatus
 from slipway.api.training_package import PackageConfig
 from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
@@ -37,6 +37,11 @@ def resolve(snapshot: ServingSnapshot, settings: Settings) -> Resolution:
     return (
         Resolution(None, reasons.FORBIDDEN_URI, f"The archive's URI: {why}") if why else resolution
     )
+
+
+def resolved_before(deployment: ModelDeployment) -> ModelStatus | None:
+    """Return the archive that the spec stood for last; a status of release 0.2 has but one."""
+    return deployment.status.resolved_model or deployment.status.model
 
 
 def _named(snapshot: ServingSnapshot) -> Resolution:
@@ -77,7 +82,7 @@ def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resol
     What was served before is kept where only older ones are left: a job that is deleted takes
     nobody back to the model before.
     """
-    previous = deployment.status.model
+    previous = resolved_before(deployment)
     known = (previous.packaged_at or "") if previous else ""
     newest = max(jobs, key=_age, default=None)
     package = newest.status.package if newest else None
@@ -112,7 +117,7 @@ def _from_uri(deployment: ModelDeployment) -> Resolution:
 
 def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | None) -> Resolution:
     reason, message = why_there_is_none(name, job)
-    previous = deployment.status.model
+    previous = resolved_before(deployment)
     if previous is None or previous.training_job != name:
         return Resolution(None, reason, message)
     kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})

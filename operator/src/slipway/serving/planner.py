@@ -13,7 +13,7 @@ from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
 from slipway.pods.refused import sentence
-from slipway.serving.events import events, shifts
+from slipway.serving.events import events, findings, shifts
 from slipway.serving.look import Look
 from slipway.serving.model import Resolution, resolve
 from slipway.serving.problems import Problem
@@ -59,6 +59,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
         events=(
             *events(deployment.status.conditions, conditions),
             *shifts(before, work.state),
+            *findings(before, work.state),
         ),
         requeue_after=min((one for one in due if one is not None), default=None),
     )
@@ -85,6 +86,7 @@ def _findings(
     """Return all that the status follows from."""
     look, state = work.look, work.state
     stable = state.candidate is None and work.serving == state.stable_revision
+    served = work.revisions.get(work.serving or "")
     serving = Progress(wanted=look.pods_wanted(state.active_slot))
     if work.serving is not None:
         serving = look.progress(state.active_slot, work.serving, was_complete=stable)
@@ -96,7 +98,9 @@ def _findings(
         serving=serving,
         beside=beside,
         active=work.active,
+        model=served.model if served else None,
         problem=refused or _problem(look, work.beside, serving),
+        stable_problem=_stable_problem(look, work.beside, serving),
         refused=refused is not None,
         requests=work.seen.requests,
         forbidden_address=_forbidden_address(work),
@@ -110,13 +114,23 @@ def _forbidden_address(work: Work) -> str | None:
     return next(refusals(work.look.deployment, allowed), None)
 
 
+def _stable_problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:
+    """Return why no stable pod is ready while another revision is tried beside."""
+    if beside is None or serving.revision is None or serving.available or not serving.wanted:
+        return None
+    return look.problem(serving.revision) or _refused(serving)
+
+
+def _refused(serving: Progress) -> Problem | None:
+    if not serving.refusal:
+        return None
+    return Problem(PODS_REFUSED, f"The pods are refused: {sentence(serving.refusal)}")
+
+
 def _problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:
     """Return what keeps the rollout up; after it, a pod in trouble counts only if none serves."""
     if beside is not None:
         return look.problem(beside)
     if serving.revision is None or (serving.complete and serving.available > 0):
         return None
-    found = look.problem(serving.revision)
-    if found is None and serving.refusal:
-        return Problem(PODS_REFUSED, f"The pods are refused: {sentence(serving.refusal)}")
-    return found
+    return look.problem(serving.revision) or _refused(serving)

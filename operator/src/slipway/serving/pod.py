@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import ModelStatus
+from slipway.api.model_status import ModelStatus
 from slipway.api.own_pieces import SERVING_POD
 from slipway.manifests import MODEL, REVISION, empty_dir, pod_security, scrape_annotations
 from slipway.opened import volumes

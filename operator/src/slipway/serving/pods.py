@@ -70,6 +70,12 @@ class PodView:
         found = container_statuses(self.manifest.get("status") or {})
         return tuple(ContainerView(one) for one in found)
 
+    def failed_starts(self, name: str) -> int:
+        """Return how often a container of that name has ended."""
+        found = next((one.status for one in self.containers if one.name == name), {})
+        ended_now = "running" not in (found.get("state") or {})
+        return int(found.get("restartCount") or 0) + ended_now
+
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the pod's condition of a type, or an empty mapping."""
         return condition(self.manifest.get("status") or {}, type_)

@@ -15,10 +15,14 @@ from slipway.serving.pods import ContainerView, PodView, last_word, log_tail
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason of `slipway.serving.reasons`, and a sentence that says what is wrong."""
+    """A reason of `slipway.serving.reasons`, and a sentence that says what is wrong.
+
+    ``failed_starts`` counts how often a container failed in which the model is loaded.
+    """
 
     reason: str
     message: str
+    failed_starts: int = 0
 
 
 _FETCH_REASONS = frozenset(
@@ -107,10 +111,11 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
             "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
             "lower spec.server.workers."
         )
-        return Problem(reasons.OUT_OF_MEMORY, text)
+        return Problem(reasons.OUT_OF_MEMORY, text, pod.failed_starts(names.TORCHSERVE))
     smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
     reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
-    return Problem(reason, _how_it_ended(deployment, end))
+    starts = pod.failed_starts(names.TORCHSERVE)
+    return Problem(reason, _how_it_ended(deployment, end), starts)
 
 
 def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:

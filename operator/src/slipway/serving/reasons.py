@@ -117,6 +117,10 @@ ANALYSIS_FAILED = "AnalysisFailed"
 """The wanted revision was rolled back, for its analysis failed."""
 ABORTED = "Aborted"
 """The wanted revision was rolled back, for it was asked to be (``rollout.abort``)."""
+TOOK_OVER = "TookOver"
+"""Event: the wanted revision took over before its time, as no pod of the stable one was ready."""
+ANALYSIS_PASSED = "AnalysisPassed"
+"""Event: an analysis found the wanted revision good; the message has the figures."""
 TRAFFIC_SHIFTED = "TrafficShifted"
 """Event: another share of the requests goes to the wanted revision."""
 
@@ -160,5 +164,6 @@ WARNINGS = ABOUT_THE_MODEL | {
     ANALYSIS_INCONCLUSIVE,
     ABORTED,
     NO_PODS_AVAILABLE,
+    TOOK_OVER,
 }
 """Reasons that a person should look at: their events are warnings."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from slipway import envoy
 from slipway.api import ModelDeployment
-from slipway.api.model_deployment import ModelStatus, Server
+from slipway.api.model_deployment import Server
+from slipway.api.model_status import ModelStatus
 from slipway.plan import Children
 from slipway.serving import names
 from slipway.serving.configuration import fixed_files, proxy

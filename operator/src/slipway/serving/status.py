@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from slipway.api import Condition, Conditions, ModelDeployment
 from slipway.api.model_deployment import ModelDeploymentStatus, ServerStatus
+from slipway.api.model_status import ModelStatus
 from slipway.api.rollout_status import Candidate, RolloutStatus
 from slipway.serving import names, reasons
 from slipway.serving.in_force import in_force
-from slipway.serving.model import Resolution
+from slipway.serving.model import Resolution, resolved_before
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress
-from slipway.serving.rollout.requests import Requests
+from slipway.serving.rollout.requests import ABORT, PROMOTE, Requests
 from slipway.serving.rollout.stepping import is_open
+from slipway.serving.rollout.take_over import TAKE_OVER_SECONDS
 from slipway.serving.slots import Slot
 
 
@@ -20,6 +22,8 @@ class Findings:
     """All that the status follows from.
 
     ``serving`` tells of the slot that serves, ``beside`` of the other one, if there is such.
+    ``model`` is the archive of what serves; ``stable_problem`` is why none of its pods is ready
+    while another revision is tried beside.
     ``refused``: the ``problem`` is one of the spec, whose pods are not made; what serves stays.
     ``forbidden_address`` says why a Prometheus that an analysis names is not asked, ``release``
     reason and message of what a new release of the operator means here.
@@ -31,17 +35,20 @@ class Findings:
     serving: Progress
     beside: Progress | None
     active: Slot
+    model: ModelStatus | None
     problem: Problem | None
+    stable_problem: Problem | None
     requests: Requests
     refused: bool = False
     forbidden_address: str | None = None
     release: tuple[str, str] | None = None
 
     @property
-    def revision(self) -> str | None:
-        """The revision that is rolled out, or that was."""
+    def none_serves(self) -> bool:
+        """Whether a revision is tried beside a stable one of which no pod is ready."""
         candidate = self.state.candidate
-        return candidate.revision if candidate else self.state.stable_revision
+        beside = candidate is not None and candidate.slot != self.active.name
+        return beside and self.serving.wanted > 0 and self.serving.available == 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def _progressing(found: Findings) -> _Value:
     if state.phase == "Paused" and candidate is not None:
         return _paused(candidate, found)
     if candidate is not None and candidate.steps:
-        return _beside(candidate, problem)
+        return _beside(candidate, found)
     return _in_place(found)
 
 
@@ -107,30 +114,34 @@ def _in_place(found: Findings) -> _Value:
     return _Value(True, reasons.ROLLING_OUT, text)
 
 
-def _beside(candidate: Candidate, problem: Problem | None) -> _Value:
+def _beside(candidate: Candidate, found: Findings) -> _Value:
     """Return how far a revision is that is tried beside the stable one."""
+    problem = found.problem
     if candidate.promoted:
         text = f"Revision {candidate.revision} answers all requests, and is judged by them."
         return _Value(True, reasons.VERIFYING, text)
     if problem:
         return _Value(True, problem.reason, problem.message)
-    return _Value(True, reasons.ROLLING_OUT, f"{_where(candidate)}.")
+    return _Value(True, reasons.ROLLING_OUT, f"{_where(candidate, found)}.")
 
 
-def _where(candidate: Candidate) -> str:
+def _where(candidate: Candidate, found: Findings) -> str:
     """Return how far a candidate is, in words."""
+    step = f"step {candidate.step} of {candidate.steps} ({candidate.current})"
+    if found.none_serves:
+        return f"No stable pod is ready to send requests to revision {candidate.revision} ({step})"
     share = f"{candidate.weight} % of the requests"
     if candidate.mirror:
         share += ", mirrored,"
     if candidate.matching:
         share += ", and those that match,"
-    step = f"step {candidate.step} of {candidate.steps} ({candidate.current})"
     return f"{share} go to revision {candidate.revision}, which is at {step}"
 
 
 def _paused(candidate: Candidate, found: Findings) -> _Value:
     """Return what a rollout waits for."""
-    where = _where(candidate) if candidate.steps else f"Revision {candidate.revision} is held"
+    held = f"Revision {candidate.revision} is held"
+    where = _where(candidate, found) if candidate.steps else held
     if found.requests.paused:
         text = f"{where}: rollout.paused holds it."
         return _Value(True, reasons.PAUSED, text)
@@ -138,8 +149,12 @@ def _paused(candidate: Candidate, found: Findings) -> _Value:
         if is_open(analysis) and analysis is not None:
             text = f"{where}: it cannot be judged. {analysis.message}"
             return _Value(True, reasons.ANALYSIS_INCONCLUSIVE, text)
-    ask = f"{candidate.revision}/{candidate.step}"
-    text = f"{where}: write rollout.promote: {ask} to go on, or rollout.abort to go back."
+    ask, meta = f"{candidate.revision}/{candidate.step}", found.deployment.metadata
+    text = (
+        f"{where}: write rollout.promote: {ask} to go on, or rollout.abort to go back; or run "
+        f"kubectl -n {meta.namespace} annotate --overwrite mdep {meta.name} {PROMOTE}={ask} "
+        f"(or {ABORT}={candidate.revision})."
+    )
     return _Value(True, reasons.PAUSED, text)
 
 
@@ -148,7 +163,21 @@ def _available(found: Findings) -> _Value:
         return _Value(True, reasons.PODS_AVAILABLE, "Pods answer predictions.")
     if found.serving.wanted == 0:
         return _Value(False, reasons.SCALED_TO_ZERO, "spec.replicas is 0: set it to 1 or more.")
+    if found.none_serves:
+        return _none_serves(found)
     return _Value(False, reasons.NO_PODS_AVAILABLE, "No pod answers predictions.")
+
+
+def _none_serves(found: Findings) -> _Value:
+    """Return why nothing serves though a revision is tried beside, and what ends that."""
+    candidate, problem = found.state.candidate, found.stable_problem
+    why = f" {problem.message}" if problem else ""
+    text = (
+        f"No pod of the stable revision {found.serving.revision} answers predictions.{why} "
+        f"Revision {candidate.revision if candidate else ''} takes over once it has been ready for "
+        f"{TAKE_OVER_SECONDS} s meanwhile, unless rollout.paused is set."
+    )
+    return _Value(False, problem.reason if problem else reasons.NO_PODS_AVAILABLE, text)
 
 
 def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
@@ -156,6 +185,8 @@ def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
     model, progressing = values[reasons.MODEL_READY], values[reasons.PROGRESSING]
     if not model.holds:
         return model
+    if found.none_serves:
+        return values[reasons.AVAILABLE]
     if progressing.reason != reasons.ROLLOUT_COMPLETE:
         return _Value(False, progressing.reason, progressing.message)
     available = values[reasons.AVAILABLE]
@@ -166,25 +197,27 @@ def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
 
 
 def _server(found: Findings) -> ServerStatus | None:
-    model = found.resolution.model or found.deployment.status.model
+    model = found.resolution.model or resolved_before(found.deployment)
     return in_force(found.deployment, model) if model else None
 
 
 def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
     """Return the whole status; what is served stays known while there is nothing new to serve."""
     deployment, serving, beside = found.deployment, found.serving, found.beside
+    resolved = found.resolution.model
     tried = found.state.candidate is not None and found.state.candidate.slot != found.active.name
     newest = beside if beside is not None and tried else serving
     return ModelDeploymentStatus(
         observed_generation=deployment.metadata.generation,
         conditions=conditions,
-        revision=found.revision,
-        model=found.resolution.model or deployment.status.model,
+        revision=serving.revision,
+        model=found.model or (deployment.status.model if serving.revision else None),
+        resolved_model=resolved or resolved_before(deployment),
         server=_server(found),
-        url=names.url(deployment) if found.revision else None,
-        replicas=serving.total + (beside.total if beside else 0),
+        url=names.url(deployment) if serving.revision else None,
+        replicas=serving.total,
         updated_replicas=newest.updated,
         ready_replicas=serving.available,
-        rollout=found.state if found.revision else None,
+        rollout=found.state if serving.revision else None,
         selector=names.selector_text(deployment, found.active.track),
     )

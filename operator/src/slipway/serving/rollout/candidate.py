@@ -3,7 +3,8 @@
 from math import ceil
 from typing import Any
 
-from slipway.api.rollout_status import Candidate, Retired, RolloutStatus
+from slipway.api.excerpt import excerpt
+from slipway.api.rollout_status import MAX_SENTENCE, Candidate, Retired, RolloutStatus
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.steps import DIRECT, Programme, Promote, SetReplicas, SetWeight, Step
 
@@ -11,6 +12,12 @@ from slipway.serving.rollout.steps import DIRECT, Programme, Promote, SetReplica
 def changed(candidate: Candidate, **changes: Any) -> Candidate:
     """Return a candidate with some fields set anew."""
     return candidate.model_copy(update=changes)
+
+
+def noted(candidate: Candidate, text: str) -> Candidate:
+    """Return a candidate with one more thing found of it, as far as there is room for it."""
+    both = f"{candidate.findings} {text}".strip()
+    return changed(candidate, findings=excerpt(both, MAX_SENTENCE))
 
 
 def has_share(candidate: Candidate) -> bool:
@@ -54,9 +61,12 @@ def is_ready(candidate: Candidate, seen: Seen) -> bool:
 def desired_replicas(candidate: Candidate, programme: Programme) -> int:
     """Return how many pods the candidate needs for the step that it is at.
 
-    It has its share of all pods, at least one, or as many as a step said.
+    It has its share of all pods, at least one, or as many as a step said; none where none are to
+    serve.
     """
-    step, base = current_step(candidate, programme), max(1, candidate.base)
+    step, base = current_step(candidate, programme), candidate.base
+    if base == 0:
+        return 0
     if candidate.promoted or isinstance(step, Promote):
         return base
     if isinstance(step, SetReplicas):

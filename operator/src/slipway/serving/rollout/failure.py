@@ -10,6 +10,8 @@ from slipway.serving.rollout.candidate import in_place
 from slipway.serving.rollout.seen import Seen
 
 MAX_MESSAGE = 4096
+CERTAIN_STARTS = 3
+"""A model that failed to load in so many starts of its server will not load in the next one."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,17 @@ def _aborted(state: RolloutStatus, seen: Seen) -> Failure | None:
 
 def _fatal(candidate: Candidate, seen: Seen) -> Failure | None:
     problem = seen.problem(candidate.revision)
-    if problem is None or problem.reason not in reasons.FATAL:
+    if problem is None:
         return None
-    return Failure(problem.reason, problem.message)
+    hopeless = problem.failed_starts >= CERTAIN_STARTS and not _has_pods(candidate, seen)
+    if problem.reason not in reasons.FATAL and not hopeless:
+        return None
+    tries = f"its server failed {CERTAIN_STARTS} times: " if hopeless else ""
+    return Failure(problem.reason, f"{tries}{problem.message}")
+
+
+def _has_pods(candidate: Candidate, seen: Seen) -> bool:
+    return seen.progress(candidate.slot, candidate.revision).available > 0
 
 
 def _judgement(candidate: Candidate) -> Failure | None:

@@ -1,7 +1,8 @@
 """The rollouts that have ended."""
 
 from slipway.api.conditions import timestamp
-from slipway.api.rollout_status import HistoryEntry, Outcome, RolloutStatus
+from slipway.api.rollout_status import Candidate, HistoryEntry, Outcome, RolloutStatus
+from slipway.serving.rollout.candidate import noted
 from slipway.serving.rollout.failure import Failure
 from slipway.serving.rollout.seen import Seen
 
@@ -14,11 +15,13 @@ def ended(
     if candidate is None:
         return state
     model = seen.models.get(candidate.revision)
+    found = _findings(candidate)
     entry = HistoryEntry(
         revision=candidate.revision,
         outcome=outcome,
         reason=failure.reason if failure else "",
-        message=failure.message if failure else "",
+        message=failure.message if failure else found,
+        model=model,
         uri=model.uri if model else "",
         sha256=model.sha256 if model else None,
         started_at=candidate.started_at,
@@ -26,3 +29,11 @@ def ended(
     )
     history = [entry, *state.history][: seen.limits.history]
     return state.model_copy(update={"history": history})
+
+
+def _findings(candidate: Candidate) -> str:
+    """Return what was found of a candidate that did not fail, with the figures."""
+    background = candidate.background
+    if background is None or not background.measurements:
+        return candidate.findings
+    return noted(candidate, f"The analysis in the background: {background.message}").findings

@@ -25,6 +25,7 @@ from slipway.serving.rollout.history import ended
 from slipway.serving.rollout.phase import phase_of
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.stepping import share, take_step
+from slipway.serving.rollout.take_over import take_over, watch_stable
 from slipway.serving.slots import other_slot
 
 ROUTES_GRACE_SECONDS = 10
@@ -142,6 +143,7 @@ def _fresh(candidate: Candidate, seen: Seen, programme: steps.Programme) -> Cand
         matching=False,
         analysis=None,
         background=None,
+        findings="",
         step_started_at=timestamp(seen.now),
     )
 
@@ -243,6 +245,8 @@ RULES: tuple[Rule, ...] = (
     keep_count,
     share,
     roll_back,
+    watch_stable,
+    take_over,
     retire,
     complete_in_place,
     take_step,

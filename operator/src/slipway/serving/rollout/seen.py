@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from slipway.api.analysis import Analysis, AnalysisState
-from slipway.api.model_deployment import ModelStatus
+from slipway.api.model_status import ModelStatus
 from slipway.api.rollout_status import RolloutStatus, SlotName
 from slipway.serving.problems import Problem
 from slipway.serving.progress import Progress

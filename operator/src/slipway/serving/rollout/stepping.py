@@ -9,6 +9,7 @@ from slipway.serving.rollout.candidate import (
     desired_replicas,
     in_place,
     is_ready,
+    noted,
     programme_for,
 )
 from slipway.serving.rollout.seen import Seen
@@ -60,7 +61,7 @@ def take_step(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     if candidate is None or in_place(state):
         return state
     programme = programme_for(candidate, seen)
-    judged = _judged(candidate, programme, seen)
+    judged = _judged(candidate, programme, seen) if seen.base else candidate
     if judged != candidate:
         return state.model_copy(update={"candidate": judged})
     step = current_step(candidate, programme)
@@ -77,9 +78,9 @@ def take_step(state: RolloutStatus, seen: Seen) -> RolloutStatus:
 
 
 def _may_go_on(candidate: Candidate, programme: Programme, seen: Seen) -> bool:
-    """Tell whether steps may follow: not while it is paused, nor while nothing is asked for."""
+    """Tell whether steps may follow: not while it is paused, nor while nothing is to serve."""
     asked = candidate.revision in seen.requests.promoted
-    if seen.wanted is None:
+    if seen.wanted is None or seen.base == 0:
         return False
     if asked or seen.requests.passes(candidate.revision, candidate.step):
         return True
@@ -115,7 +116,10 @@ def _is_over(candidate: Candidate, step: Pause, seen: Seen) -> bool:
 
 
 def _at_step(state: RolloutStatus, candidate: Candidate, seen: Seen, index: int) -> RolloutStatus:
-    began = timestamp(seen.now)
+    began, analysis = timestamp(seen.now), candidate.analysis
+    if analysis is not None and analysis.phase == "Successful":
+        text = f"The analysis of step {candidate.step} passed: {analysis.message}"
+        candidate = noted(candidate, text)
     after = changed(candidate, step=index, step_started_at=began, analysis=None)
     return state.model_copy(update={"candidate": after})
 

@@ -9,6 +9,7 @@ from slipway.serving.analysis import due_in
 from slipway.serving.rollout.candidate import current_step, in_place, programme_for
 from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.steps import Analyse, Pause
+from slipway.serving.rollout.take_over import TAKE_OVER_SECONDS
 
 MARGIN_SECONDS = 0.2
 """Times are kept in whole seconds: a little later is surely not too early."""
@@ -34,6 +35,8 @@ def _candidate(state: RolloutStatus, seen: Seen) -> list[float | None]:
     found: list[float | None] = []
     if isinstance(step, Pause) and step.seconds is not None:
         found.append(_until(candidate.step_started_at, step.seconds, seen.now))
+    if state.stable_down_since is not None:
+        found.append(_until(state.stable_down_since, TAKE_OVER_SECONDS, seen.now))
     if candidate.waiting_since is not None:
         found.append(_until(candidate.waiting_since, seen.limits.deadline, seen.now))
     if isinstance(step, Analyse):
