@@ -4,11 +4,12 @@ import re
 import urllib.request
 from pathlib import Path
 
-from dev import gotools, paths
+from dev import gotools, paths, release
 from dev.cluster import layout, ownership
 from dev.cluster.daemon import Daemon
 from dev.cluster.up import is_up
 from dev.errors import DevError
+from dev.kubectl import Kubectl
 from dev.shell import wait_until, write
 from dev.steps import step
 
@@ -55,12 +56,20 @@ def _ready() -> bool:
         return False
 
 
+def _token() -> Path:
+    """Write a token of the account that may read the operator's metrics, valid for a day."""
+    system = Kubectl(layout.KUBECONFIG, release.NAMESPACE)
+    token = system("create", "token", "slipway-metrics-reader", "--duration=24h")
+    return write(layout.CONFIG / "prometheus.token", token.strip(), 0o600)
+
+
 def _configuration() -> Path:
     """Write the configuration: the committed jobs, scraped often, through our kubeconfig."""
     jobs = SCRAPED.read_text()
     jobs = re.sub(r"scrape_interval: \S+", f"scrape_interval: {INTERVAL}", jobs)
     access = f"- role: pod\n    kubeconfig_file: {layout.KUBECONFIG}"
     jobs = jobs.replace("- role: pod", access)
+    jobs = re.sub(r"credentials_file: \S+", f"credentials_file: {_token()}", jobs)
     every = f"{{scrape_interval: {INTERVAL}, evaluation_interval: {INTERVAL}}}"
     head = f"global: {every}\nrule_files: ['{RULES}/*.yaml']\n"
     return write(layout.CONFIG / "prometheus.yaml", head + jobs)

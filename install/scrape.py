@@ -12,6 +12,8 @@ import yaml
 
 Object = dict[str, Any]
 META = "__meta_kubernetes_pod"
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path, not a secret
+"""Where a Prometheus in a pod has the token of its own service account."""
 HEAD = """\
 # What a Prometheus without the Prometheus Operator is to scrape. Generated from the chart's
 # PodMonitors by `make manifests`; do not edit. Name it under scrape_config_files, or copy the jobs.
@@ -40,6 +42,8 @@ def _jobs(monitor: Object) -> Iterator[Object]:
             "kubernetes_sd_configs": [_discovery(monitor)],
             "relabel_configs": [*_selection(spec, endpoint), *relabelings],
         }
+        if authorization := endpoint.get("authorization"):
+            job["authorization"] = {"type": authorization["type"], "credentials_file": TOKEN}
         if kept := endpoint.get("metricRelabelings"):
             job["metric_relabel_configs"] = [_snake(each) for each in kept]
         yield job

@@ -46,6 +46,12 @@ def test_only_the_namespaces_that_are_served_are_looked_at() -> None:
     assert "namespaceSelector" not in release.one("PodMonitor", "slipway")["spec"]
 
 
+def test_prometheus_sends_its_own_token_to_the_operator_and_to_no_other_pod() -> None:
+    sends = {name: job["authorization"] for name, job in jobs().items() if "authorization" in job}
+    token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    assert sends == {"slipway-operator": {"type": "Bearer", "credentials_file": token}}
+
+
 def test_a_pod_monitor_becomes_a_job_of_the_same_meaning() -> None:
     monitor = {
         "kind": "PodMonitor",
@@ -84,8 +90,10 @@ def test_a_pod_monitor_becomes_a_job_of_the_same_meaning() -> None:
 def test_pods_are_annotated_where_no_pod_monitor_finds_them(
     wish: str, apis: list[str], annotated: bool
 ) -> None:
-    release = render({"metrics": {"scrapeAnnotations": wish}}, apis=apis)
-    pod = release.one("Deployment", "slipway")["spec"]["template"]
-    told = env(pod["spec"]["containers"][0])["SLIPWAY_SCRAPE_ANNOTATIONS"]
-    assert told == str(annotated).lower()
-    assert ("prometheus.io/scrape" in pod["metadata"]["annotations"]) is annotated
+    for secure in (True, False):
+        release = render({"metrics": {"scrapeAnnotations": wish, "secure": secure}}, apis=apis)
+        pod = release.one("Deployment", "slipway")["spec"]["template"]
+        told = env(pod["spec"]["containers"][0])["SLIPWAY_SCRAPE_ANNOTATIONS"]
+        assert told == str(annotated).lower()
+        operators = "prometheus.io/scrape" in pod["metadata"]["annotations"]
+        assert operators is (annotated and not secure), "who goes by annotations has no token"

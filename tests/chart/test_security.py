@@ -14,15 +14,16 @@ every_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VAL
 def test_no_rule_has_a_wildcard(values: dict[str, Any]) -> None:
     rules = list(render(values).rules())
     assert rules
-    for rule in rules:
+    urls = [rule for rule in rules if "nonResourceURLs" in rule]
+    assert urls == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    for rule in (rule for rule in rules if rule not in urls):
         assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
-        assert "nonResourceURLs" not in rule
 
 
 @every_value_set
 def test_secrets_are_read_and_changed_by_name_only(values: dict[str, Any]) -> None:
     for rule in render(values).rules():
-        if "secrets" not in rule["resources"]:
+        if "secrets" not in rule.get("resources", ()):
             continue
         assert rule["resources"] == ["secrets"]
         if rule["verbs"] != ["create"]:
@@ -67,10 +68,18 @@ def test_every_pod_runs_as_no_root_and_only_operator_and_test_have_a_token(
         assert all("hostPath" not in volume for volume in spec["volumes"])
 
 
-def test_a_list_of_namespaces_gives_roles_there_and_no_right_beyond() -> None:
+REVIEWS = {"slipway-metrics-review", "slipway-metrics-reader"}
+
+
+def test_a_list_of_namespaces_gives_roles_there_and_no_right_beyond_but_to_ask_who_reads() -> None:
     release = render({"watchNamespaces": ["team-a", "team-b"]}, apis=[POD_MONITOR])
-    assert not release.of("ClusterRoleBinding")
-    assert release.names("ClusterRole") == {"slipway-view", "slipway-edit"}
+    assert release.names("ClusterRoleBinding") == REVIEWS
+    assert release.names("ClusterRole") == {"slipway-view", "slipway-edit", *REVIEWS}
+    asks = release.one("ClusterRole", "slipway-metrics-review")["rules"]
+    assert [(rule["resources"], rule["verbs"]) for rule in asks] == [
+        (["tokenreviews"], ["create"]),
+        (["subjectaccessreviews"], ["create"]),
+    ]
     roles = {
         role["metadata"]["namespace"]: role["rules"]
         for role in release.of("Role")
@@ -94,7 +103,7 @@ def test_users_get_the_two_kinds_through_the_clusters_own_roles() -> None:
     view = release.one("ClusterRole", "slipway-view")
     assert {verb for rule in view["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     off = render({"rbac": {"aggregateToUserRoles": False}})
-    assert off.names("ClusterRole") == {"slipway"}
+    assert off.names("ClusterRole") == {"slipway", *REVIEWS}
 
 
 def test_no_credentials_are_in_the_release() -> None:

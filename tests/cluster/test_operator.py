@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,17 @@ def _kill(cluster: Cluster) -> None:
     cluster.system.run("delete", "pod", pod, "--force", "--grace-period=0")
 
 
+@cache
+def _token(cluster: Cluster, account: str = "slipway-metrics-reader") -> str:
+    """Return a token of an account beside the operator, valid for an hour."""
+    return cluster.system.run("create", "token", account, "--duration=1h").strip()
+
+
 def _scrape(cluster: Cluster) -> str:
     pod = _operator(cluster)
-    answer = httpx.get(f"http://{pod['status']['podIP']}:8080/metrics", timeout=30)
+    headers = {"Authorization": f"Bearer {_token(cluster)}"}
+    url = f"http://{pod['status']['podIP']}:8080/metrics"
+    answer = httpx.get(url, headers=headers, timeout=30)
     answer.raise_for_status()
     return answer.text
 
@@ -189,6 +198,17 @@ def test_the_operators_metrics_tell_jobs_deployments_and_reconciles(
         "slipway_leader 1.0",
     ):
         assert series in text
+
+
+def test_the_operators_metrics_are_for_those_alone_who_may_read_them(cluster: Cluster) -> None:
+    address = f"http://{_operator(cluster)['status']['podIP']}:8080"
+    assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
+    assert httpx.get(f"{address}/metrics", timeout=30).status_code == 401
+    headers = {"Authorization": f"Bearer {_token(cluster, 'default')}"}
+    answer = httpx.get(f"{address}/metrics", headers=headers, timeout=30)
+    assert answer.status_code == 403
+    assert "system:serviceaccount:slipway-system:default may not get /metrics" in answer.text
+    assert "slipway_leader 1.0" in _scrape(cluster)
 
 
 @contextmanager

@@ -28,6 +28,8 @@
   value: {{ .Values.operator.resyncSeconds | quote }}
 - name: SLIPWAY_OBJECT_METRICS
   value: {{ .Values.operator.objectMetrics | quote }}
+- name: SLIPWAY_SECURE_METRICS
+  value: {{ .Values.metrics.secure | quote }}
 {{- with .Values.operator.prometheusUrl }}
 - name: SLIPWAY_PROMETHEUS_URL
   value: {{ . | quote }}

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     object_metrics: bool = True
     """Whether ``/metrics`` has series of each TrainingJob and ModelDeployment, about 20 of each, or
     sums by namespace alone."""
+    secure_metrics: bool = True
+    """Whether ``/metrics`` asks for a token whose holder may ``get`` that URL, by the API server's
+    word."""
     network_policies: bool = True
     """Whether the pods of each object get a NetworkPolicy that says who may reach them."""
     monitoring_peers: tuple[dict[str, Any], ...] = (

@@ -59,6 +59,7 @@ class OperatorProcess:
             "KUBECONFIG": str(kubeconfig),
             "SLIPWAY_HTTP_PORT": str(port),
             "SLIPWAY_NAMESPACE": NAMESPACE,
+            "SLIPWAY_SECURE_METRICS": "false",
             **settings,
         }
         with log.open("ab") as stream:

@@ -5,8 +5,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
-import uuid
 from collections.abc import Coroutine
 from ipaddress import ip_address
 from pathlib import Path
@@ -40,11 +38,13 @@ from slipway.kube.connection import Connection, RequestObserver, connect
 from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.events import EventRecorder
-from slipway.kube.lease import LeaseLock, lead
+from slipway.kube.lease import LeaseLock, holder_identity, lead
 from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN
+from slipway.kube.review import MetricsReview
 from slipway.kube.watch import Watch
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
+from slipway.telemetry.access import MOST_REVIEWS, Access, for_readers_only
 from slipway.telemetry.certificates import Certificates
 from slipway.telemetry.health import WatchHealth
 from slipway.telemetry.metrics import Metrics
@@ -99,17 +99,23 @@ class Operator:
         Raises ``KubeError`` where there is no way to a cluster.
         """
         self._catch_signals()
-        connections = self._settings.workers + _SPARE_CONNECTIONS
+        connections = self._settings.workers + _SPARE_CONNECTIONS + MOST_REVIEWS
         async with contextlib.AsyncExitStack() as stack:
             connection = await connect(kubeconfig, connections, self._count_request)
             stack.push_async_callback(connection.close)
             stack.push_async_callback(self._progress.close)
             stack.push_async_callback(self._analyses.close)
-            server = HttpServer(self._metrics.page, self._faults, self._health.stale)
+            client = Client(connection)
+            server = self._http_server(client)
             await server.start(self._settings.http_port)
             stack.push_async_callback(server.close)
-            await self._serve(connection, Client(connection))
+            await self._serve(connection, client)
         return 1 if self._failed else 0
+
+    def _http_server(self, client: Client) -> HttpServer:
+        secure = self._settings.secure_metrics
+        filters = [for_readers_only(Access(MetricsReview(client)))] if secure else []
+        return HttpServer(self._metrics.page, self._faults, self._health.stale, filters)
 
     async def _serve(self, connection: Connection, client: Client) -> None:
         if not await self._kinds_are_served(client):
@@ -119,7 +125,7 @@ class Operator:
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
-        self._start("election", self._lead(client, _identity(connection)))
+        self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
         self._start("certificates", self._certificates.run(servers, connection.tls))
         self._start("sweeper", sweeper.run(self._settings.resync_seconds))
@@ -286,16 +292,6 @@ def _api_server_addresses() -> list[str]:
         return [str(ip_address(host))]
     except ValueError:
         return []
-
-
-def _identity(connection: Connection) -> str:
-    """Return this replica's name in the Lease.
-
-    In a pod it is the pod's name, so that a container that died finds its own Lease again and need
-    not wait for its end. Elsewhere several operators may share a host.
-    """
-    host = socket.gethostname()
-    return host if connection.in_cluster else f"{host}_{uuid.uuid4().hex[:8]}"
 
 
 async def run(settings: Settings, kubeconfig: Path | None, make_kinds: MakeKinds) -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import socket
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +25,16 @@ LEASE_NAME = "slipway-operator"
 _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 15, 10, 2
 _PATIENCE_SECONDS = 60.0
 """How long a request may take, its retries included, while the Lease is not held."""
+
+
+def holder_identity(in_cluster: bool) -> str:
+    """Return this replica's name in the Lease.
+
+    In a pod it is the pod's name, so that a container that died finds its own Lease again and need
+    not wait for its end. Elsewhere several operators may share a host.
+    """
+    host = socket.gethostname()
+    return host if in_cluster else f"{host}_{uuid.uuid4().hex[:8]}"
 
 
 def _micro_time() -> str:
