@@ -51,7 +51,10 @@ def test_the_manifest_brings_its_namespace_first_and_shuts_it_to_unsafe_pods() -
     first, *rest = parse(generate.MANIFEST.read_text()).objects
     assert first["kind"] == "Namespace"
     assert first["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    cluster_wide = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+    cluster_wide = {
+        *("CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    }
     for found in rest:
         if found["kind"] not in cluster_wide:
             assert found["metadata"]["namespace"] == first["metadata"]["name"]
