@@ -39,7 +39,7 @@ test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property
 
 test-contract: env ## Tests against a real kube-apiserver and etcd
-	@$(BIN)/pytest -m "not long" tests/contract tests/chart
+	@$(BIN)/pytest -m "not long" tests/contract tests/chart tests/security
 
 test-image: env ## Tests of the helper library in an image with torch, no cluster
 	@$(BIN)/pytest tests/image

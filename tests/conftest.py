@@ -35,6 +35,7 @@ INDEPENDENT = (
 ORDER = (
     QUICKSTART,
     "contract",
+    "security",
     "chart",
     "scale",
     "unit/envoy",
@@ -59,7 +60,7 @@ def scope_of(nodeid: str) -> str:
         if module in ("rollouts", "serving"):
             return SERVING
         return str(file) if module in INDEPENDENT else QUICKSTART
-    shares = folder in ("contract", "chart", "image") and file.parts[2] != "operator"
+    shares = folder in ("contract", "security", "chart", "image") and file.parts[2] != "operator"
     return folder if shares else str(file)
 
 

@@ -119,3 +119,15 @@ def opens(
         for statement in statements
         if "Condition" not in statement
     )
+
+
+@pytest.mark.parametrize("moment", ["ffffffffff", "3afff44180", "1", "6553f10", "-6553f100"])
+def test_a_name_without_a_moment_that_a_calendar_has_is_no_accounts(moment: str) -> None:
+    assert AccountName.parse(f"team.0123456789ab.{moment}") is None
+
+
+@given(st.integers(0x6553F100, 0xFFFFFFFFF))
+def test_every_name_that_is_read_has_a_moment(made: int) -> None:
+    name = AccountName.parse(f"team.0123456789ab.{made:08x}")
+    assert name is not None
+    assert name.made_at.timestamp() == made

@@ -366,3 +366,19 @@ def test_however_long_the_arguments_are_linux_starts_the_packager(args: list[str
         assert len(f"{one['name']}={one.get('value', '')}".encode()) < 131_072
     told = {one["name"]: str(one.get("value", "")).replace("$$", "$") for one in variables}
     assert json.loads(joined(told, "SLIPWAY_LINEAGE"))["args"] == args
+
+
+@pytest.mark.parametrize("place", ["s3://slipway/outputs/other/x", "s3://other/x", "s3://slipway/"])
+def test_an_output_that_is_not_the_namespaces_own_is_not_packaged(place: str) -> None:
+    cluster = Cluster(spec(package=PACKAGE))
+    cluster.settle()
+    job = cluster.job()
+    assert job
+    agent = job["spec"]["template"]["spec"]["initContainers"][0]
+    for variable in agent["env"]:
+        if variable["name"] == "SLIPWAY_OUTPUT_URI":
+            variable["value"] = place
+    cluster.finish_all(message=trained())
+    cluster.settle()
+    assert condition(cluster, "Failed")["reason"] == "ForbiddenUri"
+    assert cluster.job("package") is None

@@ -72,7 +72,7 @@ def fetch(repository: Repository, ref: str, folder: Path, *, depth: int = 0) -> 
         with Repo.init(str(folder)) as repo, _told(repository):
             commit = _bring(repository, ref, repo)
         links = git_submodules.links(repo, commit) if depth else []
-        _check_out(repo, commit, folder)
+        _check_out(repository, repo, commit, folder)
     finally:
         shutil.rmtree(folder / ".git", ignore_errors=True)
     for link in links:
@@ -184,9 +184,18 @@ def _commit(repository: Repository, repo: Repo, wanted: ObjectID) -> Commit:
     return found
 
 
-def _check_out(repo: Repo, commit: Commit, folder: Path) -> None:
-    """Write a commit's files; links that lead out of the folder are left out."""
-    index.build_index_from_tree(str(folder), repo.index_path(), repo.object_store, commit.tree)
+def _check_out(repository: Repository, repo: Repo, commit: Commit, folder: Path) -> None:
+    """Write a commit's files; links that lead out of the folder are left out.
+
+    Raises StoreError for a path that leads out of it, or into git's own folder.
+    """
+    try:
+        index.build_index_from_tree(str(folder), repo.index_path(), repo.object_store, commit.tree)
+    except index.InvalidPathError as error:
+        raise store.StoreError(
+            f"The repository {repository.url} has a file that no folder may have: "
+            f"{store.brief(error)}"
+        ) from error
     inside = folder.resolve()
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(inside):

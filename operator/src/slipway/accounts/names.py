@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_ACCOUNT = re.compile(r"([a-z0-9-]{1,63})\.([0-9a-f]{12})\.([0-9a-f]{8,10})")
+_ACCOUNT = re.compile(r"([a-z0-9-]{1,63})\.([0-9a-f]{12})\.([0-9a-f]{8,9})")
+"""A tenth digit of the moment would be beyond the year 9999, which no calendar has."""
 CLAIMS = "namespaces"
 """Folder of the release's bucket, closed to all accounts: `CLAIMS/NAMESPACE/UID` is an empty object
 and says whose the folders are that release 0.2.0 made for a namespace of this name."""

@@ -30,7 +30,7 @@ from slipway.training.packaging_job import (
     Trained,
     packaging_job,
 )
-from slipway.training.places import forbidden_place
+from slipway.training.places import forbidden_output, forbidden_place
 from slipway.training.revision import source_revision
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.step import Finding, Step, kept
@@ -96,7 +96,7 @@ def _create(
     settings: Settings,
     now: datetime,
 ) -> Step:
-    forbidden = forbidden_place(job, settings)
+    forbidden = forbidden_place(job, settings) or forbidden_output(job, output.uri, settings)
     if forbidden:
         return _failed(job, forbidden, now)
     if job.spec.suspend:

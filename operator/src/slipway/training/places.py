@@ -33,6 +33,16 @@ def forbidden_place(job: TrainingJob, settings: Settings) -> Failure | None:
     return None
 
 
+def forbidden_output(job: TrainingJob, uri: str, settings: Settings) -> Failure | None:
+    """Return why an output must not be opened for its job's packager; None where it may.
+
+    It lies where the training Job says that its agent was told to put it, and whoever may create
+    Jobs in the namespace can have made one in the place of the operator's.
+    """
+    why = forbidden_uri(settings.store, job.metadata.namespace, uri, None)
+    return Failure(reasons.FORBIDDEN_URI, f"The training Job's output: {why}") if why else None
+
+
 def _named(job: TrainingJob) -> Iterator[NamedUri]:
     spec = job.spec
     for given in spec.inputs:

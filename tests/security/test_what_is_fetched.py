@@ -1,0 +1,118 @@
+"""Hostile git trees and store answers, before the programs that bring sources and inputs."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from dulwich.objects import Blob, Tree
+from dulwich.repo import Repo
+from s3fs import S3FileSystem
+
+from slipway_runtime import download, git_submodules, store
+from slipway_runtime.git_source import Repository, fetch
+from tests.unit.runtime.git_server import commit, git, serve
+
+
+def planted(folder: Path, name: bytes) -> str:
+    """Commit a tree with a name that git itself would not write; return the commit."""
+    git(folder, "init", "--quiet")
+    commit(folder, train="x")
+    with Repo(str(folder)) as repo:
+        blob = Blob.from_string(b"EVIL")
+        tree = Tree()
+        tree.add(name, 0o100644, blob.id)
+        repo.object_store.add_object(blob)
+        repo.object_store.add_object(tree)
+    made = git(folder, "commit-tree", "-m", "evil", tree.id.decode())
+    git(folder, "update-ref", "refs/heads/evil", made)
+    return made
+
+
+@pytest.mark.parametrize("name", [b"..", b".git", b".GIT", b"../victim", b"/tmp/slipway-evil"])
+def test_a_git_tree_writes_nothing_outside_and_nothing_of_gits_own(
+    tmp_path: Path, name: bytes
+) -> None:
+    origin, got, other = (tmp_path / one for one in ("origin", "got", "other"))
+    for folder in (origin, got, other):
+        folder.mkdir()
+    (tmp_path / "victim").write_text("victim's")
+    planted(origin, name)
+    with serve(tmp_path) as base:
+        with pytest.raises(store.StoreError, match="has a file that no folder may have"):
+            fetch(Repository(f"{base}/origin"), "evil", got)
+        fetch(Repository(f"{base}/origin"), "main", other)
+    assert (other / "train.py").read_text() == "x"
+    assert (tmp_path / "victim").read_text() == "victim's"
+    assert not Path("/tmp/slipway-evil").exists()
+    assert not [path for path in got.rglob("*") if path.name.lower() == ".git"]
+
+
+LISTED = """<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>{}
+</ListBucketResult>"""
+KEYS = (
+    "set/ok",
+    "set/../../victim",
+    "set//tmp/slipway-evil",
+    "set/a/../../../victim",
+    "set/%2e%2e/x",
+)
+
+
+@contextmanager
+def lying_store() -> Iterator[str]:
+    """A store that lists keys which lead out, and serves each of them."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listing = "list-type=2" in self.path
+            entry = "<Contents><Key>{}</Key><Size>4</Size><ETag>x</ETag></Contents>"
+            text = LISTED.format("".join(map(entry.format, KEYS))) if listing else "EVIL"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(text.encode())
+
+        do_HEAD = do_GET  # noqa: N815 - as the base class calls it
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_store_that_lists_other_places_fills_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("victim's")
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    S3FileSystem.clear_instance_cache()
+    with lying_store() as endpoint:
+        for name, value in (
+            ("ACCESS_KEY_ID", "k"),
+            ("SECRET_ACCESS_KEY", "s"),
+            ("ENDPOINT_URL", endpoint),
+        ):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        download.bring("s3://bucket/set/", tmp_path / "in" / "deep", "input")
+    assert [path.name for path in (tmp_path / "in").rglob("*") if path.is_file()] == ["ok"]
+    assert (tmp_path / "victim").read_text() == "victim's"
+    assert not Path("/tmp/slipway-evil").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ext::sh -c id", "file:///etc", "/etc", "-oProxyCommand=sh", "git@:x"],
+)
+def test_a_submodule_is_brought_from_a_server_alone(url: str) -> None:
+    link = git_submodules.Link("lib", url, "0" * 40)
+    with pytest.raises(store.StoreError, match="names no server"):
+        git_submodules.location("https://git.example/team/net", link)
+    own = git_submodules.Link("lib", "../lib", "0" * 40)
+    assert git_submodules.location("https://git.example/team/net", own).endswith("/team/lib")
