@@ -49,7 +49,7 @@ def kind_of(schema: dict[str, Any]) -> str:
     if schema.get("x-kubernetes-int-or-string"):
         return "integer or string"
     if "type" not in schema:
-        return "any JSON value"
+        return "number or string" if "pattern" in schema else "any JSON value"
     name = str(schema["type"])
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])

@@ -83,6 +83,7 @@ def test_an_analysis_judges_at_its_first_measurement_by_default(kubectl: Kubectl
     "metric",
     [
         {"latency": {"quantile": "0.99"}, "maxRatioToStable": "1.5"},
+        {"latency": {"quantile": 0.99}, "maxRatioToStable": "1.5"},
         {"latency": {}, "successCondition": "result < 250 && result > 0.5"},
         {"model": {"name": "Score"}, "successCondition": "result<2", "maxRatioToStable": 2},
         {"prometheus": {"query": "x{r='{{revision}}'}"}, "maxRatioToStable": 2},
@@ -117,7 +118,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a quantile that is no share": (
         {"metrics": [{"name": "q", "latency": {"quantile": "99"}, "maxRatioToStable": 2}]},
-        'write a share such as "0.99"',
+        "should match '^0[.][0-9]+$'",
+    ),
+    "a quantile above 1": (
+        {"metrics": [{"name": "q", "latency": {"quantile": 99}, "maxRatioToStable": 2}]},
+        "should be less than or equal to 1",
     ),
     "a ratio that is no number": (
         {"metrics": [{**GOOD, "maxRatioToStable": "twice"}]},

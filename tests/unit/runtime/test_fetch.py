@@ -3,8 +3,11 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from s3fs import S3FileSystem
@@ -140,6 +143,37 @@ def test_http_is_read_too(
     (folder / "net.mar").write_bytes(CONTENT)
     fetch.run(base + path, SHA256, tmp_path / "net.mar")
     assert word(termination_log)["reason"] == reason
+
+
+def test_the_query_of_a_presigned_address_is_sent_and_never_told(
+    termination_log: Path, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(CONTENT)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}/net.mar?X-Amz-Signature=a%2Fb%2Bc"
+        for sha256, reason in ((SHA256, "Fetched"), ("0" * 64, "DigestMismatch")):
+            fetch.run(uri, sha256, tmp_path / "net.mar")
+            assert word(termination_log)["reason"] == reason
+            assert "Signature" not in word(termination_log)["message"]
+        server.shutdown()
+    assert {parse_qs(urlsplit(one).query)["X-Amz-Signature"][0] for one in asked} == {"a/b+c"}
 
 
 def test_the_command_line_does_the_same(stored: S3Server, termination_log: Path) -> None:

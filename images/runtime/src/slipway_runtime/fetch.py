@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slipway_runtime import credentials, manifest, room, server_config, store
+from slipway_runtime.shown import shown
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 from slipway_runtime.whole_file import whole
 
@@ -64,8 +65,8 @@ def check(part: Path, uri: str, sha256: str) -> None:
     if found != sha256:
         raise FetchError(
             "DigestMismatch",
-            f"{uri} has the SHA-256 {found}, not {sha256}: the archive was changed or the digest "
-            "is another one's, so it is not served.",
+            f"{shown(uri)} has the SHA-256 {found}, not {sha256}: the archive was changed or the "
+            "digest is another one's, so it is not served.",
         )
 
 
@@ -102,7 +103,7 @@ def run(
         code = EX_TEMPFAIL
         message = {"reason": "Interrupted", "message": "The pod was told to stop."}
     else:
-        code, message = 0, {"reason": "Fetched", "message": f"{uri} is at {dest}."}
+        code, message = 0, {"reason": "Fetched", "message": f"{shown(uri)} is at {dest}."}
     write_message(message)
     say(message["message"])
     return code

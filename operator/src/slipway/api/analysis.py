@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, map_list, rules, text, uri_text
 from slipway.api.duration import Interval
@@ -27,9 +27,31 @@ def _decimal(pattern: str) -> Any:
 
 
 Ratio = Annotated[int | str, _decimal("^[0-9]+([.][0-9]+)?$")]
-"""A ratio, such as 2 or "1.5"."""
-Quantile = Annotated[str, text("^0[.][0-9]+$", 'write a share such as "0.99"', longest=8)]
-"""Which share of the answers is faster, such as "0.99"."""
+"""A ratio, such as 2 or "1.5": CEL rules must see it, so that one with a point is in quotes."""
+
+
+def _is_share(value: float | str) -> float | str:
+    """Return a share that is above 0 and below 1; raises ValueError for any other value."""
+    if isinstance(value, bool) or not 0 < float(value) < 1:
+        raise ValueError("write a share above 0 and below 1, such as 0.99")
+    return value
+
+
+Quantile = Annotated[
+    float | str,
+    BeforeValidator(_is_share),
+    WithJsonSchema(
+        {
+            "x-kubernetes-preserve-unknown-fields": True,
+            "minimum": 0,
+            "maximum": 1,
+            "pattern": "^0[.][0-9]+$",
+            "maxLength": 8,
+        }
+    ),
+]
+"""Which share of the answers is faster, as a number or in quotes: a structural schema has no type
+for both, so that it has none."""
 
 
 class SuccessRate(ApiModel):
@@ -40,7 +62,7 @@ class Latency(ApiModel):
     """The time, in milliseconds, in which a share of the answers came."""
 
     quantile: Quantile = "0.99"
-    """Which share."""
+    """Which share, such as 0.99."""
 
 
 class ModelMetric(ApiModel):
@@ -128,7 +150,8 @@ class AnalysisMetric(
     )
     max_ratio_to_stable: Ratio | None = Field(
         default=None,
-        description="How many times the stable revision's value is still good enough; for "
+        description="How many times the stable revision's value is still good enough, such as 2 "
+        'or, in quotes, "1.5"; for '
         "successRate the shares of failed answers are compared.",
     )
 
