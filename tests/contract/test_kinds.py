@@ -252,6 +252,10 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {"uri": "https://me:secret@a/b.mar", "sha256": SHA}},
         "remove user and password from the URI: name the Secret that opens it in model.cred",
     ),
+    "a query behind s3": (
+        {"model": {"uri": "s3://a/b.mar?versionId=1", "sha256": SHA}},
+        "behind .mar there may be a query, as in a presigned https:// address",
+    ),
     "a URI of another scheme": (
         {"model": {"uri": "ftp://a/b.mar", "sha256": SHA}},
         "write the address of a .mar archive that starts with s3://, http:// or https://",
@@ -334,6 +338,14 @@ def test_how_long_a_training_job_may_go_on_can_change(
     kubectl.apply(job)
     kubectl.apply(_with(job, **{field: value}))
     assert (kubectl.get("tj", "job") or {})["spec"][field] == value
+
+
+def test_an_archive_may_have_a_presigned_address(
+    kubectl: Kubectl, deployment: dict[str, Any]
+) -> None:
+    uri = "https://a.example/b.mar?X-Amz-Expires=3600&X-Amz-Signature=" + "0f" * 900
+    kubectl.apply({**deployment, "spec": {"model": {"uri": uri, "sha256": SHA}}})
+    assert (kubectl.get("mdep", "model") or {})["spec"]["model"]["uri"] == uri
 
 
 def test_a_model_deployment_is_scaled_by_kubectl_scale(

@@ -28,7 +28,7 @@ from slipway.api.common import (
     ResourceRequirements,
     none_named,
 )
-from slipway.api.model_status import ModelStatus
+from slipway.api.model_status import MAX_ARCHIVE_URI, ModelStatus
 from slipway.api.network import Peer
 from slipway.api.placement import Placement
 from slipway.api.pod_template import ServerPodTemplate
@@ -39,10 +39,11 @@ from slipway.api.selector import LabelSelector
 ArchiveUri = Annotated[
     str,
     uri_text(
-        "^(s3|https?)://[^ ]+[.]mar$",
-        "write the address of a .mar archive that starts with s3://, http:// or https://",
+        "^(s3://[^ ?#]+[.]mar|https?://[^ ?#]+[.]mar([?][^ #]*)?)$",
+        "write the address of a .mar archive that starts with s3://, http:// or https://; behind "
+        ".mar there may be a query, as in a presigned https:// address",
         "name the Secret that opens it in model.credentialsSecretName",
-        longest=1024,
+        longest=MAX_ARCHIVE_URI,
     ),
 ]
 
@@ -108,7 +109,9 @@ class Model(
         description="Labels of TrainingJobs; the newest package that one of them made is served.",
     )
     uri: ArchiveUri | None = Field(
-        default=None, description="Where the .mar lies: s3://, http:// or https://."
+        default=None,
+        description="Where the .mar lies: s3://, http:// or https://. Every new pod fetches it, so "
+        "a presigned address must not expire while the model is served.",
     )
     sha256: Sha256 | None = Field(default=None, description="The archive's digest.")
     credentials_secret_name: DnsName | None = Field(

@@ -6,8 +6,12 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, ModelName, Sha256
 from slipway.api.training_package import PackageConfig
+from slipway.uris import shown
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+MAX_ARCHIVE_URI = 4096
+"""Longest address of an archive, in characters: presigned ones have tokens of some 2,000."""
 
 
 class ModelStatus(ApiModel):
@@ -15,7 +19,7 @@ class ModelStatus(ApiModel):
 
     name: ModelName
     """The model's name in URLs."""
-    uri: Annotated[str, Field(max_length=1024)]
+    uri: Annotated[str, Field(max_length=MAX_ARCHIVE_URI)]
     """Where the archive lies."""
     sha256: Sha256
     """The archive's digest."""
@@ -29,3 +33,8 @@ class ModelStatus(ApiModel):
     """When that TrainingJob was complete; a selector never goes back to an older one."""
     config: PackageConfig | None = None
     """The archive's own configuration, as that TrainingJob has it."""
+
+    @property
+    def told(self) -> "ModelStatus":
+        """The same, with its address as messages show it: a query may have a signature in it."""
+        return self.model_copy(update={"uri": shown(self.uri)})

@@ -34,7 +34,7 @@ RevisionRequest = Annotated[
     str,
     text(
         "^[0-9a-f]{10}$",
-        "write the name of a revision, as status.rollout.candidate.revision has it",
+        "write the name of a revision, as status.rollout has it",
         longest=10,
         shortest=10,
     ),
@@ -269,6 +269,11 @@ class Requests(ApiModel):
         default=None,
         description="Revision that takes over now, or REVISION/STEP, a step that it does not wait "
         "for any longer; annotation slipway.dev/rollout-promote.",
+    )
+    rollback_to: RevisionRequest | None = Field(
+        default=None,
+        description="Promoted revision of status.rollout.history whose archive is served again, at "
+        "once and instead of spec.model; annotation slipway.dev/rollout-rollback-to.",
     )
     retry: Annotated[str, Field(min_length=1, max_length=63)] | None = Field(
         default=None,

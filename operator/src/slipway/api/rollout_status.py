@@ -16,6 +16,8 @@ Outcome = Literal["Promoted", "RolledBack", "Superseded"]
 
 RevisionName = Annotated[str, Field(max_length=63)]
 Word = Annotated[str, Field(max_length=64)]
+MAX_URI = 1024
+"""Longest address of an archive that is told, in characters."""
 MAX_SENTENCE = 4096
 """Longest message of a rollout, in characters."""
 Sentence = Annotated[str, Field(max_length=MAX_SENTENCE)]
@@ -101,7 +103,7 @@ class HistoryEntry(ApiModel):
     """Why it was rolled back, or what was found of it, with the figures."""
     model: ModelStatus | None = None
     """Its archive: what rollout.rollbackTo serves again."""
-    uri: Annotated[str, Field(max_length=1024)] = ""
+    uri: Annotated[str, Field(max_length=MAX_URI)] = ""
     """Where its archive lies."""
     sha256: Sha256 | None = None
     """Its archive's digest."""

@@ -1,6 +1,6 @@
 """From a snapshot to what the rollout's state machine looks at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from slipway.api import ModelDeployment
@@ -13,7 +13,7 @@ from slipway.serving.problems import Problem, find_problem
 from slipway.serving.progress import Progress, live_revision, observe
 from slipway.serving.revision import Revision, recorded
 from slipway.serving.rollout.candidate import has_share
-from slipway.serving.rollout.requests import requests_of
+from slipway.serving.rollout.requests import Requests, requests_of
 from slipway.serving.rollout.seen import Limits, Seen
 from slipway.serving.rollout.steps import programme_of
 from slipway.serving.slots import BLUE, GREEN, Slot, live_workload, slot_of
@@ -126,7 +126,7 @@ class Look:
             now=self.now,
             wanted=self.wanted.name if self.wanted else None,
             programme=programme_of(rollout),
-            requests=requests_of(self.deployment),
+            requests=self._requests(),
             limits=Limits(
                 deadline=rollout.progress_deadline_seconds,
                 scale_down_delay=rollout.scale_down_delay_seconds,
@@ -140,6 +140,13 @@ class Look:
             evaluate=self._evaluate,
             models={name: revision.model for name, revision in revisions.items()},
         )
+
+    def _requests(self) -> Requests:
+        """Return what a user asks for; what is gone back to takes over without steps."""
+        asked = requests_of(self.deployment)
+        if asked.rollback_to is None or self.wanted is None:
+            return asked
+        return replace(asked, promoted=asked.promoted | {self.wanted.name})
 
     def _evaluate(self, spec: Analysis, state: AnalysisState) -> AnalysisState:
         return analysis.evaluate(spec, state, self.snapshot.traffic, self.now)

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 from slipway.api import ModelDeployment, TrainingJob
+from slipway.api.excerpt import excerpt
 from slipway.api.model_status import ModelStatus
 from slipway.api.training_package import PackageConfig
 from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
+from slipway.serving.earlier import promoted
+from slipway.serving.rollout.requests import requests_of
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
 from slipway.store import forbidden_uri
+from slipway.uris import shown
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ def resolved_before(deployment: ModelDeployment) -> ModelStatus | None:
 
 def _named(snapshot: ServingSnapshot) -> Resolution:
     deployment, job = snapshot.deployment, snapshot.training_job
+    back_to = requests_of(deployment).rollback_to
+    if back_to is not None:
+        return _gone_back(deployment, back_to)
     model = deployment.spec.model
     if model.training_job_selector is not None:
         return _newest(deployment, snapshot.selected_jobs)
@@ -57,6 +64,24 @@ def _named(snapshot: ServingSnapshot) -> Resolution:
         text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
         return Resolution(resolved, reasons.RESOLVED, text)
     return _without_package(deployment, model.training_job.name, job)
+
+
+def _gone_back(deployment: ModelDeployment, revision: str) -> Resolution:
+    """Return an earlier revision's archive; what serves stays where there is no such revision."""
+    known = promoted(deployment)
+    model = known.get(revision)
+    if model is None:
+        names = ", ".join(known) or "none"
+        text = (
+            f"rollout.rollbackTo is {excerpt(revision, 63)}, which is no promoted revision of "
+            f"status.rollout.history: name one of these: {names}."
+        )
+        return Resolution(None, reasons.REVISION_NOT_FOUND, text)
+    text = (
+        f"By rollout.rollbackTo the archive of revision {revision}, {shown(model.uri)}, is served "
+        "instead of what spec.model says: remove the field or the annotation to follow spec.model."
+    )
+    return Resolution(model, reasons.ROLLBACK_REQUESTED, text)
 
 
 def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageStatus) -> ModelStatus:
@@ -93,7 +118,7 @@ def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resol
         return Resolution(found, reasons.RESOLVED, text)
     if previous is not None and previous.packaged_at is not None:
         kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
-        text = f"No selected TrainingJob has a newer package than {previous.uri}."
+        text = f"No selected TrainingJob has a newer package than {shown(previous.uri)}."
         return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
     text = (
         "No TrainingJob that spec.model.trainingJobSelector selects has a package yet; the first "
@@ -112,7 +137,7 @@ def _from_uri(deployment: ModelDeployment) -> Resolution:
     resolved = ModelStatus(
         name=model.name or deployment.metadata.name, uri=model.uri or "", sha256=model.sha256 or ""
     )
-    return Resolution(resolved, reasons.RESOLVED, f"The archive is {model.uri}.")
+    return Resolution(resolved, reasons.RESOLVED, f"The archive is {shown(model.uri or '')}.")
 
 
 def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | None) -> Resolution:
@@ -121,7 +146,7 @@ def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | 
     if previous is None or previous.training_job != name:
         return Resolution(None, reason, message)
     kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
-    text = f"{message} Meanwhile {previous.uri}, which it made before, is served."
+    text = f"{message} Meanwhile {shown(previous.uri)}, which it made before, is served."
     return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
 
 

@@ -28,6 +28,11 @@ RESOLVED = "Resolved"
 """The archive to be served is known."""
 KEEPING_PREVIOUS = "KeepingPrevious"
 """The TrainingJob is gone, or runs anew, or failed when it did: what it made before is served."""
+ROLLBACK_REQUESTED = "RollbackRequested"
+"""``rollout.rollbackTo`` has an earlier revision's archive served instead of ``spec.model``."""
+REVISION_NOT_FOUND = "RevisionNotFound"
+"""``rollout.rollbackTo`` names a revision that the history does not have as promoted; what serves
+goes on serving."""
 WAITING_FOR_TRAINING_JOB = "WaitingForTrainingJob"
 """The TrainingJob has not packaged its model yet."""
 TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
@@ -149,6 +154,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     TRAINING_JOB_FAILED,
     TRAINING_JOB_HAS_NO_PACKAGE,
     FORBIDDEN_URI,
+    REVISION_NOT_FOUND,
     PROXY_FAILED,
     CONTAINER_FAILED,
     IMAGE_PULL_FAILED,

@@ -204,15 +204,16 @@ def _server(found: Findings) -> ServerStatus | None:
 def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
     """Return the whole status; what is served stays known while there is nothing new to serve."""
     deployment, serving, beside = found.deployment, found.serving, found.beside
-    resolved = found.resolution.model
+    resolved = found.resolution.model or resolved_before(deployment)
+    served = found.model or (deployment.status.model if serving.revision else None)
     tried = found.state.candidate is not None and found.state.candidate.slot != found.active.name
     newest = beside if beside is not None and tried else serving
     return ModelDeploymentStatus(
         observed_generation=deployment.metadata.generation,
         conditions=conditions,
         revision=serving.revision,
-        model=found.model or (deployment.status.model if serving.revision else None),
-        resolved_model=resolved or resolved_before(deployment),
+        model=served.told if served else None,
+        resolved_model=resolved.told if resolved else None,
         server=_server(found),
         url=names.url(deployment) if serving.revision else None,
         replicas=serving.total,

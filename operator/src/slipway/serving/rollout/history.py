@@ -1,10 +1,11 @@
 """The rollouts that have ended."""
 
 from slipway.api.conditions import timestamp
-from slipway.api.rollout_status import Candidate, HistoryEntry, Outcome, RolloutStatus
+from slipway.api.rollout_status import MAX_URI, Candidate, HistoryEntry, Outcome, RolloutStatus
 from slipway.serving.rollout.candidate import noted
 from slipway.serving.rollout.failure import Failure
 from slipway.serving.rollout.seen import Seen
+from slipway.uris import shown
 
 
 def ended(
@@ -21,8 +22,8 @@ def ended(
         outcome=outcome,
         reason=failure.reason if failure else "",
         message=failure.message if failure else found,
-        model=model,
-        uri=model.uri if model else "",
+        model=model.told if model else None,
+        uri=shown(model.uri)[:MAX_URI] if model else "",
         sha256=model.sha256 if model else None,
         started_at=candidate.started_at,
         finished_at=timestamp(seen.now),

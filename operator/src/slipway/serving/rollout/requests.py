@@ -9,6 +9,7 @@ PAUSED = "slipway.dev/rollout-paused"
 ABORT = "slipway.dev/rollout-abort"
 PROMOTE = "slipway.dev/rollout-promote"
 RETRY = "slipway.dev/rollout-retry"
+ROLLBACK_TO = "slipway.dev/rollout-rollback-to"
 MAX_TOKEN = 63
 
 
@@ -20,6 +21,7 @@ class Requests:
     aborted: frozenset[str] = frozenset()
     promoted: frozenset[str] = frozenset()
     retry: str | None = None
+    rollback_to: str | None = None
 
     def passes(self, revision: str, step: int) -> bool:
         """Tell whether a step need not be waited for any longer."""
@@ -29,7 +31,7 @@ class Requests:
 def requests_of(deployment: ModelDeployment) -> Requests:
     """Return what is asked for; a field and its annotation hold beside each other.
 
-    Of the two words for a retry the annotation's counts.
+    Of the two words for a retry, or to go back to, the annotation's counts.
     """
     fields, notes = deployment.spec.rollout, deployment.metadata.annotations
     return Requests(
@@ -37,6 +39,7 @@ def requests_of(deployment: ModelDeployment) -> Requests:
         aborted=_both(fields.abort, notes, ABORT),
         promoted=_both(fields.promote, notes, PROMOTE),
         retry=(notes.get(RETRY) or fields.retry or "")[:MAX_TOKEN] or None,
+        rollback_to=notes.get(ROLLBACK_TO) or fields.rollback_to,
     )
 
 
