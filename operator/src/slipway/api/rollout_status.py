@@ -73,6 +73,8 @@ class Failed(ApiModel):
     """Why, as one word."""
     message: Sentence = ""
     """Why, with the figures."""
+    log: Sentence = ""
+    """How a server of it ended last, if one did, and the end of its log."""
     time: Time
     """When."""
 

@@ -9,7 +9,7 @@ from slipway.api.rollout_status import RolloutStatus, SlotName
 from slipway.plan import Children, Manifest
 from slipway.serving import analysis, names, routing
 from slipway.serving.pods import pods_of
-from slipway.serving.problems import Problem, find_problem
+from slipway.serving.problems import Problem, find_problem, last_lines
 from slipway.serving.progress import Progress, live_revision, observe
 from slipway.serving.revision import Revision, recorded
 from slipway.serving.rollout.candidate import has_share
@@ -137,6 +137,7 @@ class Look:
             recorded=lambda name: name in revisions,
             settled=lambda after: routing.settled(self.deployment, self.children, revisions, after),
             problem=self.problem,
+            last_lines=lambda name: last_lines(pods_of(self.children, name)),
             evaluate=self._evaluate,
             models={name: revision.model for name, revision in revisions.items()},
         )

@@ -10,7 +10,7 @@ from typing import Any
 from slipway.api import ModelDeployment
 from slipway.observed import start_reasons
 from slipway.serving import names, reasons
-from slipway.serving.pods import ContainerView, PodView, last_word, log_tail
+from slipway.serving.pods import TAIL_CHARACTERS, ContainerView, PodView, last_word, log_tail
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,22 @@ def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Prob
     """Return the first problem of the pods, the same one whatever the order of the pods."""
     found = (problem for detect in DETECTORS for problem in _each(detect, deployment, pods))
     return next(found, None)
+
+
+def last_lines(pods: tuple[PodView, ...]) -> str:
+    """Return how the TorchServe that failed last ended, and the end of its log; empty for none.
+
+    Other than a problem, this stays when the container has started again.
+    """
+    servers = (one for pod in pods for one in pod.containers if one.name == names.TORCHSERVE)
+    ends = [one.last_end for one in servers if one.last_end.get("exitCode")]
+    if not ends:
+        return ""
+    end = max(ends, key=lambda one: str(one.get("finishedAt") or ""))
+    word = last_word(end)
+    tail = str(word.get("logTail") or word.get("message") or log_tail(end))
+    head = f"TorchServe ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
+    return f"{head}\n{tail[-TAIL_CHARACTERS:]}".strip()
 
 
 def _each(

@@ -17,7 +17,7 @@ from tests.unit.serving.rollout.progressive import (
     service,
     serving,
 )
-from tests.unit.serving.world import World, fetch_word, init_status, terminated
+from tests.unit.serving.world import World, fetch_word, init_status, main_status, terminated
 
 METRIC = {"name": "errors", "successRate": {}, "successCondition": "result >= 0.99"}
 ANALYSIS = {"metrics": [METRIC], "interval": "30s"}
@@ -284,3 +284,31 @@ def test_a_candidate_that_never_had_pods_leaves_the_grace_to_the_one_before() ->
     world.run(seconds=11)
     assert led_to(world) == (fourth, fourth)
     assert rollout_of(world)["history"][0]["outcome"] == "Superseded"
+
+
+@pytest.mark.parametrize("started_again", [True, False])
+def test_the_last_lines_of_a_candidates_server_that_died_outlive_its_pods(
+    monkeypatch: pytest.MonkeyPatch, started_again: bool
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    pod = world.add_pod("web-green-9", candidate(world)["revision"])
+    end = terminated(137, "x" * 9000 + "\ncannot allocate memory", "OOMKilled")
+    states = {"state": {"running": {}}, "lastState": end} if started_again else {"state": end}
+    pod["status"] = main_status("torchserve", **states)
+    judge(monkeypatch, "Failed")
+    world.run()
+    log = rollout_of(world)["failed"]["log"]
+    assert log.startswith("TorchServe ended: OOMKilled, exit code 137")
+    assert log.endswith("cannot allocate memory")
+    assert len(log) < 2100
+
+
+def test_a_candidate_whose_servers_never_ended_leaves_no_last_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    judge(monkeypatch, "Failed")
+    world.run()
+    assert rollout_of(world)["failed"]["log"] == ""

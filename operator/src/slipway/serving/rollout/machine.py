@@ -11,7 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from slipway.api.conditions import parse_time, timestamp
-from slipway.api.rollout_status import Candidate, Failed, Retired, RolloutStatus
+from slipway.api.rollout_status import (
+    MAX_SENTENCE,
+    Candidate,
+    Failed,
+    Retired,
+    RolloutStatus,
+)
 from slipway.serving.rollout import steps
 from slipway.serving.rollout.candidate import (
     changed,
@@ -221,6 +227,7 @@ def _dropped(
             revision=candidate.revision,
             reason=failure.reason,
             message=failure.message,
+            log=seen.last_lines(candidate.revision)[:MAX_SENTENCE],
             time=timestamp(seen.now),
         )
     if not in_place(state):

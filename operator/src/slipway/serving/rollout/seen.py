@@ -30,7 +30,7 @@ class Seen:
     ``progress`` tells of a revision in a slot. ``base`` is how many pods are to serve.
     ``recorded`` tells whether a revision can be made again. ``settled`` tells whether the serving
     pods know of the shares that a status stands for. ``problem`` is what is wrong with the pods of
-    the candidate.
+    the candidate, ``last_lines`` what the server in one of them wrote before it failed last.
     """
 
     now: datetime
@@ -43,5 +43,6 @@ class Seen:
     recorded: Callable[[str], bool]
     settled: Callable[[RolloutStatus], bool]
     problem: Callable[[str], Problem | None]
+    last_lines: Callable[[str], str]
     evaluate: Callable[[Analysis, AnalysisState], AnalysisState]
     models: Mapping[str, ModelStatus]
