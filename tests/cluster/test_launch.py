@@ -1,11 +1,13 @@
 """What TrainingJobs run, where it comes from, and what they start with; all with real processes."""
 
 import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import git_pod
+from tests.cluster import git_pod, neighbour
 from tests.cluster.support import ROOT, Space, claim, condition, phase, source
 from tests.harness import Object
 from tests.harness.cluster import Cluster
@@ -64,6 +66,32 @@ WITH_CLAIM = {
         ],
     }
 }
+OUTCOMES = {
+    "add a module": "EROFS",
+    "change the launcher": "EROFS",
+    "remove the launcher": "EROFS",
+    "remove the socket": "EROFS",
+    "listen beside the socket": "EROFS",
+    "read its variables": "EACCES",
+    "read its memory": "EACCES",
+    "see its files": "EACCES",
+    "see what it has open": "EACCES",
+    "end it": "EPERM",
+}
+"""What a script that sees the sidecar's processes can do to it."""
+USERS: dict[str, tuple[int, Object]] = {
+    "neighbour": (10001, {}),
+    "neighbour-by-pod": (2000, {"securityContext": {"runAsUser": 2000}}),
+    "neighbour-by-container": (
+        3000,
+        {
+            "containers": [
+                {"name": "trainer", "securityContext": {"runAsUser": 3000, "runAsGroup": 3000}}
+            ]
+        },
+    ),
+}
+"""The scripts' users, by the names of their jobs, and what their podTemplates say for that."""
 SSH_URL = f"ssh://git@{git_pod.NAME}:{git_pod.SSH_PORT}/net"
 BY_KEY = {"ref": "v1", "credentialsSecretName": "git-ssh"}
 SMALL = {"requests": {"cpu": "50m", "memory": "64Mi"}}
@@ -106,6 +134,8 @@ def space(shared: Space, cluster: Cluster) -> Space:
             entrypoint="make.py",
             podTemplate=WITH_CLAIM,
         ),
+        source("neighbour", neighbour=Path(neighbour.__file__).read_text()),
+        *(_neighbour(name, template) for name, (_, template) in USERS.items()),
         plain("cloned", source=git(ref="v1"), entrypoint="train.py"),
         plain("by-ssh", source=git(url=SSH_URL, **BY_KEY), entrypoint="train.py"),
         plain("branchless", source=git(ref="mian"), entrypoint="train.py"),
@@ -121,6 +151,15 @@ def space(shared: Space, cluster: Cluster) -> Space:
         plain("late", framework="torchrun", source=late, module="late", nodes=2, podTemplate=held),
     )
     return shared
+
+
+def _neighbour(name: str, template: Object) -> Object:
+    return plain(
+        name,
+        source={"configMap": {"name": "neighbour"}},
+        entrypoint="neighbour.py",
+        podTemplate={"spec": {"shareProcessNamespace": True, **template}},
+    )
 
 
 def _trainer_image(cluster: Cluster) -> str:
@@ -179,6 +218,16 @@ def test_the_plain_example_runs_as_it_is_and_its_output_is_kept(space: Space) ->
 def test_the_tensorflow_example_meets_its_workers_where_tf_config_says(space: Space) -> None:
     succeeded(space, "tf-config")
     assert "worker 1 met worker 0, worker 1" in log(space, pod_of(space, "tf-config", 1))
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_script_of_any_user_has_its_output_stored_and_no_power_over_the_sidecar(
+    space: Space, name: str
+) -> None:
+    assert succeeded(space, name)["status"]["output"]["files"] == 1
+    (line,) = (line for line in log(space, pod_of(space, name)).splitlines() if "outcomes" in line)
+    user, _ = USERS[name]
+    assert json.loads(line[line.index("{") :]) == {"user": user, **OUTCOMES}
 
 
 @pytest.mark.parametrize("name", ["cloned", "by-ssh"])

@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 import subprocess
 import sys
 import urllib.error
@@ -27,10 +28,12 @@ class Agent:
     """The sidecar as a process of its own."""
 
     def __init__(self, folder: Path, output: Path, **env: str) -> None:
-        self.folder = folder
+        self.folder, self.run_dir = folder, output.parent / "run"
+        self.run_dir.mkdir()
         self.port = free_port()
         own = {
-            "SLIPWAY_RUN_DIR": str(folder),
+            "SLIPWAY_AGENT_DIR": str(folder),
+            "SLIPWAY_RUN_DIR": str(self.run_dir),
             "SLIPWAY_OUTPUT_DIR": str(output),
             "SLIPWAY_METRICS_PORT": str(self.port),
         }
@@ -64,6 +67,22 @@ def agent(s3: S3Server, short_dir: Path, output: Path) -> Iterator[Agent]:
     started.process.wait()
 
 
+def test_it_writes_nothing_where_the_script_writes(agent: Agent) -> None:
+    assert list(agent.run_dir.iterdir()) == []
+
+
+def test_another_user_of_its_group_reaches_its_socket_and_no_other(agent: Agent) -> None:
+    assert stat.S_IMODE((agent.folder / SOCKET_NAME).stat().st_mode) == 0o660
+
+
+def test_in_a_pod_of_the_release_before_all_lies_in_the_run_folder(
+    output: Path, short_dir: Path
+) -> None:
+    started = Agent(short_dir, output, SLIPWAY_AGENT_DIR="", SLIPWAY_RUN_DIR=str(short_dir))
+    assert request_upload(short_dir / SOCKET_NAME) is None
+    assert stop(started.process) == 0
+
+
 def test_the_launcher_that_it_hands_out_runs_alone(agent: Agent, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "SLIPWAY_TERMINATION_LOG": str(tmp_path / "word")}
     command = [sys.executable, "-I", "-S", str(agent.folder / "launch.py"), "--", "x"]
@@ -90,7 +109,7 @@ def reported(metrics: dict[str, float]) -> dict[str, Any]:
 def test_the_scripts_progress_is_served_as_metrics(agent: Agent) -> None:
     assert agent.metrics() == {"slipway_store_up": 1.0}
     report = reported({"loss": 0.25, 'odd"name\n': float("nan")})
-    progress.write(agent.folder, report)
+    progress.write(agent.run_dir, report)
     found = agent.metrics()
     assert found["slipway_training_step"] == 5
     assert found["slipway_training_total_steps"] == 20
@@ -104,7 +123,7 @@ def test_pace_gpu_and_the_reason_to_stop_are_served_as_metrics(agent: Agent) -> 
     pace = {"stepsPerSecond": 2.5, "samplesPerSecond": 80.0, "etaSeconds": 6.0}
     gpu = {"memoryUsedBytes": 20, "memoryTotalBytes": 80, "utilization": 0.5}
     report = {**reported({}), **pace, "gpu": gpu, "stopReason": "Patience"}
-    progress.write(agent.folder, report)
+    progress.write(agent.run_dir, report)
     found = agent.metrics()
     assert found["slipway_training_steps_per_second"] == 2.5
     assert found["slipway_training_samples_per_second"] == 80.0
@@ -116,7 +135,7 @@ def test_pace_gpu_and_the_reason_to_stop_are_served_as_metrics(agent: Agent) -> 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"step": "x", "metrics": {"a": []}}', "{}"])
 def test_a_broken_report_breaks_no_scrape(agent: Agent, text: str) -> None:
-    (agent.folder / "progress.json").write_text(text)
+    (agent.run_dir / "progress.json").write_text(text)
     assert agent.metrics() == {"slipway_store_up": 1.0}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -28,7 +29,8 @@ class Pod:
     def __init__(self, root: Path, index: int) -> None:
         self.index = index
         self.run, self.save, self.restore = root / "run", root / "save", root / "restore"
-        for folder in (self.run, self.save, self.restore):
+        self.agent = root / "agent"
+        for folder in (self.run, self.save, self.restore, self.agent):
             folder.mkdir(parents=True)
         self.keeper: subprocess.Popen[bytes] | None = None
 
@@ -36,6 +38,7 @@ class Pod:
     def env(self) -> dict[str, str]:
         return {
             "SLIPWAY_RUN_DIR": str(self.run),
+            "SLIPWAY_AGENT_DIR": str(self.agent),
             "SLIPWAY_CHECKPOINT_DIR": str(self.save),
             "SLIPWAY_RESTORE_DIR": str(self.restore),
             "SLIPWAY_JOB_UID": UID,
@@ -48,11 +51,11 @@ class Pod:
 
     def keep(self, **env: str) -> None:
         """Start the keeper, and wait until it answers."""
-        (self.run / files.SOCKET_NAME).unlink(missing_ok=True)
+        (self.agent / files.SOCKET_NAME).unlink(missing_ok=True)
         own = {"SLIPWAY_CHECKPOINT_URI": f"s3://slipway/{PREFIX}", "SLIPWAY_CHECKPOINT_KEEP": "2"}
         command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
         self.keeper = subprocess.Popen(command, env={**os.environ, **self.env, **own, **env})
-        wait_for((self.run / files.SOCKET_NAME).exists, 60, "the keeper answers")
+        wait_for((self.agent / files.SOCKET_NAME).exists, 60, "the keeper answers")
 
     def end(self) -> int:
         """Tell the keeper to end, and wait until it does."""
@@ -112,6 +115,18 @@ def resumed(s3: S3Server, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Pod:
     pod.wait_for_step(10)
     monkeypatch.setattr(checkpoint, "_saver", None)
     return pod
+
+
+def test_the_sidecars_user_can_read_a_save_that_is_announced(pod: Pod) -> None:
+    def put(folder: Path) -> None:
+        (folder / "weights").touch(mode=0o600)
+
+    write_ledger(pod.restore, Ledger())
+    assert checkpoint.save_files(10, put)
+    checkpoint.finish()
+    (folder,) = pod.save.iterdir()
+    assert files.announced(folder)
+    assert stat.S_IMODE((folder / "weights").stat().st_mode) == 0o640
 
 
 @pytest.mark.usefixtures("resumed")

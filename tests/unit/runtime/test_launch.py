@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -27,9 +28,11 @@ class Pod:
     """A trainer container's folders and variables, and the launcher in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.run_dir, self.source, self.logs = (folder / name for name in ("run", "src", "logs"))
+        names = ("run", "src", "logs", "agent", "output")
+        folders = [folder / name for name in names]
+        self.run_dir, self.source, self.logs, self.agent_dir, self.output = folders
         self.work = folder / "work"
-        for path in (self.run_dir, self.source, self.logs):
+        for path in folders:
             path.mkdir()
         (self.source / "train.py").touch()
         self.termination_log = folder / "termination-log"
@@ -38,8 +41,9 @@ class Pod:
             "SLIPWAY_ENTRYPOINT": "train.py",
             "SLIPWAY_SOURCE_DIR": str(self.source),
             "SLIPWAY_WORK_DIR": str(self.work),
-            "SLIPWAY_OUTPUT_DIR": str(folder),
+            "SLIPWAY_OUTPUT_DIR": str(self.output),
             "SLIPWAY_RUN_DIR": str(self.run_dir),
+            "SLIPWAY_AGENT_DIR": str(self.agent_dir),
             "SLIPWAY_NODES": "2",
             "SLIPWAY_PROCESSES_PER_NODE": "1",
             "SLIPWAY_RDZV_ENDPOINT": "localhost:29400",
@@ -181,15 +185,30 @@ def serve(path: Path, sidecar: Sidecar) -> AnsweringServer:
 
 def test_the_first_pod_waits_for_the_upload_and_tells_where_the_output_lies(pod: Pod) -> None:
     working, done = {"event": "working", "message": "waiting"}, {"event": "done", "output": OUTPUT}
-    server = serve(pod.run_dir / SOCKET_NAME, Sidecar(working, done))
+    server = serve(pod.agent_dir / SOCKET_NAME, Sidecar(working, done))
     assert pod.run("pass", JOB_COMPLETION_INDEX="0") == 0
     assert pod.word == {"reason": "Completed", "exitCode": 0, "output": OUTPUT}
     server.shutdown()
 
 
+def test_the_sidecars_user_can_read_the_output_when_it_is_asked_to_store_it(pod: Pod) -> None:
+    server = serve(pod.agent_dir / SOCKET_NAME, Sidecar({"event": "done", "output": OUTPUT}))
+    script = (
+        "import os, tempfile\n"
+        "folder = tempfile.mkdtemp(prefix='set', dir=os.environ['SLIPWAY_OUTPUT_DIR'])\n"
+        "os.close(tempfile.mkstemp(dir=folder)[0])\n"
+    )
+    assert pod.run(script, JOB_COMPLETION_INDEX="0") == 0
+    (folder,) = pod.output.iterdir()
+    (file,) = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) & 0o050 == 0o050
+    assert stat.S_IMODE(file.stat().st_mode) & 0o040 == 0o040
+    server.shutdown()
+
+
 def test_an_output_that_is_not_stored_fails_the_pod(pod: Pod) -> None:
     failed = {"event": "failed", "message": "The store denies access."}
-    server = serve(pod.run_dir / SOCKET_NAME, Sidecar(failed))
+    server = serve(pod.agent_dir / SOCKET_NAME, Sidecar(failed))
     assert pod.run("pass", JOB_COMPLETION_INDEX="0") == 1
     assert pod.word["reason"] == "OutputUploadFailed"
     assert pod.word["message"] == "The store denies access."
@@ -213,7 +232,7 @@ class Slow(Sidecar):
 
 def test_an_upload_under_way_goes_on_after_sigterm(pod: Pod) -> None:
     sidecar = Slow(pod.run_dir)
-    server = serve(pod.run_dir / SOCKET_NAME, sidecar)
+    server = serve(pod.agent_dir / SOCKET_NAME, sidecar)
     process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="60")
     wait_for(sidecar.begun.exists, 20, "the output is being stored")
     process.send_signal(signal.SIGTERM)
@@ -227,7 +246,7 @@ def test_an_upload_under_way_goes_on_after_sigterm(pod: Pod) -> None:
 
 def test_an_upload_that_outlasts_the_pods_time_to_stop_is_told(pod: Pod) -> None:
     sidecar = Slow(pod.run_dir)
-    server = serve(pod.run_dir / SOCKET_NAME, sidecar)
+    server = serve(pod.agent_dir / SOCKET_NAME, sidecar)
     process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="3")
     wait_for(sidecar.begun.exists, 20, "the output is being stored")
     assert stop(process) == 143

@@ -97,6 +97,16 @@ def test_a_sidecar_may_mount_what_the_script_writes() -> None:
             r"containers\[trainer\].env\[A\].value cannot be '2': the operator needs '1'",
         ),
         ({"initContainers": [{"name": "agent"}]}, "the operator's own container agent"),
+        ({"securityContext": {"runAsUser": 10002}}, "securityContext.runAsUser cannot be 10002"),
+        ({"securityContext": {"runAsUser": None}}, "runAsUser cannot be None: write a number"),
+        (
+            {"containers": [{"name": "trainer", "securityContext": {"runAsUser": 10002}}]},
+            r"podTemplate.spec.containers\[trainer\].securityContext.runAsUser cannot be 10002",
+        ),
+        (
+            {"initContainers": [{"name": "x", "securityContext": {"runAsUser": 10002}}]},
+            r"initContainers\[x\].securityContext.runAsUser cannot be 10002: write a number",
+        ),
         ({"containers": [{"name": "input-x"}]}, "the operator's own container input-x"),
         ({"initContainers": [{"name": "trainer"}]}, "the operator's own container trainer"),
         ({"volumes": [{"name": "tmp", "emptyDir": None}]}, r"volumes\[tmp\].emptyDir cannot be"),

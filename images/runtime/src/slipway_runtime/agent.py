@@ -7,7 +7,8 @@ process that lives as long as the upload.
 Variables: ``SLIPWAY_RUN_DIR``, ``SLIPWAY_OUTPUT_DIR``, ``SLIPWAY_OUTPUT_URI`` (empty: nothing is
 stored), ``SLIPWAY_METRICS_PORT`` (9400), ``SLIPWAY_CHECKPOINT_URI`` and what
 `slipway_runtime.checkpoint_agent` reads (absent: no checkpoints are kept), and the folders of
-`slipway_runtime.credentials`.
+`slipway_runtime.credentials`. ``SLIPWAY_AGENT_DIR`` is what it hands out, where the script cannot
+write; in pods of release 0.2.0 it was the run folder.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from typing import Any
 
 from slipway_runtime import credentials, metrics
 from slipway_runtime.answering import AnsweringServer, Send
-from slipway_runtime.control import SOCKET_NAME
+from slipway_runtime.control import SOCKET_NAME, agent_dir
 from slipway_runtime.termination import Stopped, say, stop_on_signal, write_message
 
 SHARED_MODULES = (
@@ -52,6 +53,7 @@ SHARED_MODULES = (
     "stopping",
     "strict",
     "plain",
+    "readable",
     "run_settings",
     "shown",
     "termination",
@@ -79,15 +81,15 @@ sys.exit(main(sys.argv[1:]))
 '''
 
 
-def hand_out(run_dir: Path) -> None:
+def hand_out(folder: Path) -> None:
     """Put the launcher and what it needs into the folder shared with the trainer container."""
-    package = run_dir / "lib" / "slipway_runtime"
+    package = folder / "lib" / "slipway_runtime"
     package.mkdir(parents=True, exist_ok=True)
     here = Path(__file__).parent
     (package / "checkpoint").mkdir(exist_ok=True)
     for name in SHARED_MODULES:
         _replace(package / f"{name}.py", (here / f"{name}.py").read_text(encoding="utf-8"))
-    _replace(run_dir / "launch.py", LAUNCHER)
+    _replace(folder / "launch.py", LAUNCHER)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -222,6 +224,7 @@ def main() -> int:
     """Serve until SIGTERM; returns the exit code."""
     stop_on_signal()
     run_dir = Path(os.environ["SLIPWAY_RUN_DIR"])
+    own_dir = agent_dir(os.environ)
     uri = os.environ.get("SLIPWAY_OUTPUT_URI", "")
     restore_dir = os.environ.get("SLIPWAY_RESTORE_DIR")
     uploads = Uploads(Path(os.environ["SLIPWAY_OUTPUT_DIR"]), uri)
@@ -229,13 +232,13 @@ def main() -> int:
     keeper = Keeper(os.environ.get("SLIPWAY_CHECKPOINT_URI", ""))
     servers: list[socketserver.BaseServer] = []
     try:
-        servers.append(AnsweringServer(run_dir / SOCKET_NAME, uploads.answer))
+        servers.append(AnsweringServer(own_dir / SOCKET_NAME, uploads.answer))
         port = int(os.environ.get("SLIPWAY_METRICS_PORT", "9400"))
         servers.append(MetricsServer(port, lambda: metrics.render(run_dir, store_up, restore_dir)))
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        hand_out(run_dir)
-        _replace(run_dir / "ready", "")
+        hand_out(own_dir)
+        _replace(own_dir / "ready", "")
         threading.Event().wait()
     except Stopped:
         uploads.stop()

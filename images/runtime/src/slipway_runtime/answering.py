@@ -17,6 +17,9 @@ REQUEST_SECONDS = 10.0
 MAX_CONVERSATIONS = 16
 """Most conversations at a time; more than a pod's ranks ever have, since one asks for all."""
 
+SOCKET_MODE = 0o660
+"""The trainer container has the sidecar's group, but another user."""
+
 Send = Callable[[Mapping[str, Any]], None]
 """Sends one answer; raises OSError where the trainer container went away."""
 Answer = Callable[[Mapping[str, Any], Send], None]
@@ -31,6 +34,7 @@ class AnsweringServer(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path, answer: Answer) -> None:
         path.unlink(missing_ok=True)
         super().__init__(str(path), _Conversation)
+        path.chmod(SOCKET_MODE)
         self.answer = answer
         self.free = threading.BoundedSemaphore(MAX_CONVERSATIONS)
 

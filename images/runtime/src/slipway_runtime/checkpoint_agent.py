@@ -3,7 +3,7 @@
 It stores what the script announces, makes checkpoints valid on the node of rank 0, keeps the
 ledger, and brings files back for a restore. After SIGTERM it finishes what is announced, and ends.
 
-Variables: ``SLIPWAY_CHECKPOINT_DIR``, ``SLIPWAY_RESTORE_DIR``, ``SLIPWAY_RUN_DIR``,
+Variables: ``SLIPWAY_CHECKPOINT_DIR``, ``SLIPWAY_RESTORE_DIR``, ``SLIPWAY_AGENT_DIR``,
 ``SLIPWAY_CHECKPOINT_URI``, ``SLIPWAY_CHECKPOINT_KEEP``, ``SLIPWAY_CHECKPOINT_RESUME`` (``own``:
 only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UID``, and
 ``JOB_COMPLETION_INDEX``, the pod's index (0).
@@ -38,6 +38,7 @@ from slipway_runtime.checkpoint.files import (
     write_ledger,
 )
 from slipway_runtime.checkpoint_store import Archive, LostError
+from slipway_runtime.control import agent_dir
 from slipway_runtime.manifest import MAX_FILES, OutputError
 from slipway_runtime.termination import say
 
@@ -250,14 +251,14 @@ def archive(env: Mapping[str, str]) -> Archive:
 def main() -> int:
     """Keep checkpoints until SIGTERM and the end of the work; returns the exit code."""
     env = os.environ
-    restore_dir, run_dir = Path(env["SLIPWAY_RESTORE_DIR"]), Path(env["SLIPWAY_RUN_DIR"])
+    restore_dir = Path(env["SLIPWAY_RESTORE_DIR"])
     place = Place(
         owner_of(env.get("SLIPWAY_JOB_UID", "")), int(env.get("JOB_COMPLETION_INDEX", "0"))
     )
     keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env), place)
     signal.signal(signal.SIGTERM, keeper.end)
     signal.signal(signal.SIGINT, keeper.end)
-    server = AnsweringServer(run_dir / SOCKET_NAME, keeper.answer)
+    server = AnsweringServer(agent_dir(env) / SOCKET_NAME, keeper.answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     keeper.work()
     return 0

@@ -21,6 +21,11 @@ MAX_BREAKS = 20
 """How often a sidecar may break off in the middle before it is given up."""
 
 
+def agent_dir(env: Mapping[str, str]) -> Path:
+    """Return the folder with the sidecar's sockets; it was the run folder in release 0.2.0."""
+    return Path(env.get("SLIPWAY_AGENT_DIR") or env["SLIPWAY_RUN_DIR"])
+
+
 class RefusedError(Exception):
     """The sidecar cannot do what it was asked for; the text is its sentence that says why."""
 

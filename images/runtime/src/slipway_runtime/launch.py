@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from slipway_runtime import commands, grace, leftovers, working_folder
+from slipway_runtime import commands, grace, leftovers, readable, working_folder
 from slipway_runtime.checkpoint.files import SAVED, read_ledger
 from slipway_runtime.checkpoint.saving import STOPPED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
@@ -252,8 +252,16 @@ def train(
     message: dict[str, Any] = {"reason": "Completed", "exitCode": 0}
     if settings.index == 0:
         supervisor.storing = True
-        message["output"] = request_upload(settings.run_dir / SOCKET_NAME)
+        message["output"] = store_output(settings)
     return message
+
+
+def store_output(settings: Settings) -> Any:
+    """Let the sidecar read the output, and ask it to store that; raises UploadError."""
+    folder = os.environ.get("SLIPWAY_OUTPUT_DIR")
+    if folder:
+        readable.share(Path(folder))
+    return request_upload(settings.agent_dir / SOCKET_NAME)
 
 
 def finish(settings: Settings, message: dict[str, Any]) -> int:

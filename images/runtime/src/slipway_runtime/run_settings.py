@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_runtime.control import agent_dir
+
 DEFAULT_GRACE_SECONDS = 30.0
 """Kubernetes' own terminationGracePeriodSeconds."""
 
@@ -43,6 +45,7 @@ class Settings:
     module: str
     source_dir: Path | None
     run_dir: Path
+    agent_dir: Path
     nodes: int
     most_nodes: int
     max_restarts: int
@@ -68,6 +71,7 @@ class Settings:
                 module=env.get("SLIPWAY_MODULE", ""),
                 source_dir=source_dir,
                 run_dir=Path(env["SLIPWAY_RUN_DIR"]),
+                agent_dir=agent_dir(env),
                 nodes=int(fewest),
                 most_nodes=int(most or fewest),
                 max_restarts=int(env.get("SLIPWAY_MAX_RESTARTS", "0")),

@@ -18,7 +18,9 @@ class OwnPieces:
     ``main`` is the container that the overlay may add to. Names of containers may also begin with
     one of ``prefixes``; those of volumes too, or with ``slipway-``. ``private`` are the volumes
     that no container of the user's may mount, besides those named slipway-*. ``where`` is the
-    field of the spec that says what the main container is.
+    field of the spec that says what the main container is. ``agent_user`` is the user ID of a
+    container that runs beside the user's with credentials, which none of the user's may have; None
+    where there is no such container.
     """
 
     main: str
@@ -27,6 +29,7 @@ class OwnPieces:
     private: tuple[str, ...]
     where: str
     prefixes: tuple[str, ...] = ()
+    agent_user: int | None = None
 
     def owns(self, container: str) -> bool:
         """Tell whether a container of this name is the operator's."""
@@ -58,6 +61,7 @@ TRAINING_POD = OwnPieces(
     volumes=("source", "run", "output", "tmp", "agent-tmp", "fetch-tmp", "shm"),
     private=("agent-tmp", "fetch-tmp"),
     where="spec",
+    agent_user=10002,
 )
 SERVING_POD = OwnPieces(
     main="torchserve",

@@ -106,6 +106,7 @@ def merge_pod(base: dict[str, Any], overlay: Mapping[str, Any], own: OwnPieces) 
     """
     _check_own_containers(overlay, own)
     _check_mounts(overlay, own)
+    _check_users(overlay, own)
     changeable = CHANGEABLE | {f"containers[{own.main}].{path}" for path in CHANGEABLE_IN_MAIN}
     merged = _Merge(changeable).fields(base, dict(overlay), "")
     made = {one["name"] for one in (*base["containers"], *base["initContainers"])}
@@ -145,6 +146,22 @@ def _check_mounts(overlay: Mapping[str, Any], own: OwnPieces) -> None:
                 raise OverlayError(
                     f"podTemplate.spec.{path} cannot have {place}: {own.folder_message}."
                 )
+
+
+def _check_users(overlay: Mapping[str, Any], own: OwnPieces) -> None:
+    """Refuse the user of the operator's own container with credentials, also the image's choice."""
+    if own.agent_user is None:
+        return
+    scopes = [("", overlay)]
+    scopes += [(f"{kind}[{one.get('name')}].", one) for kind, one in _containers(overlay)]
+    for path, scope in scopes:
+        given = scope.get("securityContext")
+        if isinstance(given, dict) and given.get("runAsUser", 0) in (None, own.agent_user):
+            raise OverlayError(
+                f"podTemplate.spec.{path}securityContext.runAsUser cannot be "
+                f"{given['runAsUser']}: write a number other than {own.agent_user}, which is the "
+                "user of the operator's own container."
+            )
 
 
 def _is_ours(place: str) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.api.common import ResourceRequirements
+from slipway.api.own_pieces import TRAINING_POD
 from slipway.manifests import container_security, mount, runtime_command
 from slipway.opened import Opened, store
 from slipway.pods.resources import resources
@@ -11,8 +12,11 @@ from slipway.settings import Settings
 from slipway.training import checkpoints, names
 from slipway.training.environment import agent_env
 
-READY_FILE = f"{names.RUN_DIR}/ready"
+READY_FILE = f"{names.AGENT_DIR}/ready"
 """The agent makes it when the launcher lies ready for the training container."""
+
+HANDED_OUT = "16Mi"
+"""Size limit of what the agent hands out, a few hundred kilobytes of source."""
 
 
 def own_image(settings: Settings) -> dict[str, Any]:
@@ -36,10 +40,11 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             "failureThreshold": 120,
         },
         "resources": _resources(job, settings),
-        "securityContext": container_security(),
+        "securityContext": {**container_security(), **_user(job)},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            mount("run", names.RUN_DIR),
+            mount(names.AGENT_VOLUME, names.AGENT_DIR),
+            mount("run", names.RUN_DIR, read_only=True),
             mount("output", names.OUTPUT_DIR, read_only=True),
             *checkpoints.agent_mounts(job),
             *(one for each in access for one in each.mounts),
@@ -51,6 +56,17 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 def opened(job: TrainingJob, settings: Settings) -> tuple[Opened, ...]:
     """Return what opens the places that the agent reads and writes."""
     return store(settings.store), checkpoints.opened(job)
+
+
+def _user(job: TrainingJob) -> dict[str, Any]:
+    """Return the agent's own user, so that the script reaches neither its memory nor its files.
+
+    Its group is the script's, by which each reads what the other writes. A claim may have
+    checkpoints of release 0.2.0, which only the user that wrote them can delete: with one, the
+    agent is that user.
+    """
+    kept = job.spec.checkpoint
+    return {} if kept is not None and kept.claim else {"runAsUser": TRAINING_POD.agent_user}
 
 
 def _resources(job: TrainingJob, settings: Settings) -> dict[str, Any]:

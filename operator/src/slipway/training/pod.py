@@ -76,6 +76,7 @@ def _volumes(job: TrainingJob, settings: Settings, *, fetching: bool) -> list[di
         *input_volumes(job, settings),
         empty_dir("output", size("output", settings, sizes.output)),
         *(empty_dir(name, scratch) for name in folders),
+        empty_dir(names.AGENT_VOLUME, agent.HANDED_OUT),
         shared_memory(job.spec.shared_memory, job.spec.resources),
         *checkpoints.volumes(job, settings),
     ]
@@ -86,7 +87,7 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     return {
         "name": names.TRAINER,
         **image,
-        "command": ["python3", f"{names.RUN_DIR}/launch.py"],
+        "command": ["python3", f"{names.AGENT_DIR}/launch.py"],
         "args": ["--", *(job.spec.command or ()), *job.spec.args],
         "env": trainer_env(job),
         **env_from(job.spec.env_from),
@@ -96,6 +97,7 @@ def _trainer(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         "volumeMounts": [
             *source_mounts(job),
             *input_mounts(job),
+            mount(names.AGENT_VOLUME, names.AGENT_DIR, read_only=True),
             mount("run", names.RUN_DIR),
             mount("output", names.OUTPUT_DIR),
             *checkpoints.trainer_mounts(job),

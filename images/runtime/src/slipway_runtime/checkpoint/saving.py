@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import agreement, helper
+from slipway_runtime import agreement, helper, readable
 from slipway_runtime.checkpoint import content, files
 from slipway_runtime.checkpoint.files import Announcement, Name
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
@@ -111,6 +111,7 @@ class Saver:
     def _complete(self, written: Future[Any], folder: Path, announcement: Announcement) -> None:
         written.result()
         if self._settings.leader:
+            readable.share(folder)
             files.announce(folder, announcement)
 
     def _announcement(self, name: str, step: int, kind: str, *, final: bool) -> Announcement:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_runtime.checkpoint.files import SOCKET_NAME, owner_of
+from slipway_runtime.control import agent_dir
 
 
 class CheckpointError(Exception):
@@ -24,6 +25,7 @@ class Settings:
     save_dir: Path
     restore_dir: Path
     run_dir: Path
+    agent_dir: Path
     owner: str
     interval_steps: int | None
     interval_seconds: float | None
@@ -45,6 +47,7 @@ class Settings:
             save_dir=Path(env["SLIPWAY_CHECKPOINT_DIR"]),
             restore_dir=Path(env["SLIPWAY_RESTORE_DIR"]),
             run_dir=Path(env["SLIPWAY_RUN_DIR"]),
+            agent_dir=agent_dir(env),
             owner=owner_of(env.get("SLIPWAY_JOB_UID", "")),
             interval_steps=int(steps) if steps else None,
             interval_seconds=float(seconds) if seconds else None,
@@ -58,4 +61,4 @@ class Settings:
     @property
     def socket(self) -> Path:
         """The socket on which the sidecar answers."""
-        return self.run_dir / SOCKET_NAME
+        return self.agent_dir / SOCKET_NAME
