@@ -129,6 +129,17 @@ def test_the_sidecars_user_can_read_a_save_that_is_announced(pod: Pod) -> None:
     assert stat.S_IMODE((folder / "weights").stat().st_mode) == 0o640
 
 
+def test_others_of_the_group_can_write_beside_what_is_stored_in_a_claim(
+    pod: Pod, tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    pod.keep(SLIPWAY_CHECKPOINT_URI="pvc://shared/net", SLIPWAY_CLAIMS_DIR=str(tmp_path))
+    assert saved(10)
+    pod.wait_for_step(10)
+    folders = [tmp_path / "shared" / "net", *(tmp_path / "shared" / "net").rglob("step-*")]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o775, 0o775]
+
+
 @pytest.mark.usefixtures("resumed")
 def test_a_save_is_stored_and_comes_back_in_a_new_process() -> None:
     step, folder = checkpoint.restore_files()

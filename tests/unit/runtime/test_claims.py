@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import pytest
 
-from slipway_runtime import claims, store
+from slipway_runtime import beneath, claims, store
 from slipway_runtime.checkpoint_store import Archive
 from tests.unit.runtime.saves import OWNER, save
 
@@ -64,6 +64,65 @@ def test_an_emptied_claim_itself_stays(claim: Path) -> None:
     store.delete("pvc://shared/file")
     store.delete("pvc://shared/file")
     assert claim.is_dir()
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of the sidecar's own, with a secret in it."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "file").write_text("secret")
+    return folder
+
+
+def test_a_link_that_leads_out_of_a_claim_gives_nothing(claim: Path, outside: Path) -> None:
+    (claim / "file").symlink_to(outside / "file")
+    (claim / "folder").symlink_to(outside)
+    for uri in ("pvc://shared/file", "pvc://shared/folder/file"):
+        with pytest.raises(store.StoreError, match="it leads out of the folder"):
+            store.get_bytes(uri, 10)
+    assert store.sizes("pvc://shared") == {}
+    assert store.folders("pvc://shared") == []
+
+
+def test_nothing_is_written_or_deleted_through_a_link(claim: Path, outside: Path) -> None:
+    (claim / "folder").symlink_to(outside)
+    (claim / ".part-a").symlink_to(outside / "file")
+    (claim / "a").symlink_to(outside / "file")
+    store.put_bytes(b"new", "pvc://shared/a")
+    assert store.get_bytes("pvc://shared/a", 10) == b"new"
+    with pytest.raises(store.StoreError, match="it leads out of the folder"):
+        store.put_bytes(b"new", "pvc://shared/folder/b")
+    with pytest.raises(store.StoreError, match="it leads out of the folder"):
+        store.delete("pvc://shared/folder/file")
+    assert [(one.name, one.read_text()) for one in outside.iterdir()] == [("file", "secret")]
+
+
+def test_a_link_inside_a_claim_is_followed(claim: Path) -> None:
+    store.put_bytes(b"x", "pvc://shared/big-disk/net/file")
+    (claim / "net").symlink_to("big-disk/net")
+    assert store.get_bytes("pvc://shared/net/file", 10) == b"x"
+    assert store.sizes("pvc://shared/net") == {"file": 1}
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(claim: Path) -> None:
+    deep = claim.joinpath(*["d"] * (beneath.MAX_DEPTH + 1))
+    deep.mkdir(parents=True)
+    with pytest.raises(store.AccessDeniedError):
+        store.sizes("pvc://shared")
+
+
+def test_one_file_has_a_size_and_a_missing_one_has_none(claim: Path) -> None:
+    store.put_bytes(b"abc", "pvc://shared/net/file")
+    assert store.sizes("pvc://shared/net/file") != {}
+    assert store.sizes("pvc://shared/net/absent") == {}
+    assert store.folders("pvc://shared/absent") == []
+
+
+def test_a_file_larger_than_it_may_be_is_refused(claim: Path) -> None:
+    store.put_bytes(b"abc", "pvc://shared/file")
+    with pytest.raises(store.TooLargeError):
+        store.get_bytes("pvc://shared/file", 2)
 
 
 def test_a_write_that_breaks_off_leaves_what_was_there(

@@ -68,7 +68,7 @@ class Folder:
 
         Raises OutsideError, SpecialError, or another OSError as open(2) does.
         """
-        fd = self._resolve(path)
+        fd = self.descriptor(path)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise SpecialError(errno.EINVAL, "it is no regular file", path)
@@ -87,10 +87,19 @@ class Folder:
         with os.scandir(self._fd) as entries:
             return [entry.name for entry, _ in zip(entries, range(most), strict=False)]
 
+    def folders(self, path: str = "") -> list[str]:
+        """Return the names of the folders right in a folder, sorted; a link is none."""
+        fd = self.descriptor(path)
+        try:
+            with os.scandir(fd) as entries:
+                return sorted(one.name for one in entries if one.is_dir(follow_symlinks=False))
+        finally:
+            os.close(fd)
+
     def walk(self, path: str = "") -> Iterator[Entry]:
         """Yield all that is beneath the folder but the folders, sorted in each folder."""
         try:
-            fd = self._resolve(path) if path else os.dup(self._fd)
+            fd = self.descriptor(path) if path else os.dup(self._fd)
         except OSError as error:
             yield Entry(path, problem=f"the folder cannot be read ({error.strerror})", lost=True)
             return
@@ -139,7 +148,7 @@ class Folder:
         except OSError as error:
             return Entry(path, problem=f"it cannot be read ({error.strerror})", lost=not link)
 
-    def _resolve(self, path: str) -> int:
+    def descriptor(self, path: str) -> int:
         """Return a descriptor for what a path names beneath the folder; the caller closes it."""
         way, parts, links = [os.dup(self._fd)], deque(path.split("/")), 0
         try:

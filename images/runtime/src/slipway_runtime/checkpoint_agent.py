@@ -43,6 +43,8 @@ from slipway_runtime.manifest import MAX_FILES, OutputError
 from slipway_runtime.termination import say
 
 PAUSE_SECONDS = 0.3
+SHARED_UMASK = 0o002
+"""Jobs of several users but one group keep their checkpoints in one claim."""
 PEERS_SECONDS = 20.0
 """How long a pod that ends waits for its peers' parts of a save that was not made to end with."""
 
@@ -255,6 +257,7 @@ def main() -> int:
     place = Place(
         owner_of(env.get("SLIPWAY_JOB_UID", "")), int(env.get("JOB_COMPLETION_INDEX", "0"))
     )
+    os.umask(SHARED_UMASK)
     keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env), place)
     signal.signal(signal.SIGTERM, keeper.end)
     signal.signal(signal.SIGINT, keeper.end)
