@@ -1,12 +1,8 @@
-"""A training script that tries what it must not do to the sidecar beside it, and prints outcomes.
-
-It runs in the trainer container, in a pod whose containers see each other's processes.
-"""
+"""A training script that tries what it must not do to the sidecar beside it, and prints how."""
 
 import errno
 import json
 import os
-import signal
 import socket
 import tempfile
 from collections.abc import Callable
@@ -16,13 +12,10 @@ AGENT = Path("/slipway/agent")
 PROGRAM = b"slipway_runtime.agent"
 
 
-def processes() -> list[Path]:
-    """Return the folders of the sidecar's processes."""
-    return [
-        folder
-        for folder in Path("/proc").glob("[0-9]*")
-        if PROGRAM in (folder / "cmdline").read_bytes().split(b"\0")
-    ]
+def processes() -> int:
+    """Return how many processes of the sidecar are to be seen."""
+    commands = (folder / "cmdline" for folder in Path("/proc").glob("[0-9]*"))
+    return sum(PROGRAM in command.read_bytes().split(b"\0") for command in commands)
 
 
 def bind() -> None:
@@ -31,20 +24,14 @@ def bind() -> None:
         mine.bind(str(AGENT / "mine.sock"))
 
 
-def attempts(sidecar: Path) -> dict[str, Callable[[], object]]:
-    """Return what is tried, by names."""
-    return {
-        "add a module": lambda: (AGENT / "lib" / "json.py").write_text(""),
-        "change the launcher": lambda: (AGENT / "launch.py").write_text(""),
-        "remove the launcher": lambda: (AGENT / "launch.py").unlink(),
-        "remove the socket": lambda: (AGENT / "agent.sock").unlink(),
-        "listen beside the socket": bind,
-        "read its variables": lambda: (sidecar / "environ").read_bytes(),
-        "read its memory": lambda: (sidecar / "mem").open("rb"),
-        "see its files": lambda: list((sidecar / "root").iterdir()),
-        "see what it has open": lambda: list((sidecar / "fd").iterdir()),
-        "end it": lambda: os.kill(int(sidecar.name), signal.SIGKILL),
-    }
+ATTEMPTS: dict[str, Callable[[], object]] = {
+    "add a module": lambda: (AGENT / "lib" / "json.py").write_text(""),
+    "change the launcher": lambda: (AGENT / "launch.py").write_text(""),
+    "remove the launcher": lambda: (AGENT / "launch.py").unlink(),
+    "remove the socket": lambda: (AGENT / "agent.sock").unlink(),
+    "listen beside the socket": bind,
+}
+"""What is tried, by names."""
 
 
 def outcome(attempt: Callable[[], object]) -> str:
@@ -58,9 +45,9 @@ def outcome(attempt: Callable[[], object]) -> str:
 
 def main() -> None:
     """Print each attempt's outcome, and leave a file that only this user can read."""
-    (sidecar,) = processes()
-    found = {name: outcome(attempt) for name, attempt in attempts(sidecar).items()}
-    print("outcomes", json.dumps({"user": os.getuid(), **found}))
+    found = {name: outcome(attempt) for name, attempt in ATTEMPTS.items()}
+    told = {"user": os.getuid(), "processes of the sidecar": processes(), **found}
+    print("outcomes", json.dumps(told))
     os.close(tempfile.mkstemp(dir=os.environ["SLIPWAY_OUTPUT_DIR"])[0])
 
 

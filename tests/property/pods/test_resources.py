@@ -1,5 +1,6 @@
 """Whatever users and administrators say: what the operator adds is bounded, and passes a quota."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from slipway.api.common import ResourceRequirements
 from slipway.api.quantity import parse_quantity
-from slipway.pods.resources import DEFAULTS, layered
+from slipway.pods.resources import DEFAULTS, layered, room
 from slipway.settings import Settings
 from slipway.training.job import training_job
 from slipway.training.packaging_job import Trained, packaging_job
@@ -108,3 +109,9 @@ def test_an_administrator_sets_resources_and_sizes_by_json(monkeypatch: pytest.M
     assert pod["initContainers"][0]["resources"]["limits"] == {"cpu": 4, "memory": "1Gi"}
     (output,) = (one for one in pod["volumes"] if one["name"] == "output")
     assert output["emptyDir"] == {"sizeLimit": "50Gi"}
+
+
+@given(text=st.sampled_from(["1", 5, "1Ki", "2Gi", "1.5G", "64M"]))
+def test_programs_are_told_in_whole_bytes_how_large_volumes_may_grow(text: str | int) -> None:
+    told = json.loads(room({"/slipway/source": text})["SLIPWAY_ROOM"])
+    assert told == {"/slipway/source": int(_number(text))}

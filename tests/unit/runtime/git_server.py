@@ -17,11 +17,13 @@ IDENTITY = {
 }
 
 
-def git(folder: Path, *args: str) -> str:
-    """Run git in a folder, apart from the machine's own configuration."""
+def git(folder: Path, *args: str, text: str = "") -> str:
+    """Run git in a folder, apart from the machine's own configuration; ``text`` is its input."""
     env = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(folder)}
     argv = ["git", "-c", "init.defaultBranch=main", *args]
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        argv, cwd=folder, env=env, input=text, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

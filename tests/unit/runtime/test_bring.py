@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -215,3 +217,33 @@ def test_what_there_is_no_room_for_is_not_brought(
     with pytest.raises((OSError, store.TooLargeError)) as raised:
         download.bring(f"{url}/large", tmp_path / "in", "input")
     assert bringing.reason_of(raised.value, "NotFound") == "DiskFull"
+
+
+def test_an_input_that_is_larger_than_its_volume_is_refused_before_it_comes(
+    http_root: tuple[Path, str], pod: Pod
+) -> None:
+    folder, url = http_root
+    (folder / "large").write_bytes(DATA)
+    limits = json.dumps({str(pod.folder): len(DATA) - 1})
+    assert pod.bring_input(f"{url}/large", SLIPWAY_ROOM=limits) == 1
+    assert pod.word["reason"] == "DiskFull"
+    assert "spec.volumeSizes" in pod.word["message"]
+    assert pod.files() == {}
+
+
+def test_a_repository_that_is_larger_than_its_volume_is_refused(pod: Pod, tmp_path: Path) -> None:
+    origin = tmp_path / "git" / "origin"
+    origin.mkdir(parents=True)
+    git(origin, "init", "--quiet")
+    (origin / "noise").write_bytes(os.urandom(200_000))
+    commit(origin, train="x")
+    env = {
+        **os.environ,
+        "SLIPWAY_SOURCE": json.dumps({"git": {"url": str(origin)}}),
+        "SLIPWAY_SOURCE_DIR": str(pod.folder),
+        "SLIPWAY_ROOM": json.dumps({str(pod.folder): 150_000}),
+    }
+    command = [sys.executable, "-m", "slipway_runtime.bring_source"]
+    assert subprocess.run(command, env=env, check=False).returncode == 1
+    assert pod.word["reason"] == "DiskFull"
+    assert sum(pod.files().values()) <= 150_000

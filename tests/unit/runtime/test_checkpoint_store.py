@@ -9,7 +9,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from dev import gotools
-from slipway_runtime import checkpoint_store, store
+from slipway_runtime import checkpoint_store, room, store
 from slipway_runtime.checkpoint_store import Archive, LostError
 from tests.harness.ports import free_port
 from tests.harness.s3 import S3Server, takes_connections
@@ -57,6 +57,22 @@ def test_only_the_files_that_are_asked_for_are_fetched(s3: S3Server, tmp_path: P
     assert [path.name for path in (tmp_path / "restored").iterdir()] == [".metadata"]
     with pytest.raises(LostError, match="has no file x"):
         archive().fetch(found, ["x"], tmp_path / "restored")
+
+
+def test_a_checkpoint_that_there_is_no_room_for_is_not_fetched(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 10)
+    found = archive().newest() or {}
+    size = sum(entry["sizeBytes"] for entry in found["files"])
+    monkeypatch.setattr(room, "free", lambda _: size - 1)
+    with pytest.raises(OSError, match="no space"):
+        archive().fetch(found, None, tmp_path / "restored")
+    assert list((tmp_path / "restored").iterdir()) == []
+    monkeypatch.setattr(room, "free", lambda _: size)
+    archive().fetch(found, None, tmp_path / "restored")
+    monkeypatch.setattr(room, "free", lambda _: 0)
+    archive().fetch(found, None, tmp_path / "restored")
 
 
 def test_nothing_is_resumed_from_before_all_nodes_have_stored_their_part(

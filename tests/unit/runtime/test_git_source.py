@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime import store
+from slipway_runtime import git_source, room, store
 from slipway_runtime.git_source import Repository, fetch
 from tests.unit.runtime.git_server import commit, git, serve
 
@@ -109,3 +109,39 @@ def test_a_link_out_of_the_source_is_left_out(tmp_path: Path) -> None:
         fetch(Repository(f"{base}/origin"), "", got)
     assert sorted(path.name for path in got.iterdir()) == ["alias.py", "train.py"]
     assert (got / "alias.py").read_text() == "x"
+
+
+def test_a_commit_that_names_one_file_many_times_is_bounded_by_the_room_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = bomb(tmp_path / "origin", levels=6)
+    monkeypatch.setattr(room, "free", lambda _: 1_000_000)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(OSError, match="no space"):
+        fetch(repository, "", tmp_path / "in")
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_a_commit_with_folders_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = bomb(tmp_path / "origin", levels=6)
+    monkeypatch.setattr(git_source, "MAX_ENTRIES", 5000)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(store.TooLargeError, match="more than 5000 files and folders"):
+        fetch(repository, "", tmp_path / "in")
+
+
+def bomb(folder: Path, levels: int) -> Repository:
+    """Return a small repository with ten to the power of ``levels`` files of 10,000 bytes."""
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    (folder / "file").write_bytes(bytes(10_000))
+    entry = f"100644 blob {git(folder, 'hash-object', '-w', 'file')}"
+    for _ in range(levels):
+        listed = "".join(f"{entry}\t{number}\n" for number in range(10))
+        entry = f"040000 tree {git(folder, 'mktree', text=listed)}"
+    (folder / "file").unlink()
+    made = git(folder, "commit-tree", "-m", "bomb", entry.split()[2])
+    git(folder, "update-ref", "refs/heads/main", made)
+    return Repository(str(folder))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from s3fs import S3FileSystem
 
-from slipway_runtime import mar, package, upload
+from slipway_runtime import mar, package, room, upload
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import stop
@@ -360,3 +360,12 @@ def test_a_folder_of_extra_files_may_end_in_a_slash(packager: Packager) -> None:
     (packager.source / "assets" / "labels.txt").write_text("a")
     packager.store()
     assert packager.run(extraFiles=["assets/"]) == 0
+
+
+def test_a_package_that_there_is_no_room_for_is_not_made(
+    packager: Packager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packager.store()
+    monkeypatch.setattr(room, "free", lambda _: 3)
+    assert packager.run() == 1
+    assert packager.word["reason"] == "DiskFull"

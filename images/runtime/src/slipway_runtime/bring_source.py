@@ -9,6 +9,7 @@ termination message says which ``revision`` was brought: the commit, or the arch
 
 import json
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from slipway_runtime import (
     download,
     git_submodules,
     manifest,
+    room,
     store,
 )
 from slipway_runtime.git_source import Repository, fetch
@@ -64,6 +66,12 @@ def bring_archive(wanted: Mapping[str, Any], folder: Path) -> str:
         return manifest.digest(where / name)
 
 
+def bound_files(folder: Path) -> None:
+    """Let no file of this process grow beyond the room there is: a git server says no size."""
+    most = room.free(folder)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
 def main() -> int:
     """Bring the source; returns the exit code."""
     source = json.loads(os.environ["SLIPWAY_SOURCE"])
@@ -78,4 +86,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     credentials.hold()
+    bound_files(Path(os.environ["SLIPWAY_SOURCE_DIR"]))
     sys.exit(main())

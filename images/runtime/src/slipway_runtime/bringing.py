@@ -55,7 +55,7 @@ def say_why(error: Exception) -> str:
     """Return the sentence for a failure."""
     if store.is_full(error):
         return (
-            "There is no space for what is to be brought: the node's disk, or the pod's limit of "
-            "ephemeral-storage, is full."
+            "There is no space for what is to be brought: the node's disk is full, or it is "
+            "larger than spec.volumeSizes allows."
         )
     return str(error)

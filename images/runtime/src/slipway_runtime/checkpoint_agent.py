@@ -5,8 +5,9 @@ ledger, and brings files back for a restore. After SIGTERM it finishes what is a
 
 Variables: ``SLIPWAY_CHECKPOINT_DIR``, ``SLIPWAY_RESTORE_DIR``, ``SLIPWAY_AGENT_DIR``,
 ``SLIPWAY_CHECKPOINT_URI``, ``SLIPWAY_CHECKPOINT_KEEP``, ``SLIPWAY_CHECKPOINT_RESUME`` (``own``:
-only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UID``, and
-``JOB_COMPLETION_INDEX``, the pod's index (0).
+only from this job's), ``SLIPWAY_CHECKPOINT_PATIENCE_SECONDS``, ``SLIPWAY_JOB_UID``,
+``SLIPWAY_MOST_NODES`` (the most pods that the group may have), and ``JOB_COMPLETION_INDEX``, the
+pod's index (0).
 
 The script may write anything where it saves. An announcement that is wrong costs its own save and
 nothing else; where it says something that the pod knows itself, the pod is believed.
@@ -30,6 +31,7 @@ from slipway_runtime.bringing import say_why
 from slipway_runtime.checkpoint.files import (
     ANNOUNCEMENT,
     MAX_BYTES,
+    MAX_NODES,
     SOCKET_NAME,
     Announcement,
     Ledger,
@@ -55,10 +57,14 @@ MAX_SAVES = 256
 
 @dataclass(frozen=True)
 class Place:
-    """Who this pod is among those that save: the owner in its saves' names, and its own index."""
+    """Who this pod is among those that save: the owner in its saves' names, and its own index.
+
+    ``nodes`` is the most that the job's group may have.
+    """
 
     owner: str
     index: int = 0
+    nodes: int = MAX_NODES
 
 
 class Keeper:
@@ -160,7 +166,7 @@ class Keeper:
             return None
         try:
             data = saves.read(f"{name}/{ANNOUNCEMENT}", MAX_BYTES)
-            said = Announcement.parse(strict.loads(data, MAX_BYTES))
+            said = Announcement.parse(strict.loads(data, MAX_BYTES), self._place.nodes)
             if said.name != name or parsed.owner != self._place.owner:
                 raise ValueError("it is not this job's")
         except FileNotFoundError:
@@ -255,7 +261,9 @@ def main() -> int:
     env = os.environ
     restore_dir = Path(env["SLIPWAY_RESTORE_DIR"])
     place = Place(
-        owner_of(env.get("SLIPWAY_JOB_UID", "")), int(env.get("JOB_COMPLETION_INDEX", "0"))
+        owner_of(env.get("SLIPWAY_JOB_UID", "")),
+        int(env.get("JOB_COMPLETION_INDEX", "0")),
+        int(env.get("SLIPWAY_MOST_NODES", MAX_NODES)),
     )
     os.umask(SHARED_UMASK)
     keeper = Keeper(Path(env["SLIPWAY_CHECKPOINT_DIR"]), restore_dir, archive(env), place)

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slipway_runtime import beneath, manifest, store, storing, strict
+from slipway_runtime import beneath, manifest, room, store, store_errors, storing, strict
 from slipway_runtime.checkpoint.files import (
     ANNOUNCEMENT,
     KINDS,
@@ -129,7 +129,9 @@ class Archive:
     def fetch(self, found: dict[str, Any], paths: Iterable[str] | None, target: Path) -> None:
         """Bring files of a checkpoint into a folder, each checked before it gets its name."""
         wanted = local_files(found)
-        for path in sorted(wanted) if paths is None else paths:
+        named = sorted(wanted) if paths is None else list(paths)
+        _check_room([wanted[path] for path in named if path in wanted], target)
+        for path in named:
             entry = wanted.get(path)
             if entry is None:
                 raise LostError(f"The checkpoint {found['name']} has no file {path}.")
@@ -210,6 +212,15 @@ def local_files(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for entry in found["files"]:
         named.setdefault(entry["path"].partition("/")[2], entry)
     return named
+
+
+def _check_room(entries: list[dict[str, Any]], target: Path) -> None:
+    """Raise OSError where the files that are not there yet are too large for a folder's disk."""
+    target.mkdir(parents=True, exist_ok=True)
+    sizes = {entry["path"].partition("/")[2]: entry["sizeBytes"] for entry in entries}
+    missing = sum(size for path, size in sizes.items() if not (target / path).exists())
+    if missing > room.free(target):
+        raise store_errors.no_space()
 
 
 def manifest_names(paths: list[str]) -> str:

@@ -22,8 +22,6 @@ TELL_SECONDS = 5.0
 """How often the progress is told."""
 CONCURRENT_FILES = 4
 WEB = ("http://", "https://")
-BLOCK = 512
-"""Unit of st_blocks, in bytes; see stat(2)."""
 MIB = 1024 * 1024
 
 
@@ -187,7 +185,7 @@ class Progress:
 
     def line(self) -> str:
         """Return the progress so far, such as ``data: 12.0 of 48.0 MiB (25 %), 3.1 MiB/s``."""
-        done = on_disk(self._folder)
+        done = room.on_disk(self._folder)
         rate = done / max(time.monotonic() - self._begin, 1e-3) / MIB
         if self._total is None:
             return f"{self._what}: {done / MIB:.1f} MiB, {rate:.1f} MiB/s"
@@ -195,16 +193,3 @@ class Progress:
         share = 100 * done // self._total if self._total else 100
         whole = self._total / MIB
         return f"{self._what}: {done / MIB:.1f} of {whole:.1f} MiB ({share} %), {rate:.1f} MiB/s"
-
-
-def on_disk(folder: Path) -> int:
-    """Return how many bytes the files under a folder hold, holes in them left out."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                stat = Path(root, name).stat()
-            except OSError:
-                continue
-            total += min(stat.st_size, stat.st_blocks * BLOCK) if stat.st_blocks else stat.st_size
-    return total

@@ -7,6 +7,7 @@ those of `slipway_runtime.store`.
 import contextlib
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +16,17 @@ from typing import Any
 import urllib3.exceptions
 from dulwich import client, index
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
+from dulwich.object_store import iter_tree_contents
 from dulwich.objects import Commit, ObjectID, Tag
 from dulwich.repo import Repo
 
-from slipway_runtime import git_ssh, git_submodules, store
+from slipway_runtime import git_ssh, git_submodules, room, store, store_errors
 from slipway_runtime.termination import join_names
 
 HEX_DIGITS = frozenset("0123456789abcdef")
 SHA1_LENGTH = 40
+MAX_ENTRIES = 200_000
+"""Most files and folders of a commit."""
 MAX_NAMED = 10
 """Most branches and tags that a message names."""
 
@@ -184,11 +188,34 @@ def _commit(repository: Repository, repo: Repo, wanted: ObjectID) -> Commit:
     return found
 
 
+def _check_size(repo: Repo, commit: Commit, folder: Path) -> None:
+    """Raise TooLargeError for too many files, OSError for more than there is room for.
+
+    A small repository can name one file, or one folder, any number of times.
+    """
+    left, sizes = room.free(folder), dict[ObjectID, int]()
+    entries = iter_tree_contents(repo.object_store, commit.tree, include_trees=True)
+    for count, entry in enumerate(entries, 1):
+        if count > MAX_ENTRIES:
+            raise store.TooLargeError(
+                f"The commit {commit.id.decode()} has more than {MAX_ENTRIES} files and folders: "
+                "keep data in inputs, not in the repository."
+            )
+        if entry.mode is None or entry.sha is None or not stat.S_ISREG(entry.mode):
+            continue
+        if entry.sha not in sizes:
+            sizes[entry.sha] = repo.object_store[entry.sha].raw_length()
+        left -= sizes[entry.sha]
+        if left < 0:
+            raise store_errors.no_space()
+
+
 def _check_out(repository: Repository, repo: Repo, commit: Commit, folder: Path) -> None:
     """Write a commit's files; links that lead out of the folder are left out.
 
     Raises StoreError for a path that leads out of it, or into git's own folder.
     """
+    _check_size(repo, commit, folder)
     try:
         index.build_index_from_tree(str(folder), repo.index_path(), repo.object_store, commit.tree)
     except index.InvalidPathError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipway_runtime import beneath, manifest, store
+from slipway_runtime import beneath, manifest, room, store, store_errors
 from slipway_runtime.manifest import OutputFile
 from slipway_runtime.mar import BUILT_IN_HANDLERS
 from slipway_runtime.termination import join_names, list_files
@@ -161,6 +161,8 @@ class PackageFiles:
 
     def _download(self, file: OutputFile, target: Path) -> None:
         uri = f"{self._output_uri}/{file.path}"
+        if file.size > room.free(target.parent):
+            raise store_errors.no_space()
         try:
             self._patiently(lambda: store.get_file(uri, target, file.size))
         except store.ObjectNotFoundError as error:

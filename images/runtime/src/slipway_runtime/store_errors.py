@@ -32,6 +32,8 @@ _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity",
 """Codes of S3 servers whose disk or quota is full."""
 
 
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk says where it, or the share of it that is allowed, is full."""
 _DISK_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.EHOSTDOWN})
 """What a mounted volume whose server is away says."""
 
@@ -112,12 +114,12 @@ def no_space() -> OSError:
 
 def is_full(error: BaseException) -> bool:
     """Tell whether an error says that this machine's disk, or the user's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
 
 
 def is_local(error: BaseException) -> bool:
     """Tell whether an error is this machine's disk's, which is no matter of the store."""
-    local = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
+    local = {*_DISK_FULL, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
     return isinstance(error, OSError) and error.__cause__ is None and error.errno in local
 
 

@@ -9,6 +9,7 @@ script's output included. The volumes have limits of their own instead.
 Source: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -95,6 +96,16 @@ def _exceeds(one: Quantity, other: Quantity) -> bool:
 def size(volume: Volume, settings: Settings, given: Quantity | None = None) -> Quantity:
     """Return how large a volume may grow: the user's word, else the administrator's."""
     return given or settings.volume_sizes.get(volume) or SIZES[volume]
+
+
+def room(volumes: Mapping[str, Quantity]) -> dict[str, str]:
+    """Return the variable by which the runtime knows how large what is mounted at a path may grow.
+
+    The kubelet ends a pod that goes beyond, without a word of why.
+    """
+    numbers = {path: parse_quantity(limit) for path, limit in volumes.items()}
+    known = {path: int(number) for path, number in numbers.items() if number is not None}
+    return {"SLIPWAY_ROOM": json.dumps(known)}
 
 
 def shared_memory(given: Quantity | None, container: ResourceRequirements) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from slipway.manifests import container_security, env_from, mount, runtime_comma
 from slipway.opened import Opened, place
 from slipway.pods.placement import with_claims
 from slipway.pods.resources import resources as added
+from slipway.pods.resources import room, size
 from slipway.serving import names
 from slipway.serving.configuration import archive_name, proxy_resources
 from slipway.serving.in_force import in_force, longest_response, longest_startup
@@ -37,6 +38,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     behind.
     """
     access = opened(deployment, model, settings)
+    limit = size("model", settings, deployment.spec.server.volume_sizes.model)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
         *("--dest", f"{names.MODELS_DIR}/{archive_name(model)}"),
@@ -47,7 +49,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
         **_container(names.FETCH, settings.server_image, settings),
         "command": runtime_command("fetch"),
         "args": command,
-        "env": [*_pairs(SCRATCH), *access.env],
+        "env": [*_pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
         "resources": added("fetch", settings, deployment.spec.server.fetch.resources),
         "volumeMounts": [
             mount("models", names.MODELS_DIR),

@@ -10,7 +10,7 @@ from slipway.api import TrainingJob
 from slipway.api.training_data import Checkpoint
 from slipway.manifests import empty_dir, mount
 from slipway.opened import CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE, Opened, by_secret
-from slipway.pods.resources import size
+from slipway.pods.resources import room, size
 from slipway.settings import Settings
 from slipway.store import checkpoint_uri
 from slipway.training import names
@@ -71,6 +71,8 @@ def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
     return {
         **_places(job),
         "SLIPWAY_CHECKPOINT_URI": checkpoint_uri(settings.store, job),
+        "SLIPWAY_MOST_NODES": str(job.spec.most_nodes),
+        **room({names.RESTORE_DIR: size("checkpoint", settings, job.spec.volume_sizes.checkpoint)}),
         "SLIPWAY_CHECKPOINT_KEEP": str(wanted.keep),
         "SLIPWAY_CHECKPOINT_RESUME": "any" if wanted.resume else "own",
         "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(wanted.store_timeout_seconds),

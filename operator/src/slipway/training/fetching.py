@@ -1,11 +1,14 @@
 """Init containers that bring files into a pod: the operator's own program, with credentials."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from slipway.api import TrainingJob
+from slipway.api.base import Quantity
 from slipway.api.common import ResourceRequirements
 from slipway.manifests import container_security, mount, runtime_command
 from slipway.opened import Opened
-from slipway.pods.resources import resources
+from slipway.pods.resources import resources, room, size
 from slipway.settings import Settings
 from slipway.training import names
 from slipway.training.agent import own_image
@@ -35,6 +38,14 @@ def fetching_container(
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [*mounts, *opened.mounts, mount(names.SOURCE_SCRATCH, "/tmp")],  # noqa: S108
     }
+
+
+def fetching_room(
+    job: TrainingJob, settings: Settings, folders: Mapping[str, Quantity]
+) -> dict[str, str]:
+    """Return the variable with how large the folders and the container's /tmp may grow."""
+    scratch = size("scratch", settings, job.spec.volume_sizes.scratch)
+    return room({**folders, "/tmp": scratch})  # noqa: S108 - an emptyDir of the pod
 
 
 def escaped(value: str) -> str:

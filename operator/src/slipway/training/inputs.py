@@ -11,7 +11,7 @@ from slipway.opened import Opened, place
 from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.training import names
-from slipway.training.fetching import fetching_container
+from slipway.training.fetching import fetching_container, fetching_room
 
 
 def input_volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
@@ -61,9 +61,12 @@ def _name(one: Input) -> str:
 
 def _container(job: TrainingJob, one: Input, settings: Settings) -> dict[str, Any]:
     wanted = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
+    folder = f"{names.INPUTS_DIR}/{one.name}"
+    limit = size("inputs", settings, job.spec.volume_sizes.inputs)
     env = {
         "SLIPWAY_INPUT": json.dumps(wanted),
-        "SLIPWAY_INPUT_DIR": f"{names.INPUTS_DIR}/{one.name}",
+        "SLIPWAY_INPUT_DIR": folder,
+        **fetching_room(job, settings, {folder: limit}),
     }
     return fetching_container(
         _name(one),

@@ -27,7 +27,7 @@ from slipway.training import names
 from slipway.training.agent import own_image
 from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
-from slipway.training.fetching import escaped
+from slipway.training.fetching import escaped, fetching_room
 from slipway.training.source import opened as source_opened
 from slipway.training.source import source_containers, source_folder, source_mounts, source_volumes
 from slipway.uris import scrubbed, shown
@@ -181,6 +181,7 @@ def _env(
     return pairs(
         {
             **SCRATCH,
+            **fetching_room(job, settings, {}),
             **identity(job),
             "SLIPWAY_OUTPUT_URI": output,
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),

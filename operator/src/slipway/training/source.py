@@ -10,7 +10,7 @@ from slipway.opened import Opened, place
 from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.training import names
-from slipway.training.fetching import fetching_container
+from slipway.training.fetching import fetching_container, fetching_room
 
 
 def source_volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
@@ -58,7 +58,12 @@ def opened(job: TrainingJob, settings: Settings) -> Opened:
 
 
 def _container(job: TrainingJob, wanted: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    env = {"SLIPWAY_SOURCE": json.dumps(wanted), "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR}
+    limit = size("source", settings, job.spec.volume_sizes.source)
+    env = {
+        "SLIPWAY_SOURCE": json.dumps(wanted),
+        "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR,
+        **fetching_room(job, settings, {names.SOURCE_DIR: limit}),
+    }
     where = mount("source", names.SOURCE_DIR)
     access, given = opened(job, settings), job.spec.fetch.resources
     return fetching_container(names.SOURCE, "bring_source", env, [where], access, given, settings)
