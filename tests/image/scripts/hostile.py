@@ -20,7 +20,7 @@ from slipway_runtime.checkpoint.settings import CheckpointError, Settings
 ROOT = Path(tempfile.mkdtemp())
 PWNED = ROOT / "pwned"
 NAME = "step-000000000010-abcdef12-00000001"
-SETTINGS = Settings(ROOT, ROOT, ROOT, "abcdef12", None, None, 0, 1, 0, 1, True)
+SETTINGS = Settings(ROOT, ROOT, ROOT, ROOT, "abcdef12", None, None, 0, 1, 0, 1, True)
 
 
 class Evil:
