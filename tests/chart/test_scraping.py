@@ -7,6 +7,7 @@ import yaml
 
 from install.generate import PROMETHEUS
 from install.scrape import configuration
+from tests.chart.promtool import promtool
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import POD_MONITOR
 
@@ -50,6 +51,10 @@ def test_prometheus_sends_its_own_token_to_the_operator_and_to_no_other_pod() ->
     sends = {name: job["authorization"] for name, job in jobs().items() if "authorization" in job}
     token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
     assert sends == {"slipway-operator": {"type": "Bearer", "credentials_file": token}}
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    promtool("check", "config", "--syntax-only", str(PROMETHEUS))
 
 
 def test_a_pod_monitor_becomes_a_job_of_the_same_meaning() -> None:
