@@ -19,12 +19,15 @@ import yarl
 from slipway.accounts.errors import CredentialError, Refused
 from slipway.accounts.policy import Document
 from slipway.accounts.signing import Key, Request, encoded, signed
+from slipway.api.excerpt import excerpt
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 _SILENT_SECONDS = 5.0
 """For so long after a server did not answer it is not asked again: a worker waits for nothing."""
 _MOST_BYTES = 16 * 1024 * 1024
 """Longest answer that is read: the list of some 50,000 accounts."""
+_WORDS = 256
+"""Longest excerpt of the store's own words in a message, in characters."""
 _EXISTS = frozenset({"XAdminUserExists", "BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _NOTHING = frozenset({"XAdminUserNotFound", "NoSuchBucketPolicy"})
 
@@ -79,7 +82,7 @@ class Caller:
             async with self._turn:
                 return await self._once(request, said)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            text = str(error) or type(error).__name__
+            text = excerpt(str(error), _WORDS) or type(error).__name__
             message = f"The store at {self._endpoint} does not answer: {text}"
             self._silent = (time.monotonic() + _SILENT_SECONDS, message)
             raise CredentialError(message) from error
@@ -103,8 +106,8 @@ class Caller:
             raise self._refusal(request, response.status, answer)
 
     def _refusal(self, request: Request, status: int, answer: bytes) -> Refused:
-        code = _text(answer, "Code") or str(status)
-        detail = " ".join((_text(answer, "Message") or "").split())[:200]
+        code = excerpt(_text(answer, "Code") or str(status), _WORDS)
+        detail = excerpt(_text(answer, "Message") or "", _WORDS)
         message = f"The store at {self._endpoint} refuses the request ({code}): {detail}"
         return Refused(message.rstrip(": ."), status, code)
 
