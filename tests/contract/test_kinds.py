@@ -308,7 +308,6 @@ def test_a_name_that_children_could_not_carry_is_refused(
         ("image", "another:1"),
         ("args", ["--more"]),
         ("source", {"image": {"path": "/app"}}),
-        ("package", {"serializedFile": "m.pt", "handler": "h.py"}),
         ("resources", {"limits": {"cpu": "2"}}),
     ],
 )
@@ -346,6 +345,18 @@ def test_an_archive_may_have_a_presigned_address(
     uri = "https://a.example/b.mar?X-Amz-Expires=3600&X-Amz-Signature=" + "0f" * 900
     kubectl.apply({**deployment, "spec": {"model": {"uri": uri, "sha256": SHA}}})
     assert (kubectl.get("mdep", "model") or {})["spec"]["model"]["uri"] == uri
+
+
+@pytest.mark.parametrize("before", [None, {"serializedFile": "m.pt", "handler": "a.py"}])
+def test_the_package_of_a_training_job_can_be_added_and_changed(
+    before: dict[str, str] | None, kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    package = {"serializedFile": "m.pt", "handler": "b.py", "repeat": 1}
+    kubectl.apply(_with(job, package=before))
+    kubectl.apply(_with(job, package=package))
+    live = (kubectl.get("tj", "job") or {})["spec"]["package"]
+    assert {field: live[field] for field in package} == package
+    assert "modelVersion" not in live
 
 
 def test_a_model_deployment_is_scaled_by_kubectl_scale(

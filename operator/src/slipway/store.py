@@ -25,15 +25,21 @@ def checkpoint_uri(store: StoreSettings, job: TrainingJob) -> str:
     return named or _place(store, "checkpoints", job)
 
 
-def package_uri(store: StoreSettings, job: TrainingJob) -> str:
-    """Return where a job's .mar archive goes."""
-    version = job.spec.package.model_version if job.spec.package else "1.0"
-    return f"{_place(store, 'models', job)}/{job.model_name}-{version}.mar"
+def package_uri(store: StoreSettings, job: TrainingJob, number: int) -> str:
+    """Return where a job's .mar archive goes that is made as the given number."""
+    version = job.package_version(number)
+    return f"{_packaging(store, job, number)}/{job.model_name}-{version}.mar"
 
 
-def lineage_uri(store: StoreSettings, job: TrainingJob) -> str:
+def lineage_uri(store: StoreSettings, job: TrainingJob, number: int) -> str:
     """Return where the record of an archive's origin goes."""
-    return f"{_place(store, 'models', job)}/lineage.json"
+    return f"{_packaging(store, job, number)}/lineage.json"
+
+
+def _packaging(store: StoreSettings, job: TrainingJob, number: int) -> str:
+    """Return a packaging's folder: the job's own for the first, one beneath it for each other."""
+    place = _place(store, "models", job)
+    return place if number == 1 else f"{place}/{number}"
 
 
 def forbidden_uri(

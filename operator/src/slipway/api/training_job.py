@@ -9,7 +9,7 @@ from slipway.api.training_inputs import TrainingInputs
 from slipway.api.training_launch import LAUNCH_RULES, TrainingLaunch
 from slipway.api.training_life import RULES as LIFE_RULES
 from slipway.api.training_life import TrainingLife
-from slipway.api.training_package import Package
+from slipway.api.training_package import Package, PackageConfig
 from slipway.api.training_scheduling import SCHEDULING_RULES, TrainingScheduling
 from slipway.api.training_status import TrainingJobStatus
 
@@ -25,7 +25,10 @@ class TrainingJobSpec(
     """What is wanted of a training run."""
 
     package: Package | None = Field(
-        default=None, description="The archive made on success; none is made where absent."
+        default=None,
+        description="The archive made on success; none is made where absent. It may change "
+        "or be added at any time: a change after the training packages the stored output again, "
+        "under a new version and without a new training.",
     )
 
     @property
@@ -47,6 +50,19 @@ class TrainingJob(OwnerLike):
     metadata: ObjectMeta
     spec: TrainingJobSpec
     status: TrainingJobStatus = Field(default_factory=TrainingJobStatus)
+
+    def package_version(self, number: int) -> str:
+        """Return the version of the archive that is made as the given number, from 1 on."""
+        package = self.spec.package
+        return (package.model_version if package else None) or f"1.{number - 1}"
+
+    @property
+    def packaged_config(self) -> PackageConfig:
+        """What the stored archive says of the server; the spec may not say it any more."""
+        made, package = self.status.package, self.spec.package
+        if made is not None and made.generation is not None:
+            return made.config or PackageConfig()
+        return (package.server_config if package else None) or PackageConfig()
 
     @property
     def model_name(self) -> str:

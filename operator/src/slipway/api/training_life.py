@@ -240,9 +240,11 @@ MUTABLE = frozenset(
         "backoff_limit",
         "restart",
         "nodes",
+        "package",
     }
 )
-"""Spec fields that may change after creation, ``restart`` and ``nodes`` within `RULES`."""
+"""Spec fields that may change after creation: ``restart`` and ``nodes`` within `RULES`.
+``package`` is read once there is an output, and packages it again when it changes."""
 
 _POLICY = "(has({0}.restart) && has({0}.restart.policy) ? {0}.restart.policy : '')"
 

@@ -38,8 +38,16 @@ class Package(ApiModel):
     model_name: ModelName | None = Field(
         default=None, description="Name in TorchServe's URLs; the TrainingJob's name by default."
     )
-    model_version: ModelVersion = "1.0"
-    """Version in TorchServe's URLs."""
+    model_version: ModelVersion | None = Field(
+        default=None,
+        description="Version in TorchServe's URLs and in the archive's name. By default 1.0 for "
+        "the first archive of the job, 1.1 for the next, and so on.",
+    )
+    repeat: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None,
+        description="Change this number to package the stored output again with the rest as it "
+        "is, for instance after a change of the source's ConfigMap.",
+    )
     serialized_file: FilePath = Field(description="The trained weights, such as model.pt.")
     model_file: FilePath | None = Field(
         default=None, description="The Python file with the model's class, for a state_dict."
@@ -63,3 +71,8 @@ class Package(ApiModel):
     )
     config: PackageConfig | None = None
     """The model's own model-config.yaml, put into the archive."""
+
+    @property
+    def server_config(self) -> PackageConfig | None:
+        """What the archive's model-config.yaml says of the server; the handler's part is not."""
+        return self.config.model_copy(update={"handler": None}) if self.config else None

@@ -7,6 +7,7 @@ from pydantic import Field
 from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, rules
 from slipway.api.common import ConditionList
 from slipway.api.training_attempts import BackOff, FailureStatus, RunTime
+from slipway.api.training_package import PackageConfig
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
@@ -161,6 +162,21 @@ class PackageStatus(ApiModel):
     """The model's version."""
     lineage_uri: Annotated[str, Field(max_length=1024)] = ""
     """Where the record of the archive's origin lies."""
+    generation: int | None = None
+    """Generation of the spec whose package it is; absent in what release 0.2.0 wrote."""
+    config: PackageConfig | None = None
+    """What the archive's model-config.yaml says of the server."""
+
+
+class PackagingStatus(ApiModel):
+    """The packaging that was asked for last."""
+
+    number: Annotated[int, Field(ge=1)]
+    """How often the output was packaged: 1, and one more for each change of spec.package."""
+    digest: Annotated[str, Field(max_length=64)]
+    """Stands for the spec.package that is packaged."""
+    generation: int = 0
+    """Generation of the spec whose package it is."""
 
 
 class TrainingJobStatus(ApiModel):
@@ -189,7 +205,9 @@ class TrainingJobStatus(ApiModel):
     output: OutputStatus | None = None
     """The stored output."""
     package: PackageStatus | None = None
-    """The stored archive."""
+    """The archive that was stored last."""
+    packaging: PackagingStatus | None = None
+    """The packaging that was asked for last; package is its archive once the job has succeeded."""
     attempt: Annotated[int, Field(ge=0)] = 0
     """Which start of the group this is: 0, and one more for each restart."""
     restarts: Annotated[int, Field(ge=0)] = 0

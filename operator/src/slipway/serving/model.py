@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from slipway.api import ModelDeployment, TrainingJob
 from slipway.api.excerpt import excerpt
 from slipway.api.model_status import ModelStatus
-from slipway.api.training_package import PackageConfig
 from slipway.api.training_status import PackageStatus
 from slipway.serving import reasons
 from slipway.serving.earlier import promoted
@@ -91,14 +90,8 @@ def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageSta
         sha256=package.sha256,
         training_job=job.metadata.name,
         training_job_uid=job.metadata.uid,
-        config=_own_config(job),
+        config=job.packaged_config,
     )
-
-
-def _own_config(job: TrainingJob) -> PackageConfig:
-    """Return what the archive's model-config.yaml says of the server; the handler's part is not."""
-    config = job.spec.package.config if job.spec.package else None
-    return (config or PackageConfig()).model_copy(update={"handler": None})
 
 
 def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resolution:

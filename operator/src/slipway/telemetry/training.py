@@ -121,6 +121,9 @@ class TrainingMetrics:
             _observe(self._size.labels(namespace), size)
 
     def _count_end(self, old: Status, after: Status, namespace: str) -> None:
+        """Count a training once, however often its output is packaged again."""
+        if (reading.number((after.get("packaging") or {}).get("number")) or 0) > 1:
+            return
         for result in ("Succeeded", "Failed"):
             if reading.became_true(old, after, result):
                 reason = str(condition(after, result).get("reason"))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from slipway.api import TrainingJob, find, parse_time
 from slipway.plan import Delete, ObjectRef, Plan
-from slipway.training import reasons
+from slipway.training import reasons, repackaging
 from slipway.training.view import Look
 
 
@@ -14,7 +14,8 @@ def after_the_end(job: TrainingJob, found: Look, now: datetime) -> Plan:
     Until then its pods are cleaned up by ``cleanPodPolicy``. Only ``observedGeneration`` follows
     the spec, whose lifetime may still change.
     """
-    status = job.status.model_copy(update={"observed_generation": job.metadata.generation})
+    known = repackaging.adopted(job)
+    status = known.model_copy(update={"observed_generation": job.metadata.generation})
     due, cleaned = due_at(job), _clean(job, found)
     if due is None:
         return Plan(status=status.to_wire(), delete=cleaned)

@@ -6,12 +6,11 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from slipway.api import TrainingJob, parse_time, timestamp
-from slipway.api.training_package import Package
 from slipway.api.training_status import OutputStatus, PackageStatus
-from slipway.plan import PROBLEM_SECONDS, Delete, Event
+from slipway.plan import PROBLEM_SECONDS, Delete, Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secrets
-from slipway.training import names, reasons, suspension
+from slipway.training import names, reasons, repackaging, suspension
 from slipway.training.changes import packaging_changes
 from slipway.training.conditions import created
 from slipway.training.ending import (
@@ -30,6 +29,7 @@ from slipway.training.packaging_job import (
     Trained,
     packaging_job,
 )
+from slipway.training.phase import is_finished
 from slipway.training.places import forbidden_output, forbidden_place
 from slipway.training.revision import source_revision
 from slipway.training.snapshot import TrainingSnapshot
@@ -49,11 +49,29 @@ def package(
     now: datetime,
 ) -> Step:
     """Bring a job whose training completed to its end: with its archive, or without one."""
-    step = _next(snapshot, found, output, settings, now)
+    step = _anew(snapshot.job, found.packaging) or _next(snapshot, found, output, settings, now)
     if not step.findings:
         return step
     completed = Finding(reasons.RUNNING, False, reasons.COMPLETED, "The training is done.")
     return replace(step, findings=(created(), completed, *step.findings), output=output)
+
+
+def _anew(job: TrainingJob, live: JobView | None) -> Step | None:
+    """Ask for the next packaging, or make room for its Job; None where neither is to be done."""
+    if job.spec.package is None:
+        return None
+    wanted = repackaging.wanted(job, job.spec.package, live)
+    known = repackaging.known(job, live)
+    again = known is not None and known.number < wanted.number
+    if is_finished(job.status.conditions) or again:
+        message = "The stored output is packaged as spec.package says now."
+        findings = (_packaging(message), *suspension.over(job.status))
+        return Step(findings=findings, packaging=wanted, requeue_after=0.0)
+    if live is None or repackaging.number_of(live) == wanted.number:
+        return None
+    earlier = _packaging("The packaging before ends, to start again.")
+    findings = (earlier, *suspension.over(job.status))
+    return Step(findings=findings, packaging=wanted, delete=live.removal())
 
 
 def _next(
@@ -64,16 +82,33 @@ def _next(
     now: datetime,
 ) -> Step:
     job, live = snapshot.job, found.packaging
-    wanted = job.spec.package
-    if wanted is None:
+    package = job.spec.package
+    if package is None:
         end = ended_at(found.training) if found.training else None
         return _succeed(job, output.message, end or now)
+    packaging = repackaging.wanted(job, package, live)
     if live is None:
         image = trained_image(found.training, job, settings)
         trained = Trained(image, source_revision(job, found.training))
-        return _create(job, wanted, output, trained, settings, now)
+        made = packaging_job(job, package, settings, output.uri, trained, packaging)
+        step = _create(job, output, made, settings, now)
+    else:
+        facts = repackaging.facts(package, packaging)
+        step = _at(snapshot, live, facts, settings, now)
+    return replace(step, packaging=packaging)
+
+
+def _at(
+    snapshot: TrainingSnapshot,
+    live: JobView,
+    facts: dict[str, object],
+    settings: Settings,
+    now: datetime,
+) -> Step:
+    """Return where the packaging stands that a Job does."""
+    job = snapshot.job
     if live.complete:
-        return _read(job, live, now)
+        return _read(job, live, facts, now)
     if live.failed:
         return _fail(job, live, now)
     never = refused(snapshot, live)
@@ -89,12 +124,7 @@ def _waited(live: JobView, now: datetime) -> float:
 
 
 def _create(
-    job: TrainingJob,
-    wanted: Package,
-    output: OutputStatus,
-    trained: Trained,
-    settings: Settings,
-    now: datetime,
+    job: TrainingJob, output: OutputStatus, made: Manifest, settings: Settings, now: datetime
 ) -> Step:
     forbidden = forbidden_place(job, settings) or forbidden_output(job, output.uri, settings)
     if forbidden:
@@ -102,7 +132,6 @@ def _create(
     if job.spec.suspend:
         return Step(findings=(_packaging("Waits until it is resumed."), suspension.in_effect()))
     secrets = store_secrets(settings.store, job.metadata.namespace)
-    made = packaging_job(job, wanted, settings, output.uri, trained)
     findings = (_packaging("The archive is being made."), *suspension.over(job.status))
     return Step(findings=findings, apply=(*secrets, made))
 
@@ -157,7 +186,7 @@ def _store_unavailable(word: LastWord | None) -> Finding:
     return Finding(reasons.PACKAGED, False, reasons.STORE_UNAVAILABLE, message)
 
 
-def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
+def _read(job: TrainingJob, live: JobView, facts: dict[str, object], now: datetime) -> Step:
     """Take the archive's digest from the packager's last word; make it again where that is lost.
 
     That is safe: the same output makes the same archive.
@@ -165,7 +194,7 @@ def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
     pod = first_pod(live)
     if pod is None:
         return _wait(live, now) or _repeat(job, live)
-    made = _package_status(live, last_word(pod.main))
+    made = _package_status(live, last_word(pod.main), facts)
     if made is None:
         unread = Failure(reasons.PACKAGING_FAILED, f"Pod {pod.name} left no record of the archive.")
         return _failed(job, unread, ended_at(live) or now)
@@ -176,7 +205,9 @@ def _read(job: TrainingJob, live: JobView, now: datetime) -> Step:
     return replace(succeeded, findings=(stored, *succeeded.findings), package=made)
 
 
-def _package_status(live: JobView, word: LastWord | None) -> PackageStatus | None:
+def _package_status(
+    live: JobView, word: LastWord | None, facts: dict[str, object]
+) -> PackageStatus | None:
     """Return what was made; where it lies is what the packager was told, not what it says."""
     if word is None:
         return None
@@ -185,7 +216,7 @@ def _package_status(live: JobView, word: LastWord | None) -> PackageStatus | Non
         "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
     }
     try:
-        return PackageStatus.model_validate({**word.mapping("package"), **places})
+        return PackageStatus.model_validate({**word.mapping("package"), **places, **facts})
     except ValidationError:
         return None
 

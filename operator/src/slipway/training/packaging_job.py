@@ -7,6 +7,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.common import ResourceRequirements
 from slipway.api.training_package import Package
+from slipway.api.training_status import PackagingStatus
 from slipway.manifests import (
     DEFAULT_CONTAINER,
     child,
@@ -28,6 +29,7 @@ from slipway.training.agent import own_image
 from slipway.training.attempts import disrupted
 from slipway.training.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.fetching import escaped, fetching_room
+from slipway.training.repackaging import DIGEST, NUMBER
 from slipway.training.source import opened as source_opened
 from slipway.training.source import source_containers, source_folder, source_mounts, source_volumes
 from slipway.uris import scrubbed, shown
@@ -62,14 +64,18 @@ def packaging_job(
     settings: Settings,
     output: str,
     trained: Trained,
+    packaging: PackagingStatus,
 ) -> Manifest:
     """Return the packaging Job for an output's URI.
 
     An unavailable store is no failed try: the Job controller tries again, with back-off, for ever.
     A package that is wrong is tried once.
     """
+    head = child(job, "batch/v1", "Job", names.package_name(job), names.PACKAGER)
+    head["metadata"]["labels"] |= {NUMBER: str(packaging.number), DIGEST: packaging.digest}
+    env = _env(job, package, settings, output, trained, packaging.number)
     return {
-        **child(job, "batch/v1", "Job", names.package_name(job), names.PACKAGER),
+        **head,
         "spec": {
             "completions": 1,
             "parallelism": 1,
@@ -88,7 +94,7 @@ def packaging_job(
                     "labels": labels(job, names.PACKAGER),
                     "annotations": {DEFAULT_CONTAINER: names.PACKAGER},
                 },
-                "spec": _pod(job, settings, trained, _env(job, package, settings, output, trained)),
+                "spec": _pod(job, settings, trained, env),
             },
         },
     }
@@ -174,18 +180,24 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
 
 
 def _env(
-    job: TrainingJob, package: Package, settings: Settings, output: str, trained: Trained
+    job: TrainingJob,
+    package: Package,
+    settings: Settings,
+    output: str,
+    trained: Trained,
+    number: int,
 ) -> list[dict[str, Any]]:
     content = {name: value for name, value in package.to_wire().items() if name != "resources"}
-    wanted = {**content, "modelName": job.model_name}
+    named = {"modelName": job.model_name, "modelVersion": job.package_version(number)}
+    wanted = {**content, **named}
     return pairs(
         {
             **SCRATCH,
             **fetching_room(job, settings, {}),
             **identity(job),
             "SLIPWAY_OUTPUT_URI": output,
-            "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job),
-            "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job),
+            "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job, number),
+            "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job, number),
             **_literal("SLIPWAY_PACKAGE", wanted),
             **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),

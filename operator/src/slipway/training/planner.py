@@ -1,9 +1,9 @@
 """From a snapshot of a TrainingJob to the plan for it.
 
 A job's life has stages, and where it stands follows from what is observed and from its status, in
-this order: it has ended (the status says Succeeded or Failed); its training is done (the status
-has an output) and it is packaged; its training Job has ended well, is one of an earlier attempt,
-has failed, lives, or is not there.
+this order: it has ended (the status says Succeeded or Failed) and its package is the same as then;
+its training is done (the status has an output) and it is packaged; its training Job has ended
+well, is one of an earlier attempt, has failed, lives, or is not there.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from slipway.api import Conditions, TrainingJob
 from slipway.api.training_life import MANAGER_NAME
 from slipway.plan import Plan
 from slipway.settings import Settings
-from slipway.training import clock, group, queueing, reasons, suspension
+from slipway.training import clock, group, queueing, reasons, repackaging, suspension
 from slipway.training.afterlife import after_the_end
 from slipway.training.creation import create
 from slipway.training.ending import (
@@ -44,7 +44,7 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     if job.metadata.deletion_timestamp or job.spec.managed_by not in (None, MANAGER_NAME):
         return Plan()
     found = look(job, snapshot.children)
-    if is_finished(job.status.conditions):
+    if is_finished(job.status.conditions) and not repackaging.is_due(job):
         planned = after_the_end(job, found, now)
     else:
         stage = _stage(snapshot, found, settings, now)

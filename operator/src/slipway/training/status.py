@@ -43,6 +43,7 @@ def compose(
         source_revision=before.source_revision,
         output=step.output or before.output,
         package=step.package or before.package,
+        packaging=step.packaging or before.packaging,
         attempt=step.attempt.number if step.attempt else group.attempt_of(job, live),
         restarts=step.attempt.restarts if step.attempt else before.restarts,
         run_time=before.run_time,

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from slipway.api import find
 from slipway.api.training_attempts import BackOff, FailureStatus
-from slipway.api.training_status import OutputStatus, PackageStatus, Progress, TrainingJobStatus
+from slipway.api.training_status import (
+    OutputStatus,
+    PackageStatus,
+    PackagingStatus,
+    Progress,
+    TrainingJobStatus,
+)
 from slipway.plan import Delete, Event, Manifest, Patch
 
 
@@ -31,9 +37,9 @@ class Attempt:
 class Step:
     """One stage's word. No ``findings`` means: too early to tell, leave the status alone.
 
-    ``output``, ``package``, ``progress``, ``completion_time``, ``attempt`` and ``failure`` are None
-    where this stage has nothing newer than the status. ``events`` are those that no condition's
-    turn implies. ``requeue_after`` is in seconds, and so is ``ends_in``: when a
+    ``output``, ``package``, ``packaging``, ``progress``, ``completion_time``, ``attempt`` and
+    ``failure`` are None where this stage has nothing newer than the status. ``events`` are those
+    that no condition's turn implies. ``requeue_after`` is in seconds, and so is ``ends_in``: when a
     deadline of the job passes, whatever is refused until then.
     """
 
@@ -44,6 +50,7 @@ class Step:
     events: tuple[Event, ...] = ()
     output: OutputStatus | None = None
     package: PackageStatus | None = None
+    packaging: PackagingStatus | None = None
     progress: Progress | None = None
     completion_time: str | None = None
     attempt: Attempt | None = None
