@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from slipway.api.common import ResourceRequirements
 from slipway.api.quantity import parse_quantity
+from slipway.api.training_status import PackagingStatus
 from slipway.pods.resources import DEFAULTS, layered, room
 from slipway.settings import Settings
 from slipway.training.job import training_job
@@ -87,7 +88,14 @@ def test_all_that_is_added_to_training_and_packaging_pods_is_bounded(
     job = simulation.training_job(simulation.spec(**fields))
     _check_pod(training_job(job, settings)["spec"]["template"]["spec"])
     assert job.spec.package
-    packed = packaging_job(job, job.spec.package, settings, "s3://slipway/o", Trained("i:1"))
+    packed = packaging_job(
+        job,
+        job.spec.package,
+        settings,
+        "s3://slipway/o",
+        Trained("i:1"),
+        PackagingStatus(number=1, digest="0"),
+    )
     _check_pod(packed["spec"]["template"]["spec"])
     (packager,) = packed["spec"]["template"]["spec"]["containers"]
     assert packager["resources"]["limits"].items() >= users.limits.items()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway.api.training_status import PackagingStatus
 from slipway.settings import Settings
 from slipway.training.job import training_job
 from slipway.training.packaging_job import Trained, packaging_job
@@ -97,7 +98,14 @@ def test_the_releases_registry_secrets_come_first_in_every_pod(
     job = simulation.training_job(simulation.spec(**fields, package=simulation.PACKAGE))
     assert job.spec.package
     train = training_job(job, settings)
-    packs = packaging_job(job, job.spec.package, settings, "s3://slipway/o", Trained("i:1"))
+    packs = packaging_job(
+        job,
+        job.spec.package,
+        settings,
+        "s3://slipway/o",
+        Trained("i:1"),
+        PackagingStatus(number=1, digest="0"),
+    )
     named = [{"name": name} for name in ("release", "registry", "own")]
     for made in (train, packs):
         assert made["spec"]["template"]["spec"]["imagePullSecrets"] == named
