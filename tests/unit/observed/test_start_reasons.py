@@ -1,10 +1,16 @@
 """What a kubelet's sentence says is missing, whatever the object is called."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.observed.start_reasons import MissingObject, missing_object
+from slipway.observed.start_reasons import (
+    MissingObject,
+    any_waits_for_volumes,
+    missing_object,
+)
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,20}[a-z0-9])?", fullmatch=True) | st.sampled_from(
     ["secret", "secret-config", "configmap", "in-secret.configmap"]
@@ -27,3 +33,31 @@ def test_a_key_that_is_not_there_names_its_object(name: str, key: str, secret: b
 @pytest.mark.parametrize("message", ["", "container has runAsNonRoot and image will run as root"])
 def test_other_sentences_name_nothing(message: str) -> None:
     assert missing_object(message) is None
+
+
+def placed(state: str = "waiting", ready: str | None = None, node: str = "a") -> dict[str, Any]:
+    """Return a pod that a node has taken, one of whose containers is in a state."""
+    conditions = [{"type": "PodReadyToStartContainers", "status": ready}] if ready else []
+    statuses = [{"name": "agent", "state": {state: {}}}]
+    status = {"phase": "Pending", "conditions": conditions, "initContainerStatuses": statuses}
+    return {"metadata": {"name": "pod"}, "spec": {"nodeName": node}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("pod", "waits"),
+    [
+        (placed(), True),
+        (placed(ready="False"), True),
+        (placed(ready="True"), False),
+        (placed(state="running"), False),
+        (placed(state="terminated"), False),
+        (placed(node=""), False),
+        ({**placed(), "status": {"phase": "Pending"}}, True),
+        ({**placed(), "status": {"phase": "Failed"}}, False),
+        ({**placed(), "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, False),
+    ],
+)
+def test_a_pod_waits_for_its_volumes_from_its_node_to_its_first_container(
+    pod: dict[str, Any], waits: bool
+) -> None:
+    assert any_waits_for_volumes([pod]) is waits

@@ -154,6 +154,23 @@ def test_an_output_that_is_given_up_leaves_no_parts(
     assert store.unfinished_uploads(URI) == []
 
 
+def test_parts_that_may_not_be_taken_away_keep_no_checkpoint_from_going(
+    s3: S3Server, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = f"step-{20:012}-{OWNER}-00000001"
+    begin(large, f"{PREFIX}/{old}/node-1/__1_0.distcp")
+
+    def refuse(upload: multipart.Upload) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(multipart, "abort", refuse)
+    said = save(tmp_path / "new", 30)
+    archive().put(tmp_path / "new" / said.name, said)
+    assert archive().commit(said, lambda: True) is not None
+    archive().prune(said.name)
+    assert len(store.unfinished_uploads(URI)) == 1
+
+
 def test_parts_that_somebody_took_away_meanwhile_are_another_try(
     s3: S3Server, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from slipway import __version__
+from slipway.plan import PROBLEM_SECONDS
 from slipway.serving import reasons
 from tests.unit.serving.world import (
     World,
@@ -139,6 +140,18 @@ def world_with(status: dict[str, Any]) -> World:
     world.pods_are(updated=1, available=0)
     world.reconcile()
     return world
+
+
+def test_a_pod_that_waits_for_its_volumes_has_its_secret_put_back() -> None:
+    world = world_with(init_status("fetch", state=waiting("PodInitializing")))
+    assert world.plan().requeue_after is None
+    for pod in world.children.values():
+        if pod["kind"] == "Pod":
+            pod["spec"]["nodeName"] = "a"
+            pod["status"]["phase"] = "Pending"
+    again = world.plan()
+    assert again.requeue_after == PROBLEM_SECONDS
+    assert "Secret" in {manifest["kind"] for manifest in again.apply}
 
 
 @pytest.mark.parametrize(("status", "reason", "words"), ABOUT_THE_MODEL + ABOUT_THE_POD)

@@ -256,6 +256,17 @@ def test_a_packaging_pod_that_cannot_start_is_told() -> None:
     assert cluster.plan().requeue_after
 
 
+def test_a_packaging_pod_that_waits_for_its_volumes_has_its_secret_put_back() -> None:
+    cluster = complete()
+    assert cluster.plan().requeue_after is None
+    cluster.pods("package")[0]["spec"]["nodeName"] = "a"
+    cluster.pods("package")[0]["status"] = waiting("packager", "ContainerCreating")
+    cluster.settle()
+    again = cluster.plan()
+    assert again.requeue_after
+    assert "Secret" in {manifest["kind"] for manifest in again.apply}
+
+
 def lose_the_packager(cluster: Cluster) -> None:
     cluster.finish_all("package", packaged())
     cluster.control()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway.plan import ObjectRef, StoreState
+from slipway.plan import PROBLEM_SECONDS, ObjectRef, StoreState
 from slipway.training.attempts import failure_fields
 from tests.unit.training.simulation import Cluster, condition, spec, trained, training_job, waiting
 
@@ -131,6 +131,17 @@ def test_what_keeps_a_container_from_starting_is_told(kind: str, text: str, reas
     assert cluster.status["phase"] == "Queued"
     assert ("Warning", reason) in [(kind, why) for kind, why, _ in cluster.events]
     assert cluster.plan().requeue_after
+
+
+def test_pods_that_wait_for_their_volumes_have_their_secret_put_back_if_it_is_gone() -> None:
+    cluster = created()
+    assert cluster.plan().requeue_after is None
+    cluster.pods()[0]["spec"]["nodeName"] = "a"
+    cluster.pods()[0]["status"] = waiting("trainer", "PodInitializing")
+    cluster.settle()
+    again = cluster.plan()
+    assert again.requeue_after == PROBLEM_SECONDS
+    assert "Secret" in {manifest["kind"] for manifest in again.apply}
 
 
 def test_the_message_of_a_missing_secret_names_it() -> None:

@@ -5,7 +5,11 @@ Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from slipway.observed import condition, container_statuses
+from slipway.plan import Manifest
 
 PULL_REASONS = frozenset(
     {
@@ -53,3 +57,25 @@ def missing_object(message: str) -> MissingObject | None:
         return None
     kind, name = match[1] or match[3], match[2] or match[4]
     return MissingObject(kind.lower() == "secret", name.rpartition("/")[2])
+
+
+def any_waits_for_volumes(pods: Iterable[Manifest]) -> bool:
+    """Tell whether one of the pods has a node that has not mounted its volumes yet.
+
+    Such a pod's status does not say that a Secret is missing: only its events do (FailedMount).
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-has-network
+    """
+    return any(_waits_for_volumes(pod) for pod in pods)
+
+
+def _waits_for_volumes(pod: Manifest) -> bool:
+    status = pod.get("status") or {}
+    placed = bool((pod.get("spec") or {}).get("nodeName"))
+    if not placed or pod["metadata"].get("deletionTimestamp"):
+        return False
+    if condition(status, "PodReadyToStartContainers").get("status") == "True":
+        return False
+    states = (one.get("state") or {} for one in container_statuses(status))
+    return status.get("phase") == "Pending" and all(
+        state.keys().isdisjoint(("running", "terminated")) for state in states
+    )

@@ -9,6 +9,7 @@ no archive to serve, what serves already is left as it is.
 from datetime import datetime
 
 from slipway.api import Conditions
+from slipway.observed.start_reasons import any_waits_for_volumes
 from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
@@ -46,8 +47,9 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     found = _findings(work, resolution, refused, turn)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
+    waits = any_waits_for_volumes(snapshot.children.of_kind("Pod"))
     due = (
-        PROBLEM_SECONDS if found.problem else None,
+        PROBLEM_SECONDS if found.problem or waits else None,
         wake(work.state, seen),
         turn.requeue_after if turn else None,
     )

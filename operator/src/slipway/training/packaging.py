@@ -141,11 +141,12 @@ def _follow(snapshot: TrainingSnapshot, live: JobView, settings: Settings) -> St
     suspended = suspension.of(live, job)
     secrets = store_secrets(settings.store, job.metadata.namespace)
     state = _state(snapshot, live)
+    waits = live.waits_for_volumes or state.reason in reasons.PROBLEMS
     return Step(
         findings=(state, *suspended),
         apply=() if live.deleting else secrets,
         patch=packaging_changes(job, live),
-        requeue_after=PROBLEM_SECONDS if state.reason in reasons.PROBLEMS else None,
+        requeue_after=PROBLEM_SECONDS if waits else None,
     )
 
 

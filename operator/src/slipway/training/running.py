@@ -35,7 +35,8 @@ def _look_again(running: Finding, live: JobView, settings: Settings) -> float | 
     if running.status is True:
         return settings.progress_interval_seconds
     leaving = any(pod.deleting for pod in live.pods)
-    return PROBLEM_SECONDS if leaving or running.reason in reasons.PROBLEMS else None
+    waits = live.waits_for_volumes or running.reason in reasons.PROBLEMS
+    return PROBLEM_SECONDS if leaving or waits else None
 
 
 def _running(snapshot: TrainingSnapshot, live: JobView, now: datetime) -> Finding:

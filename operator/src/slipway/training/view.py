@@ -8,6 +8,7 @@ from typing import Any
 from slipway.api import TrainingJob, parse_time
 from slipway.manifests import COMPONENT
 from slipway.observed import condition, container_statuses
+from slipway.observed.start_reasons import any_waits_for_volumes
 from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.training import names
 
@@ -206,6 +207,11 @@ class JobView:
     def deleting(self) -> bool:
         """Whether the Job was told to go."""
         return bool(self.manifest["metadata"].get("deletionTimestamp"))
+
+    @property
+    def waits_for_volumes(self) -> bool:
+        """Whether one of the pods has a node that has not mounted its volumes yet."""
+        return any_waits_for_volumes(pod.manifest for pod in self.pods)
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the Job's condition of a type if it is true, else an empty mapping."""
