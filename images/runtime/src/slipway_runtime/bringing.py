@@ -5,6 +5,7 @@ from typing import Any
 
 from slipway_runtime import archive, download, store
 from slipway_runtime.termination import (
+    EX_SIGTERM,
     STOPPED_REASON,
     Stopped,
     say,
@@ -25,7 +26,7 @@ def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
     except Stopped:
         message = {
             "reason": STOPPED_REASON,
-            "exitCode": 143,
+            "exitCode": EX_SIGTERM,
             "message": "The pod was told to stop.",
         }
     except (store.StoreError, download.DigestError, archive.ArchiveError, OSError) as error:

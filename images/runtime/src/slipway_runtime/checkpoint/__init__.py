@@ -110,7 +110,10 @@ def restore_files() -> tuple[int, Path | None]:
 
 
 def finish() -> None:
-    """Wait until the last save is written on all ranks; the sidecar stores it in any case."""
+    """Wait until the last save is written on all ranks; the sidecar stores it in any case.
+
+    It makes no save itself: `save` with ``force`` keeps a last step that was not due.
+    """
     if _saver is not None:
         _saver.finish()
 

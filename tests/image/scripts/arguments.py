@@ -1,0 +1,12 @@
+"""Tells its arguments and the folder that it runs in, and writes beside its own files."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import beside
+
+Path("lightning_logs/version_0").mkdir(parents=True, exist_ok=True)
+told = {"args": sys.argv[1:], "here": str(Path.cwd()), "beside": beside.WORD}
+Path(os.environ["SLIPWAY_OUTPUT_DIR"], "told.json").write_text(json.dumps(told))

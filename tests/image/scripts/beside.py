@@ -1,0 +1,3 @@
+"""A module of the source."""
+
+WORD = "beside"

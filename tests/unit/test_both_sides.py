@@ -1,0 +1,144 @@
+"""What the operator and the programs in its pods must call by the same names.
+
+Neither imports the other: they run in different images, and pods of an earlier release live on
+under a new operator. A name that is added, dropped or changed on one side alone fails here.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import slipway
+import slipway_runtime
+from slipway.training import failure, messages, packaging_job, reasons
+from slipway_runtime import termination
+from slipway_runtime.checkpoint import saving
+
+OPERATOR = Path(slipway.__file__).parent
+RUNTIME = Path(slipway_runtime.__file__).parent
+VARIABLE = re.compile(r"SLIPWAY_[A-Z0-9_]*[A-Z0-9]")
+
+TOLD = {
+    "SLIPWAY_BACKEND",
+    "SLIPWAY_CHECKPOINT_CREDENTIALS_DIR",
+    "SLIPWAY_CHECKPOINT_DIR",
+    "SLIPWAY_CHECKPOINT_INTERVAL_SECONDS",
+    "SLIPWAY_CHECKPOINT_INTERVAL_STEPS",
+    "SLIPWAY_CHECKPOINT_KEEP",
+    "SLIPWAY_CHECKPOINT_OWN_SECRET",
+    "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS",
+    "SLIPWAY_CHECKPOINT_RESUME",
+    "SLIPWAY_CHECKPOINT_URI",
+    "SLIPWAY_CLAIMS_DIR",
+    "SLIPWAY_CONFIG",
+    "SLIPWAY_CREDENTIALS_DIR",
+    "SLIPWAY_DRAIN_SECONDS",
+    "SLIPWAY_ENTRYPOINT",
+    "SLIPWAY_FRAMEWORK",
+    "SLIPWAY_GRACE_SECONDS",
+    "SLIPWAY_INPUT",
+    "SLIPWAY_INPUT_DIR",
+    "SLIPWAY_JOB_UID",
+    "SLIPWAY_LINEAGE",
+    "SLIPWAY_LINEAGE_URI",
+    "SLIPWAY_LOCAL_ADDR",
+    "SLIPWAY_MAX_RESPONSE_BYTES",
+    "SLIPWAY_MAX_RESTARTS",
+    "SLIPWAY_METRICS_PORT",
+    "SLIPWAY_MODEL",
+    "SLIPWAY_MODULE",
+    "SLIPWAY_NODES",
+    "SLIPWAY_NODE_ADDRESS",
+    "SLIPWAY_OUTPUT_DIR",
+    "SLIPWAY_OUTPUT_URI",
+    "SLIPWAY_PACKAGE",
+    "SLIPWAY_PACKAGE_URI",
+    "SLIPWAY_PROCESSES_PER_NODE",
+    "SLIPWAY_RDZV_ENDPOINT",
+    "SLIPWAY_RDZV_ID",
+    "SLIPWAY_RESPONSE_SECONDS",
+    "SLIPWAY_RESTORE_DIR",
+    "SLIPWAY_RUN_DIR",
+    "SLIPWAY_SMOKE_TEST",
+    "SLIPWAY_SOURCE",
+    "SLIPWAY_SOURCE_DIR",
+    "SLIPWAY_STARTUP_SECONDS",
+    "SLIPWAY_STOP",
+    "SLIPWAY_WORKERS",
+    "SLIPWAY_WORK_DIR",
+}
+"""Variables by which the operator tells the runtime's programs what to do."""
+FOR_SCRIPTS = {
+    "SLIPWAY_ATTEMPT",
+    "SLIPWAY_INPUTS_DIR",
+    "SLIPWAY_JOB_NAME",
+    "SLIPWAY_JOB_NAMESPACE",
+}
+"""Variables that the operator sets for users' scripts alone."""
+OF_THE_OPERATOR = {"SLIPWAY_EXPIRES"}
+"""A key of the store's Secret that nobody but the operator reads; its settings have a prefix."""
+OF_THE_RUNTIME = {
+    "SLIPWAY_DRAIN_MIN_SECONDS",
+    "SLIPWAY_ENVOY_ADMIN",
+    "SLIPWAY_ENVOY_STAT_PREFIX",
+    "SLIPWAY_GIT_KEY",
+    "SLIPWAY_GIT_KNOWN_HOSTS",
+    "SLIPWAY_INFERENCE",
+    "SLIPWAY_MANAGEMENT",
+    "SLIPWAY_RDZV_TIMEOUT_SECONDS",
+    "SLIPWAY_TERMINATION_LOG",
+}
+"""Variables with a default that the operator leaves, and those of release 0.2.0's pods."""
+
+LAUNCHER = ("launch", "commands", "run_settings", "working_folder")
+"""The runtime's modules that say why a trainer container has ended."""
+ENDED_WELL = {"Completed"}
+NO_FAULT_OF_A_SPEC = {"InvalidSettings"}
+"""Said where the operator and the launcher do not fit; told with the container's log."""
+
+
+def nodes(*files: Path) -> Iterator[ast.AST]:
+    for file in files:
+        yield from ast.walk(ast.parse(file.read_text("utf-8")))
+
+
+def variables(folder: Path) -> set[str]:
+    """Return the names of variables that are whole strings in the code, docstrings left out."""
+    texts = (node.value for node in nodes(*folder.rglob("*.py")) if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)}
+
+
+def said_reasons() -> set[str]:
+    """Return the constants that the launcher gives as reasons."""
+    said: set[object] = set()
+    for node in nodes(*(RUNTIME / f"{name}.py" for name in LAUNCHER)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "LaunchError":
+            said |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "reason":
+                    said |= {value.value} if isinstance(value, ast.Constant) else set()
+    return {str(reason) for reason in said}
+
+
+def test_the_operator_tells_its_pods_what_is_listed_and_nothing_else() -> None:
+    assert variables(OPERATOR) == TOLD | FOR_SCRIPTS | OF_THE_OPERATOR
+
+
+def test_the_runtime_reads_what_it_is_told_and_its_own_variables() -> None:
+    assert variables(RUNTIME) == TOLD | OF_THE_RUNTIME
+
+
+def test_both_sides_mean_the_same_by_an_exit_code() -> None:
+    assert messages.STOPPED_CODE == termination.EX_SIGTERM == saving.STOPPED
+    assert messages.OWN_STOPPED_CODE == termination.OWN_SIGTERM
+    assert packaging_job.STORE_UNAVAILABLE_CODE == termination.EX_TEMPFAIL
+
+
+def test_both_sides_mean_the_same_by_a_reason() -> None:
+    assert failure.STOPPED_REASON == termination.STOPPED_REASON
+    known = {value for name, value in vars(reasons).items() if name.isupper()}
+    said = said_reasons()
+    assert {reasons.ENTRYPOINT_NOT_FOUND, reasons.SOURCE_NOT_FOUND} <= said
+    assert said - ENDED_WELL - NO_FAULT_OF_A_SPEC <= known
