@@ -5,11 +5,11 @@ Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from slipway.observed import condition, container_statuses
-from slipway.plan import Manifest
 
 PULL_REASONS = frozenset(
     {
@@ -59,7 +59,7 @@ def missing_object(message: str) -> MissingObject | None:
     return MissingObject(kind.lower() == "secret", name.rpartition("/")[2])
 
 
-def any_waits_for_volumes(pods: Iterable[Manifest]) -> bool:
+def any_waits_for_volumes(pods: Iterable[Mapping[str, Any]]) -> bool:
     """Tell whether one of the pods has a node that has not mounted its volumes yet.
 
     Such a pod's status does not say that a Secret is missing: only its events do (FailedMount).
@@ -68,7 +68,7 @@ def any_waits_for_volumes(pods: Iterable[Manifest]) -> bool:
     return any(_waits_for_volumes(pod) for pod in pods)
 
 
-def _waits_for_volumes(pod: Manifest) -> bool:
+def _waits_for_volumes(pod: Mapping[str, Any]) -> bool:
     status = pod.get("status") or {}
     placed = bool((pod.get("spec") or {}).get("nodeName"))
     if not placed or pod["metadata"].get("deletionTimestamp"):
