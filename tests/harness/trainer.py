@@ -59,12 +59,13 @@ class Trainer:
         """Run a script under torchrun in a fresh pod, until it and the keeper have ended."""
         pod = self.root / "pod"
         shutil.rmtree(pod, ignore_errors=True)
-        for name in ("run", "save", "restore"):
+        for name in ("run", "agent", "save", "restore"):
             (pod / name).mkdir(parents=True)
-        hand_out(pod / "run")
+        hand_out(pod / "agent")
         shutil.copytree(self.scripts, pod / "src")
         told = {
             "SLIPWAY_RUN_DIR": str(pod / "run"),
+            "SLIPWAY_AGENT_DIR": str(pod / "agent"),
             "SLIPWAY_CHECKPOINT_DIR": str(pod / "save"),
             "SLIPWAY_RESTORE_DIR": str(pod / "restore"),
             "SLIPWAY_JOB_UID": "abcdef12",
@@ -83,11 +84,11 @@ class Trainer:
     def _keep(self, pod: Path, told: dict[str, str]) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
         keeper = subprocess.Popen(command, env={**os.environ, **told, **self.store})
-        wait_for((pod / "run" / files.SOCKET_NAME).exists, 60, "the keeper answers")
+        wait_for((pod / "agent" / files.SOCKET_NAME).exists, 60, "the keeper answers")
         return keeper
 
     def _torchrun(self, pod: Path, script: str, processes: int, told: dict[str, str]) -> Outcome:
-        told = {**told, "PYTHONPATH": str(pod / "run" / "lib"), "OMP_NUM_THREADS": "1"}
+        told = {**told, "PYTHONPATH": str(pod / "agent" / "lib"), "OMP_NUM_THREADS": "1"}
         told = {**told, "HOME": str(pod), "HF_HUB_OFFLINE": "1"}
         command = self.inside(
             [

@@ -51,6 +51,7 @@ class Pod:
             "SLIPWAY_WORK_DIR": str(self.root / "work"),
             "SLIPWAY_OUTPUT_DIR": str(self.root / "output"),
             "SLIPWAY_RUN_DIR": str(self.root / "run"),
+            "SLIPWAY_AGENT_DIR": str(self.root / "agent"),
             "SLIPWAY_NODES": "1",
             "SLIPWAY_PROCESSES_PER_NODE": "1",
             "SLIPWAY_RDZV_ENDPOINT": f"localhost:{free_port()}",
@@ -60,7 +61,7 @@ class Pod:
             **env,
         }
         variables = ("env", *(f"{name}={value}" for name, value in told.items()))
-        launcher = ("/opt/venv/bin/python3", str(self.root / "run/launch.py"), "--", *args)
+        launcher = ("/opt/venv/bin/python3", str(self.root / "agent/launch.py"), "--", *args)
         shell = ("sh", "-c", PROGRAM, str(self.root / "pid"))
         return subprocess.Popen(
             self.enter([*variables, *shell, *launcher]),
@@ -76,11 +77,11 @@ def pod(inside: tuple[Path, Enter]) -> Iterator[Pod]:
     folder, enter = inside
     root = folder / "launched"
     shutil.rmtree(root, ignore_errors=True)
-    for name in ("run", "output"):
+    for name in ("run", "agent", "output"):
         (root / name).mkdir(parents=True)
     shutil.copytree(SCRIPTS, root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    hand_out(root / "run")
-    server = AnsweringServer(root / "run" / SOCKET_NAME, stored)
+    hand_out(root / "agent")
+    server = AnsweringServer(root / "agent" / SOCKET_NAME, stored)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Pod(root, enter)
     server.shutdown()
