@@ -77,7 +77,13 @@ MODULES = (
     ),
     Module("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
     Module("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}),
-    Module("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
+    Module(
+        "versitygw",
+        {
+            "slipway-store": "slipway.dev/dev/tools/versitygw",
+            "versitygw": "github.com/versity/versitygw/cmd/versitygw",
+        },
+    ),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     Module(

@@ -99,7 +99,7 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
         "slipway-base", HERE / "Dockerfile.base", HERE, extra_key=f"{PACKAGES} {SUITE} {SLIM}"
     )
     torch = _product(sources, "torch", {"BASE": base})
-    program = gotools.path("versitygw").parent
+    program = gotools.path("slipway-store").parent
     go_base = Image(
         "slipway-versitygw",
         HERE / "Dockerfile.versitygw",
@@ -141,7 +141,7 @@ def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
 
 
 def _make(missing: list[Image]) -> None:
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store", "versitygw"])
     with buildah.alone():
         _check_space(missing)
         for image in missing:

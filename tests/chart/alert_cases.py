@@ -133,6 +133,20 @@ CASES = (
         minutes=15,
     ),
     Case(
+        "SlipwayStoreFilling",
+        "warning",
+        {"namespace": "slipway-system"},
+        bad={
+            'slipway_store_volume_bytes{namespace="slipway-system"}': "100x20",
+            'slipway_store_volume_free_bytes{namespace="slipway-system"}': "9x20",
+        },
+        good={
+            'slipway_store_volume_bytes{namespace="slipway-system"}': "100x20",
+            'slipway_store_volume_free_bytes{namespace="slipway-system"}': "11x20",
+        },
+        minutes=15,
+    ),
+    Case(
         "SlipwayModelNotReady",
         "warning",
         OF_MODEL,

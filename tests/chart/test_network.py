@@ -20,6 +20,7 @@ GOLDEN = Path(__file__).parents[1] / "unit"
 BOUNDED = {"operator": {"networkPolicy": {"egress": True}}}
 """The defaults, and what the operator itself may reach."""
 STORE_PORT, METRICS_PORT = 7480, 8080
+STATUS_PORT = 7481
 RENDEZVOUS, MASTER, SOME = 29400, 29500, 45678
 """Ports of a training's pods: torchrun's, torch.distributed's, and one that NCCL picked."""
 
@@ -175,6 +176,7 @@ FLOWS = [
     ("operator", "trainer", AGENT_PORT, "TCP"),
     ("operator", "server", ProxyConfig.ops_port, "TCP"),
     ("prometheus", "operator", METRICS_PORT, "TCP"),
+    ("prometheus", "store", STATUS_PORT, "TCP"),
     ("trainer", "store", STORE_PORT, "TCP"),
     ("packager", "store", STORE_PORT, "TCP"),
     ("server", "store", STORE_PORT, "TCP"),
@@ -192,11 +194,11 @@ REFUSED = [
     ("somebody", "store", STORE_PORT, "TCP"),
     ("neighbour", "store", STORE_PORT, "TCP"),
     ("prometheus", "store", STORE_PORT, "TCP"),
-    ("trainer", "store", STORE_PORT + 1, "TCP"),
+    ("trainer", "store", STATUS_PORT, "TCP"),
     ("trainer", "operator", METRICS_PORT + 1, "TCP"),
     ("operator", "somebody", 8080, "TCP"),
     ("operator", "neighbour", 8080, "TCP"),
-    ("operator", "store", STORE_PORT + 1, "TCP"),
+    ("operator", "store", STATUS_PORT, "TCP"),
     ("operator", "internet", 80, "TCP"),
     ("operator", "api server", 10250, "TCP"),
     *(
@@ -230,7 +232,7 @@ def test_the_ports_are_those_that_the_containers_and_services_have(
     release: Release, peers: dict[str, Peer]
 ) -> None:
     assert peers["operator"].ports == {"http": METRICS_PORT}
-    assert peers["store"].ports == {"s3": STORE_PORT}
+    assert peers["store"].ports == {"s3": STORE_PORT, "status": STATUS_PORT}
     assert peers["trainer"].ports["metrics"] == AGENT_PORT
     assert peers["server"].ports["ops"] == ProxyConfig.ops_port
     (port,) = release.one("Service", "slipway-store")["spec"]["ports"]

@@ -1,4 +1,4 @@
-"""versitygw, the S3 server of a release, as its image starts it: on a folder, on one port."""
+"""The S3 server of a release, as its image starts it: on a folder, on two ports."""
 
 import os
 import socket
@@ -18,15 +18,19 @@ def takes_connections(port: int) -> bool:
 
 
 class S3Server:
-    """versitygw on a temporary folder, on one port; it can be stopped and started again."""
+    """The server on a temporary folder; it can be stopped and started again.
 
-    def __init__(self, folder: Path) -> None:
+    ``quota`` is what a namespace may store, ``reserved`` what of the disk stays free, in bytes.
+    """
+
+    def __init__(self, folder: Path, *, quota: int = 0, reserved: int = 0) -> None:
         self.port = free_port()
+        self.status_port = free_port()
+        self.quota = quota
+        self.reserved = reserved
         self.bucket = folder / "buckets" / BUCKET
-        self.bucket.mkdir(parents=True)
-        (folder / "metadata").mkdir()
-        (folder / "iam").mkdir()
-        self._folder = folder
+        self.bucket.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,13 +43,18 @@ class S3Server:
         }
 
     def start(self) -> None:
-        command = [
-            *(str(gotools.path("versitygw")), "--port", f"127.0.0.1:{self.port}", "--quiet"),
-            *("--iam-dir", str(self._folder / "iam")),
-            *("posix", "--sidecar", str(self._folder / "metadata"), str(self.bucket.parent)),
-        ]
-        env = {**os.environ, "ROOT_ACCESS_KEY_ID": "key", "ROOT_SECRET_ACCESS_KEY": "secret"}
-        self._process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+        env = {
+            **os.environ,
+            "ROOT_ACCESS_KEY_ID": "key",
+            "ROOT_SECRET_ACCESS_KEY": "secret",
+            "SLIPWAY_STORE_FOLDER": str(self.folder),
+            "SLIPWAY_STORE_STATUS_PORT": f"127.0.0.1:{self.status_port}",
+            "SLIPWAY_STORE_QUOTA_BYTES": str(self.quota),
+            "SLIPWAY_STORE_RESERVED_BYTES": str(self.reserved),
+            "VGW_PORT": f"127.0.0.1:{self.port}",
+        }
+        program = gotools.path("slipway-store")
+        self._process = subprocess.Popen([program], env=env, stdout=subprocess.DEVNULL)
         wait_for(lambda: takes_connections(self.port), 20, "the S3 server takes connections")
 
     def stop(self) -> None:

@@ -23,7 +23,7 @@ Start = Callable[..., OperatorProcess]
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[S3Server]:
     """A running store of its own."""
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store"])
     server = S3Server(tmp_path / "s3")
     server.start()
     yield server

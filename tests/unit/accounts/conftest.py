@@ -149,7 +149,7 @@ def refusal(action: Any) -> str:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A running store with accounts, and nobody in it."""
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store"])
     store = S3Server(tmp_path / "s3")
     store.start()
     yield World(store)

@@ -21,7 +21,7 @@ from tests.harness.s3 import S3Server
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     """A running S3 server with the bucket ``slipway``; the AWS_ variables point to it."""
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store"])
     server = S3Server(tmp_path / "s3")
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)

@@ -207,13 +207,14 @@ def test_a_store_that_stays_away_is_given_up(
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A store on a disk of 2 MiB, mounted for its process alone."""
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store"])
     disk, port = tmp_path / "disk", free_port()
     disk.mkdir()
     serve = (
-        f"mount -t tmpfs -o size=2m none {disk} && mkdir -p {disk}/b/slipway {disk}/m && "
-        f"exec {gotools.path('versitygw')} --port 127.0.0.1:{port} --quiet posix "
-        f"--sidecar {disk}/m {disk}/b"
+        f"mount -t tmpfs -o size=2m none {disk} && "
+        f"SLIPWAY_STORE_FOLDER={disk} SLIPWAY_STORE_STATUS_PORT=127.0.0.1:{free_port()} "
+        f"SLIPWAY_STORE_RESERVED_BYTES=1 VGW_PORT=127.0.0.1:{port} "
+        f"exec {gotools.path('slipway-store')}"
     )
     keys = {"ROOT_ACCESS_KEY_ID": "key", "ROOT_SECRET_ACCESS_KEY": "secret"}
     command = ["unshare", "--mount", "sh", "-c", serve]
