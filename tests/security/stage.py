@@ -137,7 +137,7 @@ def _settle(admin: Kubectl, victim: Kubectl) -> None:
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
     """Run all of it until the block ends."""
-    gotools.ensure(["versitygw"])
+    gotools.ensure(["slipway-store"])
     store = S3Server(folder / "s3")
     store.start()
     try:
