@@ -88,12 +88,28 @@ TORCHSERVE = (
 """Of TorchServe's series those that dashboards use."""
 
 
+STORE = (
+    ("slipway_store_volume_bytes", "gauge", "", "Size of the volume, in bytes."),
+    ("slipway_store_volume_free_bytes", "gauge", "", "What is free of the volume, in bytes."),
+    (
+        "slipway_store_quota_bytes",
+        "gauge",
+        "",
+        "What a namespace may store, in bytes; 0: no limit.",
+    ),
+    ("slipway_store_share_bytes", "gauge", "share", "What a namespace stores, in bytes."),
+    ("slipway_store_refused_total", "counter", "reason", "Uploads that there was no room for."),
+)
+
+
 def rows() -> Iterator[Row]:
     """Yield a row for each metric: the operator's, the training pods', the serving pods'."""
     yield from _operator_rows()
     yield from _training_rows()
     yield from _serving_rows("Envoy", ENVOY)
     yield from _serving_rows("TorchServe", TORCHSERVE)
+    for name, kind, labels, meaning in STORE:
+        yield name, kind, labels, "built-in store", meaning
 
 
 def _operator_rows() -> Iterator[Row]:

@@ -100,7 +100,9 @@ def test_a_pod_monitor_is_made_only_where_the_kind_exists_and_it_is_wanted() -> 
     assert not render().of("PodMonitor")
     assert not render(unwanted, apis=[POD_MONITOR]).of("PodMonitor")
     made = render(EVERYTHING, apis=[POD_MONITOR])
-    assert made.names("PodMonitor") == {"slipway", "slipway-training", "slipway-serving"}
+    assert made.names("PodMonitor") == {
+        *("slipway", "slipway-store", "slipway-training", "slipway-serving")
+    }
     assert all(each["metadata"]["labels"]["prometheus"] == "main" for each in made.of("PodMonitor"))
 
 
@@ -151,7 +153,9 @@ def test_the_store_uses_the_claim_that_it_is_given() -> None:
 def test_only_the_operator_and_its_children_reach_the_store_where_policies_are_on() -> None:
     release = render(EVERYTHING)
     operator = release.one("Deployment", "slipway")["spec"]["template"]["metadata"]["labels"]
-    (rule,) = release.one("NetworkPolicy", "slipway-store")["spec"]["ingress"]
+    rule, status = release.one("NetworkPolicy", "slipway-store")["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == ["s3"]
+    assert [port["port"] for port in status["ports"]] == ["status"]
     own, children = rule["from"]
     assert own["podSelector"]["matchLabels"].items() <= operator.items()
     assert children["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "slipway"}

@@ -240,8 +240,10 @@ def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back
         job = space.wait("trainingjob", name, lambda it: condition(it, "Created"), 60)
         return name if condition(job, "Created")["reason"] == "StoreUnavailable" else None
 
+    # The namespace's account is there before the store goes: one without would stall for it.
+    space.apply(source("code", main=write), training_job("before", "code"))
+    assert phase(space.wait_for_phase("before", "Succeeded", "Failed")) == "Succeeded"
     with _store_away(cluster):
-        space.apply(source("code", main=write))
         name = wait_for(waiting, 120, "a job waits for the store", space.report, interval=2.0)
     assert phase(space.wait_for_phase(name, "Succeeded", "Failed")) == "Succeeded"
 

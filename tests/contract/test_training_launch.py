@@ -302,10 +302,6 @@ PLACED: dict[str, tuple[Any, Any]] = {
     "checkpoint": ({"keep": 1}, {"keep": 2}),
     "stop": ({"maxEpochs": 1}, {"maxEpochs": 2}),
     "inputs": ([{"name": "a", "uri": "s3://a/b"}], [{"name": "a", "uri": "s3://a/c"}]),
-    "package": (
-        {"serializedFile": "a.pt", "handler": "image_classifier"},
-        {"serializedFile": "b.pt", "handler": "image_classifier"},
-    ),
 }
 """A field's value at first, and another one."""
 DEFAULTED: dict[str, Any] = {

@@ -52,7 +52,7 @@ def beside_events(found: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     return Counter({key: count for key, count in found.items() if key[1] != "events"})
 
 
-def test_a_job_costs_two_children_and_a_status_until_it_runs(
+def test_a_job_costs_three_children_and_a_status_until_it_runs(
     plane: TestControlPlane, operator: OperatorProcess
 ) -> None:
     found = beside_events(measure.observed(measure.training_jobs(COUNT), plane, operator).details)
@@ -61,7 +61,8 @@ def test_a_job_costs_two_children_and_a_status_until_it_runs(
     assert shared["get", "secrets"] + found.pop(("get", "configmaps"), 0) <= COUNT
     statuses = found.pop(("patch", "trainingjobs/status"))
     assert COUNT <= statuses <= 2 * COUNT
-    assert found == {("create", "services"): COUNT, ("create", "jobs"): COUNT}
+    children = ("networkpolicies", "services", "jobs")
+    assert found == {("create", resource): COUNT for resource in children}
 
 
 def test_a_deployment_costs_its_children_and_two_statuses_until_it_is_ready(

@@ -45,7 +45,11 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	kept := syncedMetadata{sidecar, conf.metadata()}
-	options := posix.PosixOpts{SideCarDir: conf.metadata(), Concurrency: maxFileActions}
+	options := posix.PosixOpts{
+		SideCarDir:          conf.metadata(),
+		Concurrency:         maxFileActions,
+		CopyObjectThreshold: maxCopiedBytes,
+	}
 	files, err := posix.New(conf.buckets(), kept, options)
 	if err != nil {
 		return err
@@ -64,6 +68,7 @@ const (
 	maxRequests        = 100_000
 	maxParts           = 10_000
 	maxFileActions     = 5000
+	maxCopiedBytes     = 5 << 30
 	accountsTTLSeconds = 120
 	pruneSeconds       = 3600
 )

@@ -144,7 +144,7 @@ async def test_a_crash_at_any_write_ends_in_the_same_state_and_repeats_none(afte
     steady = FakeClient()
     expected = await run(steady)
     made = {obj["kind"] for obj in expected}
-    assert made == {"ConfigMap", "Job", "Secret", "Service", "TrainingJob"}
+    assert made == {"ConfigMap", "Job", "NetworkPolicy", "Secret", "Service", "TrainingJob"}
     for at in range(1, len(steady.writes) + 1):
         api = MortalClient(at, after=after)
         assert await run(api) == expected

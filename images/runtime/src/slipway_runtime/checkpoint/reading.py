@@ -9,6 +9,7 @@ values of classes of its own says so with ``torch.serialization.add_safe_globals
 from __future__ import annotations
 
 import contextlib
+import enum
 import io
 import pathlib
 import pickle
@@ -37,6 +38,8 @@ _ALLOWED = {
     "torch": {"Size"},
 }
 """The classes that a description is made of, by their modules; dtypes of torch come beside them."""
+_MEMBER = ("builtins", "getattr")
+"""What Python 3.11 names where a description holds a member of an enumeration."""
 _PATHS = {"Path", "PosixPath", "PurePath", "PurePosixPath"}
 
 
@@ -47,6 +50,8 @@ class DescriptionUnpickler(pickle.Unpickler):
         """Return a class that a description may name."""
         if module in ("pathlib", "pathlib._local") and name in _PATHS:
             return pathlib.PurePosixPath
+        if (module, name) == _MEMBER:
+            return _member
         if name in _ALLOWED.get(module, ()):
             return super().find_class(module, name)
         if module == "torch":
@@ -56,6 +61,13 @@ class DescriptionUnpickler(pickle.Unpickler):
             if isinstance(found, (torch.dtype, torch.layout)):
                 return found
         raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+
+def _member(enumeration: Any, name: Any) -> enum.Enum:
+    """Return a member of an enumeration by its name: all that ``getattr`` is wanted for here."""
+    if not (isinstance(enumeration, type) and issubclass(enumeration, enum.Enum)):
+        raise pickle.UnpicklingError("it asks for an attribute of what is no enumeration")
+    return enumeration.__members__[name]
 
 
 def read_description(path: pathlib.Path) -> Any:
