@@ -95,7 +95,7 @@ STORE = (
         "slipway_store_quota_bytes",
         "gauge",
         "",
-        "What a namespace may store, in bytes; 0: no limit.",
+        "Quota of a namespace, in bytes; 0: none.",
     ),
     ("slipway_store_share_bytes", "gauge", "share", "What a namespace stores, in bytes."),
     ("slipway_store_refused_total", "counter", "reason", "Uploads that there was no room for."),
@@ -109,7 +109,7 @@ def rows() -> Iterator[Row]:
     yield from _serving_rows("Envoy", ENVOY)
     yield from _serving_rows("TorchServe", TORCHSERVE)
     for name, kind, labels, meaning in STORE:
-        yield name, kind, labels, "built-in store", meaning
+        yield f"`{name}`", kind, labels, "built-in store", meaning
 
 
 def _operator_rows() -> Iterator[Row]:
