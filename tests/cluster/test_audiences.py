@@ -226,7 +226,7 @@ def test_a_model_that_was_trained_meanwhile_becomes_a_canary_by_itself(space: Sp
     space.apply(training("new"))
     tried = space.wait("mdep", FOLLOWS, partial(at_pause, weight=50), TRAIN + SERVE)
     assert (tried["metadata"]["generation"], stable(tried)) == before
-    assert tried["status"]["model"]["trainingJob"] == "new"
+    assert tried["status"]["resolvedModel"]["trainingJob"] == "new"
     both = {"old", "new"}
     wait_for(
         lambda: attack_until(toy.target(space, FOLLOWS), 50).bodies.keys() == both,
