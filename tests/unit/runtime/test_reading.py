@@ -1,6 +1,7 @@
 """A checkpoint's description may name its own classes, and nothing that runs."""
 
 import collections
+import enum
 import functools
 import io
 import operator
@@ -52,3 +53,15 @@ def test_a_dotted_name_does_not_lead_out_of_an_allowed_module() -> None:
 def test_plain_values_and_paths_are_read() -> None:
     value = collections.OrderedDict(a=(1, 2.5, "x", None), where=pathlib.PurePosixPath("a/b"))
     assert DescriptionUnpickler(io.BytesIO(pickle.dumps(value))).load() == value
+
+
+class _Format(enum.Enum):
+    CONTIGUOUS = 0
+
+
+def test_a_member_of_an_enumeration_may_be_named_and_no_other_attribute() -> None:
+    member = DescriptionUnpickler(io.BytesIO()).find_class("builtins", "getattr")
+    assert member(_Format, "CONTIGUOUS") is _Format.CONTIGUOUS
+    for holder, name in ((_Format, "__init_subclass__"), (str, "join"), (io, "open")):
+        with pytest.raises((pickle.UnpicklingError, KeyError)):
+            member(holder, name)

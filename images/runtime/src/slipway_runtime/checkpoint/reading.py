@@ -66,7 +66,7 @@ class DescriptionUnpickler(pickle.Unpickler):
 def _member(enumeration: Any, name: Any) -> enum.Enum:
     """Return a member of an enumeration by its name: all that ``getattr`` is wanted for here."""
     if not (isinstance(enumeration, type) and issubclass(enumeration, enum.Enum)):
-        raise pickle.UnpicklingError("it asks for an attribute of what is no enumeration")
+        raise pickle.UnpicklingError("it names an attribute of what is no enumeration")
     return enumeration.__members__[name]
 
 
