@@ -19,6 +19,18 @@ TOLD_SECONDS = 60
 """A condition tells within 10 s what the API server says; the machine may be busy."""
 PACKAGE = {"serializedFile": "model.pt", "handler": "handler.py"}
 ENFORCE = "pod-security.kubernetes.io/enforce"
+ESCALATING = {
+    "spec": {
+        "containers": [
+            {
+                "name": "extra",
+                "image": "extra:1",
+                "securityContext": {"allowPrivilegeEscalation": True},
+            }
+        ]
+    }
+}
+"""More than Pod Security's restricted level, which the operator's fence holds."""
 HOST_NETWORK = {"spec": {"hostNetwork": True}}
 
 
@@ -35,15 +47,15 @@ def _set_quota(kubectl: Kubectl, **hard: str) -> None:
     kubectl.run(*patch, json.dumps(said))
 
 
-def _told(job: Kubelet, type_: str, word: str) -> None:
+def _told(job: Kubelet, type_: str, word: str, reason: str = "PodsRefused") -> None:
     def probe() -> Object | None:
         status = (job.kubectl.get("tj", job.name) or {}).get("status") or {}
         found = [one for one in status.get("conditions") or () if one["type"] == type_]
-        told = found and found[0]["reason"] == "PodsRefused" and word in found[0]["message"]
+        told = found and found[0]["reason"] == reason and word in found[0]["message"]
         return status if told else None
 
     status = wait_for(probe, TOLD_SECONDS, f"{type_} tells {word}", job.report)
-    assert status["reason"] == "PodsRefused"
+    assert status["reason"] == reason
 
 
 def test_a_quota_that_refuses_pods_is_told_and_its_end_lets_them_run(
@@ -75,7 +87,7 @@ def _labelled(kubectl: Kubectl, level: str) -> None:
     kubectl.run("label", "namespace", kubectl.namespace, "--overwrite", f"{ENFORCE}={level}")
 
 
-def test_pod_security_that_refuses_pods_is_told(
+def test_pods_beyond_what_the_operators_fence_allows_are_told_as_refused(
     start_operator: Callable[..., OperatorProcess],
     shared_operator: SharedOperator,
     kubectl: Kubectl,
@@ -85,8 +97,9 @@ def test_pod_security_that_refuses_pods_is_told(
         SLIPWAY_LEADER_ELECTION="false", SLIPWAY_POD_SECURITY="privileged"
     ).wait_until_ready()
     _labelled(kubectl, "restricted")
-    kubectl.create([play.source(), play.training_job(podTemplate=HOST_NETWORK)])
-    _told(Kubelet(kubectl, "job"), "Running", 'violates PodSecurity "restricted:latest"')
+    kubectl.create([play.source(), play.training_job(podTemplate=ESCALATING)])
+    word = "restricted Pod Security Standard"
+    _told(Kubelet(kubectl, "job"), "Stalled", word, reason="ApplyRejected")
 
 
 def test_an_overlay_beyond_the_standard_ends_its_job(begin: Begin) -> None:
