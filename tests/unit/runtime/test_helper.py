@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import slipway_runtime as slipway
-from slipway_runtime import helper, progress
+from slipway_runtime import helper, metrics, progress
 
 
 class Tensor:
@@ -49,7 +49,7 @@ def test_a_report_is_written_whole_with_the_time(run_dir: Path) -> None:
 def test_the_next_report_takes_the_place_of_the_one_before(run_dir: Path) -> None:
     slipway.report(1, loss=1)
     slipway.report(2)
-    found = progress.read(run_dir)
+    found = metrics.read_report(run_dir)
     assert found is not None
     assert (found["step"], found["totalSteps"], found["metrics"]) == (2, None, {})
 
@@ -57,7 +57,7 @@ def test_the_next_report_takes_the_place_of_the_one_before(run_dir: Path) -> Non
 def test_only_rank_0_reports(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     slipway.report(1)
-    assert progress.read(run_dir) is None
+    assert metrics.read_report(run_dir) is None
 
 
 def test_outside_slipway_a_report_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_loss_that_is_no_number_any_more_is_reported_as_such(run_dir: Path, va
 
 
 def shown(run_dir: Path) -> dict[str, Any]:
-    found = progress.read(run_dir)
+    found = metrics.read_report(run_dir)
     assert found is not None
     return found
 
@@ -127,7 +127,7 @@ def test_a_step_that_is_none_reports_nothing_and_says_so(
     run_dir: Path, step: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slipway.report(step, loss=1)
-    assert progress.read(run_dir) is None
+    assert metrics.read_report(run_dir) is None
     assert "nothing is reported" in capsys.readouterr().err
 
 
@@ -173,7 +173,7 @@ def test_a_report_never_stops_what_it_reports_on(
 ) -> None:
     helper.reporter().notes = progress.Notes()
     slipway.report(*position, **named)
-    found = progress.read(run_dir)
+    found = metrics.read_report(run_dir)
     if found is not None:
         assert found["step"] >= 0
         assert len(found["metrics"]) <= progress.MAX_METRICS
@@ -199,7 +199,7 @@ def test_importing_the_helper_loads_neither_torch_nor_the_stores_libraries() -> 
 def test_reports_in_a_row_tell_the_pace(run_dir: Path) -> None:
     slipway.report(1, 1000, samples=8)
     slipway.report(2, 1000, samples=8)
-    found = progress.read(run_dir) or {}
+    found = metrics.read_report(run_dir) or {}
     assert found["samplesPerSecond"] == pytest.approx(8 * found["stepsPerSecond"])
     assert found["etaSeconds"] == pytest.approx(998 / found["stepsPerSecond"])
 
@@ -214,7 +214,7 @@ def test_a_script_is_told_to_stop_and_the_report_says_why(
     assert slipway.should_stop() is False
     slipway.report(2, loss=0.4)
     assert slipway.should_stop() is True
-    assert (progress.read(run_dir) or {})["stopReason"] == "LossBelow"
+    assert (metrics.read_report(run_dir) or {})["stopReason"] == "LossBelow"
 
 
 def test_the_last_report_tells_that_the_time_is_over(
@@ -224,7 +224,7 @@ def test_the_last_report_tells_that_the_time_is_over(
     slipway.report(1)
     helper.reporter().stopper.restore({"elapsed": 100})
     assert slipway.should_stop() is True
-    assert (progress.read(run_dir) or {})["stopReason"] == "WallTime"
+    assert (metrics.read_report(run_dir) or {})["stopReason"] == "WallTime"
 
 
 class Cuda:
@@ -250,8 +250,8 @@ def test_a_gpu_is_reported_as_far_as_torch_tells_of_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda))
     slipway.report(1)
-    found = progress.read(run_dir) or {}
+    found = metrics.read_report(run_dir) or {}
     assert found["gpu"] == {"memoryUsedBytes": 20, "memoryTotalBytes": 80}
     monkeypatch.setattr(Cuda, "utilization", staticmethod(lambda: 25))
     slipway.report(2)
-    assert (progress.read(run_dir) or {})["gpu"]["utilization"] == 0.25
+    assert (metrics.read_report(run_dir) or {})["gpu"]["utilization"] == 0.25

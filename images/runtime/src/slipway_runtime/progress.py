@@ -133,12 +133,3 @@ def write(folder: str | Path, report: Mapping[str, Any]) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
-
-
-def read(folder: str | Path) -> dict[str, Any] | None:
-    """Return the last report, or None where there is none that can be read."""
-    try:
-        report = json.loads((Path(folder) / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return report if isinstance(report, dict) else None
