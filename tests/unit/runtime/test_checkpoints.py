@@ -294,6 +294,18 @@ def test_a_later_save_makes_a_wait_for_a_lost_part_pointless(s3: S3Server, pods:
     pods[0].wait_for_step(20)
 
 
+def test_a_save_of_more_nodes_than_the_job_may_have_costs_itself_alone(
+    s3: S3Server, pods: list[Pod]
+) -> None:
+    for node, pod in enumerate(pods):
+        save(pod.save, 10, node=node, nodes=3, began=1.0)
+        save(pod.save, 20, node=node, nodes=2, began=2.0)
+        pod.keep(SLIPWAY_MOST_NODES="2")
+    pods[0].wait_for_step(20)
+    assert {key.removeprefix(f"{PREFIX}/")[:17] for key in s3.keys(PREFIX)} == {"step-000000000020"}
+    assert all(len(pod.ledger.stored) == 1 for pod in pods)
+
+
 def test_a_keeper_that_is_killed_goes_on_where_it_was(s3: S3Server, pods: list[Pod]) -> None:
     pod = pods[0]
     for step in range(1, 6):

@@ -167,9 +167,33 @@ def test_a_saved_model_with_files_of_one_name_in_two_folders_is_packaged(
         "hf/1_Pooling/config.json",
         "hf/config.json",
         "hf/model.safetensors",
-        "model.safetensors",
         "net.py",
     }
+
+
+@pytest.mark.parametrize(
+    ("serialized", "extra", "place"),
+    [
+        ("hf/weights.pt", ["hf"], "hf/weights.pt"),
+        ("hf/weights.pt", ["assets", "hf/"], "hf/weights.pt"),
+        ("run/hf/weights.pt", ["run/hf"], "hf/weights.pt"),
+        ("hf/weights.pt", ["assets"], "weights.pt"),
+        ("hf/weights.pt", ["hf/weights.pt"], "weights.pt"),
+        ("model.pt", ["hf", "run"], "model.pt"),
+    ],
+)
+def test_weights_in_a_folder_of_extra_files_are_in_the_archive_once_where_its_manifest_says(
+    packager: Packager, serialized: str, extra: list[str], place: str
+) -> None:
+    for path in ("hf/weights.pt", "run/hf/weights.pt", "assets/labels.txt", "model.pt"):
+        (packager.output / path).parent.mkdir(parents=True, exist_ok=True)
+        (packager.output / path).write_text(f"content of {path}")
+    packager.store()
+    assert packager.run(serializedFile=serialized, extraFiles=extra) == 0
+    archive, content = packager.archive, f"content of {serialized}".encode()
+    manifest = json.loads(archive.read("MAR-INF/MANIFEST.json"))
+    assert manifest["model"]["serializedFile"] == place
+    assert [name for name in archive.namelist() if archive.read(name) == content] == [place]
 
 
 def test_the_same_content_under_one_name_is_one_file(packager: Packager) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from slipway.plan import Manifest
 from tests.unit.training.simulation import Cluster, condition, trained, underway
 
@@ -22,6 +24,18 @@ def test_the_launcher_is_told_the_bounds_and_how_often_it_may_form_anew() -> Non
     env = {one["name"]: one.get("value") for one in _trainer(cluster)["env"]}
     assert env["SLIPWAY_NODES"] == "1:3"
     assert env["SLIPWAY_MAX_RESTARTS"] == "10"
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [({"nodes": 2}, "2"), ({"nodes": 1, "elastic": {"minNodes": 1, "maxNodes": 3}}, "3")],
+)
+def test_the_agent_takes_saves_of_as_many_nodes_as_the_job_may_have(
+    size: dict[str, Any], most: str
+) -> None:
+    pod = underway(checkpoint={}, **size).pods()[0]["spec"]
+    agent = next(one for one in pod["initContainers"] if one["name"] == "agent")
+    assert {"name": "SLIPWAY_MOST_NODES", "value": most} in agent["env"]
 
 
 def _trainer(cluster: Cluster) -> dict[str, Any]:

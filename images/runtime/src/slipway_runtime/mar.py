@@ -37,7 +37,9 @@ class Contents:
     """What an archive is made of: local files, and the handler's file or built-in name.
 
     ``function`` is the one in the handler's file that TorchServe calls; None for its own rule.
-    ``extra`` is a folder whose entries go to the archive's root, as they are.
+    ``extra`` is a folder whose entries go to the archive's root, as they are. ``weights_place`` is
+    where the serialized file is among them, so that it is in the archive once; None where it is
+    not, and goes to the root.
     """
 
     model_name: str
@@ -49,6 +51,7 @@ class Contents:
     requirements_file: Path | None = None
     config_file: Path | None = None
     function: str | None = None
+    weights_place: str | None = None
 
 
 def build(contents: Contents, folder: Path) -> Path:
@@ -61,14 +64,14 @@ def build(contents: Contents, folder: Path) -> Path:
     with _scratch(folder) as scratch:
         raw = _archive(contents, scratch)
         target = folder / f"{contents.model_name}.mar"
-        rewrite(raw, target, contents.function)
+        rewrite(raw, target, contents.function, contents.weights_place)
     return target
 
 
 def check_names(contents: Contents) -> None:
     """Raise ArchiveError where two files would have the same name in the archive."""
     named = (
-        contents.serialized_file,
+        _flat_weights(contents),
         contents.handler,
         contents.model_file,
         contents.requirements_file,
@@ -86,16 +89,23 @@ def check_names(contents: Contents) -> None:
         )
 
 
-def rewrite(raw: Path, target: Path, function: str | None = None) -> None:
+def _flat_weights(contents: Contents) -> Path | None:
+    """Return the serialized file where it goes to the archive's root."""
+    return contents.serialized_file if contents.weights_place is None else None
+
+
+def rewrite(
+    raw: Path, target: Path, function: str | None = None, weights: str | None = None
+) -> None:
     """Write a zip anew so that its bytes follow from its contents alone.
 
-    Its manifest names the handler's function, which torch-model-archiver takes only of a handler
-    that is named without its ``.py``.
+    Its manifest names what torch-model-archiver cannot name: the handler's ``function``, which it
+    takes only of a handler that is named without its ``.py``, and ``weights`` in a folder.
     """
     with zipfile.ZipFile(raw) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         for entry in sorted(old.infolist(), key=lambda entry: entry.filename):
             if entry.filename == MANIFEST:
-                new.writestr(_entry(MANIFEST), _fixed_manifest(old.read(entry), function))
+                new.writestr(_entry(MANIFEST), _fixed_manifest(old.read(entry), function, weights))
                 continue
             with old.open(entry) as source, new.open(_entry(entry.filename, entry), "w") as copy:
                 shutil.copyfileobj(source, copy, 1024 * 1024)
@@ -111,8 +121,10 @@ def _entry(name: str, old: zipfile.ZipInfo | None = None) -> zipfile.ZipInfo:
     return entry
 
 
-def _fixed_manifest(data: bytes, function: str | None) -> bytes:
+def _fixed_manifest(data: bytes, function: str | None, weights: str | None) -> bytes:
     manifest = json.loads(data)
+    if weights is not None:
+        manifest["model"]["serializedFile"] = weights
     if function is not None:
         manifest["model"]["handler"] += f":{function}"
     manifest["createdOn"] = CREATED_ON
@@ -123,7 +135,7 @@ def _archive(contents: Contents, scratch: Path) -> Path:
     config = ModelArchiverConfig(
         model_name=contents.model_name,
         version=contents.model_version,
-        serialized_file=str(contents.serialized_file),
+        serialized_file=_text(_flat_weights(contents)),
         handler=str(contents.handler),
         model_file=_text(contents.model_file),
         extra_files=_text(contents.extra),

@@ -91,16 +91,18 @@ def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Content
     """Bring everything that the package names to local files; raises PackageError."""
     package = settings.package
     handler, function = files.handler(package["handler"])
+    weights = files.require("serializedFile", package["serializedFile"])
     contents = mar.Contents(
         model_name=package["modelName"],
         model_version=package["modelVersion"],
-        serialized_file=files.require("serializedFile", package["serializedFile"]),
+        serialized_file=weights,
         handler=handler,
         function=function,
         model_file=files.optional("modelFile", package.get("modelFile")),
         extra=files.extra_files(package.get("extraFiles") or []),
         requirements_file=files.optional("requirementsFile", package.get("requirementsFile")),
         config_file=write_config(package.get("config"), folder),
+        weights_place=files.extra_place(package["serializedFile"]),
     )
     check_code(contents.handler, contents.function, contents.model_file)
     return contents

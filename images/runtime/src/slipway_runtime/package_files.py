@@ -45,6 +45,7 @@ class PackageFiles:
         self._extra = folder / "extra"
         self._patiently = patiently
         self._named: dict[str, str] = {}
+        self._brought: dict[str, str] = {}
 
     def require(self, field: str, name: str) -> Path:
         """Return the local copy of one file; raises PackageError naming what there is instead."""
@@ -83,22 +84,25 @@ class PackageFiles:
         as another part of the package already, is one file. Raises PackageError where two files
         that differ have the same place.
         """
-        brought: dict[str, str] = {}
         for name in names:
             self._check("extraFiles", name)
             members = self._members(name.rstrip("/"))
             if not members:
                 raise self._not_found("extraFiles", name)
             for place, member in members.items():
-                if self._named.get(place) != member and brought.get(place) != member:
+                if self._named.get(place) != member and self._brought.get(place) != member:
                     self._bring_extra(name, place, member)
-                    brought[place] = member
+                    self._brought[place] = member
         return self._extra if self._extra.exists() else None
+
+    def extra_place(self, name: str) -> str | None:
+        """Return where a file is among the extra files; None where it is not."""
+        return next((place for place, member in self._brought.items() if member == name), None)
 
     def _bring_extra(self, name: str, place: str, member: str) -> None:
         target, again = self._extra / place, self._files / ".again"
         if not target.exists():
-            if not self._bring(member, target):
+            if not (self._link(member, target) or self._bring(member, target)):
                 raise self._not_found("extraFiles", member)
             return
         self._bring(member, again)
@@ -108,6 +112,14 @@ class PackageFiles:
                 f"package.extraFiles {name!r} brings another file to {place!r} in the archive, "
                 "where one is already: rename one of them.",
             )
+
+    def _link(self, member: str, target: Path) -> bool:
+        """Give a file that is here already, as another part, a second name; False for another."""
+        if member not in self._named.values():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(self._files / member)
+        return True
 
     def _members(self, name: str) -> dict[str, str]:
         """Return the files that a name stands for: place in the archive -> path to look up."""
