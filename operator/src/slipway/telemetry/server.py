@@ -1,6 +1,7 @@
 """The HTTP server of metrics and health."""
 
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -43,6 +44,16 @@ def _metrics(page: Page) -> Handler:
     return answer
 
 
+def _listener(port: int) -> socket.socket:
+    """Return a socket that listens on all addresses of both families.
+
+    A socket for each family would be given another port by each, where ``port`` is 0.
+    """
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
 class HttpServer:
     """Serves ``/metrics``, ``/healthz`` and ``/readyz`` until it is closed.
 
@@ -70,11 +81,12 @@ class HttpServer:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, port=port).start()
+            listener = _listener(port)
         except OSError as error:
             hint = f"Port {port} is taken: set SLIPWAY_HTTP_PORT to another one, or to 0 for any"
             raise OSError(error.errno, hint) from error
-        self.port = int(self._runner.addresses[0][1])
+        await web.SockSite(self._runner, listener).start()
+        self.port = int(listener.getsockname()[1])
         _LOG.info("Serving /metrics, /healthz and /readyz on port %d", self.port)
 
     async def close(self) -> None:
