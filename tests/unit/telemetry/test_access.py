@@ -34,6 +34,7 @@ class Cluster:
 
     async def review(self, token: str) -> Refusal | None:
         self.asked.append(token)
+        await asyncio.sleep(0)
         if self.away:
             raise ReviewFailedError("nobody answers")
         return None if token in self.allowed else FORBIDDEN
@@ -127,6 +128,35 @@ async def test_an_api_server_that_hangs_holds_a_request_for_a_bounded_time(
         answers = await asyncio.gather(*(status(access, f"t{n}") for n in range(20)))
     assert answers == [503] * 20
     assert (most, running) == (MOST_REVIEWS, []), "the others waited for their turn"
+
+
+@pytest.mark.parametrize("token", ["good", "bad"])
+async def test_many_at_once_with_one_token_ask_once_for_each_place_in_turn(
+    access: Access, cluster: Cluster, token: str
+) -> None:
+    answers = await asyncio.gather(*(status(access, token) for _ in range(50)))
+    assert set(answers) == {200 if token == "good" else 403}
+    assert 1 <= cluster.asked.count(token) == len(cluster.asked) <= MOST_REVIEWS
+
+
+async def test_who_has_read_before_does_not_wait_behind_strangers(cluster: Cluster) -> None:
+    held = asyncio.Event()
+
+    async def review(token: str) -> Refusal | None:
+        if token not in cluster.allowed:
+            await held.wait()
+        return await cluster.review(token)
+
+    access = Access(review, cluster.clock)
+    assert await status(access, "good") == 200
+    cluster.now += 61
+    strangers = [asyncio.create_task(status(access, f"bad-{n}")) for n in range(20)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        assert await status(access, "good") == 200
+    assert cluster.asked == ["good", "good"], "it was asked about anew"
+    held.set()
+    assert await asyncio.gather(*strangers) == [403] * 20
 
 
 async def test_any_number_of_bad_tokens_is_remembered_in_bounded_memory_and_evicts_no_reader(

@@ -1,11 +1,15 @@
-"""The server of metrics and health: where it listens, and what it says where it cannot."""
+"""The server of metrics and health: where it listens, whom it drops, and where it cannot listen."""
 
+import asyncio
+import resource
 import socket
+from collections.abc import Iterator
 
 import pytest
+from aiohttp import ClientSession
 
 from slipway.telemetry.metrics import Metrics
-from slipway.telemetry.server import HttpServer
+from slipway.telemetry.server import MOST_CONNECTIONS, HttpServer
 from tests.harness.ports import free_port
 
 LOOPBACKS = ("127.0.0.1", *(["::1"] if socket.has_dualstack_ipv6() else []))
@@ -36,3 +40,38 @@ async def test_a_port_that_is_taken_is_told_with_what_to_set(server: HttpServer)
         with pytest.raises(OSError, match=f"Port {port} is taken: set SLIPWAY_HTTP_PORT"):
             await server.start(port)
     await server.close()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process have the two ends of some thousand connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nx: "], ids=["silent", "half"])
+async def test_a_crowd_that_never_asks_is_dropped_and_the_probes_are_answered(
+    server: HttpServer, sent: bytes
+) -> None:
+    await server.start(0)
+    writers = []
+    try:
+        readers = []
+        for _ in range(MOST_CONNECTIONS + 200):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            readers.append(reader)
+            writers.append(writer)
+        url = f"http://127.0.0.1:{server.port}/healthz"
+        async with ClientSession() as session, session.get(url) as answer:
+            assert answer.status == 200
+        async with asyncio.timeout(30):
+            assert [await reader.read() for reader in readers[:200]] == [b""] * 200
+        assert not readers[-1].at_eof()
+    finally:
+        for writer in writers:
+            writer.close()
+        await server.close()

@@ -18,7 +18,7 @@ from cachetools import TTLCache
 
 _LOG = logging.getLogger(__name__)
 MOST_REVIEWS = 2
-"""How many tokens the API server is asked about at a time: senders of bad ones wait in a queue."""
+"""How many unknown tokens the API server is asked about at a time; their senders queue up."""
 _OPEN = frozenset({"/healthz", "/readyz"})
 """What kubelets ask for, without a token; any other path needs one."""
 _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/-]+=*)", re.ASCII)
@@ -71,6 +71,7 @@ class Access:
         self._fresh_until: TTLCache[bytes, float] = TTLCache(_MOST_TOKENS, _OUTAGE_SECONDS, clock)
         self._refused: TTLCache[bytes, Refusal] = TTLCache(_MOST_TOKENS, _REFUSED_SECONDS, clock)
         self._reviews = asyncio.Semaphore(MOST_REVIEWS)
+        self._renewals = asyncio.Semaphore(1)
         self._quiet_until = clock()
 
     async def refusal(self, authorization: str) -> Refusal | None:
@@ -81,18 +82,26 @@ class Access:
         bearer = _BEARER.fullmatch(authorization)
         if bearer is None:
             return _NO_TOKEN
-        token = bearer[1]
-        key = hashlib.sha256(token.encode()).digest()
-        if self._clock() < self._fresh_until.get(key, 0.0):
-            return None
-        if known := self._refused.get(key):
-            return known
+        key = hashlib.sha256(bearer[1].encode()).digest()
+        if known := self._remembered(key):
+            return known[0]
+        # Who has read before does not wait behind any number of strangers.
+        turn = self._renewals if key in self._fresh_until else self._reviews
         try:
-            async with asyncio.timeout(_REVIEW_SECONDS), self._reviews:
-                return self._noted(key, await self._review(token))
+            async with asyncio.timeout(_REVIEW_SECONDS), turn:
+                if known := self._remembered(key):
+                    return known[0]
+                return self._noted(key, await self._review(bearer[1]))
         except (ReviewFailedError, TimeoutError) as error:
             self._tell(str(error) or "no answer in time")
             return None if key in self._fresh_until else _NO_ANSWER
+
+    def _remembered(self, key: bytes) -> tuple[Refusal | None, ...]:
+        """Return what was said of a token, as the only entry; none where it has to be asked."""
+        if self._clock() < self._fresh_until.get(key, 0.0):
+            return (None,)
+        refusal = self._refused.get(key)
+        return (refusal,) if refusal else ()
 
     def _noted(self, key: bytes, refusal: Refusal | None) -> Refusal | None:
         if refusal is None:

@@ -1,9 +1,11 @@
 """The HTTP server of metrics and health."""
 
+import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -11,6 +13,10 @@ from aiohttp.typedefs import Handler, Middleware
 from slipway.telemetry.page import content_type_for
 
 _LOG = logging.getLogger(__name__)
+MOST_CONNECTIONS = 512
+"""How many connections are open at most: a new one beyond them closes the one that came first."""
+_IDLE_SECONDS = 75
+"""How long a connection stays open without a whole request; Prometheus asks once a minute."""
 Check = Callable[[], Sequence[str]]
 """Returns one sentence for each thing that is wrong; none means well."""
 
@@ -71,7 +77,11 @@ class HttpServer:
         application.router.add_get("/metrics", _metrics(page))
         application.router.add_get("/healthz", _health(alive))
         application.router.add_get("/readyz", _health(ready))
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_IDLE_SECONDS
+        )
+        self._newest: deque[web.RequestHandler] = deque()
+        self._listening: asyncio.Server | None = None
         self.port = 0
 
     async def start(self, port: int) -> None:
@@ -85,10 +95,20 @@ class HttpServer:
         except OSError as error:
             hint = f"Port {port} is taken: set SLIPWAY_HTTP_PORT to another one, or to 0 for any"
             raise OSError(error.errno, hint) from error
-        await web.SockSite(self._runner, listener).start()
+        self._listening = await asyncio.get_running_loop().create_server(self._admit, sock=listener)
         self.port = int(listener.getsockname()[1])
         _LOG.info("Serving /metrics, /healthz and /readyz on port %d", self.port)
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
+
+    def _admit(self) -> web.RequestHandler:
+        """Return what speaks on a new connection: who asks at once is answered in any crowd."""
+        handler = cast(web.Server, self._runner.server)()
+        self._newest.append(handler)
+        if len(self._newest) > MOST_CONNECTIONS:
+            self._newest.popleft().force_close()
+        return handler
