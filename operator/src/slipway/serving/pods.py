@@ -1,15 +1,16 @@
 """Typed looks at serving pods as Kubernetes reports them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slipway.manifests import COMPONENT
 from slipway.observed import condition, container_statuses
+from slipway.observed.last_words import json_object
 from slipway.plan import Children, Manifest
 from slipway.serving import names
 from slipway.serving.config_maps import revision_label
+from slipway.uris import scrubbed
 
 TAIL_LINES = 20
 TAIL_CHARACTERS = 2000
@@ -94,11 +95,7 @@ def pods_of(children: Children, revision: str) -> tuple[PodView, ...]:
 
 def last_word(end: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a termination message that is a JSON object; empty for anything else."""
-    try:
-        found = json.loads(str(end.get("message") or ""))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return json_object(str(end.get("message") or ""))
 
 
 def log_tail(end: Mapping[str, Any]) -> str:
@@ -109,14 +106,12 @@ def log_tail(end: Mapping[str, Any]) -> str:
     """
     raw = str(end.get("message") or "").splitlines()
     lines = [line for each in raw for line in _plain(each).splitlines() if line.strip()]
-    return "\n".join(lines[-TAIL_LINES:])[-TAIL_CHARACTERS:].strip()
+    # A URI that was cut first could not be told from other text.
+    return scrubbed("\n".join(lines[-TAIL_LINES:]))[-TAIL_CHARACTERS:].strip()
 
 
 def _plain(line: str) -> str:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return line
-    if not isinstance(found, dict) or "message" not in found:
+    found = json_object(line)
+    if "message" not in found:
         return line
     return "\n".join(str(found.get(key) or "") for key in ("message", "exception"))

@@ -11,6 +11,7 @@ from slipway.api import ModelDeployment
 from slipway.observed import start_reasons
 from slipway.serving import names, reasons
 from slipway.serving.pods import TAIL_CHARACTERS, ContainerView, PodView, last_word, log_tail
+from slipway.uris import scrubbed
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def last_lines(pods: tuple[PodView, ...]) -> str:
         return ""
     end = max(ends, key=lambda one: str(one.get("finishedAt") or ""))
     word = last_word(end)
-    tail = str(word.get("logTail") or word.get("message") or log_tail(end))
+    tail = scrubbed(str(word.get("logTail") or word.get("message") or "")) or log_tail(end)
     head = f"TorchServe ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
     return f"{head}\n{tail[-TAIL_CHARACTERS:]}".strip()
 

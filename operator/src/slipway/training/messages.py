@@ -3,11 +3,11 @@
 Written by the user's own container, too: nothing in it is trusted to have a certain shape.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.observed.last_words import json_object
 from slipway.training.view import ContainerView
 from slipway.uris import scrubbed
 
@@ -61,7 +61,7 @@ def last_word(container: ContainerView) -> LastWord | None:
     if not state:
         return None
     text = str(state.get("message") or "")
-    body = _parse(text)
+    body = json_object(text)
     return LastWord(
         exit_code=program_code(container.exit_code or 0),
         finished_at=str(state.get("finishedAt") or ""),
@@ -74,13 +74,3 @@ def last_word(container: ContainerView) -> LastWord | None:
 def program_code(code: int) -> int:
     """Return the exit code of the program in a trainer container that ended with a code."""
     return STOPPED_CODE if code == OWN_STOPPED_CODE else code
-
-
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-        # A file name that is no UTF-8 comes as lone surrogates, which no text of ours can hold.
-        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
