@@ -74,6 +74,7 @@ def test_a_stricter_label_takes_nothing_from_what_the_operator_allows() -> None:
 
 
 TOKEN = {"serviceAccountToken": {"path": "token"}}
+CERTIFICATE = {"podCertificate": {"signerName": "kubernetes.io/kube-apiserver-client-pod"}}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,10 @@ TOKEN = {"serviceAccountToken": {"path": "token"}}
         (
             {"volumes": [{"name": "t", "projected": {"sources": [TOKEN]}}]},
             "volumes[t].projected.sources[].serviceAccountToken",
+        ),
+        (
+            {"volumes": [{"name": "t", "projected": {"sources": [{}, CERTIFICATE]}}]},
+            "volumes[t].projected.sources[].podCertificate",
         ),
     ],
 )

@@ -71,8 +71,8 @@ def _token(asking: Asking, template: Mapping[str, Any]) -> Refusal | None:
     if path is None or names_account(asking.spec.to_wire()):
         return None
     message = (
-        f"spec.podTemplate.spec.{path} gives the pods a service account's token: name the account "
-        "with serviceAccountName, or remove it."
+        f"spec.podTemplate.spec.{path} gives the pods a service account's identity: name the "
+        "account with serviceAccountName, or remove it."
     )
     return Refusal("PodTemplateForbidden", message)
 

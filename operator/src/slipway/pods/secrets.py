@@ -5,6 +5,8 @@ from typing import Any
 
 Json = Any
 _ACCOUNT = ("serviceAccountName", "serviceAccount")
+_IDENTITIES = ("serviceAccountToken", "podCertificate")
+"""Sources of a projected volume by which a pod shows whose it is."""
 
 
 def named_secret(given: Json, secrets: Set[str]) -> tuple[str, str] | None:
@@ -38,11 +40,12 @@ def names_account(spec: Mapping[str, Any]) -> bool:
 
 
 def token(pod: Mapping[str, Any]) -> str | None:
-    """Return the path of what gives a pod its service account's token; None where nothing does."""
+    """Return the path of what gives a pod a token or certificate of its service account, if any."""
     if pod.get("automountServiceAccountToken"):
         return "automountServiceAccountToken"
     for volume in pod.get("volumes") or ():
         for source in (volume.get("projected") or {}).get("sources") or ():
-            if "serviceAccountToken" in source:
-                return f"volumes[{volume.get('name')}].projected.sources[].serviceAccountToken"
+            for identity in _IDENTITIES:
+                if identity in source:
+                    return f"volumes[{volume.get('name')}].projected.sources[].{identity}"
     return None
