@@ -39,6 +39,30 @@ ENVOY = (
         "Requests in flight, by upstream cluster.",
     ),
     (
+        "envoy_cluster_upstream_rq_pending_overflow",
+        "counter",
+        "envoy_cluster_name",
+        "Requests that were refused because too many waited.",
+    ),
+    (
+        "envoy_cluster_upstream_rq_retry_limit_exceeded",
+        "counter",
+        "envoy_cluster_name",
+        "Requests that failed because no connection could be made, however often.",
+    ),
+    (
+        "envoy_cluster_upstream_cx_destroy_remote_with_active_rq",
+        "counter",
+        "envoy_cluster_name",
+        "Requests that failed because the server ended the connection.",
+    ),
+    (
+        "envoy_cluster_upstream_rq_timeout",
+        "counter",
+        "envoy_cluster_name",
+        "Requests that were not answered in time.",
+    ),
+    (
         "envoy_http_downstream_rq_xx",
         "counter",
         "envoy_response_code_class",

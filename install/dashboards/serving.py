@@ -19,6 +19,13 @@ USERS = f'{MODEL}, envoy_http_conn_manager_prefix="http"'
 HANDED = f'{MODEL}, envoy_cluster_name="other"'
 FORWARDED = f'{MODEL}, envoy_route="forwarded"'
 RATE = "$__rate_interval"
+SOURCES = {
+    "queue full": "rq_pending_overflow",
+    "no connection": "rq_retry_limit_exceeded",
+    "connection lost": "cx_destroy_remote_with_active_rq",
+    "too late": "rq_timeout",
+}
+"""Why Envoy has no answer of the model's: names in the panel, and its counters upstream_*."""
 ERRORS: Steps = below(0.001, 0.01)
 BURN: Steps = below(1, 14.4)
 
@@ -96,6 +103,17 @@ def _now(made: Dashboard) -> None:
     )
 
 
+def _rate(series: str) -> str:
+    return f"sum(rate(envoy_cluster_upstream_{series}{{{OWN}}}[{RATE}]))"
+
+
+def _of_the_model() -> str:
+    """Return the rate of errors that none of the other sources is behind."""
+    errors = f'rate(envoy_cluster_upstream_rq_xx{{{OWN}, envoy_response_code_class="5"}}[{RATE}])'
+    rest = " - ".join([f"sum({errors})", *map(_rate, SOURCES.values())])
+    return f"clamp_min({rest}, 0)"
+
+
 def _answers_by_code() -> str:
     """Return the rate at the users' listeners, less what one slot's Envoy asked of the other's."""
     by = "sum by (envoy_response_code_class)"
@@ -137,6 +155,16 @@ def _traffic(made: Dashboard) -> None:
             Query(f"slipway:error_ratio:rate5m{{{MODEL}}}", "5 min"),
             Query(f"slipway:error_ratio:rate1h{{{MODEL}}}", "1 h"),
             steps=ERRORS,
+        )
+    )
+    made.with_panel(
+        graph(
+            "Errors by source",
+            "Server errors a second: answers of TorchServe, and those of Envoy in its place.",
+            "reqps",
+            *(Query(_rate(series), source) for source, series in SOURCES.items()),
+            Query(_of_the_model(), "the model"),
+            stacked=True,
         )
     )
     made.with_panel(

@@ -72,9 +72,9 @@ async def _clock_set_back(scene: Scene, seconds: float) -> None:
 
 
 async def _pods_dropped(scene: Scene, seconds: float) -> None:
-    scene.pods.flows.clear()
+    await scene.pods.drop()
     await asyncio.sleep(seconds)
-    scene.pods.flows.set()
+    await scene.pods.heal()
 
 
 async def _two_leaders(scene: Scene, seconds: float) -> None:
@@ -119,7 +119,7 @@ FAULTS = (
         _clock_set_back,
     ),
     Fault(
-        "half of the pods take the operator's connections and say nothing",
+        "the pod network drops what is sent to half of the pods",
         "what cannot be asked is never ended as hanging, and delays nothing else",
         _pods_dropped,
     ),

@@ -46,6 +46,13 @@ class TorchServe:
     page: str = "QueueTime 1.0\n"
     headers: list[dict[str, str]] = field(default_factory=list)
     claims: str = ""
+    runners: list[web.AppRunner] = field(default_factory=list)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        self.release.set()
+        for runner in self.runners:
+            await runner.cleanup()
 
     async def describe(self, _: web.Request) -> web.Response:
         workers = [{"id": str(9000 + i), "status": s} for i, s in enumerate(self.states)]
@@ -65,6 +72,8 @@ class TorchServe:
         body = await request.read()
         self.longest = max(self.longest, len(body))
         await asyncio.sleep(self.delay)
+        if request.query.get("die") and request.transport is not None:
+            request.transport.close()
         if request.query.get("slow"):
             await self.release.wait()
         headers = {"server": "netty"}
@@ -209,11 +218,10 @@ async def running(torchserve: TorchServe, config: ProxyConfig) -> AsyncIterator[
         for runner, port in runners:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
+            torchserve.runners.append(runner)
         yield
     finally:
-        torchserve.release.set()
-        for runner, _ in runners:
-            await runner.cleanup()
+        await torchserve.stop()
 
 
 @asynccontextmanager

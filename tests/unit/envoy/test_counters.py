@@ -166,3 +166,21 @@ async def test_a_pod_that_does_not_answer_has_no_counters(tmp_path: Path) -> Non
     async with running_pod(tmp_path) as pod:
         pod.torchserve.page = "no { metrics"
         assert (await read(pod)).counters.totals == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "path", "counter"),
+    [
+        ("a connection that ends", "/predict?die=1", "upstream_cx_destroy_remote_with_active_rq"),
+        ("a connection that is refused", "/predict", "upstream_rq_retry_limit_exceeded"),
+    ],
+)
+async def test_an_error_that_the_model_did_not_answer_is_counted_by_its_source(
+    tmp_path: Path, fault: str, path: str, counter: str
+) -> None:
+    async with running_pod(tmp_path) as pod:
+        if "refused" in fault:
+            await pod.torchserve.stop()
+        assert (await pod.post(path))[0] == 503
+        found = await pod.admin("/stats?filter=^cluster.torchserve.upstream_&usedonly", "GET")
+        assert f"cluster.torchserve.{counter}: 1\n" in found, fault

@@ -5,14 +5,17 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.unit.envoy.pod import DEADLINE, Pod, eventually, running_pod
 
 
-async def start_drain(pod: Pod, longest: int) -> asyncio.subprocess.Process:
+async def start_drain(pod: Pod, longest: int, answer: int = 0) -> asyncio.subprocess.Process:
     settings = {
         "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{pod.config.hooks_port}",
         "SLIPWAY_DRAIN_MIN_SECONDS": "0",
         "SLIPWAY_DRAIN_SECONDS": str(longest),
+        "SLIPWAY_DRAIN_ANSWER_SECONDS": str(answer),
     }
     command = [sys.executable, "-m", "slipway_runtime.drain"]
     return await asyncio.create_subprocess_exec(*command, env={**os.environ, **settings})
@@ -58,3 +61,26 @@ async def test_a_drain_ends_at_its_longest_time(tmp_path: Path) -> None:
         assert not request.done()
         pod.torchserve.release.set()
         assert (await request)[0] == 200
+
+
+async def test_requests_that_are_there_at_a_drains_longest_time_are_answered(
+    tmp_path: Path,
+) -> None:
+    async with running_pod(tmp_path, most_at_once=1) as pod:
+        requests = [await begin_slow_request(pod), asyncio.create_task(pod.post("/predict?slow=1"))]
+        drain = await start_drain(pod, longest=1, answer=600)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(drain.wait(), 4)
+        pod.torchserve.release.set()
+        assert [status for status, _ in await asyncio.gather(*requests)] == [200, 200]
+        assert await asyncio.wait_for(drain.wait(), DEADLINE) == 0
+
+
+async def test_a_connection_without_a_request_ends_no_later_than_the_longest_time(
+    tmp_path: Path,
+) -> None:
+    async with running_pod(tmp_path) as pod:
+        _, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
+        drain = await start_drain(pod, longest=1, answer=600)
+        assert await asyncio.wait_for(drain.wait(), DEADLINE) == 0
+        writer.close()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from slipway.envoy import route_file, to_text
-from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
+from tests.unit.envoy.pod import JSON, Pod, eventually, mount, running_pod
 
 
 async def test_predict_is_the_models_own_path(tmp_path: Path) -> None:
@@ -181,3 +181,65 @@ async def test_a_broken_route_file_leaves_the_last_good_one_in_use(tmp_path: Pat
 
         await eventually(refused, "Envoy has refused the file")
         assert (await pod.post("/predict"))[0] == 200
+
+
+async def test_torchserve_gets_no_more_requests_than_fit_and_the_others_wait(
+    tmp_path: Path,
+) -> None:
+    async with running_pod(tmp_path, most_at_once=2, most_waiting=3) as pod:
+        asked = [asyncio.create_task(pod.post("/predict?slow=1")) for _ in range(2)]
+        await until(pod, asked=2, waiting=0)
+        asked += [asyncio.create_task(pod.post("/predict?slow=1")) for _ in range(3)]
+        await until(pod, asked=2, waiting=3)
+        pod.torchserve.release.set()
+        assert [status for status, _ in await asyncio.gather(*asked)] == [200] * 5
+        assert len(pod.torchserve.paths) == 5
+
+
+async def test_a_request_that_its_client_gives_up_is_not_asked_of_torchserve(
+    tmp_path: Path,
+) -> None:
+    async with running_pod(tmp_path, most_at_once=1, most_waiting=9) as pod:
+        first = asyncio.create_task(pod.post("/predict?slow=1"))
+        await until(pod, asked=1, waiting=0)
+        second = asyncio.create_task(pod.post("/predict?given=up"))
+        await until(pod, asked=1, waiting=1)
+        second.cancel()
+        await until(pod, asked=1, waiting=0)
+        pod.torchserve.release.set()
+        assert (await first)[0] == 200
+        assert pod.torchserve.paths == ["/predictions/iris?slow=1"]
+
+
+async def test_what_does_not_fit_is_refused_by_envoy_which_says_so(tmp_path: Path) -> None:
+    async with running_pod(tmp_path, most_at_once=1, most_waiting=1) as pod:
+        asked = [asyncio.create_task(pod.post("/predict?slow=1"))]
+        await until(pod, asked=1, waiting=0)
+        asked.append(asyncio.create_task(pod.post("/predict?slow=1")))
+        await until(pod, asked=1, waiting=1)
+        url = pod.url(pod.config.http_port, "/predict")
+        async with pod.session.post(url, data=b"1", headers=JSON) as answer:
+            assert answer.status == 503
+            assert answer.headers["retry-after"] == "1"
+            said = await answer.json()
+        assert said["type"] == "Slipway"
+        assert "wait for the model" in said["message"]
+        assert await counted(pod, "upstream_rq_pending_overflow") == 1
+        pod.torchserve.release.set()
+        assert [status for status, _ in await asyncio.gather(*asked)] == [200, 200]
+
+
+async def until(pod: Pod, *, asked: int, waiting: int) -> None:
+    """Wait until TorchServe was asked so often and so many requests wait in Envoy."""
+
+    async def holds() -> bool:
+        held = await counted(pod, "upstream_rq_pending_active")
+        return (len(pod.torchserve.paths), held) == (asked, waiting)
+
+    await eventually(holds, f"{asked} are asked and {waiting} wait")
+
+
+async def counted(pod: Pod, name: str) -> int:
+    """Return a statistic of Envoy's of what it asks of TorchServe."""
+    text = await pod.admin(f"/stats?filter=^cluster.torchserve.{name}$", "GET")
+    return int(text.rpartition(":")[2] or 0)

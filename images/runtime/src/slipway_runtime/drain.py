@@ -4,10 +4,13 @@ It makes Envoy fail its health check, so that readiness ends and open connection
 their next answer; waits for as long as other nodes need to hear of it; and then until no user's
 connection is open, for a client that keeps one sends its next request to this pod, whatever the
 endpoints are, and none has come for two seconds, for some nodes hear of it late. TorchServe, which
-cuts what it is working on when it is told to stop, is told only after that.
+cuts what it is working on when it is told to stop, is told only after that. Connections that are
+merely open are waited for until the longest wait is over, requests that are there then until they
+are answered.
 
 Variables: ``SLIPWAY_DRAIN_SECONDS`` (longest wait, 30), ``SLIPWAY_DRAIN_MIN_SECONDS`` (time for
-the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_ENVOY_ADMIN``
+the endpoints, 5, which no shorter longest wait cuts), ``SLIPWAY_DRAIN_ANSWER_SECONDS`` (how much
+longer for requests that are there, 0), ``SLIPWAY_ENVOY_ADMIN``
 (http://127.0.0.1:9901), ``SLIPWAY_ENVOY_STAT_PREFIX`` (the users' listener, ``http``). Always
 exits 0: a pod that must stop is not to be held up.
 """
@@ -38,6 +41,7 @@ class Settings:
     longest: float = 30.0
     shortest: float = 5.0
     quiet: float = 2.0
+    answer: float = 0.0
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Settings:
@@ -46,6 +50,7 @@ class Settings:
             admin=env.get("SLIPWAY_ENVOY_ADMIN", cls.admin),
             stat_prefix=env.get("SLIPWAY_ENVOY_STAT_PREFIX", cls.stat_prefix),
             longest=float(env.get("SLIPWAY_DRAIN_SECONDS", cls.longest)),
+            answer=float(env.get("SLIPWAY_DRAIN_ANSWER_SECONDS", cls.answer)),
             shortest=float(env.get("SLIPWAY_DRAIN_MIN_SECONDS", cls.shortest)),
         )
 
@@ -78,7 +83,8 @@ def drain(settings: Settings) -> float:
             busy = now
         elif now - busy >= settings.quiet and now - start >= settings.shortest:
             return now - start
-        if now >= end:
+        asked = door is None or door.requests > 0
+        if now >= end + (settings.answer if asked else 0.0):
             raise TimeoutError(_what_is_left(door))
         before = door
         time.sleep(POLL_SECONDS)

@@ -44,7 +44,7 @@ them again after 1, 3 and 7 seconds.
 Source: https://docs.kernel.org/networking/ip-sysctl.html, tcp_syn_retries
 """
 MAX_PENDING = 4096
-"""TorchServe's own job queue, not Envoy, is to be the one that refuses work."""
+"""Requests to the other slot that may wait at a time: its own Envoys are to refuse work."""
 
 
 def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
@@ -60,8 +60,14 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
 
 
 def inference_cluster(config: ProxyConfig) -> dict[str, Any]:
-    """Return the cluster that answers users."""
-    return {**_loopback(INFERENCE, config.inference_port), "circuit_breakers": _limits()}
+    """Return the cluster that answers users.
+
+    TorchServe refuses what does not fit into its queue, and does not say that it was the queue. It
+    gets no more at a time than fits; the others wait here, where one that its client gives up is
+    forgotten, and take a connection each as they come free. A connection has one request.
+    """
+    limits = _limits(config.most_at_once, config.most_waiting)
+    return {**_loopback(INFERENCE, config.inference_port), "circuit_breakers": limits}
 
 
 def other_cluster() -> dict[str, Any]:
@@ -77,17 +83,17 @@ def other_cluster() -> dict[str, Any]:
         "original_dst_lb_config": {"use_http_header": True, "http_header_name": FORWARDED},
         "connect_timeout": seconds(1),
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
-        "circuit_breakers": _limits(),
+        "circuit_breakers": _limits(MAX_PENDING, MAX_PENDING),
         "typed_extension_protocol_options": _http1(idle_timeout=seconds(IDLE_SECONDS)),
     }
 
 
-def _limits() -> dict[str, Any]:
-    """Return explicit and generous circuit breakers."""
+def _limits(connections: int, pending: int) -> dict[str, Any]:
+    """Return explicit circuit breakers; those for HTTP/2 and for retries never open first."""
     limits = {
-        "max_connections": MAX_PENDING,
-        "max_pending_requests": MAX_PENDING,
-        "max_requests": 2 * MAX_PENDING,
+        "max_connections": connections,
+        "max_pending_requests": pending,
+        "max_requests": connections + pending,
         "max_retries": 64,
         "track_remaining": True,
     }

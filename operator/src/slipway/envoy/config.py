@@ -34,10 +34,11 @@ class Cors:
 class ProxyConfig:
     """One pod's proxy; ports are TCP ports, times are in seconds.
 
-    ``workers`` is how many of TorchServe's workers must be READY before the pod is.
-    ``max_request_bytes`` is the longest request body, ``heap_bytes`` the memory beyond which Envoy
-    refuses work. ``revision`` is what answers are marked with; ``forward_token`` is what the
-    deployment's own Envoys know each other by: whoever does not know it is a user.
+    ``workers`` is how many of TorchServe's workers must be READY before the pod is. TorchServe has
+    ``most_at_once`` requests at a time, and ``most_waiting`` more wait in Envoy before others are
+    refused. ``max_request_bytes`` is the longest request body, ``heap_bytes`` the memory beyond
+    which Envoy refuses work. ``revision`` is what answers are marked with; ``forward_token`` is
+    what the deployment's own Envoys know each other by: whoever does not know it is a user.
     ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet does with a
     mounted ConfigMap; ``routes_file`` lies in it.
     """
@@ -47,6 +48,8 @@ class ProxyConfig:
     model: str
     workers: int
     response_timeout: int
+    most_at_once: int = 100
+    most_waiting: int = 4000
     max_request_bytes: int = 6_553_500
     heap_bytes: int = 400 << 20
     revision: str = ""

@@ -36,6 +36,11 @@ REQUEST_SECONDS = 300
 """Longest time for a request to come in, with its body."""
 CORS = "envoy.filters.http.cors"
 
+QUEUE_FULL = (
+    "Too many requests wait for the model in this pod: try again later. More replicas or workers "
+    "answer more at a time."
+)
+
 READY_PATH = "/readyz"
 LIVE_PATH = "/livez"
 TORCHSERVE_LIVE_PATH = "/livez/torchserve"
@@ -200,13 +205,22 @@ def _json_errors() -> dict[str, Any]:
 
     What it refuses before there is a route comes without a word, and gets one here.
     """
-    mappers = [_worded(code, text) for code, text in _REFUSALS.items()]
+    mappers = [_full(), *(_worded(code, text) for code, text in _REFUSALS.items())]
     return {"body_format": _error("%LOCAL_REPLY_BODY%"), "mappers": mappers}
 
 
 def _error(message: str) -> dict[str, Any]:
     body = {"code": "%RESPONSE_CODE%", "type": "Slipway", "message": message}
     return {"json_format": body}
+
+
+def _full() -> dict[str, Any]:
+    """Return what is said where no more requests may wait for the model (flag UO)."""
+    return {
+        "filter": {"response_flag_filter": {"flags": ["UO"]}},
+        "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
+        "body_format_override": _error(QUEUE_FULL),
+    }
 
 
 def _worded(code: int, text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from slipway.api.smoke import SmokeTest
 from slipway.pods.placement import gpus
 from slipway.pods.resources import resources
 from slipway.serving import names
-from slipway.serving.in_force import in_force, longest_response
+from slipway.serving.in_force import in_force, longest_response, most_at_once, most_waiting
 from slipway.settings import Settings
 
 HEAP_PERCENT = 80
@@ -38,6 +38,8 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
         model=model.name,
         workers=server.workers,
         response_timeout=longest_response(deployment, model),
+        most_at_once=most_at_once(deployment, model),
+        most_waiting=most_waiting(model),
         max_request_bytes=server.max_request_bytes,
         revision=revision,
         forward_token=forward_token(deployment),
@@ -94,6 +96,7 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
         model=model.name,
         archive=archive_name(model),
         workers=wanted.workers,
+        queue_size=most_at_once(deployment, model),
         response_timeout=holds.response_timeout_seconds,
         startup_timeout=holds.startup_timeout_seconds,
         batch_size=holds.batch_size,

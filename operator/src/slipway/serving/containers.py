@@ -12,7 +12,12 @@ from slipway.pods.resources import resources as added
 from slipway.pods.resources import room, size
 from slipway.serving import names
 from slipway.serving.configuration import archive_name, proxy_resources
-from slipway.serving.in_force import in_force, longest_response, longest_startup
+from slipway.serving.in_force import (
+    in_force,
+    longest_response,
+    longest_startup,
+    one_more_answer,
+)
 from slipway.settings import Settings
 from slipway.torchserve import java_options, threads_per_worker
 
@@ -173,6 +178,7 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
         "SLIPWAY_WORKERS": str(wanted.workers),
         "SLIPWAY_CONFIG": f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}",
         "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
+        "SLIPWAY_DRAIN_ANSWER_SECONDS": str(one_more_answer(deployment, model)),
     }
     if deployment.spec.rollout.smoke is not None:
         own["SLIPWAY_SMOKE_TEST"] = f"{names.CONFIG_DIR}/{names.SMOKE_FILE}"

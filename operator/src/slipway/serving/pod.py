@@ -11,13 +11,11 @@ from slipway.pods import placement
 from slipway.pods.overlay import overlaid
 from slipway.pods.resources import shared_memory, size
 from slipway.serving import containers, names
-from slipway.serving.in_force import in_force
+from slipway.serving.in_force import one_more_answer
 from slipway.settings import Settings
 from slipway.store import store_identity
 
 STOP_MARGIN_SECONDS = 15
-UNKNOWN_ANSWER_SECONDS = 120
-"""Time for one more answer where only the archive says how long it may take: TorchServe's own."""
 SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -86,7 +84,7 @@ def _config_maps(deployment: ModelDeployment, revision: str) -> dict[str, str]:
 
 def grace_seconds(deployment: ModelDeployment, model: ModelStatus) -> int:
     """Return how long a pod may take to stop: to drain, and then for one more answer."""
-    answer = in_force(deployment, model).response_timeout_seconds or UNKNOWN_ANSWER_SECONDS
+    answer = one_more_answer(deployment, model)
     return deployment.spec.server.drain_seconds + answer + STOP_MARGIN_SECONDS
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
-JOB_QUEUE_SIZE = 100
-"""Waiting requests beyond which TorchServe refuses; the archive's own jobQueueSize wins."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,8 @@ class ServerConfig:
     """How one pod's TorchServe serves its one model; times are in seconds.
 
     ``response_timeout``, ``startup_timeout``, ``batch_size`` and ``max_batch_delay`` (milliseconds)
-    are None where the archive's own model-config.yaml is to decide. ``gpus`` is how many the
+    are None where the archive's own model-config.yaml is to decide. Beyond ``queue_size`` requests
+    that wait TorchServe refuses; the archive's own jobQueueSize wins. ``gpus`` is how many the
     workers use, none of them where it is 0; None takes what TorchServe finds, as devices that are
     claimed have no count. ``archive`` is a file's name within ``model_store``.
     """
@@ -30,6 +29,7 @@ class ServerConfig:
     model: str
     archive: str
     workers: int
+    queue_size: int = 100
     response_timeout: int | None = None
     startup_timeout: int | None = None
     gpus: int | None = None
@@ -94,7 +94,7 @@ def _work(config: ServerConfig) -> dict[str, str]:
     return {
         "default_workers_per_model": str(config.workers),
         "disable_system_metrics": "true",
-        "job_queue_size": str(JOB_QUEUE_SIZE),
+        "job_queue_size": str(config.queue_size),
         "max_request_size": str(config.max_request_bytes),
         "max_response_size": str(config.max_response_bytes),
         "metrics_mode": "prometheus",
