@@ -1,7 +1,7 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-long test-image test-gpu bench soak scale chaos lint format crds manifests docs lock prune env compiled
+	test-long test-image test-gpu bench soak scale chaos reports lint format crds manifests docs lock prune env compiled
 
 # Tests start the operator and others a hundred times: none of them compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,6 +58,9 @@ scale: env ## Measure the control plane on simulated nodes, with and without the
 
 chaos: env ## Have the cluster around the operator fail in many ways, under load, ten minutes each
 	@$(BIN)/python -m tests.chaos --seconds 600
+
+reports: env ## Play users' reports on the local cluster: a table of what is expected and what is seen
+	@$(BIN)/python -m tests.reports
 
 bench: env ## Measure what Envoy costs, beside bare TorchServe
 	@$(BIN)/python -m tests.bench

@@ -1,0 +1,61 @@
+"""``python -m tests.reports [WORD...]``: play the cases, and print a line of the table for each.
+
+The exit code is 1 where what was seen of a case is not what is expected.
+"""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator, Sequence
+
+import tests.reports
+from tests.harness import Cluster
+from tests.reports.case import Case, NotPlayed
+from tests.reports.play import play_all
+
+HEAD = "| case | expected | seen | |"
+RULE = "|---|---|---|---|"
+LONGEST = 300
+"""Most of what was seen that a row shows, in characters."""
+
+
+def known() -> Iterator[Case | NotPlayed]:
+    """Yield the cases of all files of this package that have some."""
+    for module in pkgutil.iter_modules(tests.reports.__path__):
+        if not module.name.startswith("_"):
+            found = importlib.import_module(f"{tests.reports.__name__}.{module.name}")
+            yield from getattr(found, "CASES", ())
+
+
+def row(*cells: str) -> str:
+    """Return a line of the table; what would end a cell does not."""
+    return f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in cells)} |"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Play the cases whose names have one of the words, all by default; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tests.reports", description=__doc__)
+    parser.add_argument("words", nargs="*", help="parts of the names of cases")
+    parser.add_argument("--at-once", type=int, default=6, help="how many are played at a time")
+    parser.add_argument("--running", action="store_true", help="take the cluster as it is")
+    arguments = parser.parse_args(argv)
+    words = arguments.words or [""]
+    wanted = [case for case in known() if any(word in case.name for word in words)]
+    cluster = Cluster.running() if arguments.running else Cluster.ensure()
+    print(HEAD, RULE, sep="\n", flush=True)
+    different = 0
+    cases = [case for case in wanted if isinstance(case, Case)]
+    for case, seen in play_all(cluster, cases, arguments.at_once):
+        different += not seen.right
+        mark = "as expected" if seen.right else "DIFFERENT"
+        print(row(case.name, case.expected, seen.text[:LONGEST], mark), flush=True)
+    for report in wanted:
+        if isinstance(report, NotPlayed):
+            print(row(report.name, report.why, "", "not played"), flush=True)
+    print(f"\n{len(cases)} cases played, {different} different from what is expected.")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
