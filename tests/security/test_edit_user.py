@@ -1,6 +1,7 @@
 """Who has the role ``edit`` in one namespace: Secrets, pods, Jobs and whatever names an owner."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -220,6 +221,42 @@ def test_a_forged_job_leads_the_packager_to_no_other_namespace(scene: Stage) -> 
         wait_for(told, 60, "it is refused", lambda: str(scene.admin.get("tj", "stolen")))
     assert "ForbiddenUri" in reasons(scene.admin, "tj", "stolen")
     assert scene.admin.get("job", "stolen-package") is None
+
+
+def forge_revision(scene: Stage, name: str) -> None:
+    """Put another memory of what a deployment's pods are in place of its revision's ConfigMap."""
+    selector = f"slipway.dev/model-deployment={name}"
+    (live,) = (
+        one for one in scene.edit_user.list("configmap", selector) if "revision.json" in one["data"]
+    )
+    record = json.loads(live["data"]["revision.json"])
+    record["template"]["spec"]["hostNetwork"] = True
+    meta = {key: live["metadata"][key] for key in ("name", "labels", "ownerReferences")}
+    scene.edit_user.delete("configmap", live["metadata"]["name"])
+    data = {**live["data"], "revision.json": json.dumps(record)}
+    scene.edit_user.create({**live, "metadata": meta, "data": data})
+
+
+def revision(scene: Stage, name: str) -> str:
+    """Return the revision of a deployment's pods."""
+    made = play.wait_object(scene.admin, "deployment", name)
+    return str(made["spec"]["template"]["metadata"]["labels"]["slipway.dev/revision"])
+
+
+def test_a_forged_revision_makes_no_pod_that_a_spec_may_not_ask_for(scene: Stage) -> None:
+    name = "remembered"
+    with scene.victim_is_unharmed():
+        scene.edit_user.create(play.model_deployment(name, rollout={"strategy": "BlueGreen"}))
+        play.roll_out(scene.admin, name)
+        wait_for(lambda: play.is_true(scene.admin, "Ready", name), 60, "it serves")
+        before = revision(scene, name)
+        forge_revision(scene, name)
+        change = {"spec": {"server": {"responseTimeoutSeconds": 7}}}
+        scene.edit_user.patch("modeldeployment", name, change)
+        wait_for(lambda: revision(scene, name) != before, 60, "the next one comes in its place")
+        made = scene.admin.get("deployment", name) or {}
+        assert "hostNetwork" not in made["spec"]["template"]["spec"]
+        scene.edit_user.delete("modeldeployment", name)
 
 
 @pytest.mark.parametrize("kind", ["pod", "job"])

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from slipway.api.base import ApiModel
 from slipway.api.common import ObjectMeta
 from slipway.pods.secrets import named_secret, names_account, token
-from slipway.pods.standard import ENFORCE, first_violation, laxest
+from slipway.pods.standard import ENFORCE, Level, Violation, first_violation, laxest
 from slipway.settings import Settings
 
 
@@ -52,6 +52,16 @@ def refusal(
     )
 
 
+def level_of(enforced: str | None, settings: Settings) -> Level:
+    """Return the Pod Security level that the pods of a namespace are held to, see `refusal`."""
+    return laxest(settings.pod_security, enforced)
+
+
+def violation(template: Mapping[str, Any], level: Level) -> Violation | None:
+    """Return what a pod template asks for beyond a level; None where it keeps to the level."""
+    return first_violation(template["spec"], level, template["metadata"].get("annotations"))
+
+
 def _secret(asking: Asking, settings: Settings) -> Refusal | None:
     secrets = settings.own_secrets(asking.metadata.namespace)
     found = named_secret(asking.spec.to_wire(), secrets)
@@ -78,9 +88,8 @@ def _token(asking: Asking, template: Mapping[str, Any]) -> Refusal | None:
 
 
 def _level(template: Mapping[str, Any], enforced: str | None, settings: Settings) -> Refusal | None:
-    level = laxest(settings.pod_security, enforced)
-    notes = template["metadata"].get("annotations")
-    found = first_violation(template["spec"], level, notes)
+    level = level_of(enforced, settings)
+    found = violation(template, level)
     if found is None:
         return None
     path = found.path if found.path.startswith("metadata.") else f"spec.{found.path}".rstrip(".")

@@ -7,6 +7,7 @@ from slipway.api import ModelDeployment
 from slipway.api.analysis import Analysis, AnalysisState
 from slipway.api.rollout_status import RolloutStatus, SlotName
 from slipway.plan import Children, Manifest
+from slipway.pods.standard import Level
 from slipway.serving import analysis, names, routing
 from slipway.serving.pods import pods_of
 from slipway.serving.problems import Problem, find_problem, last_lines
@@ -22,11 +23,15 @@ from slipway.serving.snapshot import ServingSnapshot
 
 @dataclass(frozen=True)
 class Look:
-    """A snapshot with the revision that is asked for, as its parts are asked about."""
+    """A snapshot with the revision that is asked for, as its parts are asked about.
+
+    Pods are made again that keep to the Pod Security ``level``.
+    """
 
     snapshot: ServingSnapshot
     wanted: Revision | None
     now: datetime
+    level: Level
 
     @property
     def deployment(self) -> ModelDeployment:
@@ -75,7 +80,7 @@ class Look:
         )
         wanted = self.wanted
         others = (name for name in asked if wanted is None or name != wanted.name)
-        found = (recorded(self.deployment, self.children, name) for name in others)
+        found = (recorded(self.deployment, self.children, name, self.level) for name in others)
         known = {one.name: one for one in found if one}
         return {**known, wanted.name: wanted} if wanted else known
 

@@ -12,7 +12,7 @@ from slipway.api import Conditions
 from slipway.observed.start_reasons import any_waits_for_volumes
 from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
-from slipway.pods.permitted import refusal
+from slipway.pods.permitted import level_of, refusal
 from slipway.pods.refused import sentence
 from slipway.serving.events import events, findings, shifts
 from slipway.serving.look import Look
@@ -40,7 +40,8 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     wanted = _wanted(snapshot, resolution, settings)
     refused = wanted if isinstance(wanted, Problem) else None
     turn = turn_of(snapshot, wanted, settings) if isinstance(wanted, Revision) else None
-    look = Look(snapshot, turn.revision if turn else None, now)
+    level = level_of(snapshot.pod_security, settings)
+    look = Look(snapshot, turn.revision if turn else None, now, level)
     before = look.state()
     seen = look.seen(before)
     work = Work(look, advance(before, seen), seen, settings)

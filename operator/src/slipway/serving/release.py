@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from slipway.api import find
 from slipway.api.rollout_status import RolloutStatus
+from slipway.pods.permitted import level_of
 from slipway.serving import reasons
 from slipway.serving.revision import Revision, recorded
 from slipway.serving.snapshot import ServingSnapshot
@@ -39,7 +40,8 @@ def turn_of(snapshot: ServingSnapshot, wanted: Revision, settings: Settings) -> 
     said = find(deployment.status.conditions, reasons.FOLLOWS_RELEASE)
     candidate = rollout.candidate if rollout else None
     current = candidate.revision if candidate else rollout.stable_revision if rollout else None
-    held = recorded(deployment, snapshot.children, current)
+    level = level_of(snapshot.pod_security, settings)
+    held = recorded(deployment, snapshot.children, current, level)
     if held is None or _is_settled(wanted, current, rollout):
         return Turn(wanted, follows=said is not None)
     if _is_users(snapshot, held, wanted):

@@ -7,9 +7,12 @@ from typing import Any
 
 from slipway import envoy
 from slipway.api import ModelDeployment
+from slipway.api.base import ApiModel
 from slipway.api.model_deployment import Server
 from slipway.api.model_status import ModelStatus
 from slipway.plan import Children
+from slipway.pods.permitted import violation
+from slipway.pods.standard import Level
 from slipway.serving import names
 from slipway.serving.configuration import fixed_files, proxy
 from slipway.serving.pod import named, pod_template
@@ -18,6 +21,46 @@ from slipway.settings import Settings
 HASH_LENGTH = 10
 RECORD_FILE = "revision.json"
 """Key of a revision's ConfigMap under which is kept what the spec may not say any more."""
+
+
+class _Metadata(ApiModel):
+    """The metadata of a remembered pod template."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+
+
+class _Selector(ApiModel):
+    """Which pods are spread."""
+
+    match_labels: dict[str, str] | None = None
+
+
+class _Spread(ApiModel):
+    """A constraint that spreads a slot's pods."""
+
+    label_selector: _Selector | None = None
+
+
+class _PodSpec(ApiModel):
+    """As much of a remembered pod's spec as is read again."""
+
+    topology_spread_constraints: tuple[_Spread, ...] = ()
+
+
+class _Template(ApiModel):
+    """A remembered pod template, which is used as it stands."""
+
+    metadata: _Metadata
+    spec: _PodSpec
+
+
+class _Record(ApiModel):
+    """What a revision's ConfigMap remembers; who may write ConfigMaps may have written it."""
+
+    model: ModelStatus
+    server: Server
+    template: _Template
 
 
 @dataclass(frozen=True)
@@ -73,22 +116,29 @@ def _spread_in(constraint: dict[str, Any], track: str) -> dict[str, Any]:
     return {**constraint, "labelSelector": {"matchLabels": {**labels, names.TRACK: track}}}
 
 
-def recorded(deployment: ModelDeployment, children: Children, name: str | None) -> Revision | None:
+def recorded(
+    deployment: ModelDeployment, children: Children, name: str | None, level: Level
+) -> Revision | None:
     """Return a revision as its ConfigMap remembers it, or None where nothing does.
 
     So what serves can be made again, and its traffic moved, when the spec already says otherwise.
+    A namespace's users may write ConfigMaps: what is no record, or asks for more than the Pod
+    Security ``level`` allows, is not made again.
     """
     if not name:
         return None
     files = kept_files(deployment, children, name)
-    if RECORD_FILE not in files:
+    try:
+        content = json.loads(files[RECORD_FILE])
+        record = _Record.model_validate(content)
+    except (KeyError, ValueError, RecursionError):
         return None
-    record = json.loads(files[RECORD_FILE])
-    model = ModelStatus.model_validate(record["model"])
-    server = Server.model_validate(record["server"])
-    spec = deployment.spec.model_copy(update={"server": server})
+    template: dict[str, Any] = content["template"]
+    if violation(template, level) is not None:
+        return None
+    spec = deployment.spec.model_copy(update={"server": record.server})
     then = deployment.model_copy(update={"spec": spec})
-    return Revision(name, model, record["template"], files, proxy(then, model, name))
+    return Revision(name, record.model, template, files, proxy(then, record.model, name))
 
 
 def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:
