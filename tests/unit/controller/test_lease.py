@@ -27,6 +27,9 @@ class HangingClient:
         await asyncio.Event().wait()
         raise AssertionError
 
+    async def get(self, *_: object) -> Manifest:
+        return await self.request("get")
+
     async def replace(self, *_: object) -> Manifest:
         return await self.request("put")
 
@@ -45,6 +48,15 @@ async def test_a_request_that_hangs_ends_with_the_lease_that_it_should_renew(
     assert not there
     assert await lock.create("l", "n", Record())
     assert not await within_its_time(lock.update("l", "n", Record()))
+
+
+async def test_who_ends_waits_for_no_silent_server_to_take_the_lease_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lease, "_RELEASE_SECONDS", 0.1)
+    lock = lease.LeaseLock(cast(Client, HangingClient()), "n", "me")
+    assert await lock.create("l", "n", Record())
+    await within_its_time(lock.release())
 
 
 class ReviewingClient:

@@ -25,6 +25,8 @@ LEASE_NAME = "slipway-operator"
 _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 15, 10, 2
 _PATIENCE_SECONDS = 60.0
 """How long a request may take, its retries included, while the Lease is not held."""
+_RELEASE_SECONDS = 3.0
+"""How long the operator waits at its end to give the Lease up, which runs out by itself."""
 
 
 def holder_identity(in_cluster: bool) -> str:
@@ -162,15 +164,19 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
 
     async def release(self) -> None:
         """Give the Lease up, if it is held, so that a standby need not wait for its end."""
-        ref = ObjectRef(LEASES.api_version, LEASES.kind, self.namespace, self.name)
         try:
-            lease = await self._client.get(ref)
-            if not lease or lease["spec"].get("holderIdentity") != self.identity:
-                return
-            spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
-            await self._client.replace(LEASES, {**lease, "spec": spec})
-        except KubeError as error:
-            _LOG.warning("The Lease was not released: %s", error)
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._empty()
+        except (KubeError, TimeoutError) as error:
+            _LOG.warning("The Lease was not released: %s", str(error) or "no answer in time")
+
+    async def _empty(self) -> None:
+        ref = ObjectRef(LEASES.api_version, LEASES.kind, self.namespace, self.name)
+        lease = await self._client.get(ref)
+        if not lease or lease["spec"].get("holderIdentity") != self.identity:
+            return
+        spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        await self._client.replace(LEASES, {**lease, "spec": spec})
 
 
 async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
