@@ -20,8 +20,10 @@ RULES: dict[str, list[str]] = {
     "apps": ["deployments"],
     "batch": ["jobs"],
     "autoscaling": ["horizontalpodautoscalers"],
+    "networking.k8s.io": ["networkpolicies"],
     "policy": ["poddisruptionbudgets"],
     "scheduling.k8s.io": ["workloads"],
+    "scheduling.x-k8s.io": ["podgroups"],
 }
 """The kinds of children that are sent to it, by API group."""
 

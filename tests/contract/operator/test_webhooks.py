@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.operator import play
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.contract.operator.test_asks_and_ends import pod_groups
 from tests.harness import AuditLog, Kubectl, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
@@ -22,9 +23,12 @@ CHILDREN = (
     "deployment",
     "horizontalpodautoscaler",
     "poddisruptionbudget",
+    "networkpolicy",
     "job",
     "workload",
+    "podgroup.scheduling.x-k8s.io",
 )
+OWNERS = (("trainingjob", "job"), ("trainingjob", "coscheduled"), ("modeldeployment", "model"))
 OURS = "app.kubernetes.io/managed-by=slipway"
 
 
@@ -58,8 +62,12 @@ class Refusing:
 
 
 def create(kubectl: Kubectl) -> None:
-    """Create a gang job and a deployment: what they make is of all kinds."""
-    kubectl.create([play.source(), play.training_job(gang="Workload"), play.model_deployment()])
+    """Create two gang jobs and a deployment: what they make is of all kinds."""
+    gangs = (
+        play.training_job(gang="Workload"),
+        play.training_job("coscheduled", gang="Coscheduling"),
+    )
+    kubectl.create([play.source(), *gangs, play.model_deployment()])
 
 
 def kinds(kubectl: Kubectl) -> set[str]:
@@ -80,11 +88,10 @@ def writes(audit: AuditLog, namespace: str) -> list[str]:
 def look_again(kubectl: Kubectl, operator: OperatorProcess) -> None:
     """Have the operator look at both objects once more."""
     reconciles = operator.metric("slipway_reconcile_total")
-    for kind, name in (("trainingjob", "job"), ("modeldeployment", "model")):
+    for kind, name in OWNERS:
         kubectl.run("annotate", "--overwrite", kind, name, f"example.com/look={reconciles}")
-    wait_for(
-        lambda: operator.metric("slipway_reconcile_total") >= reconciles + 2, 30, "it has looked"
-    )
+    looked = reconciles + len(OWNERS)
+    wait_for(lambda: operator.metric("slipway_reconcile_total") >= looked, 30, "it has looked")
 
 
 def at_rest(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> bool:
@@ -92,6 +99,12 @@ def at_rest(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> boo
     audit.mark()
     look_again(kubectl, operator)
     return not writes(audit, kubectl.namespace)
+
+
+@pytest.fixture(autouse=True)
+def kind_of_coscheduling(control_plane: TestControlPlane) -> None:
+    """Have the kind of the scheduler plugin, which nobody cares for here."""
+    control_plane.kubectl.apply(pod_groups("scheduling.x-k8s.io", "v1alpha1"))
 
 
 @pytest.fixture
@@ -144,7 +157,7 @@ def test_what_a_webhook_refuses_at_random_is_made_in_the_end(
     assert refusing.refused
     wait_for(lambda: at_rest(kubectl, operator, audit), 120, "nothing is written any more")
     assert sum(refusing.refused.values()) < 60
-    for kind, name in (("trainingjob", "job"), ("modeldeployment", "model")):
+    for kind, name in OWNERS:
         live = kubectl.get(kind, name) or {}
         conditions = {one["type"] for one in live["status"]["conditions"]}
         assert "Stalled" not in conditions

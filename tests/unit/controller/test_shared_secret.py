@@ -1,5 +1,6 @@
 """The store's Secret, which all objects of a namespace share."""
 
+import asyncio
 from typing import cast
 
 import pytest
@@ -8,7 +9,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.errors import Unavailable
-from slipway.plan import Manifest, ObjectRef
+from slipway.plan import Delete, Manifest, ObjectRef
 from slipway.settings import StoreSettings
 from slipway.store import store_secrets
 from tests.unit.controller.fakes import CREDENTIALS, FakeClient, training_job
@@ -79,3 +80,30 @@ async def test_one_that_the_namespace_brought_itself_is_never_dropped() -> None:
     client.put({**SECRET, "metadata": {"name": "slipway-store", "namespace": "default"}})
     assert not await Writer(cast(Client, client), Cache(), FILL).drop_shared(REF, lambda: True)
     assert client.writes == []
+
+
+class SlowlyDeletingClient(FakeClient):
+    """Deletes nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleting, self.may_delete = asyncio.Event(), asyncio.Event()
+
+    async def delete(self, delete: Delete) -> Manifest:
+        self.deleting.set()
+        await self.may_delete.wait()
+        return await super().delete(delete)
+
+
+async def test_a_new_object_has_it_written_anew_that_comes_while_it_is_dropped() -> None:
+    client = SlowlyDeletingClient()
+    writer = Writer(cast(Client, client), Cache(), FILL)
+    await writer.apply(SECRET, owner("a"))
+    dropping = asyncio.create_task(writer.drop_shared(REF, lambda: True))
+    await client.deleting.wait()
+    writing = asyncio.create_task(writer.apply(SECRET, owner("new")))
+    await asyncio.wait([writing], timeout=0.05)
+    client.may_delete.set()
+    assert await dropping
+    assert await writing
+    assert REF in client.objects
