@@ -64,11 +64,11 @@ class LoadClient:
         path = resource_of(ref).path(ref.namespace)
         return await self._send("POST", path, manifest, "application/json")
 
-    async def write_status(self, obj: Manifest, status: Manifest) -> None:
-        """Set fields of an object's status, as its controller does."""
+    async def write_status(self, obj: Manifest, status: Manifest) -> Manifest:
+        """Set fields of an object's status, as its controller does; return the object."""
         ref = ObjectRef.of(obj)
         path = resource_of(ref).path(ref.namespace, ref.name, "status")
-        await self._send("PATCH", path, {"status": status}, "application/merge-patch+json")
+        return await self._send("PATCH", path, {"status": status}, "application/merge-patch+json")
 
     async def _send(self, method: str, path: str, body: Manifest, form: str) -> Manifest:
         text, headers = json.dumps(body), {"Content-Type": form}

@@ -127,7 +127,7 @@ def operator(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
     kubeconfig = plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
     process = OperatorProcess.start(kubeconfig, log, {})
     try:
-        process.wait_until_leading()
+        process.wait_until_leading(TIMEOUT)
         yield process
     finally:
         process.end()

@@ -4,12 +4,12 @@ Jobs that have ended are written as they would lie there after months, without r
 deployments are made by the operator, and their pods run on simulated nodes.
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ from slipway.settings import Settings
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import TestControlPlane
 from tests.harness.waiting import wait_for
-from tests.scale import measure, workloads
+from tests.scale import measure, stored, workloads
 from tests.scale.client import LoadClient
 
 _MOMENT = "2026-01-01T00:00:00Z"
@@ -33,7 +33,8 @@ class Resident:
 
     ``memory`` and ``peak`` in MiB, ``idle`` in CPU seconds a minute, ``hold`` how many seconds
     nothing else was answered while the metrics were read, ``ready`` seconds from a start until all
-    is listed, ``job`` seconds from the creation of a TrainingJob just then until its Job is there.
+    is listed and ``start`` the CPU seconds of that, ``job`` seconds from the creation of a
+    TrainingJob just then until its Job is there.
     """
 
     memory: float
@@ -41,6 +42,7 @@ class Resident:
     idle: float
     hold: float
     ready: float
+    start: float
     job: float
 
 
@@ -54,7 +56,7 @@ def _condition(type_: str, status: str = "True") -> Manifest:
     }
 
 
-def _job_status() -> Manifest:
+def job_status() -> Manifest:
     """Return the status of a TrainingJob that has succeeded, with its package."""
     told = [_condition(one) for one in ("Created", "Packaged", "Succeeded")]
     conditions = [*told, _condition("Running", "False"), _condition("Queued", "False")]
@@ -77,7 +79,7 @@ def _job_status() -> Manifest:
     }
 
 
-def _ended_job(number: int, owner: Manifest) -> Manifest:
+def ended_job(number: int, owner: Manifest) -> Manifest:
     """Return a TrainingJob's Job, which no controller runs."""
     made = workloads.job_children(number, Settings())
     job = next(one for one in made if one["kind"] == "Job")
@@ -85,7 +87,7 @@ def _ended_job(number: int, owner: Manifest) -> Manifest:
     return {**job, "metadata": meta, "spec": {**job["spec"], "managedBy": _NOBODY}}
 
 
-def _ended_pod(index: int, job: Manifest) -> Manifest:
+def ended_pod(index: int, job: Manifest) -> Manifest:
     """Return a Job's pod, which no scheduler places."""
     template = job["spec"]["template"]
     meta = {
@@ -104,7 +106,7 @@ def _reference(owner: Manifest) -> Manifest:
     return {**head, "name": meta["name"], "uid": meta["uid"], "controller": True}
 
 
-def _complete() -> Manifest:
+def complete() -> Manifest:
     """Return the status of a Job of two pods that is complete."""
     ends = ("SuccessCriteriaMet", "Complete")
     return {
@@ -116,29 +118,25 @@ def _complete() -> Manifest:
     }
 
 
-async def _end(client: LoadClient, number: int) -> None:
-    """Write a TrainingJob that has ended, its Job and its pods."""
-    owner = await client.write(workloads.training_job(number))
-    await client.write_status(owner, _job_status())
-    job = await client.write(_ended_job(number, owner))
-    await client.write_status(job, _complete())
-    for index in range(workloads.NODES):
-        pod = await client.write(_ended_pod(index, job))
-        await client.write_status(pod, {"phase": "Succeeded"})
+async def _ended(client: LoadClient) -> list[Manifest]:
+    """Write a TrainingJob that has ended, its Job and its pods; return them as they are stored."""
+    owner = await client.write(workloads.training_job(0))
+    job = await client.write(ended_job(0, owner))
+    pods = [await client.write(ended_pod(index, job)) for index in range(workloads.NODES)]
+    return [
+        await client.write_status(owner, job_status()),
+        await client.write_status(job, complete()),
+        *[await client.write_status(pod, {"phase": "Succeeded"}) for pod in pods],
+    ]
 
 
 async def write_ended(plane: TestControlPlane, count: int) -> None:
-    """Write so many TrainingJobs that have ended."""
-    numbers = iter(range(count))
+    """Write so many TrainingJobs that have ended; the API server makes one, the rest are copies."""
     async with await LoadClient.connect(plane.kubeconfig, measure.CONCURRENCY) as client:
-
-        async def work() -> None:
-            for number in numbers:
-                await _end(client, number)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(measure.CONCURRENCY):
-                tasks.create_task(work())
+        family = await _ended(client)
+    name = family[0]["metadata"]["name"]
+    others = (stored.copies(family, name, f"job-{number}") for number in range(1, count))
+    stored.store(plane, chain.from_iterable(others))
 
 
 def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: float) -> Resident:
@@ -150,9 +148,10 @@ def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: f
         hold = longest_hold(process)
     begun = time.monotonic()
     with measure.operator(plane, folder / "restarted.log") as process:
-        ready = time.monotonic() - begun
+        ready, start = time.monotonic() - begun, process.cpu()
         job = seconds_to_job(plane)
-        return Resident(max(memory, process.memory()), peak, idle, hold, ready, job)
+        memory, peak = max(memory, process.memory()), max(peak, measure.peak_memory(process))
+        return Resident(memory, peak, idle, hold, ready, start, job)
 
 
 def idle_cpu(process: OperatorProcess, seconds: float) -> float:

@@ -83,15 +83,18 @@ class OperatorProcess:
         answer = self.get(path)
         return answer.status_code if answer else 0
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, seconds: float = 90) -> None:
         """Wait until all kinds are listed."""
         wait_for(
-            lambda: self.status("/readyz") == 200, 60, "the operator is ready", self.log.read_text
+            lambda: self.status("/readyz") == 200,
+            seconds,
+            "the operator is ready",
+            self.log.read_text,
         )
 
-    def wait_until_leading(self) -> None:
+    def wait_until_leading(self, seconds: float = 90) -> None:
         """Wait until all kinds are listed and it is the one that acts."""
-        self.wait_until_ready()
+        self.wait_until_ready(seconds)
         wait_for(lambda: self.leads, 60, "the operator leads", self.log.read_text)
 
     def metric(self, name: str) -> float:

@@ -46,58 +46,48 @@ class Scene:
         return names
 
 
-async def test_the_first_event_wakes_all_that_was_listed() -> None:
-    scene = Scene()
-    scene.intake.learn(at(training_job("a"), 1))
-    scene.intake.learn(at(training_job("b"), 2))
-    assert not scene.intake.synced.is_set()
-    scene.intake.changed(None, at(training_job("a"), 1))
-    assert scene.intake.synced.is_set()
-    assert await scene.woken() == {"TrainingJob/a", "TrainingJob/b"}
-
-
 async def test_a_childs_change_and_its_deletion_wake_its_owner() -> None:
     scene = Scene()
     service = at(child(training_job("a"), "Service", "s"), 3, uid="s")
-    scene.intake.changed("ADDED", service)
+    scene.intake.seen("ADDED", service)
     assert await scene.woken() == {"TrainingJob/a"}
-    scene.intake.changed("DELETED", service)
+    scene.intake.seen("DELETED", service)
     assert await scene.woken() == {"TrainingJob/a"}
 
 
 async def test_an_event_that_is_no_news_wakes_nobody() -> None:
     scene = Scene()
     job = at(training_job("a"), 3)
-    scene.intake.changed("ADDED", job)
+    scene.intake.seen("ADDED", job)
     await scene.woken()
-    scene.intake.changed("MODIFIED", job)
+    scene.intake.seen("MODIFIED", job)
     assert await scene.woken() == set()
 
 
 async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
     scene = Scene()
-    scene.intake.changed("ADDED", deployment("a"))
+    scene.intake.seen("ADDED", deployment("a"))
     await scene.woken()
-    scene.intake.changed("MODIFIED", at(training_job("a"), 3))
+    scene.intake.seen("MODIFIED", at(training_job("a"), 3))
     assert await scene.woken() == {"TrainingJob/a", "ModelDeployment/model"}
-    scene.intake.changed("MODIFIED", at(training_job("b"), 3))
+    scene.intake.seen("MODIFIED", at(training_job("b"), 3))
     assert await scene.woken() == {"TrainingJob/b"}
 
 
 async def test_a_status_that_the_operator_wrote_itself_wakes_the_deployments_too() -> None:
     scene = Scene()
-    scene.intake.changed("ADDED", deployment("a"))
+    scene.intake.seen("ADDED", deployment("a"))
     await scene.woken()
     written = at(training_job("a"), 4)
     scene.cache.feed(written)
-    scene.intake.changed("MODIFIED", written)
+    scene.intake.seen("MODIFIED", written)
     assert await scene.woken() == {"ModelDeployment/model"}
 
 
 async def test_a_burst_of_events_gives_one_reconcile() -> None:
     scene = Scene()
     for version in range(1, 20):
-        scene.intake.changed("MODIFIED", at(child(training_job("a"), "Pod", "p"), version, uid="p"))
+        scene.intake.seen("MODIFIED", at(child(training_job("a"), "Pod", "p"), version, uid="p"))
     assert scene.queue.waiting == 1
 
 
@@ -127,18 +117,58 @@ async def test_a_sweep_drops_what_went_away_unseen_and_wakes_its_owner() -> None
     assert await scene.woken() == {"TrainingJob/b"}
 
 
-async def test_only_a_repeated_listing_asks_for_a_sweep() -> None:
+PATH = TRAINING_JOBS.path("")
+
+
+async def test_only_a_repeated_listing_of_children_asks_for_a_sweep() -> None:
     scene = Scene()
     listing = Listing([], 10)
     sweeper = Sweeper(cast(Client, listing), scene.cache, scene.intake, ())
-    scene.intake.synced.set()
     running = asyncio.create_task(sweeper.run(3600))
-    path = TRAINING_JOBS.path("")
+    path = next(iter(CHILDREN)).path("")
     sweeper.listed(path)
     await asyncio.sleep(0)
     assert not listing.asked.is_set()
     sweeper.listed(path)
     await asyncio.wait_for(listing.asked.wait(), 5)
+    running.cancel()
+
+
+async def test_our_own_kinds_are_listed_once_kopf_has_handed_over_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_HANDED_OVER_SECONDS", 0.0)
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=(PATH,))
+    jobs = [at(training_job(name), 1, uid=name) for name in "ab"]
+    listing = Listing(jobs, 10)
+    sweeper = Sweeper(cast(Client, listing), cache, intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    intake.seen(None, jobs[0])
+    sweeper.listed(PATH)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    listing.asked.clear()
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    assert not intake.synced.is_set()
+    intake.seen(None, jobs[1])
+    await asyncio.wait_for(intake.synced.wait(), 5)
+    assert {(await queue.get()).name, (await queue.get()).name} == {"a", "b"}
+    running.cancel()
+
+
+async def test_an_object_that_goes_while_kopf_hands_over_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_HANDED_OVER_SECONDS", 0.0)
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=(PATH,))
+    listing = Listing([at(training_job("a"), 1, uid="a")], 10)
+    sweeper = Sweeper(cast(Client, listing), cache, intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    sweeper.listed(PATH)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    listing.items = []
+    await asyncio.wait_for(intake.synced.wait(), 5)
     running.cancel()
 
 
@@ -156,18 +186,17 @@ async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatc
             return answer
 
     sweeper = Sweeper(cast(Client, Failing()), scene.cache, scene.intake, ())
-    scene.intake.synced.set()
     running = asyncio.create_task(sweeper.run(3600))
-    for _ in range(2):
-        sweeper.listed(TRAINING_JOBS.path(""))
+    sweeper.listed(PATH)
     await asyncio.wait_for(asked.wait(), 10)
     running.cancel()
 
 
 async def test_nobody_is_woken_before_all_collections_are_listed() -> None:
     cache, queue = Cache(), WorkQueue[ObjectRef]()
-    intake = Intake(cache, queue, unlisted=("/jobs", "/pods"))
-    intake.changed(None, at(training_job("a"), 1))
+    intake = Intake(cache, queue, unlisted=(PATH, "/jobs", "/pods"))
+    intake.seen(None, at(training_job("a"), 1))
+    intake.listed(PATH)
     intake.listed("/jobs")
     intake.seen("ADDED", at(child(training_job("a"), "Service", "s"), 3, uid="s"))
     assert not intake.synced.is_set()
@@ -177,16 +206,27 @@ async def test_nobody_is_woken_before_all_collections_are_listed() -> None:
     assert (await asyncio.wait_for(queue.get(), 5)).name == "a"
 
 
+async def test_the_owners_are_listed_when_only_what_comes_last_is_left() -> None:
+    intake = Intake(
+        Cache(), WorkQueue[ObjectRef](), unlisted=(PATH, "/jobs", "/pods"), last=("/pods",)
+    )
+    intake.listed(PATH)
+    assert not intake.owners_listed.is_set()
+    intake.listed("/jobs")
+    assert intake.owners_listed.is_set()
+    assert not intake.synced.is_set()
+
+
 async def test_a_child_that_left_the_watch_by_its_labels_is_known_again_when_they_are_back() -> (
     None
 ):
     scene, job = Scene(), training_job("a")
     batch = child(job, "Job", "a-train", "batch/v1")
-    scene.intake.changed("ADDED", at(batch, 3, uid="j"))
-    scene.intake.changed("DELETED", at(batch, 4, uid="j", labels={}))
-    scene.intake.changed("MODIFIED", at(batch, 2, uid="j"))
+    scene.intake.seen("ADDED", at(batch, 3, uid="j"))
+    scene.intake.seen("DELETED", at(batch, 4, uid="j", labels={}))
+    scene.intake.seen("MODIFIED", at(batch, 2, uid="j"))
     assert not scene.cache.children(job).items
-    scene.intake.changed("ADDED", at(batch, 5, uid="j"))
+    scene.intake.seen("ADDED", at(batch, 5, uid="j"))
     assert [ref.name for ref in scene.cache.children(job).items] == ["a-train"]
 
 

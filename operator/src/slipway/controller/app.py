@@ -39,7 +39,7 @@ from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.events import EventRecorder
 from slipway.kube.lease import LeaseLock, holder_identity, lead
-from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN
+from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN, PODS
 from slipway.kube.review import MetricsReview
 from slipway.kube.watch import Watch
 from slipway.plan import ObjectRef
@@ -55,6 +55,8 @@ _SPARE_CONNECTIONS = 4
 _CRD_WAIT_SECONDS = 5.0
 _CATCH_UP_SECONDS = 0.5
 """How often a replica that leads looks whether its watches work."""
+_PODS_WAIT_SECONDS = 30.0
+"""How often the watch of pods shows a sign of life while it waits for their owners."""
 _LONGEST_RECONCILE = 300.0
 """All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
 
@@ -68,12 +70,12 @@ class Operator:
         self._metrics = Metrics()
         self._cache = Cache()
         self._queue: WorkQueue[ObjectRef] = WorkQueue(self._metrics.queue_wait.observe)
-        children = watched_paths(settings.namespaces, CHILDREN)
         self._intake = Intake(
             self._cache,
             self._queue,
             self._metrics.object_changed,
-            children,
+            watched_paths(settings.namespaces),
+            watched_paths(settings.namespaces, PODS),
             settings.max_concurrent_server_updates,
         )
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
@@ -115,7 +117,7 @@ class Operator:
     def _http_server(self, client: Client) -> HttpServer:
         secure = self._settings.secure_metrics
         filters = [for_readers_only(Access(MetricsReview(client)))] if secure else []
-        return HttpServer(self._metrics.page, self._faults, self._health.stale, filters)
+        return HttpServer(self._metrics.page, self._faults, self._unready, filters)
 
     async def _serve(self, connection: Connection, client: Client) -> None:
         if not await self._kinds_are_served(client):
@@ -144,6 +146,11 @@ class Operator:
         stuck = self._queue.longest
         told = [f"A reconcile has taken {stuck:.0f} s."] if stuck > _LONGEST_RECONCILE else []
         return told + self._health.dead()
+
+    def _unready(self) -> list[str]:
+        """Return a sentence for each thing by which the operator does not know all there is."""
+        synced = self._intake.synced.is_set()
+        return self._health.stale() or ([] if synced else ["Not all there is has been listed yet."])
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Start a part that only ends when the operator does."""
@@ -252,11 +259,13 @@ class Operator:
         async with session() as own, asyncio.TaskGroup() as group:
             children = [
                 group.create_task(
-                    Watch(own, connection.server, place, CHILD_SELECTOR, WATCH_SECONDS).run(
-                        self._intake.seen, sweeper.listed
+                    self._watch_children(
+                        path,
+                        Watch(own, connection.server, place, CHILD_SELECTOR, WATCH_SECONDS),
+                        sweeper,
                     )
                 )
-                for place in watched_paths(namespaces, CHILDREN).values()
+                for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
             await kopf.operator(
                 registry=make_registry(
@@ -271,8 +280,18 @@ class Operator:
             for child in children:
                 child.cancel()
 
+    async def _watch_children(self, path: str, watch: Watch, sweeper: Sweeper) -> None:
+        """Watch one collection; pods only after their owners, as those of the ended are dropped."""
+        while path in watched_paths(self._settings.namespaces, PODS):
+            self._health.attempt(path)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._intake.owners_listed.wait(), _PODS_WAIT_SECONDS)
+                break
+        await watch.run(self._intake.seen, sweeper.listed)
+
     def _observer(self, sweeper: Sweeper) -> RequestObserver:
         own = watched_paths(self._settings.namespaces, OWN)
+        listing: set[str] = set()
 
         def observe(method: str, path: str, watch: bool, status: int) -> None:
             self._count_request(method, path, watch, status)
@@ -280,6 +299,10 @@ class Operator:
             if 200 <= status < 300:
                 self._health.answer(path, listing=not watch)
                 if path in own and not watch:
+                    listing.add(path)
+                elif path in listing:
+                    # kopf watches from where its listing ended.
+                    listing.discard(path)
                     sweeper.listed(path)
 
         return observe

@@ -1,8 +1,8 @@
 """The kopf side: thin handlers and the settings. Nothing is stored on users' objects.
 
-Only index and event handlers are registered: such an operator adds no finalizers and no
-annotations. The index handlers are there for one thing that they give: kopf runs no event handler
-before all indexed kinds are listed in full. After that they are left out.
+Only event handlers are registered: such an operator adds no finalizers and no annotations. Indices
+would have kopf hold each object and a task for it until all of them are listed, and wake all these
+tasks at each of them; `slipway.controller.sweeper` tells when all is there.
 """
 
 import logging
@@ -81,7 +81,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.persistence.progress_storage = NoProgress()
     settings.process.ultimate_exiting_timeout = 30
     settings.queueing.exit_timeout = 0.5
-    settings.queueing.idle_timeout = 1.0
+    settings.queueing.idle_timeout = 0.1
     settings.execution.default_backoff = 5
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.connect_timeout = 10
@@ -113,18 +113,11 @@ def make_registry(
     async def login(**_: Any) -> Any:
         return kopf.AiohttpSession(server=server, aiohttp_session=make_session())
 
-    async def index(body: kopf.Body, **_: Any) -> None:
-        intake.learn(dict(body))
-
-    def unlisted(**_: Any) -> bool:
-        return not intake.synced.is_set()
-
     async def event(event: Mapping[str, Any], **_: Any) -> None:
-        intake.changed(event["type"], event["object"])
+        intake.seen(event["type"], event["object"])
 
     for resource in OWN:
         place = (resource.group, resource.version, resource.plural)
         name = f"{resource.plural}.{resource.group}"
-        kopf.index(*place, id=f"list-{name}", registry=registry, when=unlisted)(index)
         kopf.on.event(*place, id=f"watch-{name}", registry=registry)(event)
     return registry

@@ -13,8 +13,6 @@ from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 _OWN_KINDS = {resource.kind: resource for resource in OWN}
-_OWN = "own"
-"""Stands for the collections that kopf lists."""
 _DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
 """Changes come in bursts; one reconcile answers those within so many seconds."""
 
@@ -23,7 +21,8 @@ class Intake:
     """Takes in what the watches see. ``synced`` is set once all kinds are listed in full.
 
     ``tell`` is called with the version before and the new version of what changed, if any.
-    ``unlisted`` are the paths of the collections that ``listed`` will be told of.
+    ``unlisted`` are the paths of the collections that ``listed`` will be told of; once only the
+    ``last`` of them are left, ``owners_listed`` is set.
     ``server_updates`` ModelDeployments may follow a new release at a time.
     """
 
@@ -33,28 +32,25 @@ class Intake:
         queue: WorkQueue[ObjectRef],
         tell: Callable[[Manifest | None, Manifest | None], None] = lambda *_: None,
         unlisted: Iterable[str] = (),
+        last: Iterable[str] = (),
         server_updates: int = 1,
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._tell = tell
-        self._unlisted = {*unlisted, _OWN}
+        self._unlisted, self._last = set(unlisted), frozenset(last)
         self._server_updates = server_updates
-        self.synced = asyncio.Event()
-
-    def learn(self, obj: Mapping[str, Any]) -> None:
-        """Take in an object of the first listings, which wakes nobody yet."""
-        if not self.synced.is_set():
-            self._cache.feed(obj)
-
-    def changed(self, change: str | None, obj: Mapping[str, Any]) -> None:
-        """Take in an event of kopf's; the first tells that our own kinds are listed in full."""
-        self.listed(_OWN)
-        self.seen(change, obj)
+        self.owners_listed, self.synced = asyncio.Event(), asyncio.Event()
+        self._look_around()
 
     def listed(self, path: str) -> None:
-        """Note that a collection is listed in full."""
+        """Note that a collection is listed in full, and taken in."""
         self._unlisted.discard(path)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        if self._unlisted <= self._last:
+            self.owners_listed.set()
         if not self._unlisted and not self.synced.is_set():
             self.synced.set()
             self.wake_all()

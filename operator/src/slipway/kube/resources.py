@@ -57,6 +57,8 @@ CHILDREN = (
 )
 """The kinds that the operator makes and watches by ``CHILD_SELECTOR``."""
 
+PODS = tuple(resource for resource in CHILDREN if resource.kind == "Pod")
+
 GANGS = (
     Resource("scheduling.x-k8s.io/v1alpha1", "PodGroup", "podgroups"),
     Resource("scheduling.volcano.sh/v1beta1", "PodGroup", "podgroups"),
