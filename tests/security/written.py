@@ -141,6 +141,28 @@ POWER = {
     "a projected token": volume(
         projected={"sources": [{"serviceAccountToken": {"path": "token"}}]}
     ),
+    "a certificate that nobody named": volume(
+        projected={
+            "sources": [
+                {
+                    "podCertificate": {
+                        "signerName": "kubernetes.io/kube-apiserver-client-pod",
+                        "keyType": "ED25519",
+                    }
+                }
+            ]
+        }
+    ),
+    "a question of the kubelet's to the node": beside(
+        livenessProbe={"httpGet": {"host": "169.254.169.254", "port": 80}}
+    ),
+    "a hook that asks another host": beside(
+        lifecycle={"postStart": {"httpGet": {"host": "127.0.0.1", "port": 10255}}}
+    ),
+    "a setting of the kernel": pod(
+        securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}
+    ),
+    "a disk of the network": volume(nfs={"server": "127.0.0.1", "path": "/"}),
     "the operator's labels": {
         "podTemplate": {"metadata": {"labels": {"slipway.dev/training-job": "busy"}}}
     },
