@@ -166,3 +166,82 @@ async def test_a_forged_header_chooses_no_revision_and_reaches_no_model(tmp_path
             assert answer.status == 200
         (headers,) = pod.torchserve.headers
         assert not [name for name in headers if name.startswith("x-slipway")]
+
+
+UPGRADE = b"connection: upgrade, http2-settings\r\n"
+TUNNELS: dict[str, bytes] = {
+    "a tunnel": b"CONNECT 127.0.0.1:8081 HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a WebSocket": b"GET /predict HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"
+    + UPGRADE
+    + b"\r\n",
+    "HTTP/2 by an upgrade": b"POST /predict HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\n"
+    b"http2-settings: AAMAAABkAAQAAP__\r\ncontent-type: application/json\r\n" + UPGRADE + BODY,
+    "an echo of headers": b"TRACE /predict" + HOST + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("how", TUNNELS)
+async def test_no_connection_becomes_a_way_through_to_torchserve(tmp_path: Path, how: str) -> None:
+    behind = b"GET /models HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with running_pod(tmp_path) as pod:
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
+        writer.write(TUNNELS[how] + behind)
+        if how == "a tunnel":
+            writer.write_eof()  # else Envoy waits for more of the body
+        line = await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+        assert line == b"" or line.split()[1] in (b"200", b"400", b"403", b"404", b"405", b"426")
+        assert await pod.post("/predict", b"[2]") == (200, "[2]")
+        assert set(pod.torchserve.paths) == {"/predictions/iris"}
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, HEADERS, RST_STREAM, CONTINUATION = 4, 1, 3, 9
+END_HEADERS, END_STREAM = 4, 1
+ASKED = b"\x83\x86\x44\x08/predict\x41\x01x"
+"""POST, http, /predict and the host x in HPACK (RFC 7541, appendix A)."""
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Return a frame of HTTP/2 (RFC 9113, section 4.1)."""
+    head = len(payload).to_bytes(3, "big") + bytes((kind, flags))
+    return head + stream.to_bytes(4, "big") + payload
+
+
+def reset_at_once(streams: int) -> bytes:
+    """Return requests that are taken back as soon as they are made (CVE-2023-44487)."""
+    return b"".join(
+        frame(HEADERS, END_HEADERS, number, ASKED) + frame(RST_STREAM, 0, number, bytes(4))
+        for number in range(1, 2 * streams, 2)
+    )
+
+
+def never_ending_headers(frames: int) -> bytes:
+    """Return the headers of one request, which go on and on (CVE-2024-27316)."""
+    more = b"".join(b"\x00\x08x-%06d\x01v" % number for number in range(900))
+    return frame(HEADERS, 0, 1, ASKED) + frame(CONTINUATION, 0, 1, more) * frames
+
+
+FLOODS = {
+    "requests that are taken back": reset_at_once(20_000),
+    "headers without end": never_ending_headers(2_000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_flood_of_frames_ends_its_own_connection_and_nobody_elses(
+    tmp_path: Path, flood: str
+) -> None:
+    async with running_pod(tmp_path) as pod:
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
+        writer.write(PREFACE + frame(SETTINGS, 0, 0) + FLOODS[flood])
+        try:
+            async with asyncio.timeout(30):
+                while await reader.read(65536):
+                    pass
+        except ConnectionError:
+            pass
+        writer.close()
+        assert await pod.post("/predict", b"[2]") == (200, "[2]")
+        assert len(pod.torchserve.paths) < 1_500

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from dulwich.objects import Blob, Tree
 from dulwich.repo import Repo
 from s3fs import S3FileSystem
 
-from slipway_runtime import download, git_submodules, store
+from slipway_runtime import download, git_source, git_submodules, store
 from slipway_runtime.git_source import Repository, fetch
 from tests.unit.runtime.git_server import commit, git, serve
 
@@ -48,6 +49,39 @@ def test_a_git_tree_writes_nothing_outside_and_nothing_of_gits_own(
     assert (tmp_path / "victim").read_text() == "victim's"
     assert not Path("/tmp/slipway-evil").exists()
     assert not [path for path in got.rglob("*") if path.name.lower() == ".git"]
+
+
+def doubled(folder: Path, level: Path, commit_of_level: str) -> str:
+    """Commit two submodules that are the same commit; each further level doubles them all."""
+    git(folder, "init", "--quiet")
+    names = ("left", "right")
+    entry = '[submodule "{0}"]\npath = {0}\nurl = ../{1}\n'
+    (folder / ".gitmodules").write_text("".join(entry.format(one, level.name) for one in names))
+    for name in names:
+        git(folder, "update-index", "--add", "--cacheinfo", f"160000,{commit_of_level},{name}")
+    git(folder, "add", ".gitmodules")
+    git(folder, "commit", "--quiet", "-m", "double")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_submodules_that_double_at_each_level_are_brought_to_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_source, "MAX_SUBMODULES", 5)
+    levels = [tmp_path / f"level-{number}" for number in range(4)]
+    got = tmp_path / "got"
+    for folder in (*levels, got, tmp_path / "few"):
+        folder.mkdir()
+    git(levels[0], "init", "--quiet")
+    made = commit(levels[0], leaf="x")
+    for below, level in pairwise(levels):
+        made = doubled(level, below, made)
+    with serve(tmp_path) as base:
+        with pytest.raises(store.StoreError, match="more than 5 submodules"):
+            fetch(Repository(f"{base}/level-3"), "main", got, depth=8)
+        fetch(Repository(f"{base}/level-1"), "main", tmp_path / "few", depth=8)
+    assert len([*got.rglob("leaf.py")]) <= 4
+    assert len([*(tmp_path / "few").rglob("leaf.py")]) == 2
 
 
 LISTED = """<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>{}

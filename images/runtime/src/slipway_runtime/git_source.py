@@ -27,6 +27,8 @@ HEX_DIGITS = frozenset("0123456789abcdef")
 SHA1_LENGTH = 40
 MAX_ENTRIES = 200_000
 """Most files and folders of a commit."""
+MAX_SUBMODULES = 256
+"""Most submodules of a source, those in submodules counted: two in each of 8 levels are 510."""
 MAX_NAMED = 10
 """Most branches and tags that a message names."""
 
@@ -72,6 +74,17 @@ def fetch(repository: Repository, ref: str, folder: Path, *, depth: int = 0) -> 
     An empty ``ref`` is the server's default branch. Submodules are brought down to ``depth``
     levels. Raises a StoreError that says what to do.
     """
+    return _fetch(repository, ref, folder, depth, [])
+
+
+def _fetch(
+    repository: Repository,
+    ref: str,
+    folder: Path,
+    depth: int,
+    known: list[git_submodules.Link],
+) -> str:
+    """Put a commit's files into a folder; ``known`` are the submodules that were named so far."""
     try:
         with Repo.init(str(folder)) as repo, _told(repository):
             commit = _bring(repository, ref, repo)
@@ -79,10 +92,16 @@ def fetch(repository: Repository, ref: str, folder: Path, *, depth: int = 0) -> 
         _check_out(repository, repo, commit, folder)
     finally:
         shutil.rmtree(folder / ".git", ignore_errors=True)
+    known += links
+    if len(known) > MAX_SUBMODULES:
+        raise store.StoreError(
+            f"The source has more than {MAX_SUBMODULES} submodules, with those in submodules: "
+            "leave source.git.submodules out, and bring those that it needs as inputs."
+        )
     for link in links:
         there = replace(repository, url=git_submodules.location(repository.url, link))
         inner = there if git_submodules.same_host(repository.url, there.url) else _public(there)
-        fetch(inner, link.commit, folder / link.path, depth=depth - 1)
+        _fetch(inner, link.commit, folder / link.path, depth - 1, known)
     return commit.id.decode()
 
 
