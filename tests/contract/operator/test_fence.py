@@ -121,6 +121,26 @@ def unconfined(found: Object) -> None:
     podspec(found)["securityContext"]["seccompProfile"]["type"] = "Unconfined"
 
 
+def unconfined_in_a_container(found: Object) -> None:
+    profile = {"seccompProfile": {"type": "Unconfined"}}
+    podspec(found)["containers"][0]["securityContext"] |= profile
+
+
+def with_all_of_proc(found: Object) -> None:
+    podspec(found)["hostUsers"] = False
+    podspec(found)["containers"][0]["securityContext"]["procMount"] = "Unmasked"
+
+
+def with_a_disk_of_the_network(found: Object) -> None:
+    nfs = {"server": "127.0.0.1", "path": "/"}
+    podspec(found)["volumes"].append({"name": "disk", "nfs": nfs})
+
+
+def with_a_token_as_a_volume(found: Object) -> None:
+    token = {"sources": [{"serviceAccountToken": {"path": "token"}}]}
+    podspec(found)["volumes"].append({"name": "token", "projected": token})
+
+
 def with_token(found: Object) -> None:
     podspec(found)["automountServiceAccountToken"] = True
 
@@ -135,9 +155,13 @@ ATTACKS: dict[Callable[[Object], None], str] = {
     on_the_host: HOST,
     with_host_path: HOST,
     as_root: RESTRICTED,
-    with_capabilities: RESTRICTED,
-    unconfined: RESTRICTED,
+    with_capabilities: HOST,
+    unconfined: HOST,
+    unconfined_in_a_container: HOST,
+    with_all_of_proc: HOST,
+    with_a_disk_of_the_network: RESTRICTED,
     with_token: TOKEN,
+    with_a_token_as_a_volume: "The operator mounts no service account's token",
 }
 
 
@@ -184,6 +208,35 @@ def test_no_other_secret_is_made(by_operator: Kubectl) -> None:
     secret = made("training/golden/two-nodes.yaml", "Secret", by_operator.namespace)
     secret["metadata"]["name"] = "another"
     assert SECRETS in refusal(lambda: by_operator.create(secret))
+
+
+SERVICES: dict[str, Object] = {
+    "the address of another Service": {"externalIPs": ["10.113.0.1"]},
+    "a name elsewhere": {"type": "ExternalName", "externalName": "metadata.internal"},
+}
+
+
+@pytest.mark.parametrize("spec", SERVICES.values(), ids=[*SERVICES])
+def test_a_service_takes_nobodys_traffic(spec: Object, by_operator: Kubectl) -> None:
+    found = made("training/golden/two-nodes.yaml", "Service", by_operator.namespace)
+    found["metadata"]["name"] = "elsewhere"
+    found["spec"] |= spec
+    if "externalName" in spec:
+        del found["spec"]["clusterIP"]
+    refused = refusal(lambda: by_operator.create(found))
+    assert "The operator makes no Services that take other addresses or names" in refused
+
+
+@pytest.mark.parametrize("attack", [with_capabilities, unconfined, unconfined_in_a_container])
+def test_a_namespace_of_the_level_baseline_lets_no_container_loose(
+    control_plane: TestControlPlane, by_operator: Kubectl, attack: Callable[[Object], None]
+) -> None:
+    allowed = {"pod-security.kubernetes.io/enforce": "baseline"}
+    space = new_namespace(control_plane.kubectl, attack.__name__.replace("_", "-"), allowed)
+    found = job(space.namespace)
+    attack(found)
+    there = Kubectl(by_operator.kubeconfig, space.namespace)
+    assert HOST in refusal(lambda: there.create(found))
 
 
 @pytest.fixture(scope="module")
