@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import venv
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +47,14 @@ def short_dir() -> Iterator[Path]:
     path.mkdir()
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def pip_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the pip that it brings, as the images' is."""
+    folder = tmp_path_factory.mktemp("pip")
+    venv.create(folder, with_pip=True, symlinks=True)
+    return folder / "bin" / "python"
 
 
 def stop(process: "subprocess.Popen[str]") -> int:

@@ -12,9 +12,11 @@ import pytest
 from s3fs import S3FileSystem
 
 from slipway_runtime import mar, package, room, upload
+from tests.harness.ports import free_port
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import stop
+from tests.unit.runtime.wheels import make_wheel
 
 OUTPUT_URI = "s3://slipway/outputs/ns/net/uid"
 MODEL_KEY = "models/ns/net/uid/net-1.0.mar"
@@ -114,6 +116,54 @@ def test_packaging_again_gives_the_same_bytes(packager: Packager) -> None:
     assert (packager.s3.read(MODEL_KEY), packager.s3.read(LINEAGE_KEY)) == first
 
 
+@pytest.fixture
+def with_pip(monkeypatch: pytest.MonkeyPatch, pip_python: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(pip_python))
+
+
+@pytest.mark.usefixtures("with_pip")
+def test_requirements_are_installed_into_the_archive_and_told_by_the_lineage(
+    packager: Packager,
+) -> None:
+    wheel = make_wheel(packager.source / "wheels", "outer")
+    (packager.source / "requirements.txt").write_text(f"--no-index\n./wheels/{wheel.name}\n")
+    more = {"requirementsFile": "requirements.txt", "extraFiles": ["wheels"]}
+    assert packager.run(**more) == 0
+    first = packager.s3.read(MODEL_KEY)
+    names = packager.archive.namelist()
+    assert {"outer/__init__.py", "requirements.txt", "outer-1.0.dist-info/METADATA"} < set(names)
+    manifest = json.loads(packager.archive.read(mar.MANIFEST))
+    assert "requirementsFile" not in manifest["model"]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lineage = json.loads(packager.s3.read(LINEAGE_KEY))
+    assert lineage["requirements"] == [{"name": "outer", "version": "1.0", "sha256": digest}]
+    assert packager.run(**more) == 0
+    assert packager.s3.read(MODEL_KEY) == first
+
+
+@pytest.mark.usefixtures("with_pip")
+def test_the_last_lines_of_pip_are_in_the_last_word(packager: Packager) -> None:
+    (packager.source / "requirements.txt").write_text("--no-index\nnowhere\n")
+    assert packager.run(requirementsFile="requirements.txt") == package.EX_DATAERR
+    assert packager.word["reason"] == "RequirementsFailed"
+    assert "No matching distribution found for nowhere" in packager.word["logTail"]
+
+
+@pytest.mark.usefixtures("with_pip")
+def test_an_index_that_does_not_answer_is_worth_another_try(packager: Packager) -> None:
+    index = f"http://127.0.0.1:{free_port()}/simple"
+    (packager.source / "requirements.txt").write_text(f"-i {index}\nouter\n")
+    assert packager.run(requirementsFile="requirements.txt") == 1
+    assert packager.word["reason"] == "IndexUnreachable"
+
+
+def test_a_requirements_file_that_would_run_code_is_refused(packager: Packager) -> None:
+    (packager.source / "requirements.txt").write_text("-e .\n")
+    assert packager.run(requirementsFile="requirements.txt") == package.EX_DATAERR
+    assert packager.word["reason"] == "InvalidRequirements"
+    assert "'-e .'" in packager.word["message"]
+
+
 def test_a_file_in_the_output_comes_before_the_sources(packager: Packager) -> None:
     (packager.output / "handler.py").write_text("class Trained: ...")
     packager.store()
@@ -131,7 +181,12 @@ def test_extra_files_and_folders_requirements_and_settings_are_in_the_archive(
     packager.store()
     config = {"handler": {"threshold": 0.5}, "batchSize": 4}
     extra = ["vocabulary", "labels.json"]
-    packager.run(extraFiles=extra, requirementsFile="requirements.txt", config=config)
+    packager.run(
+        extraFiles=extra,
+        requirementsFile="requirements.txt",
+        installRequirements="AtStart",
+        config=config,
+    )
     archive = packager.archive
     assert {"vocabulary/a.txt", "labels.json", "requirements.txt"} < set(archive.namelist())
     assert archive.read("model-config.yaml") == b"batchSize: 4\nhandler:\n  threshold: 0.5\n"

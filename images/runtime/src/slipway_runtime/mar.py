@@ -14,11 +14,14 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging_utils import model_handlers
+
+if TYPE_CHECKING:
+    from slipway_runtime.requirements import Installed
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -39,7 +42,7 @@ class Contents:
     ``function`` is the one in the handler's file that TorchServe calls; None for its own rule.
     ``extra`` is a folder whose entries go to the archive's root, as they are. ``weights_place`` is
     where the serialized file is among them, so that it is in the archive once; None where it is
-    not, and goes to the root.
+    not, and goes to the root. The packages that are ``installed`` go to the root too.
     """
 
     model_name: str
@@ -52,6 +55,13 @@ class Contents:
     config_file: Path | None = None
     function: str | None = None
     weights_place: str | None = None
+    installed: "Installed | None" = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders whose entries go to the archive's root."""
+        found = (self.extra, self.installed.folder if self.installed else None)
+        return tuple(folder for folder in found if folder is not None)
 
 
 def build(contents: Contents, folder: Path) -> Path:
@@ -79,8 +89,7 @@ def check_names(contents: Contents) -> None:
     )
     # A set, since one file may have two parts, such as a handler that defines the model too.
     names = ["MAR-INF", *(path.name for path in {p for p in named if isinstance(p, Path)})]
-    if contents.extra is not None:
-        names += [path.name for path in contents.extra.iterdir()]
+    names += [path.name for folder in contents.folders for path in folder.iterdir()]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ArchiveError(
@@ -138,7 +147,7 @@ def _archive(contents: Contents, scratch: Path) -> Path:
         serialized_file=_text(_flat_weights(contents)),
         handler=str(contents.handler),
         model_file=_text(contents.model_file),
-        extra_files=_text(contents.extra),
+        extra_files=",".join(map(str, contents.folders)) or None,
         requirements_file=_text(contents.requirements_file),
         config_file=_text(contents.config_file),
         export_path=str(scratch),

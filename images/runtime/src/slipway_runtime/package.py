@@ -16,13 +16,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from slipway_runtime import credentials, fetch, manifest, mar, store
+from slipway_runtime import credentials, fetch, manifest, mar, requirements, store
 from slipway_runtime.package_code import check_code
 from slipway_runtime.package_files import PackageError, PackageFiles
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 EX_DATAERR = 65
 """Exit code for a package that cannot be made, after BSD's sysexits.h."""
+AT_START = "AtStart"
+"""Of ``installRequirements``: pip installs in each server pod, and not here."""
 PATIENCE = 60.0
 """How long an unavailable store is asked again before the Job's own back-off takes over."""
 
@@ -92,6 +94,8 @@ def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Content
     package = settings.package
     handler, function = files.handler(package["handler"])
     weights = files.require("serializedFile", package["serializedFile"])
+    needed = files.optional("requirementsFile", package.get("requirementsFile"))
+    at_start = package.get("installRequirements") == AT_START
     contents = mar.Contents(
         model_name=package["modelName"],
         model_version=package["modelVersion"],
@@ -100,12 +104,17 @@ def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Content
         function=function,
         model_file=files.optional("modelFile", package.get("modelFile")),
         extra=files.extra_files(package.get("extraFiles") or []),
-        requirements_file=files.optional("requirementsFile", package.get("requirementsFile")),
+        requirements_file=needed if at_start else None,
         config_file=write_config(package.get("config"), folder),
         weights_place=files.extra_place(package["serializedFile"]),
     )
     check_code(contents.handler, contents.function, contents.model_file)
-    return contents
+    if needed is None or at_start:
+        return contents
+    scratch = folder / "requirements"
+    scratch.mkdir()
+    installed = requirements.install(needed, contents.extra or needed.parent, scratch)
+    return replace(contents, installed=installed)
 
 
 def write_config(config: Mapping[str, Any] | None, folder: Path) -> Path | None:
@@ -130,18 +139,23 @@ def describe(settings: Settings, archive: Path) -> dict[str, Any]:
 
 
 def lineage(
-    settings: Settings, output: Mapping[str, manifest.OutputFile], described: Mapping[str, Any]
+    settings: Settings,
+    output: Mapping[str, manifest.OutputFile],
+    described: Mapping[str, Any],
+    installed: requirements.Installed | None,
 ) -> bytes:
     """Return the record of where the archive comes from, as JSON."""
     files = [
         {"path": file.path, "sizeBytes": file.size, "sha256": file.sha256}
         for file in output.values()
     ]
-    record = {
+    record: dict[str, Any] = {
         "trainingJob": settings.lineage,
         "output": {"uri": settings.output_uri, "files": files},
         "package": {**described, "spec": settings.package},
     }
+    if installed is not None:
+        record["requirements"] = list(installed.packages)
     return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
 
 
@@ -152,11 +166,12 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     """
     output = read_output(settings.output_uri)
     files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
-    archive = mar.build(gather(settings, files, folder), folder)
+    contents = gather(settings, files, folder)
+    archive = mar.build(contents, folder)
     described = describe(settings, archive)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    record = lineage(settings, output, described)
+    record = lineage(settings, output, described, contents.installed)
     patiently(lambda: store.put_bytes(record, settings.lineage_uri))
     return described
 
@@ -169,7 +184,9 @@ def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             return 0, {"reason": "Packaged", "package": package(settings, Path(folder))}
     except PackageError as error:
-        return EX_DATAERR, {"reason": error.reason, "message": str(error)}
+        code = 1 if error.reason == requirements.INDEX_UNREACHABLE else EX_DATAERR
+        tail = {"logTail": error.log_tail} if error.log_tail else {}
+        return code, {"reason": error.reason, "message": str(error), **tail}
     except (mar.ArchiveError, manifest.OutputError) as error:
         return EX_DATAERR, {"reason": "InvalidPackage", "message": str(error)}
     except KeyError as error:

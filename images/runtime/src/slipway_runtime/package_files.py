@@ -12,11 +12,15 @@ from slipway_runtime.termination import join_names, list_files
 
 
 class PackageError(Exception):
-    """No package can be made; ``reason`` is the constant for the termination message."""
+    """No package can be made; ``reason`` is the constant for the termination message.
 
-    def __init__(self, reason: str, message: str) -> None:
+    ``log_tail`` has the last lines of a program that says more; empty for none.
+    """
+
+    def __init__(self, reason: str, message: str, log_tail: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.log_tail = log_tail
 
 
 def split_handler(name: str) -> tuple[str, str | None]:

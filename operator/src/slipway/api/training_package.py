@@ -62,7 +62,15 @@ class Package(ApiModel):
     """More files that the handler needs. A file goes to the archive's first level; a folder keeps
     its own name and what is beneath it, so that a Python package can be imported."""
     requirements_file: FilePath | None = Field(
-        default=None, description="A pip requirements file installed when the model is loaded."
+        default=None,
+        description="A pip requirements file with what the handler imports. By default its "
+        "packages are installed once, from wheels, and are part of the archive.",
+    )
+    install_requirements: Literal["AtPackaging", "AtStart"] = Field(
+        default="AtPackaging",
+        description="When requirementsFile is installed: AtPackaging from wheels into the archive, "
+        "so that server pods need no index; AtStart by pip in each server pod, which takes source "
+        "distributions too.",
     )
     resources: ResourceRequirements = Field(
         default_factory=ResourceRequirements,

@@ -32,7 +32,7 @@ DEFAULTS: Mapping[Added, ResourceRequirements] = {
     ),
     "package": ResourceRequirements(
         requests={"cpu": "100m", "memory": "256Mi"},
-        limits={"cpu": "2", "memory": "2Gi"},
+        limits={"cpu": "2", "memory": "1Gi"},
     ),
     "proxy": ResourceRequirements(
         requests={"cpu": "100m", "memory": "128Mi"},
