@@ -83,6 +83,15 @@
 - name: SLIPWAY_STORE_ACCOUNT_MAX_AGE_DAYS
   value: {{ . | quote }}
 {{- end }}
+{{- range $name, $value := dict
+  "OUTPUT_SECONDS" .Values.store.retention.outputSecondsAfterFinished
+  "CHECKPOINTS_SECONDS" .Values.store.retention.checkpointsSecondsAfterFinished
+  "PACKAGE_VERSIONS" .Values.store.retention.packageVersions }}
+{{- if not (kindIs "invalid" $value) }}
+- name: SLIPWAY_STORE_RETENTION_{{ $name }}
+  value: {{ $value | int64 | quote }}
+{{- end }}
+{{- end }}
 {{- if eq (include "slipway.store.opened" .) "sessions" }}
 - name: SLIPWAY_STORE_ROLE_ARN
   value: {{ .Values.store.external.sts.roleArn | quote }}

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from slipway.uris import ObjectUri
+
 Manifest = dict[str, Any]
 """One Kubernetes object as JSON: ``apiVersion``, ``kind``, ``metadata`` and the rest."""
 
@@ -72,13 +74,97 @@ class StoreState:
 
 
 @dataclass(frozen=True)
+class StoredFolder:
+    """A folder of the store that is one object's own, by the one place that knows the layout.
+
+    ``record`` is the file in it without which the rest counts for nothing: it goes first. ``flat``:
+    only what lies directly in the folder belongs to it.
+    """
+
+    place: ObjectUri
+    record: str
+    flat: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """How the keys of all that lies in the folder begin."""
+        return "".join(f"{part}/" for part in self.place.parts)
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a key of the bucket names something in the folder, in every reading."""
+        rest = key.removeprefix(self.prefix)
+        if not key.startswith(self.prefix) or any(ord(char) < 32 for char in rest):
+            return False
+        parts = rest.removesuffix("/").split("/") if rest else []
+        return {"", ".", ".."}.isdisjoint(parts) and not (self.flat and len(parts) > 1)
+
+    def is_named_by(self, uri: str) -> bool:
+        """Tell whether a URI names something in the folder, or one that the folder lies in."""
+        own, other = f"s3://{self.place.bucket}/{self.prefix}", f"{uri.rstrip('/')}/"
+        if own.startswith(other):
+            return True
+        deeper = "/" in other[len(own) : -1]
+        return other.startswith(own) and not (self.flat and deeper)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder to be removed: in words, and the digest of the archive in it, if it is one's."""
+
+    what: str
+    folder: StoredFolder
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What of one object's own is to be removed from the store, as decided at a ``time``."""
+
+    namespace: str
+    uid: str
+    time: str
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """How a removal stands: how much is gone, what is kept by whom, and whether all else is gone.
+
+    A folder's record is not counted. ``refused`` is a sentence where the store does not let the
+    operator do it.
+    """
+
+    removal: Removal
+    objects: int = 0
+    size_bytes: int = 0
+    used: tuple[str, ...] = ()
+    refused: str = ""
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an object names in the store: ``user`` is the object in words."""
+
+    user: str
+    uris: frozenset[str] = frozenset()
+    digests: frozenset[str] = frozenset()
+
+    def names(self, target: Target) -> bool:
+        """Tell whether the object may need what is to be removed."""
+        same = bool(target.sha256) and target.sha256 in self.digests
+        return same or any(target.folder.is_named_by(uri) for uri in self.uris)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What should be done now, in this order: apply, patch, delete, status, events.
 
     ``status`` is the whole desired status of the reconciled object, or None to leave it alone. The
     carrier compares it with the observed one and writes at most once. ``requeue_after`` is in
     seconds; None waits for the next event. ``ends_in`` is when, in seconds, a deadline passes that
-    is looked at even while the plan cannot be carried out.
+    is looked at even while the plan cannot be carried out. ``removal`` is begun last, and goes on
+    beside the loop.
     """
 
     apply: tuple[Manifest, ...] = ()
@@ -88,6 +174,7 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     ends_in: float | None = None
+    removal: Removal | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,13 @@ class StoreSettings(BaseSettings):
     service_account: str = ""
     """Service account that training, packaging and serving pods run as, where its identity opens
     the store; empty for the namespace's default."""
+    retention_output_seconds: int | None = Field(default=None, ge=0)
+    """How long outputs are kept after their jobs' end where the jobs do not say it, in seconds;
+    None for good."""
+    retention_checkpoints_seconds: int | None = Field(default=None, ge=0)
+    """How long checkpoints are kept after their jobs' end, likewise."""
+    retention_package_versions: int | None = Field(default=None, ge=1, le=20)
+    """How many archives of each job are kept, likewise."""
     release_uri: str = ""
     """The release's own ``uri`` where ``uri`` is a namespace's; never set from outside."""
     shared_uris: str = ""

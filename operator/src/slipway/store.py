@@ -4,9 +4,14 @@ from typing import Any
 
 from slipway.api.training_job import TrainingJob
 from slipway.manifests import MANAGED_BY, MANAGER
-from slipway.plan import Manifest
+from slipway.plan import Manifest, StoredFolder
 from slipway.settings import StoreSettings
-from slipway.uris import refusal
+from slipway.uris import ObjectUri, refusal
+
+MANIFEST = "_manifest.json"
+"""The file that says of an output, or of a checkpoint, that it is whole."""
+LINEAGE = "lineage.json"
+"""The record of an archive's origin, beside the archive."""
 
 
 def _place(store: StoreSettings, folder: str, job: TrainingJob) -> str:
@@ -33,13 +38,42 @@ def package_uri(store: StoreSettings, job: TrainingJob, number: int) -> str:
 
 def lineage_uri(store: StoreSettings, job: TrainingJob, number: int) -> str:
     """Return where the record of an archive's origin goes."""
-    return f"{_packaging(store, job, number)}/lineage.json"
+    return f"{_packaging(store, job, number)}/{LINEAGE}"
 
 
 def _packaging(store: StoreSettings, job: TrainingJob, number: int) -> str:
     """Return a packaging's folder: the job's own for the first, one beneath it for each other."""
     place = _place(store, "models", job)
     return place if number == 1 else f"{place}/{number}"
+
+
+def output_folder(store: StoreSettings, job: TrainingJob) -> StoredFolder:
+    """Return the folder of a job's output; raises ValueError for a job without a UID."""
+    return _own(store, job, output_uri(store, job), MANIFEST)
+
+
+def checkpoint_folder(store: StoreSettings, job: TrainingJob) -> StoredFolder:
+    """Return a job's own folder of checkpoints, whatever it names; raises ValueError as above."""
+    return _own(store, job, _place(store, "checkpoints", job), "")
+
+
+def package_folder(store: StoreSettings, job: TrainingJob, number: int) -> StoredFolder:
+    """Return the folder of one of a job's archives; raises ValueError as above.
+
+    That of the first one has those of all others beneath it.
+    """
+    return _own(store, job, _packaging(store, job, number), LINEAGE, flat=True)
+
+
+def _own(
+    store: StoreSettings, job: TrainingJob, uri: str, record: str, *, flat: bool = False
+) -> StoredFolder:
+    meta, place = job.metadata, ObjectUri.parse(uri)
+    whose = (meta.namespace, meta.name, meta.uid)
+    places = store.places.writable(meta.namespace)
+    if not all(whose) or not any(place.lies_in(own) for own in places):
+        raise ValueError(f"{uri} is no folder of a job's own")
+    return StoredFolder(place, record, flat)
 
 
 def forbidden_uri(

@@ -107,6 +107,8 @@ def start(api: FakeClient) -> Reconciler:
         no_traffic,
         unlabelled,
         none_refused,
+        lambda _: None,
+        lambda _: None,
     )
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
@@ -117,6 +119,7 @@ def start(api: FakeClient) -> Reconciler:
         EventRecorder(client),
         Settings(),
         Metrics(),
+        lambda *_: None,
         lambda: NOW,
     )
 

@@ -39,7 +39,7 @@ async def served(_api_version: str, _kind: str) -> bool:
     return True
 
 
-NOTHING = (served, no_traffic, unlabelled, none_refused)
+NOTHING = (served, no_traffic, unlabelled, none_refused, lambda _: None, lambda _: None)
 """What surrounds an object has nothing to say."""
 
 

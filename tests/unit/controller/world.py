@@ -11,7 +11,7 @@ from slipway.kube.apply import Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.events import EventRecorder
-from slipway.plan import Manifest, ObjectRef, Plan
+from slipway.plan import Manifest, ObjectRef, Plan, Removal
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
 from tests.unit.controller.fakes import CREDENTIALS, FakeClient, child, training_job
@@ -33,6 +33,7 @@ class World:
     def __init__(self, job: Manifest | None = None) -> None:
         self.api = FakeClient()
         self.seconds = 0.0
+        self.removals: list[Removal] = []
         self.job = self.api.put(job or training_job())
         self.ref = ObjectRef.of(self.job)
         self.plan = Plan(apply=(self.service(),), status={"conditions": [CREATED]})
@@ -54,6 +55,7 @@ class World:
             self.events,
             Settings(),
             Metrics(),
+            lambda removal, _obj: self.removals.append(removal),
             lambda: NOW,
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from slipway.api import TrainingJob, timestamp
 from slipway.api.training_status import Progress
-from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, StoreState
+from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, Reference, Removed, StoreState
 from slipway.settings import Settings, StoreSettings
 from slipway.training.planner import plan
 from slipway.training.snapshot import Silence, TrainingSnapshot
@@ -96,6 +96,8 @@ class Cluster:
     pod_security: str | None = None
     refusal: str = ""
     created: str = ""
+    references: tuple[Reference, ...] | None = ()
+    removed: Removed | None = None
 
     # what the operator does
 
@@ -117,6 +119,8 @@ class Cluster:
             progress=self.progress,
             progress_age=self.progress_age,
             silence=self.silence,
+            references=self.references,
+            removed=self.removed,
         )
 
     def plan(self) -> Plan:

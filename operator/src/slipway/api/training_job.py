@@ -10,6 +10,8 @@ from slipway.api.training_launch import LAUNCH_RULES, TrainingLaunch
 from slipway.api.training_life import RULES as LIFE_RULES
 from slipway.api.training_life import TrainingLife
 from slipway.api.training_package import Package, PackageConfig
+from slipway.api.training_retention import RULES as RETENTION_RULES
+from slipway.api.training_retention import TrainingRetention
 from slipway.api.training_scheduling import SCHEDULING_RULES, TrainingScheduling
 from slipway.api.training_status import TrainingJobStatus
 
@@ -20,7 +22,8 @@ class TrainingJobSpec(
     TrainingLife,
     TrainingScheduling,
     TrainingLaunch,
-    json_schema_extra=rules(*LAUNCH_RULES, *SCHEDULING_RULES, *LIFE_RULES),
+    TrainingRetention,
+    json_schema_extra=rules(*LAUNCH_RULES, *SCHEDULING_RULES, *LIFE_RULES, *RETENTION_RULES),
 ):
     """What is wanted of a training run."""
 

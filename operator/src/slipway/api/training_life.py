@@ -241,6 +241,7 @@ MUTABLE = frozenset(
         "restart",
         "nodes",
         "package",
+        "retention",
     }
 )
 """Spec fields that may change after creation: ``restart`` and ``nodes`` within `RULES`.

@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion
 from slipway.api.common import ResourceRequirements
+from slipway.api.training_retention import PackageRetention
 
 
 class PackageConfig(ApiModel):
@@ -79,6 +80,8 @@ class Package(ApiModel):
     )
     config: PackageConfig | None = None
     """The model's own model-config.yaml, put into the archive."""
+    retention: PackageRetention = Field(default_factory=PackageRetention)
+    """Which archives of the job are kept."""
 
     @property
     def server_config(self) -> PackageConfig | None:

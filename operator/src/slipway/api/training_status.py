@@ -8,6 +8,7 @@ from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, rules
 from slipway.api.common import ConditionList
 from slipway.api.training_attempts import BackOff, FailureStatus, RunTime
 from slipway.api.training_package import PackageConfig
+from slipway.api.training_retention import StoredStatus
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
@@ -166,6 +167,8 @@ class PackageStatus(ApiModel):
     """Generation of the spec whose package it is; absent in what release 0.2.0 wrote."""
     config: PackageConfig | None = None
     """What the archive's model-config.yaml says of the server."""
+    number: Annotated[int, Field(ge=1)] | None = None
+    """Which packaging made it; absent in what release 0.2.0 wrote."""
 
 
 class PackagingStatus(ApiModel):
@@ -179,7 +182,7 @@ class PackagingStatus(ApiModel):
     """Generation of the spec whose package it is."""
 
 
-class TrainingJobStatus(ApiModel):
+class TrainingJobStatus(StoredStatus):
     """What was observed of a training run."""
 
     observed_generation: int = 0

@@ -26,6 +26,7 @@ from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.controller.readers.store_probe import StoreProbe
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.reconciler import Reconciler
+from slipway.controller.references import make_retention
 from slipway.controller.refusals import Refusals
 from slipway.controller.status import StatusWriter
 from slipway.controller.sweeper import Sweeper, watched_paths
@@ -203,6 +204,7 @@ class Operator:
         settings = self._settings
         probe = StoreProbe(settings.store, in_cluster=connection.in_cluster)
         interval = settings.progress_interval_seconds
+        references, removals = make_retention(client, self._cache, settings, self._metrics)
         observer = Observer(
             self._cache,
             ConfigMapKeys(client),
@@ -213,6 +215,8 @@ class Operator:
             self._analyses.read,
             PodSecurity(client).enforced,
             Refusals(client).of,
+            references.known,
+            removals.outcome,
         )
         credentials = make_credentials(settings, client, self._cache)
         reconciler = Reconciler(
@@ -224,10 +228,11 @@ class Operator:
             events,
             settings,
             self._metrics,
+            lambda removal, obj: removals.begin(removal, lambda: self._intake.wake(obj)),
         )
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
         gates = (self._leading.wait, self._intake.synced.wait, self._caught_up)
-        async with contextlib.aclosing(probe):
+        async with contextlib.aclosing(probe), contextlib.aclosing(removals):
             await workers.run(settings.workers, *gates)
 
     async def _caught_up(self) -> None:

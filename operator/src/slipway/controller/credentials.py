@@ -11,9 +11,10 @@ from slipway.accounts.policy import Folder
 from slipway.accounts.server import Caller, StoreServer
 from slipway.accounts.signing import Key
 from slipway.accounts.sts import Role, Sessions
+from slipway.controller.readers.bounded import UnansweredError
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
-from slipway.kube.errors import NotFound
+from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.resources import OWN, SECRETS
 from slipway.kube.shared import is_ours, secret_data
 from slipway.manifests import TRAINING_JOB
@@ -59,6 +60,26 @@ class ClusterFacts:
             if TRAINING_JOB in (pod["metadata"].get("labels") or {})
         )
         return min(made, default=None)
+
+
+class StoreSecrets:
+    """What lies in a namespace's Secret for the store, whoever made it.
+
+    It opens what its author may open, and is used with the settings' own address of the store.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    async def held(self, namespace: str) -> Mapping[str, str] | None:
+        """Return what the Secret holds; None where there is none. Raises UnansweredError."""
+        ref = ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, self._name)
+        try:
+            live = await self._client.get(ref)
+        except KubeError as error:
+            raise UnansweredError(error.message) from error
+        return secret_data(live) if live is not None else None
 
 
 def make_credentials(settings: Settings, client: Client, cache: Cache) -> Credentials:

@@ -17,7 +17,7 @@ from slipway.controller.readers.training_progress import ProgressReader, first_p
 from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
-from slipway.plan import Children, Manifest, ObjectRef, StoreState
+from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
 from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.serving.traffic import Traffic
 from slipway.training import gang
@@ -82,8 +82,12 @@ class Observer:
         traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
         pod_security: Callable[[str], Awaitable[str | None]],
         refused: Callable[[Children], Awaitable[Refused]],
+        references: Callable[[TrainingJob], tuple[Reference, ...] | None],
+        removed: Callable[[str], Removed | None],
     ) -> None:
         self._cache = cache
+        self._references = references
+        self._removed = removed
         self._serves = serves
         self._traffic = traffic
         self._pod_security = pod_security
@@ -116,6 +120,8 @@ class Observer:
             progress=newest.value,
             progress_age=newest.age,
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
+            references=self._references(job),
+            removed=self._removed(job.metadata.uid),
         )
         moments = (self._interval if pod else None, refused.again)
         return Observation(snapshot, min((one for one in moments if one), default=None))

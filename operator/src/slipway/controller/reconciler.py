@@ -20,7 +20,7 @@ from slipway.kube.events import EventRecorder
 from slipway.kube.identity import version_of
 from slipway.kube.reasons import INVALID_SPEC, RECONCILE_FAILED
 from slipway.kube.slim import has_ended
-from slipway.plan import Event, Manifest, ObjectRef, Plan
+from slipway.plan import Event, Manifest, ObjectRef, Plan, Removal
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
 
@@ -79,8 +79,10 @@ class Reconciler:
         events: EventRecorder,
         settings: Settings,
         metrics: Metrics,
+        remove: Callable[[Removal, Manifest], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._remove = remove
         self._kinds = kinds
         self._cache = cache
         self._writer = writer
@@ -137,6 +139,8 @@ class Reconciler:
         pending = await self._report(obj, plan, trouble)
         if trouble is not None:
             return Outcome("stalled", _earliest(pending, plan.ends_in), trouble)
+        if plan.removal is not None:
+            self._remove(plan.removal, obj)
         again = _SEE_OWN_WRITES if wrote else None
         when = _earliest(plan.requeue_after, revisit, pending, again)
         return Outcome("wrote" if wrote else "done", when, rests=has_ended(obj))

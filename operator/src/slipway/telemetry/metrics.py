@@ -74,6 +74,19 @@ class Metrics:
             "server, or dropped, since too many waited.",
             "result",
         )
+        self.removed_objects = made.counter(
+            "slipway_store_removed_objects_total",
+            "Objects that were removed from the store since the time to keep them was over.",
+        )
+        self.removed_bytes = made.counter(
+            "slipway_store_removed_bytes_total", "The size of these objects, in bytes."
+        )
+        self.removal_failures = made.counter(
+            "slipway_store_removal_failures_total",
+            "Attempts to remove what a job stored that did not end, by why: refused by the store, "
+            "no answer, or InUse, since another object names it.",
+            "reason",
+        )
         self.leader = made.gauge(
             "slipway_leader", "Whether this replica acts (1) or stands by (0)."
         )
@@ -146,6 +159,13 @@ class Metrics:
             self.training.status_written(before, status)
         else:
             self.serving.status_written(before, status)
+
+    def removed(self, objects: int, size: int, failure: str) -> None:
+        """Count what retention removed from the store, and why an attempt did not end."""
+        self.removed_objects.inc(objects)
+        self.removed_bytes.inc(size)
+        if failure:
+            self.removal_failures.labels(failure).inc()
 
     def event_told(self, result: str) -> None:
         """Count an event that was posted, refused or dropped."""

@@ -2,29 +2,54 @@
 
 from datetime import datetime, timedelta
 
-from slipway.api import TrainingJob, find, parse_time
+from slipway.api import TrainingJob
 from slipway.plan import Delete, ObjectRef, Plan
-from slipway.training import reasons, repackaging
+from slipway.settings import Settings
+from slipway.training import repackaging
+from slipway.training.retention import ended, retain
+from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import Look
 
 
-def after_the_end(job: TrainingJob, found: Look, now: datetime) -> Plan:
+def after_the_end(
+    snapshot: TrainingSnapshot, found: Look, settings: Settings, now: datetime
+) -> Plan:
     """Delete a finished TrainingJob when its ``ttlSecondsAfterFinished`` has passed.
 
-    Until then its pods are cleaned up by ``cleanPodPolicy``. Only ``observedGeneration`` follows
-    the spec, whose lifetime may still change.
+    Until then its pods are cleaned up by ``cleanPodPolicy``, and what it stored by its retention.
+    ``observedGeneration`` follows the spec, whose lifetime may still change.
     """
-    known = repackaging.adopted(job)
-    status = known.model_copy(update={"observed_generation": job.metadata.generation})
-    due, cleaned = due_at(job), _clean(job, found)
-    if due is None:
-        return Plan(status=status.to_wire(), delete=cleaned)
-    left = (due - now).total_seconds()
-    if left > 0:
-        return Plan(status=status.to_wire(), delete=cleaned, requeue_after=left)
+    job = snapshot.job
+    due = due_at(job)
+    left = (due - now).total_seconds() if due is not None else None
+    if left is None or left > 0:
+        return _kept(snapshot, found, left, settings, now)
     meta = job.metadata
     ref = ObjectRef(job.api_version, job.kind, meta.namespace, meta.name)
     return Plan(delete=(Delete(ref, meta.uid),))
+
+
+def _kept(
+    snapshot: TrainingSnapshot,
+    found: Look,
+    left: float | None,
+    settings: Settings,
+    now: datetime,
+) -> Plan:
+    """Return the plan for a finished job that is not to go, or only in ``left`` seconds."""
+    job = snapshot.job
+    known = repackaging.adopted(job)
+    status = known.model_copy(update={"observed_generation": job.metadata.generation})
+    stored = retain(job, status, snapshot.references, snapshot.removed, settings, now)
+    moments = [one for one in (left, stored.requeue_after) if one is not None]
+    return Plan(
+        apply=stored.apply,
+        delete=_clean(job, found),
+        status=stored.status.to_wire(),
+        events=stored.events,
+        requeue_after=min(moments, default=None),
+        removal=stored.removal,
+    )
 
 
 def _clean(job: TrainingJob, found: Look) -> tuple[Delete, ...]:
@@ -40,9 +65,5 @@ def _clean(job: TrainingJob, found: Look) -> tuple[Delete, ...]:
 
 def due_at(job: TrainingJob) -> datetime | None:
     """Return when a finished job's time is over; None where it stays for good."""
-    ttl, end = job.spec.ttl_seconds_after_finished, parse_time(job.status.completion_time)
-    if end is None:
-        conditions = job.status.conditions
-        last = find(conditions, reasons.SUCCEEDED) or find(conditions, reasons.FAILED)
-        end = parse_time(last.last_transition_time) if last else None
+    ttl, end = job.spec.ttl_seconds_after_finished, ended(job)
     return end + timedelta(seconds=ttl) if ttl is not None and end else None

@@ -45,6 +45,9 @@ BACKOFF_LIMIT = 2
 _PART = 30_000
 """Longest part of a variable, in characters, each of which has four bytes at most."""
 
+_NOT_PACKAGED = ("resources", "retention")
+"""Fields of ``spec.package`` that say nothing of the archive."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -187,7 +190,9 @@ def _env(
     trained: Trained,
     number: int,
 ) -> list[dict[str, Any]]:
-    content = {name: value for name, value in package.to_wire().items() if name != "resources"}
+    content = {
+        name: value for name, value in package.to_wire().items() if name not in _NOT_PACKAGED
+    }
     named = {"modelName": job.model_name, "modelVersion": job.package_version(number)}
     wanted = {**content, **named}
     return pairs(

@@ -45,7 +45,7 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
         return Plan()
     found = look(job, snapshot.children)
     if is_finished(job.status.conditions) and not repackaging.is_due(job):
-        planned = after_the_end(job, found, now)
+        planned = after_the_end(snapshot, found, settings, now)
     else:
         stage = _stage(snapshot, found, settings, now)
         planned = _carry_out(snapshot, stage, found.training, now)

@@ -26,6 +26,9 @@ SUCCEEDED = "Succeeded"
 """True at the end of a job that went well, packaging included; absent before."""
 FAILED = "Failed"
 """True at the end of a job that did not; absent before."""
+ARTIFACTS_REMOVED = "ArtifactsRemoved"
+"""True once what ``retention`` or ``package.retention`` bounds is gone from the store; False while
+it waits, with the reason. Absent while nothing is due."""
 
 CHILDREN_CREATED = "ChildrenCreated"
 """The Job, and while it trains the headless Service of a group, are there."""
@@ -168,3 +171,12 @@ PROBLEMS = frozenset(
     }
 )
 """Reasons that a person should look at though the job is not lost: their events are warnings."""
+
+REMOVED = "Removed"
+"""The time of some of what the job stored was over, and it is gone; the message says what."""
+REMOVING = "Removing"
+"""Some of what the job stored is about to be removed: its time is over and nothing names it."""
+IN_USE = "InUse"
+"""Something whose time is over is kept, since another object names it; the message says which."""
+STORE_REFUSES = "StoreRefuses"
+"""The store does not let the operator remove anything; tried again every few hours."""

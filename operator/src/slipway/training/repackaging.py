@@ -22,7 +22,9 @@ DIGEST = "slipway.dev/package-digest"
 
 def digest_of(package: Package) -> str:
     """Return 16 hexadecimal digits that stand for what a user wrote, whatever the defaults are."""
-    written = package.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+    written = package.model_dump(
+        by_alias=True, exclude_defaults=True, exclude={"retention"}, mode="json"
+    )
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -32,11 +34,16 @@ def is_due(job: TrainingJob) -> bool:
     What a release before this one packaged is taken for what the spec says; see `adopted`.
     """
     package, known = job.spec.package, job.status.packaging
-    if package is None or job.status.output is None:
+    if package is None or job.status.output is None or output_goes(job):
         return False
     if find(job.status.conditions, reasons.PACKAGED) is None:
         return True
     return known is not None and known.digest != digest_of(package)
+
+
+def output_goes(job: TrainingJob) -> bool:
+    """Tell whether the output is removed from the store, or will be in a moment."""
+    return job.status.retention is not None and job.status.retention.output
 
 
 def adopted(job: TrainingJob) -> TrainingJobStatus:
@@ -80,4 +87,8 @@ def wanted(job: TrainingJob, package: Package, live: JobView | None) -> Packagin
 def facts(package: Package, packaging: PackagingStatus) -> dict[str, object]:
     """Return what the status says of an archive beside the packager's word, in wire form."""
     config = package.server_config
-    return {"generation": packaging.generation, "config": config.to_wire() if config else None}
+    return {
+        "generation": packaging.generation,
+        "config": config.to_wire() if config else None,
+        "number": packaging.number,
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from slipway.api.training_job import TrainingJob
 from slipway.api.training_status import Progress
-from slipway.plan import Children, StoreState
+from slipway.plan import Children, Reference, Removed, StoreState
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class TrainingSnapshot:
     answered last: infinite before the first answer, 0 where there is no such pod to ask.
     ``silence`` is there while that pod cannot be asked. ``pod_security`` is the Pod Security level
     that the namespace's label enforces, if any; it is read where there is a podTemplate.
+    ``references`` are what the namespace's other objects name in the store, read where something of
+    the job's is due to be removed, and ``removed`` is how that stands.
     ``refused`` has the API server's sentence for each Job, by its UID, whose pods it refuses.
     """
 
@@ -47,3 +49,5 @@ class TrainingSnapshot:
     progress: Progress | None = None
     progress_age: float = 0.0
     silence: Silence | None = None
+    references: tuple[Reference, ...] | None = None
+    removed: Removed | None = None

@@ -14,6 +14,7 @@ from slipway.training import clock, elastic, group, reasons
 from slipway.training.ending import final_progress
 from slipway.training.phase import phase_of, reason_of
 from slipway.training.progress import anew, with_known_checkpoint, with_percent
+from slipway.training.retention import earlier_packages
 from slipway.training.revision import source_revision
 from slipway.training.running import failures
 from slipway.training.snapshot import TrainingSnapshot
@@ -44,6 +45,8 @@ def compose(
         output=step.output or before.output,
         package=step.package or before.package,
         packaging=step.packaging or before.packaging,
+        earlier_packages=earlier_packages(before, step.package),
+        retention=before.retention,
         attempt=step.attempt.number if step.attempt else group.attempt_of(job, live),
         restarts=step.attempt.restarts if step.attempt else before.restarts,
         run_time=before.run_time,
