@@ -1,7 +1,8 @@
 # What is built is kept in ~/.cache/slipway (SLIPWAY_CACHE moves it); `make down` ends the cluster.
 .DEFAULT_GOAL := help
 .PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
-	test-long test-image test-gpu bench soak scale chaos reports lint format crds manifests docs lock prune env compiled
+	test-long test-image test-gpu bench soak busy scale chaos reports lint format crds manifests docs lock prune \
+	env compiled
 
 # Tests start the operator and others a hundred times: none of them compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +53,9 @@ test-cluster: env ## Tests on the local cluster
 
 soak: env ## Lose no request of 100,000 while pods and traffic move
 	@SLIPWAY_SOAK_REQUESTS=100000 SLIPWAY_SOAK_RATE=200 $(BIN)/pytest -s tests/cluster/test_soak.py
+
+busy: env ## Lose no request while pods move on a machine that is short of processor time, 20 times each
+	@SLIPWAY_BUSY_TURNS=20 $(BIN)/pytest -s tests/cluster/test_busy.py
 
 scale: env ## Measure the control plane on simulated nodes, with and without the operator
 	@$(BIN)/python -m tests.scale

@@ -173,6 +173,7 @@ def test_the_pod_is_ready_only_while_its_worker_is(space: Space) -> None:
     assert execute(space, pod, "torchserve", "python3", "-c", KILL_WORKERS).returncode == 0
     wait_for(lambda: _answers(url, 503), SERVE, "it is not ready without a worker", space.report)
     wait_for(lambda: _answers(url, 200), SERVE, "it is ready with a new worker", space.report)
+    wait_for(lambda: _ready_pods(space, "steady"), SERVE, "the kubelet says so too", space.report)
 
 
 def test_java_starts_with_the_classes_that_the_image_keeps(space: Space) -> None:
