@@ -1,0 +1,119 @@
+"""Who names what lies in the store, by the cache and by the API server's word."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from slipway.api import TrainingJob
+from slipway.controller.readers.bounded import UnansweredError
+from slipway.controller.references import References
+from slipway.kube.cache import Cache
+from slipway.kube.client import Client
+from slipway.kube.errors import KubeError
+from slipway.plan import Manifest, Reference, Removal
+from slipway.settings import Settings
+from tests.unit.controller.fakes import training_job
+
+END = datetime(2026, 1, 1, tzinfo=UTC)
+URI = "s3://slipway/outputs/default/job/u"
+
+
+class Api:
+    """An API server that lists what it has been given, or fails."""
+
+    def __init__(self, *listed: Manifest) -> None:
+        self.listed = listed
+        self.error: KubeError | None = None
+        self.paths: list[str] = []
+
+    async def request(self, _method: str, path: str) -> Manifest:
+        self.paths.append(path)
+        if self.error:
+            raise self.error
+        plural = path.rpartition("/")[2]
+        return {"items": [one for one in self.listed if f"{one['kind'].lower()}s" == plural]}
+
+
+def named(kind: str, name: str, **rest: Any) -> Manifest:
+    meta = {"name": name, "namespace": "default", "uid": name, "resourceVersion": "7"}
+    head = {"apiVersion": "slipway.dev/v1alpha1", "kind": kind, "metadata": meta}
+    return {**head, "spec": {}, **rest}
+
+
+def ended(**status: Any) -> Manifest:
+    true = {"type": "Succeeded", "status": "True", "reason": "Completed", "message": ""}
+    moment = END.isoformat().replace("+00:00", "Z")
+    condition = {**true, "lastTransitionTime": moment, "observedGeneration": 1}
+    return {"conditions": [condition], **status}
+
+
+def around(job: Manifest) -> tuple[Manifest, ...]:
+    """Return what else is in the namespace of a job."""
+    other = {"inputs": [{"name": "data", "uri": f"{URI}/data"}]}
+    record = named("ConfigMap", "web-1", data={"revision.json": f'{{"uri":"{URI}/c.mar"}}'})
+    record["apiVersion"] = "v1"
+    record["metadata"]["labels"] = {"slipway.dev/model-deployment": "web"}
+    return (
+        job,
+        named("ModelDeployment", "web", status={"rollout": {"history": [{"uri": f"{URI}/h.mar"}]}}),
+        named("TrainingJob", "reads", spec=other),
+        named("TrainingJob", "has-read", spec=other, status=ended()),
+        record,
+    )
+
+
+def uris(found: tuple[Reference, ...] | None) -> dict[str, set[str]]:
+    return {one.user: set(one.uris) for one in found or ()}
+
+
+WHO = {
+    "ModelDeployment web": {f"{URI}/h.mar"},
+    "TrainingJob reads": {f"{URI}/data"},
+    "a revision of ModelDeployment web": {f"{URI}/c.mar"},
+}
+
+
+def references(job: Manifest, api: Api, now: datetime) -> References:
+    cache = Cache()
+    for obj in around(job):
+        cache.feed(obj)
+    return References(cast(Client, api), cache, Settings(), lambda: now)
+
+
+def the_job(seconds: int | None) -> Manifest:
+    job = training_job()
+    retention = {"outputSecondsAfterFinished": seconds}
+    spec = {"source": {"configMap": {"name": "code"}}, "entrypoint": "train.py"}
+    return {**job, "spec": {**spec, "retention": retention}, "status": ended()}
+
+
+def test_deployments_their_records_and_jobs_that_go_on_name_what_a_job_stored() -> None:
+    job = the_job(60)
+    known = references(job, Api(), END + timedelta(seconds=61))
+    assert uris(known.known(TrainingJob.model_validate(job))) == WHO
+
+
+@pytest.mark.parametrize(("seconds", "later"), [(None, 10**6), (60, 59)])
+def test_nobody_is_looked_for_while_nothing_is_due(seconds: int | None, later: int) -> None:
+    job = the_job(seconds)
+    known = references(job, Api(), END + timedelta(seconds=later))
+    assert known.known(TrainingJob.model_validate(job)) is None
+
+
+async def test_before_a_removal_the_api_server_is_asked_and_not_the_cache_alone() -> None:
+    job = the_job(60)
+    new = named("ModelDeployment", "new", spec={"model": {"uri": f"{URI}/new.mar"}})
+    api = Api(new, job, named("TrainingJob", "has-read", status=ended()))
+    removal = Removal("default", job["metadata"]["uid"], "2026-01-01T00:00:00Z", ())
+    found = await references(job, api, END).live(removal)
+    record = "a revision of ModelDeployment web"
+    assert uris(found) == {"ModelDeployment new": {f"{URI}/new.mar"}, record: WHO[record]}
+    assert all("/namespaces/default/" in path for path in api.paths)
+
+
+async def test_an_api_server_that_fails_lets_nothing_be_removed() -> None:
+    job, api = the_job(60), Api()
+    api.error = KubeError("The API server is away.", 503)
+    with pytest.raises(UnansweredError, match="away"):
+        await references(job, api, END).live(Removal("default", "u", "", ()))
