@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -226,15 +227,22 @@ def test_a_forged_job_leads_the_packager_to_no_other_namespace(scene: Stage) -> 
 def forge_revision(scene: Stage, name: str) -> None:
     """Put another memory of what a deployment's pods are in place of its revision's ConfigMap."""
     selector = f"slipway.dev/model-deployment={name}"
-    (live,) = (
-        one for one in scene.edit_user.list("configmap", selector) if "revision.json" in one["data"]
-    )
+    made = scene.edit_user.list("configmap", selector)
+    (live,) = (one for one in made if "revision.json" in one["data"])
     record = json.loads(live["data"]["revision.json"])
     record["template"]["spec"]["hostNetwork"] = True
     meta = {key: live["metadata"][key] for key in ("name", "labels", "ownerReferences")}
-    scene.edit_user.delete("configmap", live["metadata"]["name"])
     data = {**live["data"], "revision.json": json.dumps(record)}
-    scene.edit_user.create({**live, "metadata": meta, "data": data})
+
+    def replaced() -> bool:
+        """Be faster than the operator, which makes it again."""
+        with suppress(KubectlError):
+            scene.edit_user.delete("configmap", meta["name"])
+            scene.edit_user.create({**live, "metadata": meta, "data": data})
+        found = scene.admin.get("configmap", meta["name"]) or {"data": {}}
+        return bool(found["data"].get("revision.json") == data["revision.json"])
+
+    wait_for(replaced, 60, "the revision is forged")
 
 
 def revision(scene: Stage, name: str) -> str:
