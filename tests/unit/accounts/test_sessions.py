@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -96,6 +96,17 @@ async def test_one_that_somebody_spoilt_is_made_again(
     _, sessions = sts
     spoilt = {**await sessions.data("team", None), **change}
     assert (await sessions.data("team", spoilt))["AWS_ACCESS_KEY_ID"] == "ASIA2"
+
+
+async def test_a_policy_that_sts_would_not_take_is_told_with_what_to_write(
+    sts: tuple[Sts, Sessions],
+) -> None:
+    server, sessions = sts
+    many = tuple(f"s3://datasets-of-team-{number}/public" for number in range(20))
+    wide = Sessions(sessions._caller, replace(sessions._role, shared=many), server.clock)
+    with pytest.raises(CredentialError, match=r"STS takes 2048: name fewer .* store\.sharedUris"):
+        await wide.data("team", None)
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(

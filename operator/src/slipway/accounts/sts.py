@@ -12,11 +12,13 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 from slipway.accounts.errors import CredentialError
-from slipway.accounts.policy import Folder, session
+from slipway.accounts.policy import Document, Folder, session
 from slipway.accounts.server import Caller
 
 EXPIRES = "SLIPWAY_EXPIRES"
 """Key of the Secret: until when its credentials hold, in RFC 3339."""
+_MOST_POLICY = 2048
+"""Longest session policy that AssumeRole takes, in characters."""
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -71,14 +73,14 @@ class Sessions:
 
     async def _assume(self, namespace: str) -> dict[str, str]:
         shared = map(Folder.parse, self._role.shared)
-        policy = session(Folder.parse(self._role.uri), namespace, shared)
+        policy = _text(session(Folder.parse(self._role.uri), namespace, shared))
         form = {
             "Action": "AssumeRole",
             "Version": "2011-06-15",
             "RoleArn": self._role.arn,
             "RoleSessionName": _session_name(namespace),
             "DurationSeconds": str(int(self._role.duration.total_seconds())),
-            "Policy": json.dumps(policy, separators=(",", ":")),
+            "Policy": policy,
         }
         body = urlencode(form).encode()
         answer, _ = await self._caller.send("POST", "/", body, headers=_FORM)
@@ -91,6 +93,17 @@ _FIELDS = {
     "SessionToken": "AWS_SESSION_TOKEN",
 }
 """The Secret's keys, by the names that STS has for them."""
+
+
+def _text(policy: Document) -> str:
+    text = json.dumps(policy, separators=(",", ":"))
+    if len(text) > _MOST_POLICY:
+        raise CredentialError(
+            f"The session policy of a namespace has {len(text)} characters, and STS takes "
+            f"{_MOST_POLICY}: name fewer or shorter places in store.sharedUris, or give the "
+            "namespaces Secrets of their own (store.external.namespaceSecrets)."
+        )
+    return text
 
 
 def _session_name(namespace: str) -> str:
