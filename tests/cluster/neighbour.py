@@ -1,15 +1,58 @@
 """A training script that tries what it must not do to the sidecar beside it, and prints how."""
 
+import ctypes
 import errno
 import json
 import os
+import signal
 import socket
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 AGENT = Path("/slipway/agent")
 PROGRAM = b"slipway_runtime.agent"
+SO_PEERPIDFD = 77
+"""Gives a handle of the process at a socket's other end, also of one that has no number here.
+
+Source: Linux, include/uapi/asm-generic/socket.h (since 6.5).
+"""
+CLONE_NEWNS = 0x00020000
+FILES = ("environ", "mem", "maps", "fd", "root", "cwd")
+"""What /proc shows of a process to whoever may trace it."""
+
+
+def peer(option: int, form: str) -> int:
+    """Return the first number of what the kernel says of the sidecar at its socket."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect(str(AGENT / "agent.sock"))
+        told = one.getsockopt(socket.SOL_SOCKET, option, struct.calcsize(form))
+    return int(struct.unpack(form, told)[0])
+
+
+def opened() -> list[str]:
+    """Return what can be opened of the processes of any other user, wherever they are seen."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        for name in FILES if folder.stat().st_uid != os.getuid() else ():
+            path = folder / name
+            if outcome(lambda path=path: os.close(os.open(path, os.O_RDONLY))) == "done":
+                found.append(str(path))
+    return found
+
+
+def end() -> None:
+    """End the sidecar by the handle of it."""
+    signal.pidfd_send_signal(peer(SO_PEERPIDFD, "i"), signal.SIGTERM)
+
+
+def enter() -> None:
+    """Enter the sidecar's file system by the handle of it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(peer(SO_PEERPIDFD, "i"), CLONE_NEWNS) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def processes() -> int:
@@ -30,6 +73,8 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "remove the launcher": lambda: (AGENT / "launch.py").unlink(),
     "remove the socket": lambda: (AGENT / "agent.sock").unlink(),
     "listen beside the socket": bind,
+    "end the sidecar": end,
+    "enter the sidecar": enter,
 }
 """What is tried, by names."""
 
@@ -46,8 +91,13 @@ def outcome(attempt: Callable[[], object]) -> str:
 def main() -> None:
     """Print each attempt's outcome, and leave a file that only this user can read."""
     found = {name: outcome(attempt) for name, attempt in ATTEMPTS.items()}
-    told = {"user": os.getuid(), "processes of the sidecar": processes(), **found}
-    print("outcomes", json.dumps(told))
+    told = {
+        "user": os.getuid(),
+        "processes of the sidecar": processes(),
+        "number of the sidecar": peer(socket.SO_PEERCRED, "3i"),
+        "files of others": opened(),
+    }
+    print("outcomes", json.dumps({**told, **found}))
     os.close(tempfile.mkstemp(dir=os.environ["SLIPWAY_OUTPUT_DIR"])[0])
 
 

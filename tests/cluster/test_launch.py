@@ -66,13 +66,17 @@ WITH_CLAIM = {
         ],
     }
 }
-OUTCOMES: dict[str, str | int] = {
+OUTCOMES: dict[str, str | int | list[str]] = {
     "add a module": "EROFS",
     "change the launcher": "EROFS",
     "remove the launcher": "EROFS",
     "remove the socket": "EROFS",
     "listen beside the socket": "EROFS",
     "processes of the sidecar": 0,
+    "number of the sidecar": 0,
+    "files of others": [],
+    "end the sidecar": "EINVAL",
+    "enter the sidecar": "EPERM",
 }
 """What a script can do to what the sidecar hands out, and what it sees of it."""
 USERS: dict[str, tuple[int, Object]] = {
