@@ -9,6 +9,7 @@ import socket
 import struct
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 AGENT = Path("/slipway/agent")
@@ -31,13 +32,18 @@ def peer(option: int, form: str) -> int:
     return int(struct.unpack(form, told)[0])
 
 
+def open_once(path: Path) -> None:
+    """Open a file or a folder, and close it."""
+    os.close(os.open(path, os.O_RDONLY))
+
+
 def opened() -> list[str]:
     """Return what can be opened of the processes of any other user, wherever they are seen."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         for name in FILES if folder.stat().st_uid != os.getuid() else ():
             path = folder / name
-            if outcome(lambda path=path: os.close(os.open(path, os.O_RDONLY))) == "done":
+            if outcome(partial(open_once, path)) == "done":
                 found.append(str(path))
     return found
 
