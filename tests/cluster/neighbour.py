@@ -37,15 +37,19 @@ def open_once(path: Path) -> None:
     os.close(os.open(path, os.O_RDONLY))
 
 
+def is_own(process: Path) -> bool:
+    """Tell whether a process is this user's, or has ended meanwhile."""
+    try:
+        return process.stat().st_uid == os.getuid()
+    except FileNotFoundError:
+        return True
+
+
 def opened() -> list[str]:
     """Return what can be opened of the processes of any other user, wherever they are seen."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        for name in FILES if folder.stat().st_uid != os.getuid() else ():
-            path = folder / name
-            if outcome(partial(open_once, path)) == "done":
-                found.append(str(path))
-    return found
+    others = (folder for folder in Path("/proc").glob("[0-9]*") if not is_own(folder))
+    paths = (folder / name for folder in others for name in FILES)
+    return [str(path) for path in paths if outcome(partial(open_once, path)) == "done"]
 
 
 def end() -> None:
