@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime import requirements
-from slipway_runtime.package_files import PackageError
+from slipway_runtime.package_code import PackageError
 from slipway_runtime.requirements import Installed
 from tests.harness.ports import free_port
 from tests.unit.runtime.wheels import make_wheel
@@ -72,7 +72,8 @@ def test_what_the_torch_layer_has_is_left_out(
 ) -> None:
     known = metadata.version("packaging")
     lock = tmp_path / "torch.lock"
-    lock.write_text(f"packaging=={known} \\\n    --hash=sha256:0\n")
+    twice = f"packaging==1 ; python_version < '3'\npackaging=={known} \\\n    --hash=sha256:0\n"
+    lock.write_text(f"{twice}slipway-for-another-python==1\n")
     monkeypatch.setattr(requirements, "TORCH_LOCK", lock)
     make_wheel(bench.wheels, "outer", needs=("packaging",))
     installed = bench.install(f"{OFFLINE}outer\n")

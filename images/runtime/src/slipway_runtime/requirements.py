@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_runtime import strict
-from slipway_runtime.package_files import PackageError
+from slipway_runtime.package_code import PackageError
 from slipway_runtime.requirements_file import RequirementsError, parse
 from slipway_runtime.termination import read_tail
 
@@ -105,8 +105,11 @@ def _locked(lock: Path) -> Iterator[str]:
 def assume(site: Path, names: Iterator[str]) -> list[Path]:
     """Have pip take packages of this Python for installed there; returns their records."""
     made = []
-    for name in names:
-        known = metadata.distribution(name)
+    for name in dict.fromkeys(names):  # a lock names some twice, for two versions of Python
+        try:
+            known = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # it is for another Python
+            continue
         folder = site / f"{name.replace('-', '_')}-{known.version}.dist-info"
         folder.mkdir()
         files = {"METADATA": known.read_text("METADATA") or "", "INSTALLER": "pip\n"}
