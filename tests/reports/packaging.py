@@ -93,6 +93,8 @@ def mend_the_handler(stage: Stage) -> None:
     wait_for(lambda: phase(space.job(NAME)) == "Failed", 240, "the packaging failed", space.report)
     package = {"package": {"handler": "handler.py"}}
     space.kubectl.patch("trainingjob", NAME, {"spec": package})
+    begins = "the stored output is packaged again"
+    wait_for(lambda: phase(space.job(NAME)) != "Failed", 60, begins, space.report)
 
 
 CASES: tuple[Case | NotPlayed, ...] = (
@@ -156,10 +158,16 @@ CASES: tuple[Case | NotPlayed, ...] = (
     ),
     Case(
         "newcomer F4 a handler with a syntax error",
-        "never Succeeded: the condition has the line and its text",
+        "fails before the training, with the line and its text",
         training(
             {"train.py": WRITES, "handler.py": "prob = out.softmax(1\n"}, package=SMALL_PACKAGE
         ),
-        ends("Failed", "PackagingFailed", "line 1", "was never closed"),
+        ends(
+            "Failed",
+            "InvalidHandler",
+            "line 1",
+            "was never closed",
+            holds=lambda job: "output" not in job["status"],
+        ),
     ),
 )

@@ -143,6 +143,22 @@ def test_an_archive_is_unpacked_as_the_source(pod: Pod, s3: S3Server, tmp_path: 
     assert pod.word["revision"] == digest
 
 
+def test_a_source_whose_handler_cannot_be_served_costs_no_training(
+    pod: Pod, s3: S3Server, tmp_path: Path
+) -> None:
+    (tmp_path / "handler.py").write_text("x = (1\n")
+    with tarfile.open(s3.bucket / "code.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "handler.py", "net/handler.py")
+    wanted = {"uri": "s3://slipway/code.tar.gz", "sha256": None}
+    told = {
+        "SLIPWAY_PACKAGE_CODE": json.dumps({"handler": "handler.py"}),
+        "SLIPWAY_PACKAGE_FOLDER": str(pod.folder / "net"),
+    }
+    assert pod.bring_source({"archive": wanted}, **told) == 1
+    assert pod.word["reason"] == "InvalidHandler"
+    assert "line 1" in pod.word["message"]
+
+
 def test_an_archive_with_another_digest_is_not_unpacked(
     pod: Pod, http_root: tuple[Path, str]
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slipway.plan import Manifest
+from slipway.training import reasons
 from tests.unit.training.simulation import Cluster, condition, trained, underway
 
 FAILED = {"reason": "ScriptFailed", "message": "Rank 0 died.", "logTail": "ValueError: nan"}
@@ -195,6 +196,14 @@ def test_a_pod_whose_node_is_lost_is_taken_away_after_its_time() -> None:
     cluster.settle()
     assert len(cluster.pods()) == 2
     assert attempt(cluster) == "1"
+
+
+@pytest.mark.parametrize("reason", sorted(reasons.INVALID_CODE))
+def test_code_that_cannot_be_served_is_not_tried_again(reason: str) -> None:
+    cluster = running(restart={"maxRestarts": 3})
+    fail_first(cluster, reason=reason)
+    assert (cluster.status["phase"], cluster.status.get("restarts", 0)) == ("Failed", 0)
+    assert condition(cluster, "Failed")["reason"] == reason
 
 
 def test_never_means_that_the_first_failure_ends_the_job() -> None:

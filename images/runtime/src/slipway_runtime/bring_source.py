@@ -5,6 +5,8 @@ Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref", "submodules"}}`` o
 `slipway_runtime.credentials`: for git ``username`` and ``password``, over SSH ``ssh-privatekey``
 and ``known_hosts`` (as variables ``SLIPWAY_GIT_KEY`` and ``SLIPWAY_GIT_KNOWN_HOSTS``). The
 termination message says which ``revision`` was brought: the commit, or the archive's SHA-256.
+``SLIPWAY_PACKAGE_CODE`` (JSON: handler, modelFile, extraFiles) names what TorchServe is to import
+of it, in ``SLIPWAY_PACKAGE_FOLDER``.
 """
 
 import json
@@ -27,6 +29,7 @@ from slipway_runtime import (
     store,
 )
 from slipway_runtime.git_source import Repository, fetch
+from slipway_runtime.package_code import check_source
 
 
 def bring(source: Mapping[str, Any], folder: Path, opened: Mapping[str, str]) -> str:
@@ -72,13 +75,21 @@ def bound_files(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
+def bring_and_check(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Bring the source, and refuse what it has of ``SLIPWAY_PACKAGE_CODE`` that is wrong."""
+    revision = bring(source, folder, credentials.current())
+    where = os.environ.get("SLIPWAY_PACKAGE_FOLDER") or folder
+    check_source(json.loads(os.environ.get("SLIPWAY_PACKAGE_CODE", "{}")), Path(where))
+    return {"revision": revision}
+
+
 def main() -> int:
     """Bring the source; returns the exit code."""
     source = json.loads(os.environ["SLIPWAY_SOURCE"])
     folder = Path(os.environ["SLIPWAY_SOURCE_DIR"])
     what = source["git"]["url"] if "git" in source else source["archive"]["uri"]
     return bringing.run(
-        lambda: {"revision": bring(source, folder, credentials.current())},
+        lambda: bring_and_check(source, folder),
         f"The source {what} is there",
         "SourceNotFound",
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway_runtime import archive, download, store
+from slipway_runtime.package_code import PackageError
 from slipway_runtime.termination import (
     EX_SIGTERM,
     STOPPED_REASON,
@@ -29,6 +30,8 @@ def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
             "exitCode": EX_SIGTERM,
             "message": "The pod was told to stop.",
         }
+    except PackageError as error:
+        message = {"reason": error.reason, "exitCode": 1, "message": str(error)}
     except (store.StoreError, download.DigestError, archive.ArchiveError, OSError) as error:
         message = {"reason": reason_of(error, not_found), "exitCode": 1, "message": say_why(error)}
     write_message(message)

@@ -10,6 +10,7 @@ or the command. Everything else is told by environment variables: see
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -28,6 +29,7 @@ from slipway_runtime.checkpoint.files import SAVED, read_ledger
 from slipway_runtime.checkpoint.saving import STOPPED
 from slipway_runtime.control import SOCKET_NAME, UploadError, request_upload
 from slipway_runtime.log_trimmer import LogTrimmer
+from slipway_runtime.package_code import PackageError, check_source
 from slipway_runtime.run_settings import LaunchError, Settings, grace_seconds
 from slipway_runtime.termination import (
     EX_SIGTERM,
@@ -318,8 +320,20 @@ def prepare(env: Mapping[str, str], args: Sequence[str]) -> Settings:
     if settings.source_dir:
         working_folder.make(settings.source_dir, settings.folder)
     commands.check(settings, args)
+    check_package(env, settings.source_dir)
     wait_for_name(settings.first_host, settings.rendezvous_seconds)
     return settings
+
+
+def check_package(env: Mapping[str, str], source: Path | None) -> None:
+    """Raise LaunchError where the source has a file of ``SLIPWAY_PACKAGE_CODE`` that is wrong."""
+    package = json.loads(env.get("SLIPWAY_PACKAGE_CODE", "{}"))
+    if not (package and source):
+        return
+    try:
+        check_source(package, source)
+    except PackageError as error:
+        raise LaunchError(error.reason, str(error)) from error
 
 
 def main(argv: Sequence[str]) -> int:

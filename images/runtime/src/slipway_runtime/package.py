@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 import yaml
 
 from slipway_runtime import credentials, fetch, manifest, mar, requirements, store
-from slipway_runtime.package_code import check_code
-from slipway_runtime.package_files import PackageError, PackageFiles
+from slipway_runtime.package_code import PackageError, check_code
+from slipway_runtime.package_files import PackageFiles
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
 T = TypeVar("T")

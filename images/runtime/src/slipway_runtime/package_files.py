@@ -8,27 +8,8 @@ from typing import Any
 from slipway_runtime import beneath, manifest, room, store, store_errors
 from slipway_runtime.manifest import OutputFile
 from slipway_runtime.mar import BUILT_IN_HANDLERS
+from slipway_runtime.package_code import PackageError, split_handler
 from slipway_runtime.termination import join_names, list_files
-
-
-class PackageError(Exception):
-    """No package can be made; ``reason`` is the constant for the termination message.
-
-    ``log_tail`` has the last lines of a program that says more; empty for none.
-    """
-
-    def __init__(self, reason: str, message: str, log_tail: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.log_tail = log_tail
-
-
-def split_handler(name: str) -> tuple[str, str | None]:
-    """Return the file and the function that a handler's ``NAME.py:function`` names, if any."""
-    path, colon, function = name.rpartition(":")
-    if colon and path.endswith(".py") and function.isidentifier():
-        return path, function
-    return name, None
 
 
 class PackageFiles:

@@ -5,6 +5,8 @@ the file might do by itself, such as a class that a function makes, is never hel
 Standard library only; the text is never run.
 """
 
+from __future__ import annotations
+
 import ast
 from dataclasses import dataclass
 
@@ -81,15 +83,15 @@ def _first_level(tree: ast.Module) -> list[ast.AST]:
     while left:
         node = left.pop()
         reached.append(node)
-        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             left.extend(ast.iter_child_nodes(node))
     return reached
 
 
 def _bound(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         return {node.id}

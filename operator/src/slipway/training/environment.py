@@ -18,6 +18,32 @@ def pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
+def package_code(job: TrainingJob) -> dict[str, str]:
+    """Return what a pod checks before the training: the code of ``spec.package`` in the source.
+
+    The operator does not: it would have to parse what an enemy wrote.
+    """
+    package = job.spec.package
+    if package is None or job.spec.source is None:
+        return {}
+    code = {
+        "handler": package.handler,
+        "modelFile": package.model_file,
+        "extraFiles": [name for name in package.extra_files if name.endswith(".py")],
+    }
+    known = {name: value for name, value in code.items() if value}
+    return {"SLIPWAY_PACKAGE_CODE": json.dumps(known, ensure_ascii=False)}
+
+
+def _checked_here(job: TrainingJob) -> dict[str, str]:
+    """Return the same for the launcher, where no container brings the source and checks it.
+
+    ``$$`` stands for ``$``, of which the kubelet makes one.
+    """
+    found = {} if job.spec.fetched_source else package_code(job)
+    return {name: value.replace("$", "$$") for name, value in found.items()}
+
+
 def completion_index() -> dict[str, Any]:
     """Return the variable with the pod's index.
 
@@ -65,6 +91,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
     stop = job.spec.stop
     return {
         **_program(job),
+        **_checked_here(job),
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
         **({"SLIPWAY_INPUTS_DIR": names.INPUTS_DIR} if job.spec.inputs else {}),
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
@@ -103,6 +130,7 @@ def agent_env(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
         **identity(job),
         "SLIPWAY_RUN_DIR": names.RUN_DIR,
         "SLIPWAY_AGENT_DIR": names.AGENT_DIR,
+        **({} if job.spec.fetched_source else package_code(job)),
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
         "SLIPWAY_OUTPUT_URI": output_uri(settings.store, job),
         "SLIPWAY_METRICS_PORT": str(names.METRICS_PORT),

@@ -28,6 +28,7 @@ _KNOWN = frozenset(
         reasons.LAUNCHER_FAILED,
         reasons.TORCH_NOT_FOUND,
         reasons.COMMAND_NOT_FOUND,
+        *reasons.INVALID_CODE,
         reasons.COMMAND_NOT_EXECUTABLE,
         reasons.SOURCE_NOT_FOUND,
         reasons.INPUT_NOT_FOUND,

@@ -35,7 +35,7 @@ class Verdict:
 
 def verdict(job: TrainingJob, failure: Failure) -> Verdict:
     """Return what follows from a failure: the first rule that matches, else the policy."""
-    if job.spec.restart_policy == "Never":
+    if job.spec.restart_policy == "Never" or failure.reason in reasons.INVALID_CODE:
         return Verdict(restart=False)
     rule = next((rule for rule in job.spec.restart_rules if _matches(rule, failure)), None)
     default = "RestartAndIgnoreMaxRestarts" if failure.disruption else "Restart"

@@ -44,7 +44,7 @@ def _metadata(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 
 
 def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
-    fetching = [*source_containers(job, settings), *input_containers(job, settings)]
+    fetching = [*source_containers(job, settings, checked=True), *input_containers(job, settings)]
     pod = {
         **pod_security(),
         **store_identity(settings.store),

@@ -123,6 +123,13 @@ RENDEZVOUS_FAILED = "RendezvousFailed"
 """The pods did not find each other."""
 LAUNCHER_FAILED = "LauncherFailed"
 """torchrun could not be started, or ended without a word of the script."""
+INVALID_HANDLER = "InvalidHandler"
+"""``package.handler`` is in the source and cannot be served; told before the training."""
+INVALID_MODEL_FILE = "InvalidModelFile"
+"""``package.modelFile`` is in the source and cannot be loaded; told before the training."""
+INVALID_EXTRA_FILE = "InvalidExtraFile"
+"""A Python file of ``package.extraFiles`` is in the source and has a syntax error; told before the
+training."""
 COMMAND_NOT_FOUND = "CommandNotFound"
 """The program that ``spec.command`` begins with is not there, or not on the image's PATH."""
 COMMAND_NOT_EXECUTABLE = "CommandNotExecutable"
@@ -144,6 +151,9 @@ PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 """The script ran for ``spec.progressDeadlineSeconds`` without reporting progress."""
 JOB_FAILED = "JobFailed"
 """The Job failed and no pod is left to say why."""
+
+INVALID_CODE = frozenset({INVALID_HANDLER, INVALID_MODEL_FILE, INVALID_EXTRA_FILE})
+"""Reasons of which no other attempt can rid a job."""
 
 PACKAGING = "Packaging"
 """The archive is being made."""

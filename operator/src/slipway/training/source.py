@@ -10,6 +10,7 @@ from slipway.opened import Opened, place
 from slipway.pods.resources import size
 from slipway.settings import Settings
 from slipway.training import names
+from slipway.training.environment import package_code, source_dir
 from slipway.training.fetching import fetching_container, fetching_room
 
 
@@ -32,11 +33,12 @@ def source_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 
 
 def source_containers(
-    job: TrainingJob, settings: Settings, commit: str | None = None
+    job: TrainingJob, settings: Settings, commit: str | None = None, *, checked: bool = False
 ) -> list[dict[str, Any]]:
     """Return the init container that brings a source from git or an archive; none for others.
 
-    ``commit`` takes the place of a branch or tag that may have moved since.
+    ``commit`` takes the place of a branch or tag that may have moved since. ``checked``: the code
+    that ``spec.package`` names in it has to be such as can be served.
     """
     source = job.spec.fetched_source
     if source is None:
@@ -44,8 +46,9 @@ def source_containers(
     if isinstance(source, GitSource):
         git = {"url": source.url, "ref": commit or source.ref}
         more = {"submodules": True} if source.submodules else {}
-        return [_container(job, {"git": {**git, **more}}, settings)]
-    return [_container(job, {"archive": {"uri": source.uri, "sha256": source.sha256}}, settings)]
+        return [_container(job, {"git": {**git, **more}}, settings, checked)]
+    archive = {"uri": source.uri, "sha256": source.sha256}
+    return [_container(job, {"archive": archive}, settings, checked)]
 
 
 def opened(job: TrainingJob, settings: Settings) -> Opened:
@@ -57,13 +60,21 @@ def opened(job: TrainingJob, settings: Settings) -> Opened:
     return place(uri, source.credentials_secret_name, settings.store)
 
 
-def _container(job: TrainingJob, wanted: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _container(
+    job: TrainingJob, wanted: dict[str, Any], settings: Settings, checked: bool
+) -> dict[str, Any]:
     limit = size("source", settings, job.spec.volume_sizes.source)
     env = {
         "SLIPWAY_SOURCE": json.dumps(wanted),
         "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR,
+        **(_check(job) if checked else {}),
         **fetching_room(job, settings, {names.SOURCE_DIR: limit}),
     }
     where = mount("source", names.SOURCE_DIR)
     access, given = opened(job, settings), job.spec.fetch.resources
     return fetching_container(names.SOURCE, "bring_source", env, [where], access, given, settings)
+
+
+def _check(job: TrainingJob) -> dict[str, str]:
+    code = package_code(job)
+    return {**code, "SLIPWAY_PACKAGE_FOLDER": source_dir(job)} if code else {}
