@@ -83,7 +83,7 @@ def test_an_analysis_judges_at_its_first_measurement_by_default(kubectl: Kubectl
     "metric",
     [
         {"latency": {"quantile": "0.99"}, "maxRatioToStable": "1.5"},
-        {"latency": {"quantile": 0.99}, "maxRatioToStable": "1.5"},
+        {"latency": {"quantile": 0.99}, "maxRatioToStable": 1.5},
         {"latency": {}, "successCondition": "result < 250 && result > 0.5"},
         {"model": {"name": "Score"}, "successCondition": "result<2", "maxRatioToStable": 2},
         {"prometheus": {"query": "x{r='{{revision}}'}"}, "maxRatioToStable": 2},
@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nothing to judge by": (
         {"metrics": [{"name": "one", "latency": {}}]},
-        "write successCondition, maxRatioToStable or both",
+        "successCondition: Required value",
     ),
     "a condition that is none": (
         {"metrics": [{**GOOD, "successCondition": "result is good"}]},
@@ -115,6 +115,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "revisions that a query does not tell apart": (
         {"metrics": [{"name": "q", "prometheus": {"query": "x"}, "maxRatioToStable": 2}]},
         "write {{revision}} into prometheus.query",
+    ),
+    "revisions that a query does not tell apart, beside a condition": (
+        {
+            "metrics": [
+                {
+                    "name": "q",
+                    "prometheus": {"query": "x"},
+                    "maxRatioToStable": 1.5,
+                    "successCondition": "result > 0",
+                }
+            ]
+        },
+        "should match '[{][{]revision[}][}]'",
+    ),
+    "a negative ratio": (
+        {"metrics": [{"name": "q", "latency": {}, "maxRatioToStable": -1}]},
+        "should be greater than or equal to 0",
     ),
     "a quantile that is no share": (
         {"metrics": [{"name": "q", "latency": {"quantile": "99"}, "maxRatioToStable": 2}]},

@@ -1,5 +1,6 @@
 """The analysis of a new revision's traffic: what is measured, and what was found."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -21,13 +22,28 @@ SuccessCondition = Annotated[
 """Comparisons of a measured value with numbers."""
 
 
-def _decimal(pattern: str) -> Any:
-    """Return the schema of a number without rounding: an integer, or a decimal as a string."""
-    return WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 16, "pattern": pattern})
+def _number_or_text(**bounds: Any) -> Any:
+    """Return the schema of a number that may be in quotes, without rounding.
+
+    A structural schema has no type for both, so that the field has none, and no CEL rule sees it.
+    """
+    bounds = {"x-kubernetes-preserve-unknown-fields": True, "minimum": 0, **bounds}
+    return WithJsonSchema(bounds)
 
 
-Ratio = Annotated[int | str, _decimal("^[0-9]+([.][0-9]+)?$")]
-"""A ratio, such as 2 or "1.5": CEL rules must see it, so that one with a point is in quotes."""
+def _is_ratio(value: float | str) -> float | str:
+    """Return a ratio as it is; raises ValueError for what is none."""
+    if isinstance(value, bool) or not math.isfinite(float(value)) or float(value) < 0:
+        raise ValueError("write a number such as 1.5")
+    return value
+
+
+Ratio = Annotated[
+    int | float | str,
+    BeforeValidator(_is_ratio),
+    _number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?$"),
+]
+"""A ratio, such as 2 or 1.5, as a number or in quotes."""
 
 
 def _is_share(value: float | str) -> float | str:
@@ -40,18 +56,9 @@ def _is_share(value: float | str) -> float | str:
 Quantile = Annotated[
     float | str,
     BeforeValidator(_is_share),
-    WithJsonSchema(
-        {
-            "x-kubernetes-preserve-unknown-fields": True,
-            "minimum": 0,
-            "maximum": 1,
-            "pattern": "^0[.][0-9]+$",
-            "maxLength": 8,
-        }
-    ),
+    _number_or_text(maximum=1, pattern="^0[.][0-9]+$", maxLength=8),
 ]
-"""Which share of the answers is faster, as a number or in quotes: a structural schema has no type
-for both, so that it has none."""
+"""Which share of the answers is faster, as a number or in quotes."""
 
 
 class SuccessRate(ApiModel):
@@ -103,24 +110,37 @@ class PrometheusQuery(ApiModel):
     ) = Field(default=None, description="Where Prometheus answers; the operator's own by default.")
 
 
+_QUERY_NAMES_REVISION = {
+    "properties": {"prometheus": {"properties": {"query": {"pattern": "[{][{]revision[}][}]"}}}}
+}
+_NO_RATIO = {"not": {"required": ["maxRatioToStable"]}}
+_JUDGED = {
+    "allOf": [
+        {"anyOf": [{"required": ["successCondition"]}, {"required": ["maxRatioToStable"]}]},
+        {"anyOf": [_NO_RATIO, _QUERY_NAMES_REVISION]},
+    ]
+}
+"""What holds of maxRatioToStable, which CEL does not see: there is a condition or a ratio, and what
+compares revisions names them."""
+
+
 class AnalysisMetric(
     ApiModel,
-    json_schema_extra=rules(
-        (
-            "[has(self.successRate), has(self.latency), has(self.model), has(self.prometheus)]"
-            ".filter(x, x).size() == 1",
-            "write exactly one of successRate, latency, model and prometheus",
+    json_schema_extra={
+        **rules(
+            (
+                "[has(self.successRate), has(self.latency), has(self.model), has(self.prometheus)]"
+                ".filter(x, x).size() == 1",
+                "write exactly one of successRate, latency, model and prometheus",
+            ),
+            (
+                "has(self.successCondition) || !has(self.prometheus) || "
+                "self.prometheus.query.contains('{{revision}}')",
+                "write {{revision}} into prometheus.query, or the revisions cannot be compared",
+            ),
         ),
-        (
-            "has(self.successCondition) || has(self.maxRatioToStable)",
-            "write successCondition, maxRatioToStable or both, or nothing can be judged",
-        ),
-        (
-            "!has(self.maxRatioToStable) || !has(self.prometheus) || "
-            "self.prometheus.query.contains('{{revision}}')",
-            "write {{revision}} into prometheus.query, or the revisions cannot be compared",
-        ),
-    ),
+        **_JUDGED,
+    },
 ):
     """One measure of the new revision, and what is good enough.
 
@@ -150,9 +170,9 @@ class AnalysisMetric(
     )
     max_ratio_to_stable: Ratio | None = Field(
         default=None,
-        description="How many times the stable revision's value is still good enough, such as 2 "
-        'or, in quotes, "1.5"; for '
-        "successRate the shares of failed answers are compared.",
+        description="How many times the stable revision's value is still good enough, such as 1.5; "
+        "for successRate the shares of failed answers are compared. Write this, successCondition "
+        "or both.",
     )
 
 

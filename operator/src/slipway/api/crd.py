@@ -33,6 +33,7 @@ _KEPT = frozenset(
         "maxItems",
         "maxProperties",
         "required",
+        "allOf",
     }
 )
 """JSON schema keywords that pass into a structural schema as they are."""
