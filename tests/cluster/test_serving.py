@@ -172,6 +172,8 @@ def test_the_pod_is_ready_only_while_its_worker_is(space: Space) -> None:
     assert httpx.get(url, timeout=10).status_code == 200
     assert execute(space, pod, "torchserve", "python3", "-c", KILL_WORKERS).returncode == 0
     wait_for(lambda: _answers(url, 503), SERVE, "it is not ready without a worker", space.report)
+    died = space.wait_for_reason("modeldeployment", "steady", "Ready", "WorkerDied")
+    assert "it was ended by SIGKILL" in died["message"]
     wait_for(lambda: _answers(url, 200), SERVE, "it is ready with a new worker", space.report)
     wait_for(lambda: _ready_pods(space, "steady"), SERVE, "the kubelet says so too", space.report)
 

@@ -85,6 +85,7 @@ FOR_SCRIPTS = {
 OF_THE_OPERATOR = {"SLIPWAY_EXPIRES"}
 """A key of the store's Secret that nobody but the operator reads; its settings have a prefix."""
 OF_THE_RUNTIME = {
+    "SLIPWAY_DEATHS_PORT",
     "SLIPWAY_DRAIN_MIN_SECONDS",
     "SLIPWAY_ENVOY_ADMIN",
     "SLIPWAY_ENVOY_STAT_PREFIX",

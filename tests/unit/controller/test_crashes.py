@@ -18,6 +18,7 @@ from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.events import EventRecorder
 from slipway.plan import Manifest, ObjectRef, StoreState
+from slipway.serving.deaths import Death
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
 from slipway.training.planner import plan
@@ -86,7 +87,11 @@ async def served(_api_version: str, _kind: str) -> bool:
     return True
 
 
-NOTHING = (served, no_traffic, unlabelled, none_refused)
+def no_deaths(*_: object) -> dict[str, Death]:
+    return {}
+
+
+NOTHING = (served, no_traffic, no_deaths, unlabelled, none_refused)
 """What surrounds an object has nothing to say."""
 
 
@@ -105,6 +110,7 @@ def start(api: FakeClient) -> Reconciler:
         10.0,
         served,
         no_traffic,
+        no_deaths,
         unlabelled,
         none_refused,
         lambda _: None,

@@ -12,6 +12,7 @@ from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef, StoreState
+from slipway.serving.deaths import Death
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.view import INDEX
 from tests.unit.controller.fakes import FakeClient, child, reference, training_job
@@ -39,7 +40,19 @@ async def served(_api_version: str, _kind: str) -> bool:
     return True
 
 
-NOTHING = (served, no_traffic, unlabelled, none_refused, lambda _: None, lambda _: None)
+def no_deaths(*_: object) -> dict[str, Death]:
+    return {}
+
+
+NOTHING = (
+    served,
+    no_traffic,
+    no_deaths,
+    unlabelled,
+    none_refused,
+    lambda _: None,
+    lambda _: None,
+)
 """What surrounds an object has nothing to say."""
 
 

@@ -2,7 +2,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from slipway.envoy import DEATHS_PATH
+from tests.harness.ports import free_ports
 from tests.unit.envoy.pod import Pod, eventually, running_pod
 
 
@@ -54,3 +57,22 @@ async def test_envoy_is_alive_without_torchserve(tmp_path: Path) -> None:
 async def test_the_ops_port_reaches_nothing_else(tmp_path: Path, path: str) -> None:
     async with running_pod(tmp_path) as pod:
         assert (await pod.get(pod.config.ops_port, path))[0] == 404
+
+
+async def test_the_page_about_workers_deaths_is_offered_to_readers_alone(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+
+    async def page(_: web.Request) -> web.Response:
+        return web.json_response({"deaths": 0})
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        async with running_pod(tmp_path, deaths_port=port) as pod:
+            assert await pod.get(pod.config.ops_port, DEATHS_PATH) == (200, '{"deaths": 0}')
+            assert (await pod.get(pod.config.http_port, DEATHS_PATH))[0] == 404
+    finally:
+        await runner.cleanup()

@@ -87,6 +87,7 @@ def watch(folder: Path, management: Management | None, **settings: str) -> tuple
         "SLIPWAY_ENVOY_ADMIN": f"http://127.0.0.1:{port}",
         "SLIPWAY_TERMINATION_LOG": str(word),
         "LOG_LOCATION": str(folder),
+        "SLIPWAY_DEATHS_PORT": "0",
         **settings,
     }
     done = subprocess.run([sys.executable, "-c", PARENT], env=env, timeout=120, check=False)

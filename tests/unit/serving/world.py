@@ -10,6 +10,7 @@ from typing import Any
 from slipway.api import Condition, ModelDeployment, TrainingJob, find
 from slipway.manifests import REVISION
 from slipway.plan import Children, Event, Manifest, ObjectRef, Plan
+from slipway.serving.deaths import Death
 from slipway.serving.names import TRACK
 from slipway.serving.planner import plan
 from slipway.serving.snapshot import ServingSnapshot
@@ -64,6 +65,7 @@ class World:
         self.annotations: dict[str, str] = {}
         self.traffic: Traffic | None = None
         self.pod_security: str | None = None
+        self.deaths: dict[str, Death] = {}
 
     def change(self, **spec: Any) -> None:
         """Change the spec, as a user does."""
@@ -89,6 +91,7 @@ class World:
             selected_jobs=self.selected_jobs,
             traffic=self.traffic,
             pod_security=self.pod_security,
+            deaths=self.deaths,
         )
 
     def plan(self) -> Plan:

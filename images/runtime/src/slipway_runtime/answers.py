@@ -17,8 +17,10 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from slipway_runtime import last_words
 from slipway_runtime.handler import BadRequest
 
 LOG = logging.getLogger(__name__)
@@ -61,7 +63,9 @@ class Headers(dict[str, Any]):
 
 
 def install(service: type) -> None:
-    """Have ts.service.Service call each handler by `answer`."""
+    """Have ts.service.Service call each handler by `answer`, and the worker note how it ends."""
+    if "SLIPWAY_MODEL" in os.environ:
+        last_words.install(Path(os.environ.get("LOG_LOCATION", "/tmp")))  # noqa: S108 - the image's
     original = service.__init__  # type: ignore[misc]
     longest = int(os.environ.get("SLIPWAY_MAX_RESPONSE_BYTES", DEFAULT_MAX_BYTES))
 

@@ -2,7 +2,8 @@
 
 A worker that cannot load its model is started again and again while TorchServe itself looks well:
 left alone, nobody would be told why the pod does not get ready. The server image's start script
-runs this program beside TorchServe. It ends once all workers are READY. Where they have ended too
+runs this program beside TorchServe. Once all workers are READY it follows them (see
+`slipway_runtime.deaths`) until TorchServe ends. Where they have ended too
 often, or not come up in time, it writes the termination message, whose reason is ModelLoadFailed
 and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
 TorchServe. Before anything else it takes back the drain that the preStop hook began, in case that
@@ -15,7 +16,8 @@ Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_CONFIG`` says by default, or 600), ``SLIPWAY_MANAGEMENT``
 (http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080), ``LOG_LOCATION`` (the folder
 of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of `slipway_runtime.smoke`; none by default),
-``SLIPWAY_RESPONSE_SECONDS`` (longest time for its answer, 120), and ``SLIPWAY_ENVOY_ADMIN`` (see
+``SLIPWAY_RESPONSE_SECONDS`` (longest time for its answer, 120), ``SLIPWAY_DEATHS_PORT`` (of the
+page that tells why a worker died, 9902; 0 for none), and ``SLIPWAY_ENVOY_ADMIN`` (see
 `slipway_runtime.drain`).
 """
 
@@ -31,7 +33,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from slipway_runtime import drain
+from slipway_runtime import deaths, drain
 from slipway_runtime.server_config import startup_timeout
 from slipway_runtime.smoke import SmokeTest, SmokeTestError
 from slipway_runtime.termination import clean_tail, say, write_message
@@ -62,6 +64,7 @@ class Settings:
     inference: str
     smoke_test: Path | None
     answer: float
+    deaths_port: int
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -75,6 +78,7 @@ class Settings:
             inference=env.get("SLIPWAY_INFERENCE", "http://127.0.0.1:8080"),
             smoke_test=Path(env["SLIPWAY_SMOKE_TEST"]) if "SLIPWAY_SMOKE_TEST" in env else None,
             answer=float(env.get("SLIPWAY_RESPONSE_SECONDS", "120")),
+            deaths_port=int(env.get("SLIPWAY_DEATHS_PORT", deaths.PORT)),
         )
 
 
@@ -156,6 +160,16 @@ def split_attempts(log: str) -> list[str]:
     return [part.partition("\n")[2] for part in log.split(FIRST_LINE)[1:]]
 
 
+def log_of(path: Path, pid: int) -> str:
+    """Return what the worker with a process id wrote, else all that is left of the log."""
+    log = read_log(path)
+    for attempt in reversed(log.split(FIRST_LINE)[1:]):
+        head, _, rest = attempt.partition("\n")
+        if head.endswith(f"pid={pid}"):
+            return rest
+    return log
+
+
 def most_telling(attempts: list[str]) -> str:
     """Return the last attempt that tells of an exception, else the last one.
 
@@ -203,6 +217,22 @@ def watch(settings: Settings, envoy: drain.Settings, parent: int) -> Failure | N
     return failure
 
 
+def follow(settings: Settings, parent: int) -> int:
+    """Tell why workers die, for as long as TorchServe goes on; returns the exit code."""
+    if not settings.deaths_port:
+        return 0
+    try:
+        deaths.watch(
+            settings.log.parent,
+            settings.deaths_port,
+            lambda pid: log_of(settings.log, pid),
+            parent,
+        )
+    except OSError as error:
+        say(f"the workers are not followed: {error}")
+    return 0
+
+
 def main() -> int:
     """Watch, and end the parent where the model cannot serve; returns the exit code."""
     parent = os.getppid()
@@ -214,8 +244,10 @@ def main() -> int:
         return 1
     except OSError as error:
         failure = Failure(f"Envoy cannot be told to wait for the smoke test: {error}.", "")
-    if failure is None or os.getppid() != parent:
+    if os.getppid() != parent:
         return 0
+    if failure is None:
+        return follow(settings, parent)
     say(failure.message)
     word = {"reason": failure.reason, "message": failure.message}
     write_message({**word, "logTail": clean_tail(failure.log)})

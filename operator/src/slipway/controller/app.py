@@ -25,6 +25,7 @@ from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.controller.readers.store_probe import StoreProbe
 from slipway.controller.readers.training_progress import ProgressReader
+from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.controller.reconciler import Reconciler
 from slipway.controller.references import make_retention
 from slipway.controller.refusals import Refusals
@@ -85,6 +86,7 @@ class Operator:
             settings.prometheus_url, settings.allowed_prometheus, _api_server_addresses()
         )
         self._analyses = AnalysisReader(TrafficReader(), prometheus, self._intake.wake)
+        self._deaths = DeathReader(tell=self._intake.wake)
         self._leading = asyncio.Event()
         self._stop = asyncio.Event()
         self._failed = False
@@ -108,6 +110,7 @@ class Operator:
             stack.push_async_callback(connection.close)
             stack.push_async_callback(self._progress.close)
             stack.push_async_callback(self._analyses.close)
+            stack.push_async_callback(self._deaths.close)
             client = Client(connection)
             server = self._http_server(client)
             await server.start(self._settings.http_port)
@@ -213,6 +216,7 @@ class Operator:
             interval,
             Discovery(client).serves,
             self._analyses.read,
+            self._deaths.read,
             PodSecurity(client).enforced,
             Refusals(client).of,
             references.known,

@@ -18,6 +18,7 @@ from slipway.controller.refusals import Refused
 from slipway.kube.cache import Cache
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
+from slipway.serving.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.serving.traffic import Traffic
 from slipway.training import gang
@@ -80,6 +81,7 @@ class Observer:
         interval: float,
         serves: Callable[[str, str], Awaitable[bool]],
         traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
+        deaths: Callable[[ModelDeployment, Manifest, Children], dict[str, Death]],
         pod_security: Callable[[str], Awaitable[str | None]],
         refused: Callable[[Children], Awaitable[Refused]],
         references: Callable[[TrainingJob], tuple[Reference, ...] | None],
@@ -90,6 +92,7 @@ class Observer:
         self._removed = removed
         self._serves = serves
         self._traffic = traffic
+        self._deaths = deaths
         self._pod_security = pod_security
         self._refused = refused
         self._config_maps = config_maps
@@ -150,6 +153,7 @@ class Observer:
             traffic=traffic,
             pod_security=await self._enforced(deployment, deployment.spec.pod_template),
             turns=Turns(*self._cache.turns.before(ObjectRef.of(raw))),
+            deaths=self._deaths(deployment, raw, children),
         )
         return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 

@@ -8,11 +8,13 @@ from slipway.envoy.config import (
     ProxyConfig,
     to_text,
 )
+from slipway.envoy.listeners import DEATHS_PATH
 from slipway.envoy.routes import route_file
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
 __all__ = [
     "ALONE",
+    "DEATHS_PATH",
     "FORWARDED",
     "INFERENCE",
     "OTHER",

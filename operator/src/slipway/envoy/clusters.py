@@ -20,6 +20,8 @@ LIVENESS = "torchserve_liveness"
 """The same port as `INFERENCE`: probes are not to be counted among the users' requests."""
 READINESS = "torchserve_readiness"
 METRICS = "torchserve_metrics"
+DEATHS = "worker_deaths"
+"""The page that tells why a worker of TorchServe died last."""
 ADMIN = "envoy_admin"
 OTHER = "other"
 """The pods of the deployment's other slot, which hold another revision."""
@@ -55,6 +57,7 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
         readiness_cluster(config),
         _loopback(LIVENESS, config.inference_port),
         _loopback(METRICS, config.metrics_port),
+        _loopback(DEATHS, config.deaths_port),
         _admin(config),
     ]
 

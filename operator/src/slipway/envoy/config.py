@@ -40,7 +40,8 @@ class ProxyConfig:
     which Envoy refuses work. ``revision`` is what answers are marked with; ``forward_token`` is
     what the deployment's own Envoys know each other by: whoever does not know it is a user.
     ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet does with a
-    mounted ConfigMap; ``routes_file`` lies in it.
+    mounted ConfigMap; ``routes_file`` lies in it. ``deaths_port`` has the page that tells why a
+    worker died.
     """
 
     namespace: str
@@ -64,6 +65,7 @@ class ProxyConfig:
     inference_port: int = 8080
     management_port: int = 8081
     metrics_port: int = 8082
+    deaths_port: int = 9902
 
     @property
     def route_timeout(self) -> int:

@@ -7,7 +7,7 @@ documentation; hardening after its "Configuring Envoy as an edge proxy".
 from typing import Any
 
 from slipway.envoy.bodies import body_filters
-from slipway.envoy.clusters import ADMIN, LIVENESS, METRICS, READINESS
+from slipway.envoy.clusters import ADMIN, DEATHS, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import (
     CONNECTION_BUFFER_BYTES,
     LOOPBACK,
@@ -46,6 +46,7 @@ LIVE_PATH = "/livez"
 TORCHSERVE_LIVE_PATH = "/livez/torchserve"
 METRICS_PATH = "/metrics"
 TORCHSERVE_METRICS_PATH = "/metrics/torchserve"
+DEATHS_PATH = "/workers/last-death"
 
 
 def users_listener(config: ProxyConfig) -> dict[str, Any]:
@@ -78,18 +79,10 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
         _forward("torchserve-live", TORCHSERVE_LIVE_PATH, LIVENESS, "/ping"),
         _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus"),
         _forward("torchserve-metrics", TORCHSERVE_METRICS_PATH, METRICS, "/metrics"),
+        _forward("worker-deaths", DEATHS_PATH, DEATHS, "/"),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
     ]
-    manager = _manager(
-        "ops",
-        route_config={
-            "name": "ops",
-            "virtual_hosts": [{"name": "ops", "domains": ["*"], "routes": routes}],
-        },
-        stream_idle_timeout=seconds(30),
-        http_filters=[_readiness(), _router()],
-    )
-    return {**_listener("ops", address(ANYWHERE, config.ops_port), manager), **_UNLIMITED}
+    return _inner("ops", address(ANYWHERE, config.ops_port), routes, [_readiness(), _router()])
 
 
 def hooks_listener(config: ProxyConfig) -> dict[str, Any]:
@@ -104,16 +97,21 @@ def hooks_listener(config: ProxyConfig) -> dict[str, Any]:
         _forward("stats", "/stats", ADMIN, "/stats"),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
     ]
+    return _inner("hooks", address(LOOPBACK, config.hooks_port), routes, [_router()])
+
+
+def _inner(
+    name: str, where: dict[str, Any], routes: list[dict[str, Any]], filters: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a listener that is not the users': its routes are fixed, and overload spares it."""
+    hosts = [{"name": name, "domains": ["*"], "routes": routes}]
     manager = _manager(
-        "hooks",
-        route_config={
-            "name": "hooks",
-            "virtual_hosts": [{"name": "hooks", "domains": ["*"], "routes": routes}],
-        },
+        name,
+        route_config={"name": name, "virtual_hosts": hosts},
         stream_idle_timeout=seconds(30),
-        http_filters=[_router()],
+        http_filters=filters,
     )
-    return {**_listener("hooks", address(LOOPBACK, config.hooks_port), manager), **_UNLIMITED}
+    return {**_listener(name, where, manager), **_UNLIMITED}
 
 
 _UNLIMITED = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from slipway.api import Condition, Conditions, find
+from slipway.api import Condition, Conditions, find, parse_time
 from slipway.api.rollout_status import Candidate, RolloutStatus
 from slipway.plan import Event
 from slipway.serving import reasons
@@ -60,6 +60,20 @@ def findings(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
     taken = before.stable_down_since is not None and after.active_slot == old.slot
     reason = reasons.TOOK_OVER if taken else reasons.ANALYSIS_PASSED
     return (_noted(reason, f"Revision {old.revision}: {told}"),)
+
+
+def recovery(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
+    """Return the Event for a deployment that is ready again after a worker had died."""
+    before, now = find(previous, reasons.READY), find(conditions.to_list(), reasons.READY)
+    if before is None or before.reason != reasons.WORKER_DIED:
+        return ()
+    if now is None or now.status != "True":
+        return ()
+    since, until = parse_time(before.last_transition_time), parse_time(now.last_transition_time)
+    if since is None or until is None:
+        return ()
+    out = (until - since).total_seconds()
+    return (_noted(reasons.WORKER_BACK, f"Predictions are answered again, after {out:.0f} s."),)
 
 
 def _share(candidate: Candidate | None) -> tuple[int, bool, bool]:

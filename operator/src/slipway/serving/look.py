@@ -9,6 +9,7 @@ from slipway.api.rollout_status import RolloutStatus, SlotName
 from slipway.plan import Children, Manifest
 from slipway.pods.standard import Level
 from slipway.serving import analysis, names, routing
+from slipway.serving.deaths import last_death, worker_died
 from slipway.serving.pods import pods_of
 from slipway.serving.problems import Problem, find_problem, last_lines
 from slipway.serving.progress import Progress, live_revision, observe
@@ -121,7 +122,13 @@ class Look:
 
     def problem(self, revision: str) -> Problem | None:
         """Return what is wrong with the pods of a revision."""
-        return find_problem(self.deployment, pods_of(self.children, revision))
+        pods, deaths = pods_of(self.children, revision), self.snapshot.deaths
+        return find_problem(self.deployment, pods) or worker_died(pods, deaths)
+
+    def last_lines(self, revision: str) -> str:
+        """Return how a server of a revision, or a worker in it, ended last, and what it wrote."""
+        pods = pods_of(self.children, revision)
+        return last_lines(pods) or last_death(pods, self.snapshot.deaths)
 
     def seen(self, state: RolloutStatus) -> Seen:
         """Return what the state machine looks at."""
@@ -142,7 +149,7 @@ class Look:
             recorded=lambda name: name in revisions,
             settled=lambda after: routing.settled(self.deployment, self.children, revisions, after),
             problem=self.problem,
-            last_lines=lambda name: last_lines(pods_of(self.children, name)),
+            last_lines=self.last_lines,
             evaluate=self._evaluate,
             models={name: revision.model for name, revision in revisions.items()},
         )

@@ -14,7 +14,7 @@ from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import level_of, refusal
 from slipway.pods.refused import sentence
-from slipway.serving.events import events, findings, shifts
+from slipway.serving.events import events, findings, recovery, shifts
 from slipway.serving.look import Look
 from slipway.serving.model import Resolution, resolve
 from slipway.serving.problems import Problem
@@ -61,6 +61,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
         status=compose(found, conditions.to_list()).to_wire(),
         events=(
             *events(deployment.status.conditions, conditions),
+            *recovery(deployment.status.conditions, conditions),
             *shifts(before, work.state),
             *findings(before, work.state),
         ),

@@ -59,6 +59,11 @@ class PodView:
     manifest: Manifest
 
     @property
+    def uid(self) -> str:
+        """The pod's UID; empty where there is none."""
+        return str(self.manifest["metadata"].get("uid") or "")
+
+    @property
     def images(self) -> dict[str, str]:
         """The containers' images by the containers' names."""
         spec = self.manifest.get("spec") or {}

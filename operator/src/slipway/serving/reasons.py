@@ -67,6 +67,10 @@ SMOKE_TEST_FAILED = "SmokeTestFailed"
 """The model did not answer the smoke test's request as it should; it takes no user's request."""
 OUT_OF_MEMORY = "OutOfMemory"
 """TorchServe used more memory than its limit; it is started again."""
+WORKER_DIED = "WorkerDied"
+"""A worker of a TorchServe that served died, and is started again; the message says why."""
+WORKER_BACK = "WorkerBack"
+"""Event: a pod answers again after its worker had died; the message says how long it was out."""
 
 PROXY_FAILED = "ProxyFailed"
 """Envoy ended; it is started again."""
@@ -156,6 +160,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     FORBIDDEN_URI,
     REVISION_NOT_FOUND,
     PROXY_FAILED,
+    WORKER_DIED,
     CONTAINER_FAILED,
     IMAGE_PULL_FAILED,
     CONTAINER_CANNOT_START,

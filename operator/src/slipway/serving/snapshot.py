@@ -1,10 +1,12 @@
 """What a ModelDeployment's planner looks at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.api.model_deployment import ModelDeployment
 from slipway.api.training_job import TrainingJob
 from slipway.plan import Children, StoreState
+from slipway.serving.deaths import Death
 from slipway.serving.traffic import Traffic
 
 
@@ -27,6 +29,7 @@ class ServingSnapshot:
     revisions of a rollout answered, while an analysis goes on and they were asked.
     ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
     read where there is a podTemplate. ``turns`` are the other deployments that follow a release.
+    ``deaths`` tells why a worker died last, by the UIDs of pods that serve no more or are tried.
     """
 
     deployment: ModelDeployment
@@ -37,3 +40,4 @@ class ServingSnapshot:
     traffic: Traffic | None = None
     pod_security: str | None = None
     turns: Turns = field(default_factory=Turns)
+    deaths: Mapping[str, Death] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import pytest
 
 from slipway.api.analysis import AnalysisState
 from slipway.serving import analysis, reasons
+from slipway.serving.deaths import Death
 from tests.unit.serving.rollout.progressive import (
     canary,
     candidate,
@@ -302,6 +303,20 @@ def test_the_last_lines_of_a_candidates_server_that_died_outlive_its_pods(
     assert log.startswith("TorchServe ended: OOMKilled, exit code 137")
     assert log.endswith("cannot allocate memory")
     assert len(log) < 2100
+
+
+def test_the_last_lines_of_a_candidates_worker_that_died_outlive_its_pods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    pod = world.add_pod("web-green-9", candidate(world)["revision"])
+    world.deaths = {pod["metadata"]["uid"]: Death("it was ended by SIGSEGV", "in layer 3")}
+    judge(monkeypatch, "Failed")
+    world.run()
+    log = rollout_of(world)["failed"]["log"]
+    assert "it was ended by SIGSEGV" in log
+    assert log.endswith("in layer 3")
 
 
 def test_a_candidate_whose_servers_never_ended_leaves_no_last_lines(

@@ -1,0 +1,103 @@
+"""Which serving pods are asked why a worker died, and that nobody waits for their answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from slipway.api import ModelDeployment
+from slipway.controller.readers import worker_deaths as module
+from slipway.controller.readers.worker_deaths import DeathReader
+from slipway.envoy import DEATHS_PATH
+from slipway.manifests import REVISION
+from slipway.plan import Children, Manifest, ObjectRef
+from slipway.serving.deaths import Death
+
+PAGE = json.dumps({"deaths": 2, "cause": "exit 3", "log": "bye", "time": 1.0})
+AT = "2026-01-02T03:04:05Z"
+TRIED = {"candidate": {"revision": "new", "slot": "green", "startedAt": AT, "stepStartedAt": AT}}
+
+
+def deployment(**rollout: Any) -> ModelDeployment:
+    status = {"rollout": rollout} if rollout else {}
+    meta = {"name": "web", "namespace": "demo", "uid": "u"}
+    spec = {"model": {"trainingJob": {"name": "job"}}}
+    return ModelDeployment.model_validate({"metadata": meta, "spec": spec, "status": status})
+
+
+def pod(
+    *, ready: bool = False, started: bool = True, revision: str = "old", **meta: Any
+) -> Manifest:
+    labels = {REVISION: revision}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    server = {"name": "torchserve", "started": started, "ready": ready}
+    status = {"phase": "Running", "podIP": "127.0.0.1", "conditions": conditions}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "demo", "uid": "p", "labels": labels, **meta},
+        "status": {**status, "containerStatuses": [server]},
+    }
+
+
+@asynccontextmanager
+async def asked(
+    monkeypatch: pytest.MonkeyPatch, page: str = PAGE
+) -> AsyncIterator[tuple[DeathReader, asyncio.Event, list[str]]]:
+    """A reader whose pods all answer with a page; an event for news, and what was asked for."""
+    paths: list[str] = []
+    news = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        return web.Response(text=page)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    reader = DeathReader(tell=lambda _: news.set())
+    async with TestServer(app) as server:
+        monkeypatch.setattr(module, "ops_url", lambda _: str(server.make_url("")).rstrip("/"))
+        yield reader, news, paths
+        await reader.close()
+
+
+def read(reader: DeathReader, one: Manifest, **rollout: Any) -> dict[str, Death]:
+    children = Children({ObjectRef.of(one): one})
+    return reader.read(deployment(**rollout), {}, children)
+
+
+@pytest.mark.parametrize(
+    ("one", "rollout"), [(pod(), {}), (pod(ready=True, revision="new"), TRIED)]
+)
+async def test_a_pod_that_serves_no_more_or_is_tried_is_asked(
+    monkeypatch: pytest.MonkeyPatch, one: Manifest, rollout: dict[str, Any]
+) -> None:
+    async with asked(monkeypatch) as (reader, news, paths):
+        assert read(reader, one, **rollout) == {}, "the first look waits for nobody"
+        await asyncio.wait_for(news.wait(), 30)
+        assert read(reader, one, **rollout) == {
+            "p": Death("it ended itself with exit code 3", "bye")
+        }
+        assert paths[0] == DEATHS_PATH
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pod(ready=True),
+        pod(started=False),
+        pod(deletionTimestamp=AT),
+        {**pod(), "status": {"phase": "Running"}},
+    ],
+)
+async def test_other_pods_are_left_alone(monkeypatch: pytest.MonkeyPatch, one: Manifest) -> None:
+    async with asked(monkeypatch) as (reader, news, paths):
+        assert read(reader, one) == {}
+        assert read(reader, pod(uid="another")) == {}
+        await asyncio.wait_for(news.wait(), 30)
+        assert len(paths) == 1, "only the second pod was asked"
