@@ -12,6 +12,8 @@ MANIFEST = "_manifest.json"
 """The file that says of an output, or of a checkpoint, that it is whole."""
 LINEAGE = "lineage.json"
 """The record of an archive's origin, beside the archive."""
+BUCKET = "slipway.dev/store-bucket"
+"""Annotation of a namespace's Secret: the bucket in which its artifacts lie."""
 
 
 def _place(store: StoreSettings, folder: str, job: TrainingJob) -> str:
@@ -94,13 +96,16 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
     """Return the Secret that opens the store to the operator's own containers in a namespace.
 
     Its key is filled in when it is applied. It has no owner, since all jobs and deployments of the
-    namespace share it. There is none where the pods' identity opens the store.
+    namespace share it. There is none where the pods' identity opens the store. The namespace's
+    bucket is noted on it, for an operator that starts while the store is away.
     """
     if store.credentials == "identity":
         return ()
     data = {"AWS_DEFAULT_REGION": store.region}
     if store.endpoint:
         data["AWS_ENDPOINT_URL"] = store.endpoint
+    own = store.credentials == "accounts" and store.release_uri
+    noted = {"annotations": {BUCKET: ObjectUri.parse(store.uri).bucket}} if own else {}
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -108,6 +113,7 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
             "name": store.secret_name,
             "namespace": namespace,
             "labels": {"app.kubernetes.io/name": "slipway", MANAGED_BY: MANAGER},
+            **noted,
         },
         "type": "Opaque",
         "stringData": data,

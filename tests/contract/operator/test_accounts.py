@@ -31,15 +31,25 @@ def store(tmp_path: Path) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def operator(start_operator: Start, store: S3Server) -> OperatorProcess:
-    """An operator that makes accounts there."""
-    operator = start_operator(
-        SLIPWAY_LEADER_ELECTION="false",
-        SLIPWAY_STORE_CREDENTIALS="accounts",
-        SLIPWAY_STORE_ENDPOINT=store.env["AWS_ENDPOINT_URL"],
-    )
-    operator.wait_until_ready()
-    return operator
+def start(start_operator: Start, store: S3Server) -> Callable[[], OperatorProcess]:
+    """Start an operator that makes accounts there."""
+
+    def start() -> OperatorProcess:
+        operator = start_operator(
+            SLIPWAY_LEADER_ELECTION="false",
+            SLIPWAY_STORE_CREDENTIALS="accounts",
+            SLIPWAY_STORE_ENDPOINT=store.env["AWS_ENDPOINT_URL"],
+        )
+        operator.wait_until_ready()
+        return operator
+
+    return start
+
+
+@pytest.fixture
+def operator(start: Callable[[], OperatorProcess]) -> OperatorProcess:
+    """A running one."""
+    return start()
 
 
 def held(kubectl: Kubectl) -> dict[str, str]:
@@ -94,3 +104,34 @@ def test_a_job_says_that_the_store_is_away_and_goes_on_when_it_is_back(
     store.start()
     play.wait_object(kubectl, "job", "job-train")
     assert refusal(lambda: S3(store, held(kubectl)).raw.list_buckets()) == ""
+
+
+def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_is(
+    kubectl: Kubectl, store: S3Server, start: Callable[[], OperatorProcess]
+) -> None:
+    operator = start()
+    kubectl.create([play.source(), play.training_job(), play.model_deployment()])
+    play.wait_object(kubectl, "job", "job-train")
+    play.roll_out(kubectl)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 30, "it is ready", operator.log.read_text)
+    before = output_uri(kubectl.get("job", "job-train")), held(kubectl)
+    operator.end()
+    store.stop()
+    started = start()
+    kubectl.patch("modeldeployment", "model", {"spec": {"autoscaling": {"maxReplicas": 5}}})
+    wait_for(
+        lambda: observed(kubectl, "model") == 2, 60, "the change is seen", started.log.read_text
+    )
+    kubectl.create(play.training_job("second"))
+    play.wait_object(kubectl, "job", "second-train")
+    assert play.is_true(kubectl, "Ready")
+    for kind, name in (("modeldeployment", "model"), ("trainingjob", "job")):
+        conditions = kubectl.get(kind, name)["status"]["conditions"]
+        assert [c for c in conditions if c["type"] == "Stalled"] == []
+    assert (output_uri(kubectl.get("job", "job-train")), held(kubectl)) == before
+
+
+def observed(kubectl: Kubectl, name: str) -> int:
+    """Return the generation that a ModelDeployment's status is of."""
+    status = (kubectl.get("modeldeployment", name) or {}).get("status", {})
+    return int(status.get("observedGeneration", 0))

@@ -48,6 +48,7 @@ class FakeCluster:
     secrets: dict[str, Mapping[str, str]] = field(default_factory=dict)
     holders: dict[str, datetime] = field(default_factory=dict)
     objects: dict[str, str] = field(default_factory=dict)
+    buckets: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, uid: str, created: datetime | None = None) -> None:
         self.namespaces[name] = NamespaceFacts(uid, created or datetime.now(UTC))
@@ -58,6 +59,12 @@ class FakeCluster:
 
     async def secret(self, namespace: str) -> Mapping[str, str] | None:
         return self.secrets.get(namespace)
+
+    async def bucket(self, namespace: str) -> str | None:
+        return self.buckets.get(namespace)
+
+    async def is_bare(self, namespace: str) -> bool:
+        return namespace not in self.secrets
 
     def owners(self, namespace: str) -> frozenset[str]:
         return frozenset(uid for name, uid in self.objects.items() if name == namespace)
@@ -89,7 +96,8 @@ class World:
         place = await self.accounts.place(namespace, self.cluster.objects[namespace])
         live = self.cluster.secrets.get(namespace)
         self.cluster.secrets[namespace] = await self.accounts.data(namespace, live)
-        return place.removeprefix("s3://")
+        self.cluster.buckets[namespace] = place.removeprefix("s3://")
+        return self.cluster.buckets[namespace]
 
     def client(self, namespace: str) -> "S3":
         """Return what a pod of a namespace may do in the store."""

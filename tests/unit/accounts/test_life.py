@@ -226,3 +226,55 @@ class TestStoreAway:
         world.store.stop()
         assert await world.open("team") == bucket
         assert world.cluster.secrets["team"] == before
+
+    async def test_an_operator_that_starts_then_knows_what_it_noted(self, world: World) -> None:
+        world.cluster.add("team", "uid")
+        bucket, before = await world.open("team"), world.cluster.secrets["team"]
+        world.store.stop()
+        world.restart()
+        assert await world.open("team") == bucket
+        assert world.cluster.secrets["team"] == before
+
+    @pytest.mark.parametrize("noted", ["ns-other-0123456789abcdef", "", "another", "slipway/x"])
+    async def test_no_bucket_is_believed_that_cannot_be_the_namespaces(
+        self, world: World, noted: str
+    ) -> None:
+        world.cluster.add("team", "uid")
+        await world.open("team")
+        world.cluster.buckets["team"] = noted
+        world.store.stop()
+        world.restart()
+        with pytest.raises(CredentialError, match="does not answer"):
+            await world.open("team")
+
+    async def test_what_was_noted_holds_no_longer_than_the_store_is_away(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("slipway.accounts.server._SILENT_SECONDS", 0.0)
+        world.cluster.add("team", "uid")
+        bucket = await world.open("team")
+        world.cluster.buckets["team"] = "slipway"
+        world.store.stop()
+        world.restart()
+        assert await world.open("team") == "slipway"
+        world.store.start()
+        assert await world.open("team") == bucket
+
+    async def test_a_namespace_of_release_0_2_0_is_known_by_the_key_that_it_has(
+        self, world: World
+    ) -> None:
+        world.cluster.add("team", "uid")
+        world.cluster.secrets["team"] = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "s"}
+        world.store.stop()
+        place = await world.accounts.place("team", world.cluster.objects["team"])
+        assert place == "s3://slipway"
+
+
+async def test_accounts_of_one_second_are_not_made_again_and_again(world: World) -> None:
+    world.cluster.add("team", "uid")
+    for _ in range(3):
+        world.cluster.secrets.pop("team", None)
+        await world.open("team")
+    before = world.cluster.secrets["team"]
+    await world.open("team")
+    assert world.cluster.secrets["team"] == before

@@ -1,9 +1,11 @@
 """One reconcile: what it writes, what it leaves alone, and how trouble shows."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
 
+from slipway.accounts.errors import CredentialError
 from slipway.controller.reconciler import Outcome
 from slipway.kube.errors import Forbidden, Rejected, Unavailable
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
@@ -419,3 +421,24 @@ class TestSharedSecret:
         world.plan = Plan(apply=({**self.SECRET, "stringData": {"AWS_DEFAULT_REGION": "there"}},))
         await world.reconcile()
         assert len(world.api.writes) == 2
+
+    async def test_what_has_its_pods_is_told_as_it_is_while_the_store_is_away(self) -> None:
+        world = World(fill=no_account)
+        job = child_of(world, "Job", "job-train", "batch/v1")
+        world.cache.feed(world.api.put({**job, "spec": {}}))
+        world.plan = Plan(apply=(self.SECRET, job), status={"conditions": [CREATED]})
+        outcome = await world.reconcile()
+        assert (outcome.result, outcome.revisit) == ("done", 15.0)
+        assert list(world.conditions()) == ["Created"]
+
+    async def test_what_has_none_yet_waits_for_the_store_and_says_so(self) -> None:
+        world = World(fill=no_account)
+        job = child_of(world, "Job", "job-train", "batch/v1")
+        world.plan = Plan(apply=(self.SECRET, job), status={"conditions": [CREATED]})
+        assert (await world.reconcile()).result == "stalled"
+        assert world.conditions()["Stalled"]["reason"] == "StoreUnavailable"
+        assert ("create", "Job", "job-train") not in world.api.writes
+
+
+async def no_account(_namespace: str, _live: Mapping[str, str] | None) -> Mapping[str, str]:
+    raise CredentialError("The store does not answer.")

@@ -7,7 +7,7 @@ from slipway.api.training_job import TrainingJob
 from slipway.controller.observe import Observation
 from slipway.controller.reconciler import Controlled, Outcome, Reconciler
 from slipway.controller.status import StatusWriter
-from slipway.kube.apply import Writer
+from slipway.kube.apply import Fill, Writer
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.events import EventRecorder
@@ -30,7 +30,8 @@ CREATED = {
 class World:
     """A TrainingJob, an API server, and a planner that answers what it is told to."""
 
-    def __init__(self, job: Manifest | None = None) -> None:
+    def __init__(self, job: Manifest | None = None, fill: Fill = CREDENTIALS.data) -> None:
+        self.fill = fill
         self.api = FakeClient()
         self.seconds = 0.0
         self.removals: list[Removal] = []
@@ -49,7 +50,7 @@ class World:
         self.reconciler = Reconciler(
             {"TrainingJob": Controlled(TrainingJob, self._observe, lambda *_: self.plan)},
             self.cache,
-            Writer(client, self.cache, CREDENTIALS.data),
+            Writer(client, self.cache, self.fill),
             CREDENTIALS,
             StatusWriter(client, self.cache, 10.0, lambda: self.seconds),
             self.events,

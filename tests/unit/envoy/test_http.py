@@ -43,6 +43,14 @@ async def test_only_post_and_put_are_predictions(tmp_path: Path, method: str) ->
             assert answer.status == 200
 
 
+@pytest.mark.parametrize("length", [b"", b"content-length: 3\r\n"])
+async def test_a_tunnel_is_refused_at_once(tmp_path: Path, length: bytes) -> None:
+    async with running_pod(tmp_path) as pod:
+        request = b"CONNECT model:8000 HTTP/1.1\r\nhost: model:8000\r\n" + length + b"\r\n"
+        code, _, _ = await asyncio.wait_for(raw(pod, request), 5)
+        assert code in {400, 404, 405}
+
+
 END = b"connection: close\r\ncontent-length: 3\r\n\r\n[1]"
 
 

@@ -23,6 +23,15 @@ class Cluster(Protocol):
     async def secret(self, namespace: str) -> Mapping[str, str] | None:
         """Return what the store's Secret in a namespace holds; None where there is none."""
 
+    async def bucket(self, namespace: str) -> str | None:
+        """Return the bucket that the store's Secret says is the namespace's; None for no word.
+
+        Whoever may write Secrets in the namespace may have written it.
+        """
+
+    async def is_bare(self, namespace: str) -> bool:
+        """Tell whether a namespace has no Secret of that name, whoever made it."""
+
     def owners(self, namespace: str) -> frozenset[str]:
         """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""
 

@@ -1,5 +1,6 @@
 """Where a namespace's artifacts lie in the release's store."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from slipway.accounts.errors import CredentialError
 from slipway.accounts.names import CLAIMS, SINCE, Tenant, claimed
 from slipway.accounts.server import StoreServer
 from slipway.settings import FOLDERS
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Place:
 class _Known:
     place: Place
     owners: frozenset[str]
+    is_sure: bool
+    """Whether the store said so, and not a Secret while the store was away."""
 
 
 class Places:
@@ -40,6 +45,10 @@ class Places:
     A namespace has a bucket of its own. One that was there before there were accounts, and has
     artifacts of release 0.2.0 or pods that make some, keeps its folders in the release's bucket. A
     claim with its UID says so: a later namespace of the same name gets nothing of it.
+
+    While the store is away, the namespace's Secret is asked, where the operator wrote the bucket.
+    Of what it says, only the two buckets that are possible are believed, and only until the store
+    answers. A wrong one of the two opens nothing: the store's policies know the accounts.
     """
 
     def __init__(
@@ -57,22 +66,46 @@ class Places:
         An object that was there when the namespace was looked at may rely on it: were the
         namespace deleted since, the object would be gone as well. A newer one may not.
 
-        Raises ``CredentialError`` where the store cannot be asked.
+        Raises ``CredentialError`` where the store cannot be asked, and nothing else tells.
         """
         known = self._known.get(namespace)
-        if known is not None and owner in known.owners:
+        if known is not None and known.is_sure and owner in known.owners:
             return known.place
         owners = self._cluster.owners(namespace) | {owner}
         facts = await self._cluster.namespace(namespace)
         if facts is None:
             raise CredentialError(f"The namespace {namespace} is gone, so it gets no account.")
         tenant = Tenant(namespace, facts.uid)
-        if known is None or known.place.tenant != tenant:
-            place = Place(tenant, await self._decide(tenant, facts))
+        if known is None or not known.is_sure or known.place.tenant != tenant:
+            place, is_sure = await self._learn(tenant, facts)
         else:
-            place = known.place
-        self._known[namespace] = _Known(place, owners)
+            place, is_sure = known.place, True
+        self._known[namespace] = _Known(place, owners, is_sure)
         return place
+
+    async def _learn(self, tenant: Tenant, facts: NamespaceFacts) -> tuple[Place, bool]:
+        """Return a namespace's place, and whether the store said so."""
+        try:
+            return Place(tenant, await self._decide(tenant, facts)), True
+        except CredentialError as error:
+            bucket = await self._remembered(tenant)
+            if bucket is None:
+                raise
+            _LOG.warning("The place of %s is what its Secret says: %s", tenant.namespace, error)
+            return Place(tenant, bucket), False
+
+    async def _remembered(self, tenant: Tenant) -> str | None:
+        """Return the bucket by the namespace's Secret, if it is one of the two that can be.
+
+        Where there is no Secret, nothing can be stored until the store has answered.
+        """
+        if await self._cluster.is_bare(tenant.namespace):
+            return tenant.bucket
+        bucket = await self._cluster.bucket(tenant.namespace)
+        if bucket in (tenant.bucket, self._bucket):
+            return bucket
+        live = await self._cluster.secret(tenant.namespace) or {}
+        return self._bucket if self._is_root(live.get("AWS_ACCESS_KEY_ID", "")) else None
 
     def last(self, namespace: str) -> Place | None:
         """Return the place that `place` told last."""

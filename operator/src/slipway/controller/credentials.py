@@ -18,8 +18,9 @@ from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.resources import OWN, SECRETS
 from slipway.kube.shared import is_ours, secret_data
 from slipway.manifests import TRAINING_JOB
-from slipway.plan import ObjectRef
+from slipway.plan import Manifest, ObjectRef
 from slipway.settings import Settings, StoreSettings
+from slipway.store import BUCKET
 
 
 class ClusterFacts:
@@ -40,9 +41,25 @@ class ClusterFacts:
 
     async def secret(self, namespace: str) -> Mapping[str, str] | None:
         """Return what the store's Secret holds; None where there is none that is ours."""
+        return secret_data(await self._secret(namespace))
+
+    async def bucket(self, namespace: str) -> str | None:
+        """Return the bucket that is noted on that Secret; None where none is."""
+        live = await self._secret(namespace) or {"metadata": {}}
+        bucket: str | None = (live["metadata"].get("annotations") or {}).get(BUCKET)
+        return bucket
+
+    async def is_bare(self, namespace: str) -> bool:
+        """Tell whether there is no Secret of that name, whoever made it."""
+        return await self._read(namespace) is None
+
+    async def _secret(self, namespace: str) -> Manifest | None:
+        live = await self._read(namespace)
+        return live if live is not None and is_ours(live) else None
+
+    async def _read(self, namespace: str) -> Manifest | None:
         ref = ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, self._secret_name)
-        live = await self._client.get(ref)
-        return secret_data(live) if live is not None and is_ours(live) else None
+        return await self._client.get(ref)
 
     def owners(self, namespace: str) -> frozenset[str]:
         """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""

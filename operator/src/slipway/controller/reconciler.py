@@ -32,9 +32,38 @@ _CHANGED_MEANWHILE = 0.1
 _MESSAGE_CHARACTERS = 512
 """How much of an unforeseen error is told to users."""
 
+_STORE_AGAIN = 15.0
+"""An object whose pods have what opens the store, and whose namespace's Secret could not be made
+right, is looked at again in so many seconds."""
+
 _WORKLOADS = frozenset({"Deployment", "Job"})
-Step = Callable[[], Awaitable[bool]]
-"""One request of a plan; tells whether it wrote."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of a plan: its verb, what it is about, and how it is sent.
+
+    ``send`` tells whether it wrote.
+    """
+
+    what: str
+    ref: ObjectRef
+    send: Callable[[], Awaitable[bool]]
+
+    @property
+    def makes_pods(self) -> bool:
+        """Whether pods come of it."""
+        return self.what == "apply" and self.ref.kind in _WORKLOADS
+
+
+@dataclass(frozen=True)
+class Acted:
+    """How far a plan was carried out: whether anything was written, and what stands in the way."""
+
+    wrote: bool
+    trouble: Trouble | None
+    again: float | None
+
 
 Model = TypeVar("Model", bound=OwnerLike)
 
@@ -135,41 +164,45 @@ class Reconciler:
         return Outcome("gone")
 
     async def _carry_out(self, obj: Manifest, plan: Plan, revisit: float | None) -> Outcome:
-        wrote, trouble = await self._act(obj, plan)
-        pending = await self._report(obj, plan, trouble)
-        if trouble is not None:
-            return Outcome("stalled", _earliest(pending, plan.ends_in), trouble)
+        acted = await self._act(obj, plan)
+        pending = await self._report(obj, plan, acted.trouble)
+        if acted.trouble is not None:
+            return Outcome("stalled", _earliest(pending, plan.ends_in), acted.trouble)
         if plan.removal is not None:
             self._remove(plan.removal, obj)
-        again = _SEE_OWN_WRITES if wrote else None
-        when = _earliest(plan.requeue_after, revisit, pending, again)
-        return Outcome("wrote" if wrote else "done", when, rests=has_ended(obj))
+        when = _earliest(plan.requeue_after, revisit, pending, acted.again)
+        return Outcome("wrote" if acted.wrote else "done", when, rests=has_ended(obj))
 
-    async def _act(self, obj: Manifest, plan: Plan) -> tuple[bool, Trouble | None]:
-        """Carry out applies, patches and deletes; tell whether any was sent, and what is refused.
+    async def _act(self, obj: Manifest, plan: Plan) -> Acted:
+        """Carry out applies, patches and deletes.
 
         What is refused stops nothing but the pods that may need it: those of workloads further on
-        in the plan are not made.
+        in the plan are not made. While the store is away, workloads that are there go on.
         """
-        wrote, trouble = False, None
-        for kind, what, step in self._steps(obj, plan):
-            if trouble is not None and what == "apply" and kind in _WORKLOADS:
+        wrote, trouble, locked = False, None, None
+        for step in self._steps(obj, plan):
+            if step.makes_pods and locked is not None and self._cache.get(step.ref) is None:
+                trouble = trouble or Trouble(locked.reason, locked.message)
+            if step.makes_pods and trouble is not None:
                 continue
             try:
-                wrote |= self._count(kind, what, await step())
-            except (CredentialError, Rejected, NameConflict) as error:
+                wrote |= self._count(step.ref.kind, step.what, await step.send())
+            except CredentialError as error:
+                locked = error
+            except (Rejected, NameConflict) as error:
                 trouble = trouble or Trouble(error.reason, error.message)
-        return wrote, trouble
+        again = _earliest(_SEE_OWN_WRITES if wrote else None, _STORE_AGAIN if locked else None)
+        return Acted(wrote, trouble, again)
 
-    def _steps(self, obj: Manifest, plan: Plan) -> Iterator[tuple[str, str, Step]]:
-        """Yield the kind, the verb and the request of each step, in order."""
+    def _steps(self, obj: Manifest, plan: Plan) -> Iterator[Step]:
+        """Yield the steps of a plan, in order."""
         writer = self._writer
         for manifest in plan.apply:
-            yield manifest["kind"], "apply", partial(writer.apply, manifest, obj)
+            yield Step("apply", ObjectRef.of(manifest), partial(writer.apply, manifest, obj))
         for patch in plan.patch:
-            yield patch.ref.kind, "patch", partial(writer.patch, patch)
+            yield Step("patch", patch.ref, partial(writer.patch, patch))
         for delete in plan.delete:
-            yield delete.ref.kind, "delete", partial(writer.delete, delete)
+            yield Step("delete", delete.ref, partial(writer.delete, delete))
 
     def _count(self, kind: str, what: str, wrote: bool) -> bool:
         if wrote:

@@ -158,6 +158,11 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if headers:get(":method") == "CONNECT" then
+    -- All that follows is its body, which has no end.
+    handle:respond({{[":status"] = "405", ["allow"] = "POST, PUT"}}, "There is no proxy here.")
+    return
+  end
   local kind = (headers:get("content-type") or ""):lower()
   local length = tonumber(headers:get("content-length") or "0") or 0
   local refusal = nil
