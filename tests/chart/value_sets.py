@@ -79,6 +79,7 @@ EVERYTHING: dict[str, Any] = {
             "annotations": {"example.com/backup": "daily"},
         },
         "networkPolicy": {"enabled": True},
+        "tls": {"secretName": "store-tls", "plainPort": False},
     },
     "metrics": {"podMonitor": {"labels": {"prometheus": "main"}}},
 }

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 from dev import gotools
 from tests.harness.ports import free_port
@@ -21,10 +22,23 @@ class S3Server:
     """The server on a temporary folder; it can be stopped and started again.
 
     ``quota`` is what a namespace may store, ``reserved`` what of the disk stays free, in bytes.
+    ``certificate`` is a folder with ``tls.crt`` and ``tls.key``; with it the server takes TLS on
+    ``secure_port``, and besides no TLS on ``port`` unless that is closed.
     """
 
-    def __init__(self, folder: Path, *, quota: int = 0, reserved: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        quota: int = 0,
+        reserved: int = 0,
+        certificate: Path | None = None,
+        plain: bool = True,
+    ) -> None:
         self.port = free_port()
+        self.secure_port = free_port()
+        self.certificate = certificate
+        self.plain = plain
         self.status_port = free_port()
         self.quota = quota
         self.reserved = reserved
@@ -52,10 +66,20 @@ class S3Server:
             "SLIPWAY_STORE_QUOTA_BYTES": str(self.quota),
             "SLIPWAY_STORE_RESERVED_BYTES": str(self.reserved),
             "VGW_PORT": f"127.0.0.1:{self.port}",
+            "SLIPWAY_STORE_PLAIN_PORT": "open" if self.plain else "closed",
+            "SLIPWAY_STORE_TLS_FOLDER": str(self.certificate or ""),
+            "SLIPWAY_STORE_TLS_PORT": f"127.0.0.1:{self.secure_port}",
         }
         program = gotools.path("slipway-store")
         self._process = subprocess.Popen([program], env=env, stdout=subprocess.DEVNULL)
-        wait_for(lambda: takes_connections(self.port), 20, "the S3 server takes connections")
+        wait_for(self._is_ready, 20, "the S3 server takes connections")
+
+    def _is_ready(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.status_port}/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def stop(self) -> None:
         if self._process is not None:

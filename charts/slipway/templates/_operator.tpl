@@ -62,11 +62,26 @@
   value: {{ include "slipway.store.uri" . | quote }}
 - name: SLIPWAY_STORE_ENDPOINT
   value: {{ include "slipway.store.endpoint" . | quote }}
+{{- if include "slipway.store.authorities" . }}
+- name: SLIPWAY_STORE_CA_FILE
+  value: /slipway/store/ca.crt
+{{- end }}
+{{- if and .Values.store.enabled .Values.store.tls.secretName (include "slipway.store.isPlain" .) }}
+- name: SLIPWAY_STORE_PLAIN_ENDPOINT
+  value: {{ include "slipway.store.plainEndpoint" . | quote }}
+{{- end }}
 - name: SLIPWAY_STORE_REGION
   value: {{ include "slipway.store.region" . | quote }}
+{{- $reserved := list }}
 {{- if include "slipway.store.hasCredential" . }}
+{{- $reserved = append $reserved (include "slipway.store.secretName" .) }}
+{{- end }}
+{{- if .Values.store.enabled }}
+{{- $reserved = append $reserved .Values.store.tls.secretName | compact }}
+{{- end }}
+{{- with $reserved }}
 - name: SLIPWAY_RESERVED_SECRETS
-  value: {{ include "slipway.store.secretName" . | quote }}
+  value: {{ join "," . | quote }}
 {{- end }}
 - name: SLIPWAY_STORE_SECRET_NAME
   value: {{ .Values.store.namespaceSecretName | quote }}

@@ -58,10 +58,46 @@ s3://{{ .Values.store.bucket }}
 {{- end -}}
 
 {{- define "slipway.store.endpoint" -}}
-{{- if .Values.store.enabled -}}
-http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:7480
+{{- if and .Values.store.enabled .Values.store.tls.secretName -}}
+https://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:7443
+{{- else if .Values.store.enabled -}}
+{{ include "slipway.store.plainEndpoint" . }}
 {{- else -}}
 {{- .Values.store.external.endpoint -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slipway.store.plainEndpoint" -}}
+http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:7480
+{{- end -}}
+
+{{/* "true" where the built-in server takes connections without TLS. */}}
+{{- define "slipway.store.isPlain" -}}
+{{- if or .Values.store.tls.plainPort (not .Values.store.tls.secretName) -}}true{{- end -}}
+{{- end -}}
+
+{{/* The ports of the built-in server's API, by name. */}}
+{{- define "slipway.store.ports" -}}
+{{- $ports := dict -}}
+{{- if include "slipway.store.isPlain" . }}{{ $_ := set $ports "s3" 7480 }}{{ end -}}
+{{- if .Values.store.tls.secretName }}{{ $_ := set $ports "s3-tls" 7443 }}{{ end -}}
+{{- toYaml $ports -}}
+{{- end -}}
+
+{{/* The volume with the store's authorities, ca.crt; nothing where the system's are meant. */}}
+{{- define "slipway.store.authorities" -}}
+{{- if and .Values.store.enabled .Values.store.tls.secretName -}}
+- name: store-authorities
+  secret:
+    secretName: {{ .Values.store.tls.secretName | quote }}
+    # The server's own key stays with the server.
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- else if and (not .Values.store.enabled) .Values.store.external.caBundle -}}
+- name: store-authorities
+  configMap:
+    name: {{ include "slipway.store.fullname" . }}-authorities
 {{- end -}}
 {{- end -}}
 

@@ -58,6 +58,12 @@ func serve(ctx context.Context) error {
 	go shares.countAgainAndAgain(ctx)
 	status := &status{conf: conf, shares: shares}
 	go status.serve()
+	if conf.certificate != "" {
+		inner := &secure{socket: innerSocket(), slots: make(chan struct{}, maxConnections)}
+		if err := inner.serve(conf.securePort, &certificate{folder: conf.certificate}); err != nil {
+			return err
+		}
+	}
 	keeping := &store{Posix: files, conf: conf, shares: shares}
 	return embedgw.RunVersityGW(ctx, keeping, &conf.gateway)
 }
@@ -75,12 +81,14 @@ const (
 
 // config is what the environment says.
 type config struct {
-	gateway    embedgw.Config
-	folder     string // the volume
-	bucket     string // the bucket that is there from the start
-	statusPort string // where /ready and /metrics are, as ":7481"
-	quota      int64  // bytes that a namespace may store; 0: all
-	reserved   int64  // bytes of the volume that uploads leave free
+	gateway     embedgw.Config
+	folder      string // the volume
+	bucket      string // the bucket that is there from the start
+	statusPort  string // where /ready and /metrics are, as ":7481"
+	certificate string // folder with tls.crt and tls.key; empty: no TLS
+	securePort  string // where TLS is taken, as ":7443"
+	quota       int64  // bytes that a namespace may store; 0: all
+	reserved    int64  // bytes of the volume that uploads leave free
 }
 
 func (c *config) buckets() string  { return filepath.Join(c.folder, "buckets") }
@@ -108,11 +116,13 @@ func settings() (*config, error) {
 		return nil, err
 	}
 	conf := &config{
-		folder:     textIn("SLIPWAY_STORE_FOLDER", "/data"),
-		bucket:     textIn("SLIPWAY_BUCKET", "slipway"),
-		statusPort: textIn("SLIPWAY_STORE_STATUS_PORT", ":7481"),
-		quota:      quota,
-		reserved:   reserved,
+		folder:      textIn("SLIPWAY_STORE_FOLDER", "/data"),
+		bucket:      textIn("SLIPWAY_BUCKET", "slipway"),
+		statusPort:  textIn("SLIPWAY_STORE_STATUS_PORT", ":7481"),
+		certificate: os.Getenv("SLIPWAY_STORE_TLS_FOLDER"),
+		securePort:  textIn("SLIPWAY_STORE_TLS_PORT", ":7443"),
+		quota:       quota,
+		reserved:    reserved,
 	}
 	conf.gateway = embedgw.Config{
 		RootUserAccess:    os.Getenv("ROOT_ACCESS_KEY_ID"),
@@ -127,6 +137,15 @@ func settings() (*config, error) {
 		MaxRequests:       maxRequests,
 		MultipartMaxParts: maxParts,
 		Quiet:             true,
+	}
+	if conf.certificate != "" {
+		conf.gateway.Ports = append(conf.gateway.Ports, innerSocket())
+	}
+	if os.Getenv("SLIPWAY_STORE_PLAIN_PORT") == "closed" {
+		conf.gateway.Ports = conf.gateway.Ports[1:]
+	}
+	if len(conf.gateway.Ports) == 0 {
+		return nil, fmt.Errorf("set SLIPWAY_STORE_TLS_FOLDER, or leave the plain port open")
 	}
 	if conf.gateway.RootUserAccess == "" || conf.gateway.RootUserSecret == "" {
 		return nil, fmt.Errorf("set ROOT_ACCESS_KEY_ID and ROOT_SECRET_ACCESS_KEY to the credentials")

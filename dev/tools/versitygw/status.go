@@ -24,6 +24,7 @@ type status struct {
 func (s *status) serve() {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /ready", s.ready)
+	routes.HandleFunc("GET /health", s.health)
 	routes.HandleFunc("GET /metrics", s.metrics)
 	server := http.Server{
 		Addr: s.conf.statusPort, Handler: routes,
@@ -40,6 +41,15 @@ func (s *status) ready(answer http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(answer, "ready")
 }
 
+// health tells whether the S3 server takes connections.
+func (s *status) health(answer http.ResponseWriter, _ *http.Request) {
+	if err := s.connect(); err != nil {
+		http.Error(answer, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(answer, "serving")
+}
+
 // check writes a file to the volume, syncs and removes it, and connects to the S3 server. A volume
 // that hangs holds one check, and fails the others.
 func (s *status) check() error {
@@ -50,11 +60,32 @@ func (s *status) check() error {
 	if err := s.write(filepath.Join(s.conf.folder, ".ready")); err != nil {
 		return fmt.Errorf("the volume cannot be written: %w", err)
 	}
-	port := s.conf.gateway.Ports[0]
+	return s.connect()
+}
+
+// connect connects to the S3 server, and to what takes TLS for it.
+func (s *status) connect() error {
+	ports := s.conf.gateway.Ports
+	if s.conf.certificate != "" {
+		ports = append([]string{s.conf.securePort}, ports...)
+	}
+	for _, port := range ports {
+		if err := dial(port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dial(port string) error {
+	network := "tcp"
+	if strings.HasPrefix(port, "@") {
+		network = "unix"
+	}
 	if strings.HasPrefix(port, ":") {
 		port = "127.0.0.1" + port
 	}
-	connection, err := net.DialTimeout("tcp", port, time.Second)
+	connection, err := net.DialTimeout(network, port, time.Second)
 	if err != nil {
 		return err
 	}

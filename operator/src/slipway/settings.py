@@ -29,6 +29,10 @@ class StoreSettings(BaseSettings):
     """Bucket, and optionally a prefix, under which everything is kept."""
     endpoint: str = "http://slipway-store.slipway-system.svc:7480"
     """Base URL of the S3 API as pods reach it; empty for AWS' own."""
+    plain_endpoint: str = ""
+    """Base URL without TLS for pods of release 0.2.0, which know no authority; empty for none."""
+    ca_file: str = ""
+    """File with the authorities of the store's certificate, in PEM; empty for the system's."""
     region: str = "us-east-1"
     """Region that requests are signed for."""
     secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret

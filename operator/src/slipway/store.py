@@ -12,6 +12,8 @@ MANIFEST = "_manifest.json"
 """The file that says of an output, or of a checkpoint, that it is whole."""
 LINEAGE = "lineage.json"
 """The record of an archive's origin, beside the archive."""
+ENDPOINT = "SLIPWAY_STORE_ENDPOINT"
+"""Key of the Secret: the store's URL where ``AWS_ENDPOINT_URL`` is the one without TLS."""
 BUCKET = "slipway.dev/store-bucket"
 """Annotation of a namespace's Secret: the bucket in which its artifacts lie."""
 
@@ -97,13 +99,16 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
 
     Its key is filled in when it is applied. It has no owner, since all jobs and deployments of the
     namespace share it. There is none where the pods' identity opens the store. The namespace's
-    bucket is noted on it, for an operator that starts while the store is away.
+    bucket is noted on it, for an operator that starts while the store is away. Pods of release
+    0.2.0 have its keys as variables, and use ``AWS_ENDPOINT_URL``; later ones prefer `ENDPOINT`.
     """
     if store.credentials == "identity":
         return ()
     data = {"AWS_DEFAULT_REGION": store.region}
     if store.endpoint:
-        data["AWS_ENDPOINT_URL"] = store.endpoint
+        data["AWS_ENDPOINT_URL"] = store.plain_endpoint or store.endpoint
+    if store.plain_endpoint:
+        data[ENDPOINT] = store.endpoint
     own = store.credentials == "accounts" and store.release_uri
     noted = {"annotations": {BUCKET: ObjectUri.parse(store.uri).bucket}} if own else {}
     secret = {

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from dev import gotools
+from slipway_runtime import store as pods
 from tests.contract.operator import play
 from tests.contract.operator.process import OperatorProcess
 from tests.contract.operator.test_life import refused
 from tests.harness import Kubectl, TestControlPlane
+from tests.harness.certificates import Authority
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.accounts.conftest import S3, refusal
@@ -135,3 +137,32 @@ def observed(kubectl: Kubectl, name: str) -> int:
     """Return the generation that a ModelDeployment's status is of."""
     status = (kubectl.get("modeldeployment", name) or {}).get("status", {})
     return int(status.get("observedGeneration", 0))
+
+
+def test_pods_are_told_whom_to_trust_and_store_over_tls(
+    kubectl: Kubectl, tmp_path: Path, start_operator: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    authority.issue(tmp_path / "tls", "IP:127.0.0.1")
+    gotools.ensure(["slipway-store"])
+    server = S3Server(tmp_path / "s3", certificate=tmp_path / "tls", plain=False)
+    server.start()
+    start_operator(
+        SLIPWAY_LEADER_ELECTION="false",
+        SLIPWAY_STORE_CREDENTIALS="accounts",
+        SLIPWAY_STORE_ENDPOINT=f"https://127.0.0.1:{server.secure_port}",
+        SLIPWAY_STORE_PLAIN_ENDPOINT=server.env["AWS_ENDPOINT_URL"],
+        SLIPWAY_STORE_CA_FILE=str(authority.certificate),
+    ).wait_until_ready()
+    kubectl.create([play.source(), play.training_job()])
+    uri = output_uri(play.wait_object(kubectl, "job", "job-train"))
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for name, text in held(kubectl).items():
+        (secret / name).write_text(text)
+    monkeypatch.setenv("SLIPWAY_CREDENTIALS_DIR", str(secret))
+    pods.put_bytes(b"weights", f"{uri}/model.pt")
+    assert pods.get_bytes(f"{uri}/model.pt", 100) == b"weights"
+    assert held(kubectl)["AWS_ENDPOINT_URL"] == server.env["AWS_ENDPOINT_URL"]
+    assert "PRIVATE KEY" not in "".join(held(kubectl).values())
+    server.stop()

@@ -110,6 +110,30 @@ def test_an_authority_in_the_secret_is_the_bundle_to_verify_with(tmp_path: Path)
     assert options["client_kwargs"] == {"verify": str(folder / "ca.crt")}
 
 
+def test_a_renewed_secret_gives_the_authority_another_name(tmp_path: Path) -> None:
+    """As the kubelet renews it: a link to a folder of its own for each content."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    (folder / "ca.crt").symlink_to("..data/ca.crt")
+    for content in ("first", "second"):
+        secret(folder / content, **{"ca.crt": content})
+        (folder / "..next").symlink_to(content)
+        (folder / "..next").rename(folder / "..data")
+        found = Path(credentials.read(folder)["AWS_CA_BUNDLE"])
+        assert found.read_text() == content
+        assert not found.is_symlink()
+        assert found.parent.name == content
+
+
+def test_the_stores_url_with_tls_goes_before_the_one_for_pods_of_an_earlier_release(
+    tmp_path: Path,
+) -> None:
+    urls = {"AWS_ENDPOINT_URL": "http://s", "SLIPWAY_STORE_ENDPOINT": "https://s"}
+    assert credentials.read(secret(tmp_path / "secret", **urls)) == {
+        "AWS_ENDPOINT_URL": "https://s"
+    }
+
+
 def test_a_key_larger_than_a_secret_can_be_is_cut_where_it_is_read(tmp_path: Path) -> None:
     folder = secret(tmp_path / "secret", token="x" * (credentials.MAX_BYTES + 5))
     assert len(credentials.read(folder)["token"]) == credentials.MAX_BYTES

@@ -23,6 +23,8 @@ CHECKPOINT_SECRET = "SLIPWAY_CHECKPOINT_OWN_SECRET"  # noqa: S105 - a name, not 
 """``true`` where there is such a Secret, whatever is in it."""
 CA_FILE = "ca.crt"
 """The file with the certificate authority of an S3 server, as cert-manager's Secrets name it."""
+ENDPOINT = "SLIPWAY_STORE_ENDPOINT"
+"""The store's URL where ``AWS_ENDPOINT_URL`` is the one without TLS, for pods of release 0.2.0."""
 MAX_BYTES = 1024 * 1024
 """Longest value, which is the longest Secret."""
 
@@ -30,7 +32,7 @@ NAMES = frozenset(
     {
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
-        *("AWS_CA_BUNDLE", CA_FILE),
+        *("AWS_CA_BUNDLE", CA_FILE, ENDPOINT),
         *("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"),
         *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CLIENT_ID", "AZURE_STORAGE_ANON"),
         *("AZURE_STORAGE_CLIENT_SECRET", "AZURE_STORAGE_TENANT_ID"),
@@ -83,12 +85,15 @@ def current(env: Mapping[str, str] = os.environ) -> dict[str, str]:
 def read(folder: Path) -> dict[str, str]:
     """Return the credentials in a Secret's folder; none where it is not there.
 
-    ``AWS_CA_BUNDLE`` names the folder's own ``ca.crt`` where it has one.
+    ``AWS_CA_BUNDLE`` names the folder's own ``ca.crt`` where it has one: without links, so that a
+    renewed Secret gives another name, and whoever keeps connections by it makes new ones.
     """
     found = {name: text for name in sorted(NAMES) if (text := _read(folder / name)) is not None}
     if CA_FILE in found:
         del found[CA_FILE]
-        found["AWS_CA_BUNDLE"] = str(folder / CA_FILE)
+        found["AWS_CA_BUNDLE"] = str((folder / CA_FILE).resolve())
+    if ENDPOINT in found:
+        found["AWS_ENDPOINT_URL"] = found.pop(ENDPOINT)
     return found
 
 

@@ -19,6 +19,7 @@ import yarl
 from slipway.accounts.errors import CredentialError, Refused
 from slipway.accounts.policy import Document
 from slipway.accounts.signing import Key, Request, encoded, signed
+from slipway.accounts.trust import Trust
 from slipway.api.excerpt import excerpt
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
@@ -50,8 +51,10 @@ class Caller:
         region: str,
         service: str = "s3",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        trust: Trust | None = None,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
+        self._trust = trust or Trust("")
         self._key = key
         self._region = region
         self._service = service
@@ -98,6 +101,7 @@ class Caller:
                 data=request.body or None,
                 headers=headers,
                 allow_redirects=False,
+                ssl=self._trust.context(),
             ) as response,
         ):
             answer = await _bounded(response)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from slipway.accounts.trust import Trust
 from slipway.controller.credentials import make_credentials
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
@@ -133,7 +134,9 @@ class Operator:
         self._start("events", events.run())
         self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
-        self._start("certificates", self._certificates.run(servers, connection.tls))
+        trust = Trust(self._settings.store.ca_file)
+        look = self._certificates.run(servers, connection.tls, trust.context)
+        self._start("certificates", look)
         self._start("sweeper", sweeper.run(self._settings.resync_seconds))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()

@@ -11,6 +11,7 @@ from slipway.accounts.policy import Folder
 from slipway.accounts.server import Caller, StoreServer
 from slipway.accounts.signing import Key
 from slipway.accounts.sts import Role, Sessions
+from slipway.accounts.trust import Trust, Trusted
 from slipway.controller.readers.bounded import UnansweredError
 from slipway.kube.cache import Cache
 from slipway.kube.client import Client
@@ -101,7 +102,12 @@ class StoreSecrets:
 
 def make_credentials(settings: Settings, client: Client, cache: Cache) -> Credentials:
     """Return what opens the store, as ``settings.store.credentials`` says."""
-    store = settings.store
+    made = _made(settings.store, client, cache)
+    trust = Trust(settings.store.ca_file)
+    return Trusted(made, trust) if settings.store.ca_file else made
+
+
+def _made(store: StoreSettings, client: Client, cache: Cache) -> Credentials:
     if store.credentials == "accounts":
         return _accounts(store, ClusterFacts(client, cache, store.secret_name))
     if store.credentials == "sessions":
@@ -116,7 +122,8 @@ def _key(store: StoreSettings) -> Key:
 
 
 def _accounts(store: StoreSettings, cluster: ClusterFacts) -> BuiltInAccounts:
-    caller = Caller(store.endpoint, _key(store), store.region)
+    trust = Trust(store.ca_file)
+    caller = Caller(store.endpoint, _key(store), store.region, trust=trust)
     bucket, shared = Folder.parse(store.uri).bucket, map(Folder.parse, store.places.shared)
     days = store.account_max_age_days
     max_age = timedelta(days=days) if days else None
@@ -126,5 +133,6 @@ def _accounts(store: StoreSettings, cluster: ClusterFacts) -> BuiltInAccounts:
 def _sessions(store: StoreSettings) -> Sessions:
     endpoint = store.sts_endpoint or f"https://sts.{store.region}.amazonaws.com"
     duration = timedelta(seconds=store.session_seconds)
-    caller = Caller(endpoint, _key(store), store.region, "sts")
+    trust = Trust(store.ca_file if store.sts_endpoint else "")
+    caller = Caller(endpoint, _key(store), store.region, "sts", trust=trust)
     return Sessions(caller, Role(store.role_arn, duration, store.uri, store.places.shared))

@@ -176,7 +176,8 @@ class Writer:
             return False
         plain = {**manifest["stringData"], **await self._fill(ref.namespace, secret_data(live))}
         desired = with_data({**manifest, "stringData": plain})
-        if live is not None and contains(live, desired):
+        same_keys = live is not None and (live.get("data") or {}).keys() == desired["data"].keys()
+        if live is not None and same_keys and contains(live, desired):
             return False
         await self._client.apply(desired)
         return True

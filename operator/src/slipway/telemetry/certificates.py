@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from slipway.telemetry.catalogue import Sample
@@ -53,19 +53,25 @@ class Certificates:
         for name, expiry in self._expiries.items():
             yield (name,), expiry
 
-    async def run(self, servers: Mapping[str, str], context: ssl.SSLContext) -> None:
-        """Look once an hour until cancelled; ``servers`` maps a name to a base URL."""
+    async def run(
+        self,
+        servers: Mapping[str, str],
+        context: ssl.SSLContext,
+        store: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+    ) -> None:
+        """Look once an hour until cancelled; ``servers`` maps a name to a base URL.
+
+        ``context`` trusts the cluster's authorities, what ``store`` returns those of the others.
+        """
         while True:
             self._note("api-server-authority", authority_expiry(context))
             for name, url in servers.items():
-                # The store's certificate is another authority's than the cluster's.
-                trust = context if name == "api-server" else ssl.create_default_context()
-                await self._look(name, url, trust)
+                await self._look(name, url, (lambda: context) if name == "api-server" else store)
             await asyncio.sleep(_PERIOD_SECONDS)
 
-    async def _look(self, name: str, url: str, context: ssl.SSLContext) -> None:
+    async def _look(self, name: str, url: str, trust: Callable[[], ssl.SSLContext]) -> None:
         try:
-            self._note(name, await peer_expiry(url, context))
+            self._note(name, await peer_expiry(url, trust()))
         except (OSError, TimeoutError) as error:
             _LOG.debug("The certificate of %s could not be looked at: %s", url, error)
 

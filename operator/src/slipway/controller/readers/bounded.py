@@ -4,7 +4,8 @@ An answer is bounded in size and in time, is read to its end, and comes from the
 asked: no redirect is followed, no proxy of the environment is used, nothing is unpacked.
 """
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -56,8 +57,13 @@ class BoundedReader:
     """
 
     def __init__(
-        self, bounds: Bounds, turns: Turns, resolver: AbstractResolver | None = None
+        self,
+        bounds: Bounds,
+        turns: Turns,
+        resolver: AbstractResolver | None = None,
+        trust: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
+        self._trust = trust
         self._bounds = bounds
         self._turns = turns
         self._resolver = resolver
@@ -92,7 +98,11 @@ class BoundedReader:
         async with self._turns.turn(tenant):
             try:
                 async with self._opened().request(
-                    method, url, data=form, allow_redirects=False
+                    method,
+                    url,
+                    data=form,
+                    allow_redirects=False,
+                    ssl=self._trust() if self._trust else True,
                 ) as response:
                     return await self._whole(response)
             except aiohttp.ConnectionTimeoutError as error:

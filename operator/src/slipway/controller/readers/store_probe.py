@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from slipway.accounts.trust import Trust
 from slipway.controller.readers.bounded import BoundedReader, Bounds, UnansweredError
 from slipway.controller.readers.questions import Questions
 from slipway.controller.readers.turns import Turns
@@ -37,7 +38,8 @@ class StoreProbe:
         self._in_cluster = in_cluster
         self._known = asyncio.Event()
         self._questions: Questions[StoreState] = Questions(store.probe_seconds, clock)
-        self._reader = BoundedReader(_BOUNDS, Turns(1, 1))
+        trust = Trust(store.ca_file)
+        self._reader = BoundedReader(_BOUNDS, Turns(1, 1), trust=trust.context)
 
     async def state(self) -> StoreState:
         """Return what is known of the store; only the first answer is waited for."""
