@@ -14,6 +14,7 @@ from slipway.accounts.errors import CredentialError, Refused
 from slipway.accounts.objects import Objects
 from slipway.accounts.server import Caller
 from slipway.accounts.signing import Key
+from slipway.accounts.trust import Trust
 from slipway.controller.readers.bounded import UnansweredError
 from slipway.controller.readers.questions import Questions, Tell
 from slipway.controller.readers.turns import Turns
@@ -152,7 +153,7 @@ class Removals:
             secret.get("AWS_SESSION_TOKEN", ""),
         )
         endpoint = store.endpoint or f"https://s3.{store.region}.amazonaws.com"
-        return Objects(Caller(endpoint, key, store.region))
+        return Objects(Caller(endpoint, key, store.region, trust=Trust(store.ca_file)))
 
     async def aclose(self) -> None:
         """Give up what is under way; the next start goes on."""
