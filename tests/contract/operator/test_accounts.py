@@ -128,7 +128,7 @@ def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_i
     play.wait_object(kubectl, "job", "second-train")
     assert play.is_true(kubectl, "Ready")
     for kind, name in (("modeldeployment", "model"), ("trainingjob", "job")):
-        conditions = kubectl.get(kind, name)["status"]["conditions"]
+        conditions = (kubectl.get(kind, name) or {})["status"]["conditions"]
         assert [c for c in conditions if c["type"] == "Stalled"] == []
     assert (output_uri(kubectl.get("job", "job-train")), held(kubectl)) == before
 
