@@ -129,7 +129,9 @@ def _take_in(families: list[list[Manifest]], cache: Cache, samples: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("make", "most"), [(ended, 3.0), (running, 50.0), (serving, 40.0)], ids=lambda one: str(one)
+    ("make", "most"),
+    [(ended, 3.0), (running, 50.0), (serving, 40.0)],
+    ids=["ended", "running", "serving"],
 )
 def test_what_is_kept_of_an_object_is_bounded(
     make: Callable[[int], Iterator[Manifest]], most: float
