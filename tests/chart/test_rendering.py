@@ -154,7 +154,7 @@ def test_only_the_operator_and_its_children_reach_the_store_where_policies_are_o
     release = render(EVERYTHING)
     operator = release.one("Deployment", "slipway")["spec"]["template"]["metadata"]["labels"]
     rule, status = release.one("NetworkPolicy", "slipway-store")["spec"]["ingress"]
-    assert [port["port"] for port in rule["ports"]] == ["s3"]
+    assert [port["port"] for port in rule["ports"]] == ["s3-tls"]
     assert [port["port"] for port in status["ports"]] == ["status"]
     own, children = rule["from"]
     assert own["podSelector"]["matchLabels"].items() <= operator.items()

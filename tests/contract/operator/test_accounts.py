@@ -95,13 +95,7 @@ def test_a_job_says_that_the_store_is_away_and_goes_on_when_it_is_back(
 ) -> None:
     store.stop()
     kubectl.create([play.source(), play.training_job()])
-
-    def stalled() -> bool:
-        status = (kubectl.get("trainingjob", "job") or {}).get("status", {})
-        conditions = {c["type"]: c["reason"] for c in status.get("conditions", ())}
-        return conditions.get("Stalled") == "StoreUnavailable"
-
-    wait_for(stalled, 30, "the job says so")
+    wait_for(lambda: waits_for_the_store(kubectl, "job"), 30, "the job says so")
     assert not kubectl.get("job", "job-train")
     store.start()
     play.wait_object(kubectl, "job", "job-train")
@@ -125,12 +119,21 @@ def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_i
         lambda: observed(kubectl, "model") == 2, 60, "the change is seen", started.log.read_text
     )
     kubectl.create(play.training_job("second"))
-    play.wait_object(kubectl, "job", "second-train")
+    wait_for(lambda: waits_for_the_store(kubectl, "second"), 30, "the new job says that it waits")
+    assert not kubectl.get("job", "second-train")
     assert play.is_true(kubectl, "Ready")
     for kind, name in (("modeldeployment", "model"), ("trainingjob", "job")):
         conditions = (kubectl.get(kind, name) or {})["status"]["conditions"]
         assert [c for c in conditions if c["type"] == "Stalled"] == []
     assert (output_uri(kubectl.get("job", "job-train")), held(kubectl)) == before
+    store.start()
+    play.wait_object(kubectl, "job", "second-train")
+
+
+def waits_for_the_store(kubectl: Kubectl, name: str) -> bool:
+    """Tell whether a condition of a TrainingJob says that the store is away."""
+    status = (kubectl.get("trainingjob", name) or {}).get("status", {})
+    return "StoreUnavailable" in {one["reason"] for one in status.get("conditions", ())}
 
 
 def observed(kubectl: Kubectl, name: str) -> int:
