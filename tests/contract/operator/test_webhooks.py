@@ -1,5 +1,6 @@
 """Admission webhooks that rewrite children, or refuse them at random: no storm, and no end."""
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ import pytest
 from tests.contract.operator import play
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_asks_and_ends import pod_groups
-from tests.harness import AuditLog, Kubectl, Object, TestControlPlane
+from tests.harness import AuditLog, Kubectl, KubectlError, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 from tests.harness.webhook import admission_webhook
@@ -105,6 +106,15 @@ def at_rest(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> boo
 def kind_of_coscheduling(control_plane: TestControlPlane) -> None:
     """Have the kind of the scheduler plugin, which nobody cares for here."""
     control_plane.kubectl.apply(pod_groups("scheduling.x-k8s.io", "v1alpha1"))
+
+    def is_served() -> bool:
+        """Tell whether the API server has made room for objects of it, which takes a moment."""
+        with contextlib.suppress(KubectlError):
+            control_plane.kubectl.list("podgroup.scheduling.x-k8s.io")
+            return True
+        return False
+
+    wait_for(is_served, 30, "pod groups are served")
 
 
 @pytest.fixture
