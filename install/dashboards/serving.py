@@ -108,9 +108,13 @@ def _rate(series: str) -> str:
 
 
 def _of_the_model() -> str:
-    """Return the rate of errors that none of the other sources is behind."""
+    """Return the rate of errors that none of the other sources is behind.
+
+    Envoy has no series of a class before the first answer of it: then there were no errors.
+    """
+    every = f"rate(envoy_cluster_upstream_rq_xx{{{OWN}}}[{RATE}])"
     errors = f'rate(envoy_cluster_upstream_rq_xx{{{OWN}, envoy_response_code_class="5"}}[{RATE}])'
-    rest = " - ".join([f"sum({errors})", *map(_rate, SOURCES.values())])
+    rest = " - ".join([f"(sum({errors}) or sum({every}) * 0)", *map(_rate, SOURCES.values())])
     return f"clamp_min({rest}, 0)"
 
 

@@ -20,6 +20,10 @@ WRITE_OUTPUT = """
 import os, pathlib
 pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "result.txt").write_text("done")
 """
+HANDLER = """
+def handle(data, context):
+    return data
+"""
 SLEEP = """
 import time
 deadline = time.monotonic() + 3600
@@ -42,7 +46,7 @@ def space(shared: Space) -> Space:
     shared.apply(
         source("fail", main=FAIL),
         source("sleep", main=SLEEP),
-        source("write", main=WRITE_OUTPUT, handler="pass"),
+        source("write", main=WRITE_OUTPUT, handler=HANDLER),
         source("gpu", main=GPU_SCRIPT),
         training_job("fails", "fail"),
         training_job("retries", "fail", restart={"maxRestarts": 1}),

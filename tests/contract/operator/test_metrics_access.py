@@ -170,7 +170,7 @@ def test_many_bad_tokens_at_once_cost_the_api_server_a_few_questions_at_a_time(
         answers = [pool.submit(read, secured, one) for one in bad]
         begun = time.monotonic()
         assert read(secured, good).status_code == 200
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
         codes = {answer.result().status_code for answer in answers}
     assert codes <= {401, 503}
     assert secured.status("/healthz") == 200

@@ -35,7 +35,7 @@ def test_no_address_but_loopback_is_contacted() -> None:
     }
     loopback = {address for address in addresses if "'address': '127.0.0.1'" in address}
     assert addresses - loopback == {"{'path': '/slipway/admin/envoy.sock'}"}
-    assert len(loopback) == 3
+    assert len(loopback) == 4
     assert "dns" not in text.lower()
 
 
