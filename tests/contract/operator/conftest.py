@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import gotools
 from tests.contract.namespaces import install_kinds, new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin, Kubelet
@@ -13,6 +14,7 @@ from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess,
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.job_controller import job_controller
+from tests.harness.s3 import S3Server
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,16 @@ def kubectl(control_plane: TestControlPlane) -> Iterator[Kubectl]:
     kubectl = new_namespace(control_plane.kubectl, name)
     yield kubectl
     kubectl.delete_all("tj", "mdep")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[S3Server]:
+    """A running store of its own."""
+    gotools.ensure(["slipway-store"])
+    server = S3Server(tmp_path / "s3")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Accounts of the built-in store: a real operator, API server and versitygw."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,6 @@ from tests.unit.accounts.conftest import S3, refusal
 
 pytestmark = pytest.mark.contract
 Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[S3Server]:
-    """A running store of its own."""
-    gotools.ensure(["slipway-store"])
-    server = S3Server(tmp_path / "s3")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

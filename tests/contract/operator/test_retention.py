@@ -1,12 +1,10 @@
 """Retention in the built-in store: a real operator, API server and versitygw."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dev import gotools
 from tests.contract.operator import play
 from tests.contract.operator.test_accounts import output_uri
 from tests.contract.operator.test_life import refused
@@ -17,16 +15,6 @@ from tests.unit.accounts.conftest import S3
 
 pytestmark = [pytest.mark.contract, pytest.mark.long]
 NOW = {"outputSecondsAfterFinished": 0, "checkpointsSecondsAfterFinished": 0}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[S3Server]:
-    """A running store of its own."""
-    gotools.ensure(["slipway-store"])
-    server = S3Server(tmp_path / "s3")
-    server.start()
-    yield server
-    server.stop()
 
 
 def removed(kubectl: Kubectl, name: str) -> Object:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from dev import gotools
 from slipway.accounts.built_in import BuiltInAccounts
-from slipway.accounts.cluster import NamespaceFacts
+from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.policy import Folder
 from slipway.accounts.server import Caller, StoreServer
 from slipway.accounts.signing import Key
@@ -57,14 +57,9 @@ class FakeCluster:
     async def namespace(self, name: str) -> NamespaceFacts | None:
         return self.namespaces.get(name)
 
-    async def secret(self, namespace: str) -> Mapping[str, str] | None:
-        return self.secrets.get(namespace)
-
-    async def bucket(self, namespace: str) -> str | None:
-        return self.buckets.get(namespace)
-
-    async def is_bare(self, namespace: str) -> bool:
-        return namespace not in self.secrets
+    async def secret(self, namespace: str) -> StoreSecret | None:
+        held = self.secrets.get(namespace)
+        return None if held is None else StoreSecret(held, self.buckets.get(namespace), True)
 
     def owners(self, namespace: str) -> frozenset[str]:
         return frozenset(uid for name, uid in self.objects.items() if name == namespace)

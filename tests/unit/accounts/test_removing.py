@@ -34,7 +34,7 @@ class Remover:
         self.removals = Removals(self.settings, self.held, self.live, self.count, pause=0.0)
 
     async def held(self, namespace: str) -> Mapping[str, str] | None:
-        return await self.world.cluster.secret(namespace)
+        return self.world.cluster.secrets.get(namespace)
 
     async def live(self, _removal: Removal) -> list[Reference]:
         if self.away:

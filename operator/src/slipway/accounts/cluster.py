@@ -14,23 +14,27 @@ class NamespaceFacts:
     created: datetime
 
 
+@dataclass(frozen=True)
+class StoreSecret:
+    """A namespace's Secret for the store: what it holds, and whether the operator made it.
+
+    ``bucket`` is noted on it as the namespace's. Whoever may write Secrets there may have written
+    all of it.
+    """
+
+    data: Mapping[str, str]
+    bucket: str | None
+    is_ours: bool
+
+
 class Cluster(Protocol):
     """The cluster, as far as accounts go."""
 
     async def namespace(self, name: str) -> NamespaceFacts | None:
         """Return a namespace; None where there is none."""
 
-    async def secret(self, namespace: str) -> Mapping[str, str] | None:
-        """Return what the store's Secret in a namespace holds; None where there is none."""
-
-    async def bucket(self, namespace: str) -> str | None:
-        """Return the bucket that the store's Secret says is the namespace's; None for no word.
-
-        Whoever may write Secrets in the namespace may have written it.
-        """
-
-    async def is_bare(self, namespace: str) -> bool:
-        """Tell whether a namespace has no Secret of that name, whoever made it."""
+    async def secret(self, namespace: str) -> StoreSecret | None:
+        """Return the store's Secret in a namespace; None where there is none."""
 
     def owners(self, namespace: str) -> frozenset[str]:
         """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""

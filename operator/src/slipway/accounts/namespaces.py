@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slipway.accounts.cluster import Cluster, NamespaceFacts
+from slipway.accounts.cluster import Cluster, NamespaceFacts, StoreSecret
 from slipway.accounts.errors import CredentialError
 from slipway.accounts.names import CLAIMS, SINCE, Tenant, claimed
 from slipway.accounts.server import StoreServer
@@ -99,13 +99,18 @@ class Places:
 
         Where there is no Secret, nothing can be stored until the store has answered.
         """
-        if await self._cluster.is_bare(tenant.namespace):
+        secret = await self._cluster.secret(tenant.namespace)
+        if secret is None:
             return tenant.bucket
-        bucket = await self._cluster.bucket(tenant.namespace)
-        if bucket in (tenant.bucket, self._bucket):
-            return bucket
-        live = await self._cluster.secret(tenant.namespace) or {}
-        return self._bucket if self._is_root(live.get("AWS_ACCESS_KEY_ID", "")) else None
+        if secret.is_ours and secret.bucket in (tenant.bucket, self._bucket):
+            return secret.bucket
+        return self._bucket if self._is_of_0_2_0(secret) else None
+
+    def _is_of_0_2_0(self, secret: StoreSecret | None) -> bool:
+        """Tell whether a Secret holds the store's root key, as those of release 0.2.0 do."""
+        if secret is None or not secret.is_ours:
+            return False
+        return self._is_root(secret.data.get("AWS_ACCESS_KEY_ID", ""))
 
     def last(self, namespace: str) -> Place | None:
         """Return the place that `place` told last."""
@@ -134,8 +139,7 @@ class Places:
             await self._server.mark(self._bucket, SINCE)
         elif facts.created > since:
             return False
-        live = await self._cluster.secret(tenant.namespace)
-        if live is not None and self._is_root(live.get("AWS_ACCESS_KEY_ID", "")):
+        if self._is_of_0_2_0(await self._cluster.secret(tenant.namespace)):
             return True
         for folder in FOLDERS:
             prefix = f"{folder}/{tenant.namespace}/"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from slipway.accounts.built_in import BuiltInAccounts
-from slipway.accounts.cluster import NamespaceFacts
+from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.credentials import Credentials
 from slipway.accounts.fixed import NamespaceCredentials, SharedCredential
 from slipway.accounts.policy import Folder
@@ -40,27 +40,13 @@ class ClusterFacts:
             return None
         return NamespaceFacts(meta["uid"], datetime.fromisoformat(meta["creationTimestamp"]))
 
-    async def secret(self, namespace: str) -> Mapping[str, str] | None:
-        """Return what the store's Secret holds; None where there is none that is ours."""
-        return secret_data(await self._secret(namespace))
-
-    async def bucket(self, namespace: str) -> str | None:
-        """Return the bucket that is noted on that Secret; None where none is."""
-        live = await self._secret(namespace) or {"metadata": {}}
-        bucket: str | None = (live["metadata"].get("annotations") or {}).get(BUCKET)
-        return bucket
-
-    async def is_bare(self, namespace: str) -> bool:
-        """Tell whether there is no Secret of that name, whoever made it."""
-        return await self._read(namespace) is None
-
-    async def _secret(self, namespace: str) -> Manifest | None:
-        live = await self._read(namespace)
-        return live if live is not None and is_ours(live) else None
-
-    async def _read(self, namespace: str) -> Manifest | None:
-        ref = ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, self._secret_name)
-        return await self._client.get(ref)
+    async def secret(self, namespace: str) -> StoreSecret | None:
+        """Return the store's Secret in a namespace; None where there is none."""
+        live = await _read(self._client, namespace, self._secret_name)
+        if live is None:
+            return None
+        bucket = (live["metadata"].get("annotations") or {}).get(BUCKET)
+        return StoreSecret(secret_data(live) or {}, bucket, is_ours(live))
 
     def owners(self, namespace: str) -> frozenset[str]:
         """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""
@@ -92,12 +78,14 @@ class StoreSecrets:
 
     async def held(self, namespace: str) -> Mapping[str, str] | None:
         """Return what the Secret holds; None where there is none. Raises UnansweredError."""
-        ref = ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, self._name)
         try:
-            live = await self._client.get(ref)
+            return secret_data(await _read(self._client, namespace, self._name))
         except KubeError as error:
             raise UnansweredError(error.message) from error
-        return secret_data(live) if live is not None else None
+
+
+async def _read(client: Client, namespace: str, name: str) -> Manifest | None:
+    return await client.get(ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, name))
 
 
 def make_credentials(settings: Settings, client: Client, cache: Cache) -> Credentials:

@@ -4,12 +4,12 @@ A model's own code may have written the page, so nothing of it is believed but i
 the pod that it comes from is judged by it.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slipway.api.excerpt import excerpt
+from slipway.observed.last_words import json_object
 from slipway.serving import names, reasons
 from slipway.serving.pods import TAIL_CHARACTERS, TAIL_LINES, PodView
 from slipway.serving.problems import Problem
@@ -43,11 +43,8 @@ class Death:
 
 def parse(page: str) -> Death | None:
     """Return what a pod's page tells; None where no worker has died, or the page is no such one."""
-    try:
-        found = json.loads(page)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or not isinstance(found.get("deaths"), int):
+    found = json_object(page)
+    if not isinstance(found.get("deaths"), int):
         return None
     cause, log = found.get("cause"), found.get("log")
     why = _words(cause) if isinstance(cause, str) else None

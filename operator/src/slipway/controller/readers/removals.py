@@ -53,6 +53,7 @@ class Removals:
         pause: float = _PAUSE_SECONDS,
     ) -> None:
         self._store = store
+        self._trust = Trust(store.ca_file)
         self._opened = opened
         self._live = live
         self._count = count
@@ -153,7 +154,7 @@ class Removals:
             secret.get("AWS_SESSION_TOKEN", ""),
         )
         endpoint = store.endpoint or f"https://s3.{store.region}.amazonaws.com"
-        return Objects(Caller(endpoint, key, store.region, trust=Trust(store.ca_file)))
+        return Objects(Caller(endpoint, key, store.region, trust=self._trust))
 
     async def aclose(self) -> None:
         """Give up what is under way; the next start goes on."""
