@@ -73,6 +73,25 @@ def test_what_is_gone_is_told_and_not_removed_again() -> None:
     assert cluster.reconcile().removal is None
 
 
+def test_what_is_kept_beside_what_is_gone_is_told_soon_after() -> None:
+    now = {"outputSecondsAfterFinished": 0, "checkpointsSecondsAfterFinished": 0}
+    cluster = succeeded(checkpoint={})
+    output = f"s3://slipway/outputs/{UID_PLACE}"
+    cluster.references = (Reference("TrainingJob reader", uris=frozenset({output})),)
+    cluster.change(retention=now)
+    cluster.reconcile()
+    removal = removal_of(cluster)
+    assert prefixes(removal) == [f"checkpoints/{UID_PLACE}/"]
+    cluster.removed = Removed(removal, objects=2, size_bytes=64, complete=True)
+    again = cluster.reconcile().requeue_after
+    assert condition(cluster, "ArtifactsRemoved")["reason"] == "Removed"
+    assert again is not None
+    cluster.wait(again)
+    cluster.reconcile()
+    told = condition(cluster, "ArtifactsRemoved")
+    assert told["message"] == "The output is kept, as TrainingJob reader names it."
+
+
 def test_an_outcome_of_an_earlier_decision_ends_nothing() -> None:
     cluster = succeeded(retention={"outputSecondsAfterFinished": 0})
     removal = removal_of(cluster)

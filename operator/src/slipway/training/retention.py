@@ -127,7 +127,9 @@ def _remove(
         words = f"Gone from the store: {_words(removal.targets)}; "
         words += f"{stands.objects} objects, {stands.size_bytes} bytes."
         said = _told(job, _gone(status), True, reasons.REMOVED, words, now)
-        return Retained(said, events=(Event("Normal", reasons.ARTIFACTS_REMOVED, words),))
+        done = (Event("Normal", reasons.ARTIFACTS_REMOVED, words),)
+        # What is due beside it, and was kept, is told after that.
+        return Retained(said, events=done, requeue_after=LOOK_SECONDS)
     apply = store_secrets(settings.store, job.metadata.namespace) if _fills(settings) else ()
     if stands.refused or stands.used:
         reason = reasons.STORE_REFUSES if stands.refused else reasons.IN_USE
