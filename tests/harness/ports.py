@@ -5,6 +5,8 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
+from itertools import chain, repeat
 
 _FIRST, _COUNT = 20_000, 2_000
 """Where the ports of the first worker begin, and how many each has.
@@ -15,9 +17,12 @@ and go between the look at a port and its use.
 
 
 def free_ports(count: int) -> list[int]:
-    """Return as many different ports that nobody uses at present; each worker has its own."""
-    candidates = _own()
-    return [next(port for port in candidates if _is_free(port)) for _ in range(count)]
+    """Return as many different ports that nobody uses at present; each worker has its own.
+
+    A port that was given is not given again before all others were: who asked for it may not
+    listen on it yet.
+    """
+    return [next(port for port in _candidates() if _is_free(port)) for _ in range(count)]
 
 
 def free_port() -> int:
@@ -26,11 +31,14 @@ def free_port() -> int:
     return port
 
 
-def _own() -> Iterator[int]:
-    """Yield this worker's ports, in an order of chance: one that was just left may linger."""
+@cache
+def _candidates() -> Iterator[int]:
+    """Return this worker's ports without an end, each round in an order of chance."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     first = _FIRST + _COUNT * (int(number) % 6)
-    yield from random.sample(range(first, first + _COUNT), _COUNT)
+    return chain.from_iterable(
+        random.sample(range(first, first + _COUNT), _COUNT) for _ in repeat(None)
+    )
 
 
 def _is_free(port: int) -> bool:
