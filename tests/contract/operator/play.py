@@ -250,7 +250,7 @@ def bring_up(kubectl: Kubectl, name: str, ready: int | None = None) -> None:
 
 
 def serving_pod(kubectl: Kubectl, name: str) -> str:
-    """Create a running pod of a Deployment, as its controllers do, and return its name."""
+    """Create a ready pod of a Deployment, as its controllers do, and return its name."""
     live = wait_object(kubectl, "deployment", name)
     template, pod = live["spec"]["template"], f"{name}-pod"
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": "0"}
@@ -260,5 +260,6 @@ def serving_pod(kubectl: Kubectl, name: str) -> str:
         "ownerReferences": [{**owner, "controller": True}],
     }
     kubectl.create({"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]})
-    _status(kubectl, "pod", pod, {"phase": "Running"})
+    ready = {"type": "Ready", "status": "True"}
+    _status(kubectl, "pod", pod, {"phase": "Running", "conditions": [ready]})
     return pod

@@ -93,7 +93,9 @@ def test_a_deployment_that_no_pod_serves_says_why_its_worker_died() -> None:
 def test_it_says_for_how_long_nobody_was_answered() -> None:
     world = out()
     world.now += timedelta(seconds=20)
-    world.add_pod(phase="Running", **main_status("torchserve", started=True))
+    ready = {"type": "Ready", "status": "True"}
+    server = main_status("torchserve", started=True)
+    world.add_pod(phase="Running", conditions=[ready], **server)
     world.pods_are(updated=1, available=1)
     world.reconcile()
     assert world.condition(reasons.READY).status == "True"

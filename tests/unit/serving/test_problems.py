@@ -192,7 +192,8 @@ def test_a_problem_that_stays_is_written_once(status: dict[str, Any]) -> None:
 
 def test_a_problem_that_went_away_is_forgotten() -> None:
     world = world_with(fetch_ended("ModelNotFound"))
-    world.add_pod(**init_status("fetch", ready=True, state=terminated(0, reason="Completed")))
+    status = init_status("fetch", ready=True, state=terminated(0, reason="Completed"))
+    world.add_pod(**status, conditions=[{"type": "Ready", "status": "True"}])
     world.pods_are(updated=1, available=1)
     world.reconcile()
     assert world.condition(reasons.MODEL_READY).status == "True"
@@ -231,6 +232,7 @@ def test_pods_of_other_revisions_and_pods_that_stop_do_not_count() -> None:
 def test_one_pod_in_trouble_does_not_undo_a_complete_rollout() -> None:
     world = World(replicas=2)
     world.roll_out()
+    world.add_pod("web-2", conditions=[{"type": "Ready", "status": "True"}])
     world.add_pod(**main_status("torchserve", lastState=terminated(1, LOG), **CRASHING))
     world.pods_are(updated=2, available=1)
     world.reconcile()

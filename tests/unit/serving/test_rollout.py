@@ -233,3 +233,20 @@ def test_the_second_plan_asks_for_nothing_new() -> None:
     assert first == second
     assert (first.patch, first.delete, first.events) == ((), (), ())
     assert first.status == world.status
+
+
+def test_ready_goes_by_the_pods_where_they_say_otherwise_than_their_controller() -> None:
+    world = World()
+    world.roll_out()
+    world.up()
+    world.reconcile()
+    assert world.condition(reasons.READY).status == "True"
+    (pod,) = world.of_kind("Pod")
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    world.reconcile()
+    assert world.workload["status"]["availableReplicas"] == 1
+    assert world.condition(reasons.READY).status == "False"
+    assert world.condition(reasons.AVAILABLE).reason == reasons.NO_PODS_AVAILABLE
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    world.reconcile()
+    assert world.condition(reasons.READY).status == "True"

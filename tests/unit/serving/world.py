@@ -212,12 +212,13 @@ class World:
             mine = ref.kind == "Pod" and pod["metadata"]["labels"].get(TRACK) == slot
             if mine and ref.name not in wanted:
                 del self.children[ref]
-        for name in sorted(wanted):
+        for number, name in enumerate(sorted(wanted)):
             ref = ObjectRef("v1", "Pod", "demo", name)
-            if ref not in self.children:
-                meta = {"name": name, "namespace": "demo", "labels": dict(labels), "uid": name}
-                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta}
-                self.children[ref] = {**pod, "spec": {}, "status": {"phase": "Running"}}
+            meta = {"name": name, "namespace": "demo", "labels": dict(labels), "uid": name}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}}
+            conditions = [{"type": "Ready", "status": str(number < available)}]
+            status = {"phase": "Running", "conditions": conditions}
+            self.children.setdefault(ref, pod)["status"] = status
 
     def run(self, *, seconds: float = 0, rounds: int = 4) -> None:
         """Let time pass and everything come up that can."""

@@ -10,7 +10,7 @@ from slipway.plan import Children, Manifest
 from slipway.pods.standard import Level
 from slipway.serving import analysis, names, routing
 from slipway.serving.deaths import last_death, worker_died
-from slipway.serving.pods import pods_of
+from slipway.serving.pods import pods_of, serving_pods
 from slipway.serving.problems import Problem, find_problem, last_lines
 from slipway.serving.progress import Progress, live_revision, observe
 from slipway.serving.revision import Revision, recorded
@@ -99,7 +99,15 @@ class Look:
             self.pods_wanted(slot),
             was_complete=was_complete,
             was_seen=was_seen and candidate is not None and has_share(candidate),
+            none_ready=self._none_ready(slot),
         )
+
+    def _none_ready(self, slot: SlotName) -> bool:
+        """Tell whether a slot has pods and none of them says that it is ready."""
+        wanted = names.selector(self.deployment, self.slot(slot).track).items()
+        pods = serving_pods(self.children)
+        mine = [pod for pod in pods if wanted <= (pod.manifest["metadata"]["labels"]).items()]
+        return bool(mine) and not any(pod.ready for pod in mine)
 
     def pods_wanted(self, slot: SlotName) -> int:
         """Return how many pods a slot that serves should have: the autoscaler's number if any."""

@@ -76,6 +76,11 @@ class PodView:
         found = container_statuses(self.manifest.get("status") or {})
         return tuple(ContainerView(one) for one in found)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the pod says that it is ready."""
+        return self.condition("Ready").get("status") == "True"
+
     def failed_starts(self, name: str) -> int:
         """Return how often a container of that name has ended."""
         found = next((one.status for one in self.containers if one.name == name), {})
@@ -89,11 +94,15 @@ class PodView:
 
 def pods_of(children: Children, revision: str) -> tuple[PodView, ...]:
     """Return the pods of a revision that have not been told to go, by name."""
+    return tuple(pod for pod in serving_pods(children) if revision_label(pod.manifest) == revision)
+
+
+def serving_pods(children: Children) -> tuple[PodView, ...]:
+    """Return the pods of all revisions that have not been told to go, by name."""
     return tuple(
         PodView(pod)
         for pod in children.of_kind("Pod")
-        if revision_label(pod) == revision
-        and (pod["metadata"].get("labels") or {}).get(COMPONENT) == names.SERVER
+        if (pod["metadata"].get("labels") or {}).get(COMPONENT) == names.SERVER
         and not pod["metadata"].get("deletionTimestamp")
     )
 

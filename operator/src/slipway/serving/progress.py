@@ -42,17 +42,20 @@ def observe(
     *,
     was_complete: bool = False,
     was_seen: bool = False,
+    none_ready: bool = False,
 ) -> Progress:
     """Return where the rollout of a revision stands in a Deployment, of which there may be none.
 
     Once it ``was_complete``, scaling up does not undo that. A Deployment that ``was_seen`` with
-    this template is believed though its controller has not seen another count of pods yet.
+    this template is believed though its controller has not seen another count of pods yet. Where
+    the pods themselves say that ``none_ready``, the controller's count of those that are is old.
     """
     if live is None:
         return Progress(revision=revision, wanted=wanted)
     status = live.get("status") or {}
     current = revision == live_revision(live) and (was_complete or was_seen or _is_seen(live))
-    total, available = _count(status, "replicas"), _count(status, "availableReplicas")
+    total = _count(status, "replicas")
+    available = 0 if none_ready else _count(status, "availableReplicas")
     updated = _count(status, "updatedReplicas") if current else 0
     pure = current and updated == total
     return Progress(
