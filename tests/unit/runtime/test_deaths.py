@@ -89,22 +89,26 @@ def test_the_kernels_count_of_kills_is_read_and_one_that_is_not_there_is_none(
 
 def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path) -> None:
     dying, staying = begin(tmp_path, "os._exit(3)"), begin(tmp_path, "pass")
-    told, over, (port,) = deaths.Deaths(), Event(), free_ports(1)
+    told, looked, over, (port,) = deaths.Deaths(), Event(), Event(), free_ports(1)
     logs = {dying.pid: "loading\x1b[0m\nKeyError: 'label'\n"}
 
     def goes_on() -> bool:
         return not over.is_set()
 
+    def alive() -> set[int]:
+        mine = deaths.workers() & {dying.pid, staying.pid}
+        looked.set()
+        return mine
+
     def follow() -> None:
-        mine = {dying.pid, staying.pid}
-        deaths.follow(told, tmp_path, logs.__getitem__, goes_on, lambda: deaths.workers() & mine)
+        deaths.follow(told, tmp_path, logs.__getitem__, goes_on, alive)
 
     deaths.serve(told, port)
     thread = Thread(target=follow)
     thread.start()
     try:
         before = page(port)
-        wait_for(lambda: deaths.workers() >= {dying.pid, staying.pid}, 30, "both are up")
+        assert looked.wait(30)
         dying.communicate(b"\n", timeout=60)
         wait_for(lambda: page(port)["log"] == "loading\nKeyError: 'label'", 30, "it is told")
         assert (before["deaths"], page(port)["cause"]) == (0, "exit 3")
