@@ -72,7 +72,7 @@ bench: env ## Measure what Envoy costs, beside bare TorchServe
 lint: env ## Style, types, layers of imports, generated files
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy --package slipway --package slipway_runtime
+	@$(BIN)/mypy --package slipway --package slipway_runtime --package slipway_pods
 	@$(BIN)/mypy dev tests install docs
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m install.generate --check

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.telemetry.metrics import Metrics
-from slipway_runtime import metrics as runtime_metrics
+from slipway_pods.agent import metrics as runtime_metrics
 
 Row = tuple[str, ...]
 HEAD: Row = ("name", "type", "labels", "served by", "meaning")

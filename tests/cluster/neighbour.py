@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 AGENT = Path("/slipway/agent")
-PROGRAM = b"slipway_runtime.agent"
+PROGRAM = b"slipway_pods.agent.agent"
 SO_PEERPIDFD = 77
 """Gives a handle of the process at a socket's other end, also of one that has no number here.
 

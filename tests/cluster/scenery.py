@@ -19,7 +19,8 @@ from tests.harness import Object
 TRAINED = """
 import time
 
-from slipway_runtime import checkpoint, gpu, report
+from slipway_runtime import checkpoint, report
+from slipway_runtime.reporting import gpu
 
 # The local cluster's GPUs are only counted: torch sees none.
 gpu.usage = lambda: {"memoryUsedBytes": 3e9, "memoryTotalBytes": 8e10, "utilization": 0.7}

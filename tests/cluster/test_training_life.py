@@ -89,7 +89,10 @@ def _is_script(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return b"/slipway/source/main.py" in command and b"slipway_runtime.torchrun" not in command
+    return (
+        b"/slipway/source/main.py" in command
+        and b"slipway_runtime.launcher.torchrun" not in command
+    )
 
 
 def _signal(pid: int) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from slipway.kube.apply import Writer
-from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
 from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Rejected
 from slipway.kube.resources import resource_of
+from slipway.kube.watched.cache import Cache
+from slipway.kube.writes.apply import Writer
 from slipway.manifests import MANAGER
 from slipway.plan import Manifest, ObjectRef, Patch
 from tests.contract.namespaces import install_kinds

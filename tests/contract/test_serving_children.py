@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.kube.compare import contains
+from slipway.kube.writes.compare import contains
 from slipway.manifests import MANAGER
 from tests.contract.namespaces import restricted_namespace
 from tests.harness import Kubectl, KubectlError, TestControlPlane

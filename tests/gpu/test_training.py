@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from slipway_runtime.commands import COUNT_DEVICES
+from slipway_runtime.launcher.commands import COUNT_DEVICES
 from tests.harness.trainer import Outcome, Trainer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime.agent import hand_out
+from slipway_pods.agent.agent import hand_out
 from slipway_runtime.checkpoint import files
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
@@ -82,7 +82,7 @@ class Trainer:
             assert keeper.wait(timeout=60) == 0
 
     def _keep(self, pod: Path, told: dict[str, str]) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "slipway_runtime.checkpoint_agent"]
+        command = [sys.executable, "-m", "slipway_pods.agent.checkpoint_agent"]
         keeper = subprocess.Popen(command, env={**os.environ, **told, **self.store})
         wait_for((pod / "agent" / files.SOCKET_NAME).exists, 60, "the keeper answers")
         return keeper

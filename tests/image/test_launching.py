@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.agent import hand_out
-from slipway_runtime.answering import AnsweringServer, Send
+from slipway_pods.agent.agent import hand_out
+from slipway_pods.agent.answering import AnsweringServer, Send
 from slipway_runtime.control import SOCKET_NAME
 from tests.harness.ports import free_port
 from tests.harness.trainer import DEADLINE, Enter

@@ -75,6 +75,7 @@ CASES: tuple[Case | NotPlayed, ...] = (
     ),
     NotPlayed(
         "training P5 an upload within the grace period",
-        "needs a store that is slow at the right moment: tests/unit/runtime/test_launch.py",
+        "needs a store that is slow at the right moment: "
+        "tests/unit/runtime/launcher/test_launch.py",
     ),
 )

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from slipway.api.model_deployment import ModelDeployment
-from slipway.api.training_job import TrainingJob
+from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.training.job import TrainingJob
 from slipway.plan import Children, Manifest
 from slipway.serving.planner import plan as plan_serving
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
+from slipway.training.children.service import headless_service
 from slipway.training.planner import plan as plan_training
-from slipway.training.service import headless_service
 from slipway.training.snapshot import TrainingSnapshot
 
 NAMESPACE = "scale"

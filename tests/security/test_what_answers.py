@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from slipway.accounts.errors import CredentialError
-from slipway.accounts.server import Caller, StoreServer
-from slipway.accounts.signing import Key
-from slipway.controller.readers.bounded import BoundedReader, Bounds, UnansweredError
-from slipway.controller.readers.turns import Turns
+from slipway.accounts.server.admin import Caller, StoreServer
+from slipway.accounts.server.signing import Key
+from slipway.controller.readers.asking.bounded import BoundedReader, Bounds, UnansweredError
+from slipway.controller.readers.asking.turns import Turns
 from tests.unit.controller.readers.test_bounded import HEAD, Serve, sends, server
 from tests.unit.envoy.pod import JSON, Pod, running_pod
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from slipway.serving import reasons
-from slipway.serving.pods import PodView
-from slipway.serving.problems import last_lines
+from slipway.serving.observed.pods import PodView
+from slipway.serving.observed.start_problems import last_lines
 from tests.unit.serving.world import World, main_status, terminated
 
 SECRET = "hunter2"

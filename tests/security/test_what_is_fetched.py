@@ -12,8 +12,9 @@ from dulwich.objects import Blob, Tree
 from dulwich.repo import Repo
 from s3fs import S3FileSystem
 
-from slipway_runtime import download, git_source, git_submodules, store
-from slipway_runtime.git_source import Repository, fetch
+from slipway_pods.bring import download, git_source, git_submodules
+from slipway_pods.bring.git_source import Repository, fetch
+from slipway_pods.store import store
 from tests.unit.runtime.git_server import commit, git, serve
 
 

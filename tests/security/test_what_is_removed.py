@@ -13,7 +13,7 @@ from slipway.api import TrainingJob
 from slipway.controller.readers.removals import Removals
 from slipway.plan import Reference, Removal, Removed
 from slipway.settings import Settings, StoreSettings
-from slipway.training.retention import retain
+from slipway.training.stored.retention import retain
 from tests.property.training.test_retention import END
 from tests.unit.training.simulation import spec, training_job
 

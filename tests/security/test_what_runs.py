@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime import manifest, store, upload
-from slipway_runtime.archive import ArchiveError, unpack
+from slipway_pods.agent import upload
+from slipway_pods.agent.checkpoint_store import Archive, LostError
+from slipway_pods.bring.archive import ArchiveError, unpack
+from slipway_pods.store import manifest, store
 from slipway_runtime.checkpoint.reading import DescriptionUnpickler
-from slipway_runtime.checkpoint_store import Archive, LostError
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.saves import OWNER, save
 

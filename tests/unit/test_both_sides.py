@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import slipway
+import slipway_pods
 import slipway_runtime
-from slipway.training import failure, messages, packaging_job, reasons
+from slipway.training import reasons
+from slipway.training.children import names, packaging_job
+from slipway.training.observed import first_failure
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 
 OPERATOR = Path(slipway.__file__).parent
 RUNTIME = Path(slipway_runtime.__file__).parent
+PODS = Path(slipway_pods.__file__).parent
 VARIABLE = re.compile(r"SLIPWAY_[A-Z0-9_]*[A-Z0-9]")
 
 TOLD = {
@@ -120,7 +124,7 @@ def variables(folder: Path) -> set[str]:
 def said_reasons() -> set[str]:
     """Return the constants that the launcher gives as reasons."""
     said: set[object] = set()
-    for node in nodes(*(RUNTIME / f"{name}.py" for name in LAUNCHER)):
+    for node in nodes(*(RUNTIME / "launcher" / f"{name}.py" for name in LAUNCHER)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "LaunchError":
             said |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
         if isinstance(node, ast.Dict):
@@ -135,17 +139,17 @@ def test_the_operator_tells_its_pods_what_is_listed_and_nothing_else() -> None:
 
 
 def test_the_runtime_reads_what_it_is_told_and_its_own_variables() -> None:
-    assert variables(RUNTIME) == TOLD | OF_THE_RUNTIME
+    assert variables(RUNTIME) | variables(PODS) == TOLD | OF_THE_RUNTIME
 
 
 def test_both_sides_mean_the_same_by_an_exit_code() -> None:
-    assert messages.STOPPED_CODE == termination.EX_SIGTERM == saving.STOPPED
-    assert messages.OWN_STOPPED_CODE == termination.OWN_SIGTERM
+    assert names.STOPPED_CODE == termination.EX_SIGTERM == saving.STOPPED
+    assert names.OWN_STOPPED_CODE == termination.OWN_SIGTERM
     assert packaging_job.STORE_UNAVAILABLE_CODE == termination.EX_TEMPFAIL
 
 
 def test_both_sides_mean_the_same_by_a_reason() -> None:
-    assert failure.STOPPED_REASON == termination.STOPPED_REASON
+    assert first_failure.STOPPED_REASON == termination.STOPPED_REASON
     known = {value for name, value in vars(reasons).items() if name.isupper()}
     said = said_reasons()
     assert {reasons.ENTRYPOINT_NOT_FOUND, reasons.SOURCE_NOT_FOUND} <= said

@@ -78,7 +78,7 @@ def _with_settings(program: "Callable[[Settings], Coroutine[Any, Any, int]]") ->
 
 def _run(kubeconfig: Path | None) -> int:
     from slipway.controller.app import run
-    from slipway.controller.kinds import make_kinds
+    from slipway.controller.loop.kinds import make_kinds
 
     return _with_settings(lambda settings: run(settings, kubeconfig, make_kinds))
 

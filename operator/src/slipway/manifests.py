@@ -92,13 +92,13 @@ def container_security() -> dict[str, Any]:
     }
 
 
-def runtime_command(module: str) -> list[str]:
-    """Return the command that runs a program of the runtime in an image of the operator's own.
+def pod_command(program: str) -> list[str]:
+    """Return the command that runs a program of `slipway_pods` in an image of the operator's own.
 
     Python's isolated mode (``-I``) keeps ``PYTHON*`` variables, which a Secret may bring, and the
     working folder, which a script may write, from saying which code is imported.
     """
-    return ["python3", "-I", "-m", f"slipway_runtime.{module}"]
+    return ["python3", "-I", "-m", f"slipway_pods.{program}"]
 
 
 def empty_dir(name: str, size: int | str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway.api.training_job import TrainingJob
+from slipway.api.training.job import TrainingJob
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import Manifest, StoredFolder
 from slipway.settings import StoreSettings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dev import gotools
-from slipway_runtime import store as pods
+from slipway_pods.store import store as pods
 from tests.contract.operator import play
 from tests.contract.operator.process import OperatorProcess
 from tests.contract.operator.test_life import refused

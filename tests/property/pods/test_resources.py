@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.api.common import ResourceRequirements
-from slipway.api.quantity import parse_quantity
-from slipway.api.training_status import PackagingStatus
+from slipway.api.fields.quantity import parse_quantity
+from slipway.api.training.status import PackagingStatus
 from slipway.pods.resources import DEFAULTS, layered, room
 from slipway.settings import Settings
-from slipway.training.job import training_job
-from slipway.training.packaging_job import Trained, packaging_job
+from slipway.training.children.packaging_job import Trained, packaging_job
+from slipway.training.children.training_job import training_job
 from tests.unit.serving.world import World
 from tests.unit.training import simulation
 

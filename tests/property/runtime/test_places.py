@@ -10,9 +10,10 @@ from urllib.parse import unquote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway_runtime import beneath, manifest, places
+from slipway_pods import beneath
+from slipway_pods.agent.checkpoint_store import parse
+from slipway_pods.store import manifest, places
 from slipway_runtime.checkpoint import files
-from slipway_runtime.checkpoint_store import parse
 
 OWNER = "abcdef12"
 PARTS = st.sampled_from(

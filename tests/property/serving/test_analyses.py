@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.controller.readers.rollout_traffic import add_sample, prune
-from slipway.serving.analysis import evaluate, needs_traffic
-from slipway.serving.traffic import Counters, PodSample, Reading, Sample, Traffic
+from slipway.serving.analysis.judgement import evaluate, needs_traffic
+from slipway.serving.analysis.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVENTS = st.lists(

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.api.model_deployment import ModelDeploymentStatus
+from slipway.api.serving.deployment import ModelDeploymentStatus
 from slipway.manifests import REVISION
 from slipway.serving import reasons
 from tests.unit.serving.world import (

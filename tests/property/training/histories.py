@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from slipway.api.training_status import Progress
+from slipway.api.training.status import Progress
 from slipway.plan import ObjectRef, StoreState
 from tests.unit.training.simulation import (
     PACKAGE,

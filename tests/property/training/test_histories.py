@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 
 from slipway.api import is_true
-from slipway.api.training_status import TrainingJobStatus
-from slipway.training.phase import phase_of
-from slipway.training.view import ATTEMPT
+from slipway.api.training.status import TrainingJobStatus
+from slipway.training.children.names import ATTEMPT
+from slipway.training.report.phase import phase_of
 from tests.property.training.histories import (
     CLUSTERS,
     HISTORIES,

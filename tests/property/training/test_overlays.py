@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.api.own_pieces import TRAINING_POD
+from slipway.api.fields.own_pieces import TRAINING_POD
 from slipway.pods.overlay import KEYS, OverlayError, merge_pod
 
 NAMES = st.sampled_from(["trainer", "agent", "proxy", "source", "input-a", "tmp", "data", ""])

@@ -11,8 +11,8 @@ from slipway.api import TrainingJob
 from slipway.plan import Reference, StoredFolder, Target
 from slipway.settings import Settings, StoreSettings
 from slipway.store import package_folder
-from slipway.training.references import reference_of
-from slipway.training.retention import Retained, retain
+from slipway.training.stored.references import reference_of
+from slipway.training.stored.retention import Retained, retain
 from slipway.uris import ObjectUri
 
 END = datetime(2026, 1, 1, tzinfo=UTC)

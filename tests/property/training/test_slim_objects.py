@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.api import TrainingJob
-from slipway.kube.cache import Cache
+from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
 from slipway.training.planner import plan
 from slipway.training.snapshot import TrainingSnapshot

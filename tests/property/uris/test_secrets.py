@@ -13,7 +13,9 @@ from yarl import URL
 
 import slipway.uris
 import slipway_runtime.shown
-from slipway_runtime import bringing, download, store_errors, termination
+from slipway_pods.bring import bringing, download
+from slipway_pods.store import store_errors
+from slipway_runtime import termination
 from tests.unit.serving.world import World, fetch_word, init_status, terminated
 from tests.unit.training.simulation import PACKAGE, Cluster, spec, trained
 

@@ -16,8 +16,8 @@ from dev import gotools
 from slipway.accounts.built_in import BuiltInAccounts
 from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.policy import Folder
-from slipway.accounts.server import Caller, StoreServer
-from slipway.accounts.signing import Key
+from slipway.accounts.server.admin import Caller, StoreServer
+from slipway.accounts.server.signing import Key
 from tests.harness.s3 import BUCKET, S3Server
 
 REGION = "us-east-1"

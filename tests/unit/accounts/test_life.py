@@ -250,7 +250,7 @@ class TestStoreAway:
     async def test_what_was_noted_holds_no_longer_than_the_store_is_away(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("slipway.accounts.server._SILENT_SECONDS", 0.0)
+        monkeypatch.setattr("slipway.accounts.server.admin._SILENT_SECONDS", 0.0)
         world.cluster.add("team", "uid")
         bucket = await world.open("team")
         world.cluster.buckets["team"] = "slipway"

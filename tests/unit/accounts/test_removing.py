@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from slipway.api import TrainingJob
-from slipway.controller.readers.bounded import UnansweredError
+from slipway.controller.readers.asking.bounded import UnansweredError
 from slipway.controller.readers.removals import Removals
 from slipway.plan import Reference, Removal, Removed, Target
 from slipway.settings import StoreSettings

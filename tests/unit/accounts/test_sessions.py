@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from slipway.accounts.errors import CredentialError
-from slipway.accounts.server import Caller
-from slipway.accounts.signing import Key
-from slipway.accounts.sts import EXPIRES, Role, Sessions
+from slipway.accounts.server.admin import Caller
+from slipway.accounts.server.signing import Key
+from slipway.accounts.server.sts import EXPIRES, Role, Sessions
 from tests.unit.accounts.conftest import Clock
 
 SESSION = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">

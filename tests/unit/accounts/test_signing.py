@@ -10,8 +10,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.accounts import signing
-from slipway.accounts.signing import Key, Request, encoded
+from slipway.accounts.server import signing
+from slipway.accounts.server.signing import Key, Request, encoded
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12)

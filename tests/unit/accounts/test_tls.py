@@ -10,10 +10,10 @@ import pytest
 
 from dev import gotools
 from slipway.accounts.errors import CredentialError
-from slipway.accounts.server import Caller, StoreServer
+from slipway.accounts.server.admin import Caller, StoreServer
 from slipway.accounts.trust import Trust
-from slipway_runtime import store as pods
-from slipway_runtime.store_errors import StoreError
+from slipway_pods.store import store as pods
+from slipway_pods.store.store_errors import StoreError
 from tests.harness.certificates import Authority
 from tests.harness.line import Line
 from tests.harness.s3 import S3Server

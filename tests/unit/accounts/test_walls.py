@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from slipway.accounts.errors import Refused
-from slipway.accounts.server import Account, Caller, StoreServer
-from slipway.accounts.signing import Key
+from slipway.accounts.server.admin import Account, Caller, StoreServer
+from slipway.accounts.server.signing import Key
 from slipway.settings import FOLDERS
 from tests.harness.s3 import BUCKET
 from tests.unit.accounts.conftest import REGION, S3, World, refusal

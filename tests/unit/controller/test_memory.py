@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-from slipway.kube.cache import Cache
+from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
 from slipway.settings import Settings
 from slipway.telemetry.catalogue import Catalogue
-from slipway.telemetry.objects import object_samples
+from slipway.telemetry.objects.gauges import object_samples
 from tests.scale import resident, workloads
 
 COUNT = 256

@@ -6,11 +6,11 @@ from typing import Any, cast
 import pytest
 
 from slipway.api import TrainingJob
-from slipway.controller.readers.bounded import UnansweredError
+from slipway.controller.readers.asking.bounded import UnansweredError
 from slipway.controller.references import References
-from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError
+from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, Reference, Removal
 from slipway.settings import Settings
 from tests.unit.controller.fakes import training_job

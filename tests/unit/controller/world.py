@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from slipway.api.training_job import TrainingJob
-from slipway.controller.observe import Observation
-from slipway.controller.reconciler import Controlled, Outcome, Reconciler
-from slipway.controller.status import StatusWriter
-from slipway.kube.apply import Fill, Writer
-from slipway.kube.cache import Cache
+from slipway.api.training.job import TrainingJob
+from slipway.controller.loop.observer import Observation
+from slipway.controller.loop.reconciler import Controlled, Outcome, Reconciler
+from slipway.controller.loop.status_writer import StatusWriter
 from slipway.kube.client import Client
-from slipway.kube.events import EventRecorder
+from slipway.kube.watched.cache import Cache
+from slipway.kube.writes.apply import Fill, Writer
+from slipway.kube.writes.events import EventRecorder
 from slipway.plan import Manifest, ObjectRef, Plan, Removal
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics

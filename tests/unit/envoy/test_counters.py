@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.controller.readers.bounded import BoundedReader, Bounds
+from slipway.controller.readers.asking.bounded import BoundedReader, Bounds
+from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import read_pod
-from slipway.controller.readers.turns import Turns
 from slipway.envoy.routes import FORWARDED_STAT
-from slipway.serving.traffic import PodSample, quantile
+from slipway.serving.analysis.traffic import PodSample, quantile
 from tests.unit.envoy.pod import Pod, eventually, running_pod
 from tests.unit.envoy.test_split import ask, two_slots
 

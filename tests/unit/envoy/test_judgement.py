@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from slipway.api.analysis import Analysis, AnalysisState
+from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.controller.readers.pod_metrics import read_pod
-from slipway.serving.analysis import evaluate
-from slipway.serving.traffic import Sample, Traffic
+from slipway.serving.analysis.judgement import evaluate
+from slipway.serving.analysis.traffic import Sample, Traffic
 from tests.unit.envoy.pod import DEADLINE
 from tests.unit.envoy.test_counters import bounded_reader
 from tests.unit.envoy.test_split import Slots, ask, two_slots

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from slipway.api.training_status import PackagingStatus
+from slipway.api.training.status import PackagingStatus
 from slipway.settings import Settings
-from slipway.training.job import training_job
-from slipway.training.packaging_job import Trained, packaging_job
+from slipway.training.children.packaging_job import Trained, packaging_job
+from slipway.training.children.training_job import training_job
 from tests.unit.serving.world import World
 from tests.unit.training import simulation
 

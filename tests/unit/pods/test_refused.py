@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.api import timestamp
-from slipway.controller.refusals import AGAIN_SECONDS, PATIENCE_SECONDS, Refusals
+from slipway.controller.loop.refusals import AGAIN_SECONDS, PATIENCE_SECONDS, Refusals
 from slipway.plan import Children, ObjectRef
 from slipway.pods.refused import MOST_CHARACTERS, lacks_pods_since, last_refusal, sentence
 

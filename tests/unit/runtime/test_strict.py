@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime import metrics, strict
+from slipway_pods.agent import metrics
+from slipway_pods.agent.checkpoint_agent import Keeper, Place
+from slipway_pods.agent.checkpoint_store import Archive
+from slipway_runtime import strict
 from slipway_runtime.checkpoint.files import ANNOUNCEMENT, Announcement, Name
-from slipway_runtime.checkpoint_agent import Keeper, Place
-from slipway_runtime.checkpoint_store import Archive
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.saves import OWNER, save

@@ -5,8 +5,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from slipway.api.model_deployment import ModelDeployment
-from slipway.api.training_job import TrainingJob
+from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.training.job import TrainingJob
 from slipway.kube.errors import Forbidden, NotFound
 from slipway.plan import Manifest, ObjectRef
 from slipway.selftest import manifests, run, sources

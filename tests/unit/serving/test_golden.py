@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.api.quantity import parse_quantity
+from slipway.api.fields.quantity import parse_quantity
 from slipway.plan import Manifest
-from slipway.serving.configuration import heap_bytes
+from slipway.serving.children.pod.configuration import heap_bytes
 from tests.unit.serving.world import JOB_MODEL, SETTINGS, World, training_job
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.kube.indexes import Turns as Index
+from slipway.kube.watched.indexes import Turns as Index
 from slipway.plan import ObjectRef, Plan
 from slipway.serving.planner import plan
 from slipway.serving.snapshot import ServingSnapshot, Turns

@@ -10,11 +10,11 @@ from typing import Any
 from slipway.api import Condition, ModelDeployment, TrainingJob, find
 from slipway.manifests import REVISION
 from slipway.plan import Children, Event, Manifest, ObjectRef, Plan
-from slipway.serving.deaths import Death
-from slipway.serving.names import TRACK
+from slipway.serving.analysis.traffic import Traffic
+from slipway.serving.children.names import TRACK
+from slipway.serving.observed.deaths import Death
 from slipway.serving.planner import plan
 from slipway.serving.snapshot import ServingSnapshot
-from slipway.serving.traffic import Traffic
 from slipway.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -36,7 +36,11 @@ def training_job(phase: str = "Running", uid: str = "job-1", **changes: Any) -> 
             "modelName": "iris",
             "modelVersion": "1.0",
         }
-    spec = {"source": {"configMap": {"name": "code"}}, "entrypoint": "train.py", "package": PACKAGE}
+    spec = {
+        "source": {"configMap": {"name": "code"}},
+        "entrypoint": "train.py",
+        "package": dict(PACKAGE),
+    }
     return {
         "metadata": {"name": "train", "namespace": "demo", "uid": uid},
         "spec": {**spec, **changes},

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.plan import Manifest, ObjectRef
-from slipway.telemetry.gpus import GpuMeter, held, held_by
 from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.objects.gpus import GpuMeter, held, held_by
 from tests.unit.telemetry.objects import at, condition, deployment, job, value
 
 

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 
 from slipway.controller.gauges import Sources, add_gauges
-from slipway.kube.cache import Cache
+from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
-from slipway.telemetry.encoded import ObjectGauge, ObjectSamples, lines_of
-from slipway.telemetry.following import Pauses
 from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.objects.encoded import ObjectGauge, ObjectSamples, lines_of
+from slipway.telemetry.objects.following import Pauses
 from slipway.telemetry.page import page as pieces
 from slipway.telemetry.server import HttpServer
 from tests.harness.ports import free_port

@@ -1,7 +1,7 @@
 import pytest
 
 from slipway.api.common import ResourceRequirements
-from slipway.api.quantity import parse_quantity
+from slipway.api.fields.quantity import parse_quantity
 from slipway.torchserve import java_options, threads_per_worker
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.api import timestamp
 from slipway.plan import Manifest, ObjectRef
-from slipway.training.view import INDEX
+from slipway.training.children.names import INDEX
 
 if TYPE_CHECKING:
     from tests.unit.training.simulation import Cluster

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.api import TrainingJob, timestamp
-from slipway.api.training_status import Progress
+from slipway.api.training.status import Progress
 from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, Reference, Removed, StoreState
 from slipway.settings import Settings, StoreSettings
+from slipway.training.children.names import INDEX
 from slipway.training.planner import plan
 from slipway.training.snapshot import Silence, TrainingSnapshot
-from slipway.training.view import INDEX
 from tests.unit.training import job_controller
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

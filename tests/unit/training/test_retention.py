@@ -7,7 +7,7 @@ import pytest
 
 from slipway.plan import Reference, Removal, Removed
 from tests.unit.training.simulation import PACKAGE, Cluster, condition, packaged
-from tests.unit.training.test_afterlife import failed, succeeded
+from tests.unit.training.stages.test_finished import failed, succeeded
 
 UID_PLACE = "default/quick/uid-1"
 MODELS = f"s3://slipway/models/{UID_PLACE}"

@@ -1,6 +1,6 @@
 """How many writes a job's life costs: numbers that flicker must not be written one by one."""
 
-from slipway.api.training_status import Progress
+from slipway.api.training.status import Progress
 from tests.unit.training.simulation import PACKAGE, Cluster, packaged, running, spec, trained
 
 

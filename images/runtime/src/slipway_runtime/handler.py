@@ -12,12 +12,13 @@ a code from 400 to 499::
             return torch.tensor([row["body"]["inputs"] for row in data])
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class BadRequest(Exception):  # noqa: N818 - named as the answer that it makes
@@ -30,18 +31,18 @@ class BadRequest(Exception):  # noqa: N818 - named as the answer that it makes
         self.code = code
 
 
-def refusing(*errors: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def refusing(*errors: type[Exception]) -> Callable[[F], F]:
     """Return a decorator that makes some exceptions a `BadRequest` with the exception's text."""
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: F) -> F:
         @functools.wraps(function)
-        def refuse(*args: P.args, **kwargs: P.kwargs) -> R:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
             except errors as error:
                 raise BadRequest(f"The input is not valid: {describe(error)}") from error
 
-        return refuse
+        return cast("F", refuse)
 
     return decorate
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_runtime import agreement, gpu, progress
-from slipway_runtime.leaving import leave_at_exit
-from slipway_runtime.pace import Pacer
-from slipway_runtime.stopping import Criteria, Stopper
+from slipway_runtime.reporting import agreement, gpu, progress
+from slipway_runtime.reporting.leaving import leave_at_exit
+from slipway_runtime.reporting.pace import Pacer
+from slipway_runtime.reporting.stopping import Criteria, Stopper
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 MAX_DEPTH = 128
-"""Most folders within each other, as `slipway_runtime.beneath` has it."""
+"""Most folders within each other, as `slipway_pods.beneath` has it."""
 FILE, FOLDER = stat.S_IRGRP, stat.S_IRGRP | stat.S_IXGRP
 """What the group may do with a file, and with a folder, besides what it may do already."""
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from slipway_runtime import agreement, checkpoint, helper
+from slipway_runtime import checkpoint, helper
+from slipway_runtime.reporting import agreement
 
 
 def resume() -> str | None:

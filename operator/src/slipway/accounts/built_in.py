@@ -12,8 +12,8 @@ from slipway.accounts.errors import CredentialError
 from slipway.accounts.names import CLAIMS, AccountName, claimed
 from slipway.accounts.namespaces import Place, Places
 from slipway.accounts.policy import Folder, own_bucket, release_bucket
-from slipway.accounts.server import Account, StoreServer
-from slipway.accounts.signing import Key
+from slipway.accounts.server.admin import Account, StoreServer
+from slipway.accounts.server.signing import Key
 
 _LOG = logging.getLogger(__name__)
 _BELIEVED_SECONDS = 30.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from slipway.accounts.cluster import Cluster, NamespaceFacts, StoreSecret
 from slipway.accounts.errors import CredentialError
 from slipway.accounts.names import CLAIMS, SINCE, Tenant, claimed
-from slipway.accounts.server import StoreServer
+from slipway.accounts.server.admin import StoreServer
 from slipway.settings import FOLDERS
 
 _LOG = logging.getLogger(__name__)

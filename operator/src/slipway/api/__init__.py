@@ -3,8 +3,8 @@
 from slipway.api.base import API_VERSION, GROUP, VERSION, ApiModel
 from slipway.api.common import Condition, controller_reference
 from slipway.api.conditions import Conditions, find, is_true, parse_time, timestamp
-from slipway.api.model_deployment import ModelDeployment
-from slipway.api.training_job import TrainingJob
+from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.training.job import TrainingJob
 
 __all__ = [
     "API_VERSION",

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from slipway.api.base import GROUP, MAX_NAME, VERSION, ApiModel
-from slipway.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.training_job import TrainingJobSpec
-from slipway.api.training_life import MUTABLE
-from slipway.api.training_status import TrainingJobStatus
+from slipway.api.serving.deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from slipway.api.training.job import TrainingJobSpec
+from slipway.api.training.life import MUTABLE
+from slipway.api.training.status import TrainingJobStatus
 
 Schema = dict[str, Any]
 

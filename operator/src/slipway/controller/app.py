@@ -3,48 +3,45 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections.abc import Coroutine
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-
-import aiohttp
-import kopf
 
 from slipway.accounts.trust import Trust
 from slipway.controller.credentials import make_credentials
 from slipway.controller.gauges import Sources, add_gauges
-from slipway.controller.handlers import LONGEST_SILENCE, WATCH_SECONDS, make_registry, make_settings
-from slipway.controller.kinds import MakeKinds
+from slipway.controller.intake.kopf_handlers import (
+    LONGEST_SILENCE,
+)
+from slipway.controller.intake.sweeper import Sweeper, watched_paths
+from slipway.controller.intake.watches import Intake
+from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
+from slipway.controller.loop.kinds import MakeKinds
+from slipway.controller.loop.observer import ConfigMapKeys, Observer
+from slipway.controller.loop.reconciler import Reconciler
+from slipway.controller.loop.refusals import Refusals
+from slipway.controller.loop.status_writer import StatusWriter
+from slipway.controller.loop.work_queue import WorkQueue
+from slipway.controller.loop.workers import Workers
 from slipway.controller.namespaces import PodSecurity
-from slipway.controller.observe import ConfigMapKeys, Observer
-from slipway.controller.queue import WorkQueue
 from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.controller.readers.store_probe import StoreProbe
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.readers.worker_deaths import DeathReader
-from slipway.controller.reconciler import Reconciler
 from slipway.controller.references import make_retention
-from slipway.controller.refusals import Refusals
-from slipway.controller.status import StatusWriter
-from slipway.controller.sweeper import Sweeper, watched_paths
-from slipway.controller.watches import Intake
-from slipway.controller.workers import Workers
-from slipway.kube.apply import Writer
-from slipway.kube.cache import Cache
 from slipway.kube.client import Client
-from slipway.kube.connection import Connection, RequestObserver, connect
+from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
-from slipway.kube.events import EventRecorder
 from slipway.kube.lease import LeaseLock, holder_identity, lead
-from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN, PODS
+from slipway.kube.resources import OWN, PODS
 from slipway.kube.review import MetricsReview
-from slipway.kube.watch import Watch
+from slipway.kube.watched.cache import Cache
+from slipway.kube.writes.apply import Writer
+from slipway.kube.writes.events import EventRecorder
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
 from slipway.telemetry.access import MOST_REVIEWS, Access, for_readers_only
@@ -54,12 +51,9 @@ from slipway.telemetry.metrics import Metrics
 from slipway.telemetry.server import HttpServer
 
 _LOG = logging.getLogger(__name__)
-_SPARE_CONNECTIONS = 4
 _CRD_WAIT_SECONDS = 5.0
 _CATCH_UP_SECONDS = 0.5
 """How often a replica that leads looks whether its watches work."""
-_PODS_WAIT_SECONDS = 30.0
-"""How often the watch of pods shows a sign of life while it waits for their owners."""
 _LONGEST_RECONCILE = 300.0
 """All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
 
@@ -84,7 +78,7 @@ class Operator:
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
         prometheus = PrometheusReader(
-            settings.prometheus_url, settings.allowed_prometheus, _api_server_addresses()
+            settings.prometheus_url, settings.allowed_prometheus, api_server_addresses()
         )
         self._analyses = AnalysisReader(TrafficReader(), prometheus, self._intake.wake)
         self._deaths = DeathReader(tell=self._intake.wake)
@@ -105,7 +99,7 @@ class Operator:
         Raises ``KubeError`` where there is no way to a cluster.
         """
         self._catch_signals()
-        connections = self._settings.workers + _SPARE_CONNECTIONS + MOST_REVIEWS
+        connections = self._settings.workers + SPARE_CONNECTIONS + MOST_REVIEWS
         async with contextlib.AsyncExitStack() as stack:
             connection = await connect(kubeconfig, connections, self._count_request)
             stack.push_async_callback(connection.close)
@@ -140,13 +134,22 @@ class Operator:
         self._start("sweeper", sweeper.run(self._settings.resync_seconds))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()
-        watches = asyncio.create_task(self._watch(connection, sweeper, kopf_stop))
+        watches = asyncio.create_task(self._watching().run(connection, sweeper, kopf_stop))
         watches.add_done_callback(self._ended)
         await self._stop.wait()
         await self._end_tasks()
         kopf_stop.set()
         with contextlib.suppress(Exception):
             await watches
+
+    def _watching(self) -> Watching:
+        return Watching(
+            namespaces=self._settings.namespaces,
+            intake=self._intake,
+            health=self._health,
+            count_request=self._count_request,
+            take_signals=self._take_signals,
+        )
 
     def _faults(self) -> list[str]:
         """Return a sentence for each thing that only a restart mends."""
@@ -259,74 +262,6 @@ class Operator:
         self._metrics.leader.set(1)
         self._intake.wake_all()
         self._leading.set()
-
-    async def _watch(self, connection: Connection, sweeper: Sweeper, stop: asyncio.Event) -> None:
-        """Watch our own kinds by kopf, and their children beside it."""
-        namespaces = self._settings.namespaces
-
-        def session() -> aiohttp.ClientSession:
-            watches = len(watched_paths(namespaces))
-            return connection.session(watches + _SPARE_CONNECTIONS, self._observer(sweeper))
-
-        async with session() as own, asyncio.TaskGroup() as group:
-            children = [
-                group.create_task(
-                    self._watch_children(
-                        path,
-                        Watch(own, connection.server, place, CHILD_SELECTOR, WATCH_SECONDS),
-                        sweeper,
-                    )
-                )
-                for path, place in watched_paths(namespaces, CHILDREN).items()
-            ]
-            await kopf.operator(
-                registry=make_registry(
-                    self._intake, connection.server, session, self._take_signals
-                ),
-                settings=make_settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=stop,
-            )
-            for child in children:
-                child.cancel()
-
-    async def _watch_children(self, path: str, watch: Watch, sweeper: Sweeper) -> None:
-        """Watch one collection; pods only after their owners, as those of the ended are dropped."""
-        while path in watched_paths(self._settings.namespaces, PODS):
-            self._health.attempt(path)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._intake.owners_listed.wait(), _PODS_WAIT_SECONDS)
-                break
-        await watch.run(self._intake.seen, sweeper.listed)
-
-    def _observer(self, sweeper: Sweeper) -> RequestObserver:
-        own = watched_paths(self._settings.namespaces, OWN)
-        listing: set[str] = set()
-
-        def observe(method: str, path: str, watch: bool, status: int) -> None:
-            self._count_request(method, path, watch, status)
-            self._health.attempt(path)
-            if 200 <= status < 300:
-                self._health.answer(path, listing=not watch)
-                if path in own and not watch:
-                    listing.add(path)
-                elif path in listing:
-                    # kopf watches from where its listing ended.
-                    listing.discard(path)
-                    sweeper.listed(path)
-
-        return observe
-
-
-def _api_server_addresses() -> list[str]:
-    """Return the API server's address as a pod knows it: users' queries go nowhere near it."""
-    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
-    try:
-        return [str(ip_address(host))]
-    except ValueError:
-        return []
 
 
 async def run(settings: Settings, kubeconfig: Path | None, make_kinds: MakeKinds) -> int:

@@ -8,16 +8,16 @@ from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.credentials import Credentials
 from slipway.accounts.fixed import NamespaceCredentials, SharedCredential
 from slipway.accounts.policy import Folder
-from slipway.accounts.server import Caller, StoreServer
-from slipway.accounts.signing import Key
-from slipway.accounts.sts import Role, Sessions
+from slipway.accounts.server.admin import Caller, StoreServer
+from slipway.accounts.server.signing import Key
+from slipway.accounts.server.sts import Role, Sessions
 from slipway.accounts.trust import Trust, Trusted
-from slipway.controller.readers.bounded import UnansweredError
-from slipway.kube.cache import Cache
+from slipway.controller.readers.asking.bounded import UnansweredError
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.resources import OWN, SECRETS
-from slipway.kube.shared import is_ours, secret_data
+from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.shared import is_ours, secret_data
 from slipway.manifests import TRAINING_JOB
 from slipway.plan import Manifest, ObjectRef
 from slipway.settings import Settings, StoreSettings

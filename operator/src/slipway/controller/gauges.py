@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from slipway.controller.queue import WorkQueue
-from slipway.kube.cache import Cache
+from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
+from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
-from slipway.telemetry import memory, reading
+from slipway.telemetry import memory
 from slipway.telemetry.certificates import Certificates
-from slipway.telemetry.following import Follower, Listener, Tally, Version
-from slipway.telemetry.gpus import GpuMeter, held_by
 from slipway.telemetry.health import WatchHealth
 from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.objects import reading
+from slipway.telemetry.objects.following import Follower, Listener, Tally, Version
+from slipway.telemetry.objects.gpus import GpuMeter, held_by
 
 
 @dataclass(frozen=True)

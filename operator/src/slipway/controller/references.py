@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from slipway.api.training_job import TrainingJob
+from slipway.api.training.job import TrainingJob
 from slipway.controller.credentials import StoreSecrets
-from slipway.controller.readers.bounded import UnansweredError
+from slipway.controller.readers.asking.bounded import UnansweredError
 from slipway.controller.readers.removals import Removals
-from slipway.kube.cache import Cache
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError
 from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
-from slipway.kube.slim import has_ended
+from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.slim import has_ended
 from slipway.manifests import MODEL_DEPLOYMENT
 from slipway.plan import Manifest, Reference, Removal
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
-from slipway.training.phase import is_finished
-from slipway.training.references import reference_of
-from slipway.training.retention import is_pending
+from slipway.training.report.phase import is_finished
+from slipway.training.stored.references import reference_of
+from slipway.training.stored.retention import is_pending
 
 
 class References:

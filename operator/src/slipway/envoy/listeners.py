@@ -6,6 +6,7 @@ documentation; hardening after its "Configuring Envoy as an edge proxy".
 
 from typing import Any
 
+from slipway.envoy.answers import answer
 from slipway.envoy.bodies import body_filters
 from slipway.envoy.clusters import ADMIN, DEATHS, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import (
@@ -17,7 +18,6 @@ from slipway.envoy.config import (
     seconds,
     typed,
 )
-from slipway.envoy.routes import answer
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - the pod's own address is not known here
 HTTP_STAT_PREFIX = "http"

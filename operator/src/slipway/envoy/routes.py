@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from slipway.envoy.bodies import size_refusal
+from slipway.envoy.answers import answer, too_large
 from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER, TOKEN
 from slipway.envoy.config import ROUTE_CONFIG, Cors, ProxyConfig, seconds, typed
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
@@ -20,7 +20,6 @@ Envoy that forwarded it counts the same answer at its own users' listener.
 """
 REVISION_HEADER = "x-slipway-revision"
 """Header of an answer that names the revision that gave it."""
-_MAX_INT64 = 2**63 - 1
 
 
 def route_file(config: ProxyConfig, split: Split = ALONE) -> dict[str, Any]:
@@ -289,23 +288,4 @@ def _action(config: ProxyConfig) -> dict[str, Any]:
             "num_retries": 2,
             "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
         },
-    }
-
-
-def too_large(config: ProxyConfig) -> dict[str, Any]:
-    """Return the route that refuses a body that TorchServe would refuse after reading all of it.
-
-    Pods that a release before 0.3 made have no `slipway.envoy.bodies`, and read this file.
-    """
-    above = {"start": config.max_request_bytes + 1, "end": _MAX_INT64}
-    match = {"prefix": "/", "headers": [{"name": "content-length", "range_match": above}]}
-    return answer("too-large", match, 413, size_refusal(config.max_request_bytes))
-
-
-def answer(name: str, match: dict[str, Any], status: int, message: str) -> dict[str, Any]:
-    """Return a route that Envoy answers itself; ``message`` is one plain sentence."""
-    return {
-        "name": name,
-        "match": match,
-        "direct_response": {"status": status, "body": {"inline_string": message}},
     }

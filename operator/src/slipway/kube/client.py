@@ -113,9 +113,9 @@ class Client:
         """Create an object that must not exist yet; a field that its kind lacks is refused.
 
         To the API server that is half the work of an apply: it need not tell which fields are
-        whose before there is anybody else. `slipway.kube.ownership` has them count as applied.
-        Raises ``AlreadyExists``, and leaves the object alone, where there is one of its name,
-        whosever it is.
+        whose before there is anybody else. `slipway.kube.writes.ownership` has them count as
+        applied. Raises ``AlreadyExists``, and leaves the object alone, where there is one of its
+        name, whosever it is.
         """
         ref = ObjectRef.of(manifest)
         path = resource_of(ref).path(ref.namespace)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
-from slipway.api.own_pieces import OWN_FOLDER, OwnPieces
-from slipway.api.pod_template import PodTemplate
+from slipway.api.fields.own_pieces import OWN_FOLDER, OwnPieces
+from slipway.api.fields.pod_template import PodTemplate
 
 KEYS: Mapping[str, str] = {
     "containers": "name",

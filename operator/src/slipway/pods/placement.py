@@ -3,8 +3,8 @@
 from typing import Any
 
 from slipway.api.common import ResourceRequirements
-from slipway.api.placement import Placement
-from slipway.api.quantity import parse_quantity
+from slipway.api.fields.placement import Placement
+from slipway.api.fields.quantity import parse_quantity
 from slipway.settings import Settings
 
 GPU = "nvidia.com/gpu"

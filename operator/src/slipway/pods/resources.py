@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from slipway.api.base import Quantity
 from slipway.api.common import ResourceRequirements
-from slipway.api.quantity import parse_quantity
+from slipway.api.fields.quantity import parse_quantity
 from slipway.settings import Settings
 
 Added = Literal["agent", "fetch", "package", "proxy"]

@@ -14,20 +14,20 @@ from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import level_of, refusal
 from slipway.pods.refused import sentence
-from slipway.serving.events import events, findings, recovery, shifts
-from slipway.serving.look import Look
-from slipway.serving.model import Resolution, resolve
-from slipway.serving.problems import Problem
-from slipway.serving.progress import Progress
+from slipway.serving.children.revision import Revision, revision_of
+from slipway.serving.desired_children import DesiredChildren
+from slipway.serving.model.resolution import Resolution, resolve
+from slipway.serving.observed.deployment_progress import Progress
+from slipway.serving.observed.start_problems import Problem
 from slipway.serving.prometheus_address import Allowed, refusals
 from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED
 from slipway.serving.release import Turn, told, turn_of
-from slipway.serving.revision import Revision, revision_of
+from slipway.serving.report.events import events, findings, recovery, shifts
+from slipway.serving.report.status import Findings, compose, set_conditions
 from slipway.serving.rollout.machine import advance
 from slipway.serving.rollout.wake import wake
 from slipway.serving.snapshot import ServingSnapshot
-from slipway.serving.status import Findings, compose, set_conditions
-from slipway.serving.work import Work
+from slipway.serving.view import ServingView
 from slipway.settings import Settings
 
 
@@ -41,10 +41,10 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     refused = wanted if isinstance(wanted, Problem) else None
     turn = turn_of(snapshot, wanted, settings) if isinstance(wanted, Revision) else None
     level = level_of(snapshot.pod_security, settings)
-    look = Look(snapshot, turn.revision if turn else None, now, level)
+    look = ServingView(snapshot, turn.revision if turn else None, now, level)
     before = look.state()
     seen = look.seen(before)
-    work = Work(look, advance(before, seen), seen, settings)
+    work = DesiredChildren(look, advance(before, seen), seen, settings)
     found = _findings(work, resolution, refused, turn)
     conditions = Conditions(deployment.status.conditions, now, deployment.metadata.generation)
     set_conditions(found, conditions)
@@ -85,7 +85,7 @@ def _wanted(
 
 
 def _findings(
-    work: Work, resolution: Resolution, refused: Problem | None, turn: Turn | None
+    work: DesiredChildren, resolution: Resolution, refused: Problem | None, turn: Turn | None
 ) -> Findings:
     """Return all that the status follows from."""
     look, state = work.look, work.state
@@ -112,13 +112,13 @@ def _findings(
     )
 
 
-def _forbidden_address(work: Work) -> str | None:
+def _forbidden_address(work: DesiredChildren) -> str | None:
     """Return why a Prometheus that an analysis names is not asked, if there is such."""
     allowed = Allowed(work.settings.allowed_prometheus)
     return next(refusals(work.look.deployment, allowed), None)
 
 
-def _stable_problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:
+def _stable_problem(look: ServingView, beside: str | None, serving: Progress) -> Problem | None:
     """Return why no stable pod is ready while another revision is tried beside."""
     if beside is None or serving.revision is None or serving.available or not serving.wanted:
         return None
@@ -131,7 +131,7 @@ def _refused(serving: Progress) -> Problem | None:
     return Problem(PODS_REFUSED, f"The pods are refused: {sentence(serving.refusal)}")
 
 
-def _problem(look: Look, beside: str | None, serving: Progress) -> Problem | None:
+def _problem(look: ServingView, beside: str | None, serving: Progress) -> Problem | None:
     """Return what keeps the rollout up; after it, a pod in trouble counts only if none serves."""
     if beside is not None:
         return look.problem(beside)

@@ -7,10 +7,10 @@ deployment of the cluster. What users change, and models that are trained, go at
 from dataclasses import dataclass
 
 from slipway.api import find
-from slipway.api.rollout_status import RolloutStatus
+from slipway.api.serving.rollout_status import RolloutStatus
 from slipway.pods.permitted import level_of
 from slipway.serving import reasons
-from slipway.serving.revision import Revision, recorded
+from slipway.serving.children.revision import Revision, recorded
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
 

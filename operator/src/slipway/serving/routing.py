@@ -7,17 +7,17 @@ itself changes. So an annotation of each serving pod names the routes that it sh
 from collections.abc import Iterator, Mapping
 
 from slipway.api import ModelDeployment
-from slipway.api.rollout import Match, Matcher, Sticky
-from slipway.api.rollout_status import Candidate, RolloutStatus, SlotName
+from slipway.api.serving.matching import Match, Matcher, Sticky
+from slipway.api.serving.rollout_status import Candidate, RolloutStatus, SlotName
 from slipway.envoy import ALONE, Condition, Split
 from slipway.envoy import Sticky as EnvoySticky
 from slipway.plan import Children, Manifest, ObjectRef, Patch
-from slipway.serving import names
-from slipway.serving.configuration import route_files
-from slipway.serving.pods import PodView, pods_of
-from slipway.serving.revision import Revision, hash_of
+from slipway.serving.children import names
+from slipway.serving.children.pod.configuration import route_files
+from slipway.serving.children.revision import Revision, hash_of
+from slipway.serving.children.services import address
+from slipway.serving.observed.pods import PodView, pods_of
 from slipway.serving.rollout.candidate import has_share
-from slipway.serving.service import address
 
 ROUTES = "slipway.dev/routes"
 """Annotation of a serving pod: hash of the route file that it should have."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from slipway.api.model_deployment import ModelDeployment
-from slipway.api.training_job import TrainingJob
+from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.training.job import TrainingJob
 from slipway.plan import Children, StoreState
-from slipway.serving.deaths import Death
-from slipway.serving.traffic import Traffic
+from slipway.serving.analysis.traffic import Traffic
+from slipway.serving.observed.deaths import Death
 
 
 @dataclass(frozen=True)

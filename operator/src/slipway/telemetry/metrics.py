@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 from slipway import __version__
 from slipway.plan import Manifest
 from slipway.telemetry.catalogue import Catalogue, Described, Labels, Sample, Take
-from slipway.telemetry.encoded import ObjectSamples
-from slipway.telemetry.following import Follower, Pauses
-from slipway.telemetry.namespaces import LeftNamespaces
-from slipway.telemetry.objects import object_samples
+from slipway.telemetry.objects.encoded import ObjectSamples
+from slipway.telemetry.objects.following import Follower, Pauses
+from slipway.telemetry.objects.gauges import object_samples
+from slipway.telemetry.objects.namespaces import LeftNamespaces
+from slipway.telemetry.objects.serving import ServingMetrics
+from slipway.telemetry.objects.training import TrainingMetrics
 from slipway.telemetry.page import page
-from slipway.telemetry.serving import ServingMetrics
 from slipway.telemetry.trace import exemplar
-from slipway.telemetry.training import TrainingMetrics
 
 __all__ = ["Metrics", "Sample"]
 

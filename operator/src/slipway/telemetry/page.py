@@ -9,8 +9,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from slipway.telemetry.catalogue import Sampled
-from slipway.telemetry.encoded import ObjectSamples
-from slipway.telemetry.following import Pauses
+from slipway.telemetry.objects.encoded import ObjectSamples
+from slipway.telemetry.objects.following import Pauses
 
 _SAMPLES = 256
 """Samples that are encoded in one go."""

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from slipway.api.common import ResourceRequirements
-from slipway.api.quantity import parse_quantity
+from slipway.api.fields.quantity import parse_quantity
 
 _MIB = 1024 * 1024
 _SMALLEST_HEAP, _DEFAULT_HEAP, _LARGEST_HEAP = 128, 512, 1024

@@ -10,32 +10,29 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api import Conditions, TrainingJob
-from slipway.api.training_life import MANAGER_NAME
+from slipway.api.training.life import MANAGER_NAME
 from slipway.plan import Plan
 from slipway.settings import Settings
-from slipway.training import clock, group, queueing, reasons, repackaging, suspension
-from slipway.training.afterlife import after_the_end
-from slipway.training.creation import create
-from slipway.training.ending import (
-    LOOK_AGAIN_SECONDS,
-    after_failure,
-    end,
-    final_progress,
-    output_of,
-)
-from slipway.training.events import events
-from slipway.training.failure import Failure
-from slipway.training.network import obsolete
-from slipway.training.packaging import package
-from slipway.training.phase import is_finished
-from slipway.training.restarting import restarting
-from slipway.training.running import run
-from slipway.training.service import needless
-from slipway.training.silence import progress_unknown
+from slipway.training import reasons
+from slipway.training.children.network import obsolete
+from slipway.training.observed.first_failure import Failure
+from slipway.training.observed.jobs import JobView, ObservedJobs, observed_jobs
+from slipway.training.outcome import Finding, Outcome
+from slipway.training.report import running_time
+from slipway.training.report.conditions import queued, suspension
+from slipway.training.report.conditions.progress_unknown import progress_unknown
+from slipway.training.report.conditions.restarting import restarting
+from slipway.training.report.events import events
+from slipway.training.report.phase import is_finished
+from slipway.training.report.progress import final_progress
+from slipway.training.report.status import compose
 from slipway.training.snapshot import TrainingSnapshot
-from slipway.training.status import compose
-from slipway.training.step import Finding, Step
-from slipway.training.view import JobView, Look, look
+from slipway.training.stages import repackaging, restart
+from slipway.training.stages.creation import create
+from slipway.training.stages.ending import LOOK_AGAIN_SECONDS, after_failure, end, output_of
+from slipway.training.stages.finished import after_the_end, needless
+from slipway.training.stages.packaging import package
+from slipway.training.stages.running import run
 
 
 def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
@@ -43,7 +40,7 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     job = snapshot.job
     if job.metadata.deletion_timestamp or job.spec.managed_by not in (None, MANAGER_NAME):
         return Plan()
-    found = look(job, snapshot.children)
+    found = observed_jobs(job, snapshot.children)
     if is_finished(job.status.conditions) and not repackaging.is_due(job):
         planned = after_the_end(snapshot, found, settings, now)
     else:
@@ -54,14 +51,16 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     return replace(planned, delete=(*planned.delete, *over, *unguarded))
 
 
-def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: datetime) -> Step:
+def _stage(
+    snapshot: TrainingSnapshot, found: ObservedJobs, settings: Settings, now: datetime
+) -> Outcome:
     job, training = snapshot.job, found.training
     if job.status.output:
         return package(snapshot, found, job.status.output, settings, now)
     if training and training.complete:
         return _complete(snapshot, found, training, settings, now)
     if training and training.attempt < job.status.attempt:
-        return group.replace_job(job, training, settings, now)
+        return restart.replace_job(job, training, settings, now)
     if training and training.failed:
         return after_failure(job, training, now)
     return _unfinished(snapshot, training, settings, now)
@@ -69,33 +68,33 @@ def _stage(snapshot: TrainingSnapshot, found: Look, settings: Settings, now: dat
 
 def _unfinished(
     snapshot: TrainingSnapshot, training: JobView | None, settings: Settings, now: datetime
-) -> Step:
+) -> Outcome:
     """Follow a job whose training has not ended, within its deadlines."""
     job = snapshot.job
     idle = training is None or training.suspended
-    if idle and clock.used_up(job) and not job.spec.suspend:
-        return end(job, training, clock.exceeded(job), now)
+    if idle and running_time.used_up(job) and not job.spec.suspend:
+        return end(job, training, running_time.exceeded(job), now)
     if training is None:
         return _in_time(job, None, create(snapshot, settings, now), now)
     if job.spec.suspend and job.spec.queue_name:
-        return suspension.leave_queue(job, training, group.stuck(training, settings, now))
-    found = group.trouble(snapshot, training, settings, now)
+        return suspension.leave_queue(job, training, restart.stuck(training, settings, now))
+    found = restart.trouble(snapshot, training, settings, now)
     if isinstance(found, Failure):
-        restarted = group.restart(job, training, found, now)
+        restarted = restart.restart(job, training, found, now)
         return restarted or end(job, training, found, now)
     step = _in_time(job, training, run(snapshot, training, settings, now), now)
     return replace(step, requeue_after=_sooner(step.requeue_after, found))
 
 
-def _in_time(job: TrainingJob, training: JobView | None, step: Step, now: datetime) -> Step:
+def _in_time(job: TrainingJob, training: JobView | None, step: Outcome, now: datetime) -> Outcome:
     """Return the step, or the job's end where it would wait longer than it may."""
     conditions = {found.type: found for found in step.findings}
-    waits = queueing.queued(job, conditions) or queueing.before(job)
-    left = queueing.time_left(job, waits, now)
+    waits = queued.queued(job, conditions) or queued.before(job)
+    left = queued.time_left(job, waits, now)
     if left is None:
         return step
     if left <= 0:
-        return end(job, training, queueing.overdue(job, waits), now)
+        return end(job, training, queued.overdue(job, waits), now)
     return replace(step, requeue_after=_sooner(step.requeue_after, left), ends_in=left)
 
 
@@ -104,17 +103,21 @@ def _sooner(*moments: float | None) -> float | None:
 
 
 def _complete(
-    snapshot: TrainingSnapshot, found: Look, training: JobView, settings: Settings, now: datetime
-) -> Step:
+    snapshot: TrainingSnapshot,
+    found: ObservedJobs,
+    training: JobView,
+    settings: Settings,
+    now: datetime,
+) -> Outcome:
     output = output_of(snapshot.job, training, settings, now)
     if output is None:
-        return Step(requeue_after=LOOK_AGAIN_SECONDS)
+        return Outcome(requeue_after=LOOK_AGAIN_SECONDS)
     step = package(snapshot, found, output, settings, now)
     return replace(step, progress=final_progress(training)) if step.findings else step
 
 
 def _carry_out(
-    snapshot: TrainingSnapshot, step: Step, training: JobView | None, now: datetime
+    snapshot: TrainingSnapshot, step: Outcome, training: JobView | None, now: datetime
 ) -> Plan:
     job = snapshot.job
     conditions = Conditions(job.status.conditions, now, job.metadata.generation)
@@ -134,10 +137,10 @@ def _carry_out(
     )
 
 
-def _with_summaries(snapshot: TrainingSnapshot, step: Step) -> tuple[Finding, ...]:
+def _with_summaries(snapshot: TrainingSnapshot, step: Outcome) -> tuple[Finding, ...]:
     """Return a step's conditions, with Restarting and Queued, which follow from the others."""
     job, found = snapshot.job, {one.type: one for one in step.findings}
-    for type_, derive in ((reasons.RESTARTING, restarting), (reasons.QUEUED, queueing.queued)):
+    for type_, derive in ((reasons.RESTARTING, restarting), (reasons.QUEUED, queued.queued)):
         derived = None if type_ in found else derive(job, found)
         if derived is not None:
             found[type_] = derived

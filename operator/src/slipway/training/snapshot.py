@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from slipway.api.training_job import TrainingJob
-from slipway.api.training_status import Progress
+from slipway.api.training.job import TrainingJob
+from slipway.api.training.status import Progress
 from slipway.plan import Children, Reference, Removed, StoreState
 
 

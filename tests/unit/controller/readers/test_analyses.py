@@ -10,7 +10,7 @@ from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.prometheus import NO_ADDRESS, PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.plan import Children, Manifest
-from slipway.serving.traffic import Reading, Traffic
+from slipway.serving.analysis.traffic import Reading, Traffic
 
 ANALYSIS = {
     "metrics": [

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from slipway.controller.readers.bounded import Answer, BoundedReader, Bounds, UnansweredError
-from slipway.controller.readers.turns import Turns
+from slipway.controller.readers.asking.bounded import Answer, BoundedReader, Bounds, UnansweredError
+from slipway.controller.readers.asking.turns import Turns
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"

@@ -12,9 +12,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.api.analysis import AnalysisMetric
+from slipway.api.serving.analysis import AnalysisMetric
 from slipway.controller.readers.prometheus import PrometheusError, PrometheusReader, first_value
-from slipway.serving.traffic import Reading
+from slipway.serving.analysis.traffic import Reading
 
 NAMES = {"namespace": "demo", "deployment": "iris"}
 

@@ -4,8 +4,8 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
-from slipway.controller.readers.bounded import UnansweredError
-from slipway.controller.readers.questions import Newest, Questions
+from slipway.controller.readers.asking.bounded import UnansweredError
+from slipway.controller.readers.asking.questions import Newest, Questions
 
 
 class Clock:

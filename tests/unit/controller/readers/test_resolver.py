@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slipway.controller.readers.resolver import ServiceResolver, is_forbidden
+from slipway.controller.readers.asking.resolver import ServiceResolver, is_forbidden
 
 NAME = "prometheus.demo.svc"
 

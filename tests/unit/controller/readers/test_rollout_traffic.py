@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader, add_sample, prune
-from slipway.serving.traffic import Counters, PodSample, Sample, Traffic
+from slipway.serving.analysis.traffic import Counters, PodSample, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

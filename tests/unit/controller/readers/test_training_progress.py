@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from slipway.api.training_status import CheckpointProgress, Progress
+from slipway.api.training.status import CheckpointProgress, Progress
 from slipway.controller.readers import exposition
 from slipway.controller.readers import training_progress as module
-from slipway.controller.readers.questions import Newest
+from slipway.controller.readers.asking.questions import Newest
 from slipway.controller.readers.training_progress import ProgressReader, first_pod, parse_progress
 from slipway.plan import Children, Manifest, ObjectRef
 

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.controller.readers.turns import Turns
+from slipway.controller.readers.asking.turns import Turns
 
 
 class Work:

@@ -16,7 +16,7 @@ from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.envoy import DEATHS_PATH
 from slipway.manifests import REVISION
 from slipway.plan import Children, Manifest, ObjectRef
-from slipway.serving.deaths import Death
+from slipway.serving.observed.deaths import Death
 
 PAGE = json.dumps({"deaths": 2, "cause": "exit 3", "log": "bye", "time": 1.0})
 AT = "2026-01-02T03:04:05Z"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.plan import Manifest, ObjectRef
-from slipway.serving.names import ROUTES_FILE
+from slipway.serving.children.names import ROUTES_FILE
 from tests.unit.serving.world import SHA, World
 
 STEPS: list[dict[str, Any]] = [

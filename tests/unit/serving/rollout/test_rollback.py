@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from slipway.api.analysis import AnalysisState
-from slipway.serving import analysis, reasons
-from slipway.serving.deaths import Death
+from slipway.api.serving.analysis import AnalysisState
+from slipway.serving import reasons
+from slipway.serving.analysis import judgement
+from slipway.serving.observed.deaths import Death
 from tests.unit.serving.rollout.progressive import (
     canary,
     candidate,
@@ -31,7 +32,7 @@ def judge(monkeypatch: pytest.MonkeyPatch, phase: str, message: str = "errors: 0
             return state
         return AnalysisState.model_validate({"phase": phase, "message": message})
 
-    monkeypatch.setattr(analysis, "evaluate", evaluate)
+    monkeypatch.setattr(judgement, "evaluate", evaluate)
 
 
 def start(rollout: dict[str, Any] | None = None) -> World:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import agreement, control, helper
+from slipway_runtime import control, helper
 from slipway_runtime.checkpoint import content, reading
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
+from slipway_runtime.reporting import agreement
 
 PATIENCE_SECONDS = 60.0
 """How long the sidecar may be out of reach: it may have been restarted."""

@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from slipway_runtime import agreement, helper, readable
+from slipway_runtime import helper, readable
 from slipway_runtime.checkpoint import content, files
 from slipway_runtime.checkpoint.files import Announcement, Name
 from slipway_runtime.checkpoint.settings import CheckpointError, Settings
+from slipway_runtime.reporting import agreement
 
 STOPPED = 143
 """Exit code of a script that has saved because the pod stops: 128 + SIGTERM."""

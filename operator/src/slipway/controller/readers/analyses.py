@@ -4,16 +4,16 @@ from collections.abc import Callable
 from datetime import datetime
 
 from slipway.api import ModelDeployment, parse_time
-from slipway.api.analysis import Analysis, AnalysisMetric, AnalysisState
-from slipway.api.rollout import Rollout
-from slipway.api.rollout_status import RolloutStatus
+from slipway.api.serving.analysis import Analysis, AnalysisMetric, AnalysisState
+from slipway.api.serving.rollout import Rollout
+from slipway.api.serving.rollout_status import RolloutStatus
+from slipway.controller.readers.asking.questions import Tell
 from slipway.controller.readers.prometheus import PrometheusReader
-from slipway.controller.readers.questions import Tell
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader
 from slipway.plan import Children, Manifest
-from slipway.serving.analysis import needs_traffic
+from slipway.serving.analysis.judgement import needs_traffic
+from slipway.serving.analysis.traffic import Reading, Traffic
 from slipway.serving.rollout.steps import Analyse, analyses_of, programme_of
-from slipway.serving.traffic import Reading, Traffic
 
 
 class AnalysisReader:

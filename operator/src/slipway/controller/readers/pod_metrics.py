@@ -8,12 +8,12 @@ from urllib.parse import quote
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
 
-from slipway.controller.readers.bounded import BoundedReader, UnansweredError, pod_url
+from slipway.controller.readers.asking.bounded import BoundedReader, UnansweredError, pod_url
 from slipway.controller.readers.exposition import families
 from slipway.envoy import INFERENCE, OTHER
 from slipway.plan import Manifest
-from slipway.serving.names import OPS_PORT
-from slipway.serving.traffic import Counters, PodSample
+from slipway.serving.analysis.traffic import Counters, PodSample
+from slipway.serving.children.names import OPS_PORT
 
 _LOG = logging.getLogger(__name__)
 _FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.]upstream_rq_(completed|5xx|time)$"

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from slipway.api.analysis import AnalysisMetric, PrometheusQuery
 from slipway.api.excerpt import excerpt
-from slipway.controller.readers.bounded import Answer, BoundedReader, Bounds, UnansweredError
-from slipway.controller.readers.questions import Questions, Tell
-from slipway.controller.readers.resolver import ServiceResolver
-from slipway.controller.readers.turns import Turns
+from slipway.api.serving.analysis import AnalysisMetric, PrometheusQuery
+from slipway.controller.readers.asking.bounded import Answer, BoundedReader, Bounds, UnansweredError
+from slipway.controller.readers.asking.questions import Questions, Tell
+from slipway.controller.readers.asking.resolver import ServiceResolver
+from slipway.controller.readers.asking.turns import Turns
+from slipway.serving.analysis.traffic import Reading
 from slipway.serving.prometheus_address import Allowed
-from slipway.serving.traffic import Reading
 
 _BOUNDS = Bounds(total_seconds=10.0, connect_seconds=3.0, most_bytes=1 << 20)
 _IN_ALL, _EACH = 32, 4

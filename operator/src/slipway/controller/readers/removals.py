@@ -11,13 +11,13 @@ from dataclasses import replace
 from cachetools import TTLCache
 
 from slipway.accounts.errors import CredentialError, Refused
-from slipway.accounts.objects import Objects
-from slipway.accounts.server import Caller
-from slipway.accounts.signing import Key
+from slipway.accounts.server.admin import Caller
+from slipway.accounts.server.objects import Objects
+from slipway.accounts.server.signing import Key
 from slipway.accounts.trust import Trust
-from slipway.controller.readers.bounded import UnansweredError
-from slipway.controller.readers.questions import Questions, Tell
-from slipway.controller.readers.turns import Turns
+from slipway.controller.readers.asking.bounded import UnansweredError
+from slipway.controller.readers.asking.questions import Questions, Tell
+from slipway.controller.readers.asking.turns import Turns
 from slipway.plan import Reference, Removal, Removed, StoredFolder
 from slipway.settings import StoreSettings
 

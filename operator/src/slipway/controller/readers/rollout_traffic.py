@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from slipway.api import parse_time
-from slipway.controller.readers.bounded import BoundedReader, Bounds
+from slipway.controller.readers.asking.bounded import BoundedReader, Bounds
+from slipway.controller.readers.asking.questions import Questions, Tell
+from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import ops_url, read_pod
-from slipway.controller.readers.questions import Questions, Tell
-from slipway.controller.readers.turns import Turns
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
-from slipway.serving.traffic import PodSample, Sample, Traffic
+from slipway.serving.analysis.traffic import PodSample, Sample, Traffic
 
 LOOK_SECONDS = 5.0
 """How often the pods are looked at while an analysis goes on."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from slipway.accounts.trust import Trust
-from slipway.controller.readers.bounded import BoundedReader, Bounds, UnansweredError
-from slipway.controller.readers.questions import Questions
-from slipway.controller.readers.turns import Turns
+from slipway.controller.readers.asking.bounded import BoundedReader, Bounds, UnansweredError
+from slipway.controller.readers.asking.questions import Questions
+from slipway.controller.readers.asking.turns import Turns
 from slipway.plan import StoreState
 from slipway.settings import StoreSettings
 

@@ -5,14 +5,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slipway.api.training_status import Progress
-from slipway.controller.readers.bounded import BoundedReader, Bounds, UnansweredError, pod_url
+from slipway.api.training.status import Progress
+from slipway.controller.readers.asking.bounded import (
+    BoundedReader,
+    Bounds,
+    UnansweredError,
+    pod_url,
+)
+from slipway.controller.readers.asking.questions import Newest, Questions
+from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.exposition import families
-from slipway.controller.readers.questions import Newest, Questions
-from slipway.controller.readers.turns import Turns
 from slipway.plan import Children, Manifest
-from slipway.training.progress import from_report
-from slipway.training.view import INDEX
+from slipway.training.children.names import INDEX
+from slipway.training.report.progress import from_report
 
 PORT = 9400
 _BOUNDS = Bounds(total_seconds=3.0, connect_seconds=1.0, most_bytes=256 * 1024)

@@ -4,9 +4,9 @@ from math import ceil
 from typing import Any
 
 from slipway.api.excerpt import excerpt
-from slipway.api.rollout_status import MAX_SENTENCE, Candidate, Retired, RolloutStatus
-from slipway.serving.rollout.seen import Seen
+from slipway.api.serving.rollout_status import MAX_SENTENCE, Candidate, RolloutStatus
 from slipway.serving.rollout.steps import DIRECT, Programme, Promote, SetReplicas, SetWeight, Step
+from slipway.serving.rollout.view import RolloutView
 
 
 def changed(candidate: Candidate, **changes: Any) -> Candidate:
@@ -33,16 +33,7 @@ def in_place(state: RolloutStatus) -> bool:
     return candidate.slot == state.active_slot and not candidate.promoted
 
 
-def leaving(state: RolloutStatus) -> Retired | None:
-    """Return the dropped candidate that requests may still be on their way to, if there is one.
-
-    Its slot is its own until then: what was sent to it must not come to another revision.
-    """
-    retired = state.retired
-    return None if retired is None or retired.was_stable else retired
-
-
-def programme_for(candidate: Candidate, seen: Seen) -> Programme:
+def programme_for(candidate: Candidate, seen: RolloutView) -> Programme:
     """Return the steps that a candidate goes through."""
     return DIRECT if candidate.direct or seen.programme is None else seen.programme
 
@@ -53,7 +44,7 @@ def current_step(candidate: Candidate, programme: Programme) -> Step | None:
     return steps[candidate.step] if candidate.step < len(steps) else None
 
 
-def is_ready(candidate: Candidate, seen: Seen) -> bool:
+def is_ready(candidate: Candidate, seen: RolloutView) -> bool:
     """Tell whether requests may go to the candidate: it, and no other revision, is in its slot."""
     return seen.progress(candidate.slot, candidate.revision).up(1)
 

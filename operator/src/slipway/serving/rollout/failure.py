@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from slipway.api.analysis import AnalysisState
 from slipway.api.conditions import parse_time
-from slipway.api.rollout_status import Candidate, RolloutStatus
+from slipway.api.serving.analysis import AnalysisState
+from slipway.api.serving.rollout_status import Candidate, RolloutStatus
 from slipway.serving import reasons
 from slipway.serving.rollout.candidate import in_place
-from slipway.serving.rollout.seen import Seen
+from slipway.serving.rollout.view import RolloutView
 
 MAX_MESSAGE = 4096
 CERTAIN_STARTS = 3
@@ -22,7 +22,7 @@ class Failure:
     message: str
 
 
-def failure_of(state: RolloutStatus, seen: Seen) -> Failure | None:
+def failure_of(state: RolloutStatus, seen: RolloutView) -> Failure | None:
     """Return why the candidate is to go back to stable; None while there is no reason."""
     candidate = state.candidate
     if candidate is None:
@@ -38,7 +38,7 @@ def failure_of(state: RolloutStatus, seen: Seen) -> Failure | None:
     return Failure(found.reason, text[:MAX_MESSAGE])
 
 
-def _aborted(state: RolloutStatus, seen: Seen) -> Failure | None:
+def _aborted(state: RolloutStatus, seen: RolloutView) -> Failure | None:
     """Return the failure of an aborted candidate, if there is something to go back to."""
     candidate, stable = state.candidate, state.stable_revision
     if candidate is None or stable is None or not seen.recorded(stable):
@@ -50,7 +50,7 @@ def _aborted(state: RolloutStatus, seen: Seen) -> Failure | None:
     return Failure(reasons.ABORTED, text)
 
 
-def _fatal(candidate: Candidate, seen: Seen) -> Failure | None:
+def _fatal(candidate: Candidate, seen: RolloutView) -> Failure | None:
     problem = seen.problem(candidate.revision)
     if problem is None:
         return None
@@ -61,7 +61,7 @@ def _fatal(candidate: Candidate, seen: Seen) -> Failure | None:
     return Failure(problem.reason, f"{tries}{problem.message}")
 
 
-def _has_pods(candidate: Candidate, seen: Seen) -> bool:
+def _has_pods(candidate: Candidate, seen: RolloutView) -> bool:
     return seen.progress(candidate.slot, candidate.revision).available > 0
 
 
@@ -77,7 +77,7 @@ def _figures(candidate: Candidate, analysis: AnalysisState) -> str:
     return f"at {share} its analysis failed: {analysis.message}"
 
 
-def _too_slow(candidate: Candidate, seen: Seen) -> Failure | None:
+def _too_slow(candidate: Candidate, seen: RolloutView) -> Failure | None:
     since = parse_time(candidate.waiting_since)
     limit = seen.limits.deadline
     if since is None or (seen.now - since).total_seconds() < limit:

@@ -1,15 +1,21 @@
 """The rollouts that have ended."""
 
 from slipway.api.conditions import timestamp
-from slipway.api.rollout_status import MAX_URI, Candidate, HistoryEntry, Outcome, RolloutStatus
+from slipway.api.serving.rollout_status import (
+    MAX_URI,
+    Candidate,
+    HistoryEntry,
+    Outcome,
+    RolloutStatus,
+)
 from slipway.serving.rollout.candidate import noted
 from slipway.serving.rollout.failure import Failure
-from slipway.serving.rollout.seen import Seen
+from slipway.serving.rollout.view import RolloutView
 from slipway.uris import shown
 
 
 def ended(
-    state: RolloutStatus, seen: Seen, outcome: Outcome, failure: Failure | None = None
+    state: RolloutStatus, seen: RolloutView, outcome: Outcome, failure: Failure | None = None
 ) -> RolloutStatus:
     """Return the status with the end of the candidate's rollout in its history, newest first."""
     candidate = state.candidate

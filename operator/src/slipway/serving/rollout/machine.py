@@ -11,37 +11,31 @@ from datetime import timedelta
 from typing import Any
 
 from slipway.api.conditions import parse_time, timestamp
-from slipway.api.rollout_status import (
+from slipway.api.serving.rollout_status import (
     MAX_SENTENCE,
     Candidate,
     Failed,
     Retired,
     RolloutStatus,
 )
+from slipway.serving.children.slots import leaving, other_slot
 from slipway.serving.rollout import steps
-from slipway.serving.rollout.candidate import (
-    changed,
-    desired_replicas,
-    in_place,
-    leaving,
-    programme_for,
-)
+from slipway.serving.rollout.candidate import changed, desired_replicas, in_place, programme_for
 from slipway.serving.rollout.failure import Failure, failure_of
 from slipway.serving.rollout.history import ended
 from slipway.serving.rollout.phase import phase_of
-from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.stepping import share, take_step
 from slipway.serving.rollout.take_over import take_over, watch_stable
-from slipway.serving.slots import other_slot
+from slipway.serving.rollout.view import RolloutView
 
 ROUTES_GRACE_SECONDS = 10
 """How long a revision that gets no requests any more stays up, for those that are on their way."""
 MOST_CHANGES = 200
 
-Rule = Callable[[RolloutStatus, Seen], RolloutStatus]
+Rule = Callable[[RolloutStatus, RolloutView], RolloutStatus]
 
 
-def advance(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def advance(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Return the status that follows from a status and what is seen now."""
     for _ in range(MOST_CHANGES):
         after = _next(state, seen)
@@ -51,7 +45,7 @@ def advance(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return phase_of(state, seen)
 
 
-def _next(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def _next(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Return the status after the first rule that changes it."""
     for rule in RULES:
         after = rule(state, seen)
@@ -60,7 +54,7 @@ def _next(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return state
 
 
-def heed_retry(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def heed_retry(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Try a failed revision again, or an analysis that could not tell, once for each new word."""
     word, candidate = seen.requests.retry, state.candidate
     if word is None or word == state.retry:
@@ -70,14 +64,14 @@ def heed_retry(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, retry=word, failed=None, candidate=candidate)
 
 
-def forget_failure(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def forget_failure(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Forget a failed revision when another one is asked for."""
     if state.failed is None or seen.wanted in (None, state.failed.revision):
         return state
     return _updated(state, failed=None)
 
 
-def withdraw(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def withdraw(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Leave a candidate that is not asked for any more: what follows starts from stable."""
     candidate = state.candidate
     if candidate is None or seen.wanted in (None, candidate.revision):
@@ -85,7 +79,7 @@ def withdraw(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _dropped(state, candidate, seen)
 
 
-def reprogramme(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def reprogramme(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Begin with the first step again where the steps are others than before."""
     candidate = state.candidate
     if candidate is None or in_place(state) or candidate.direct:
@@ -101,7 +95,7 @@ def reprogramme(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, candidate=_fresh(candidate, seen, programme))
 
 
-def adopt(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def adopt(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Begin the rollout of the revision that is asked for."""
     wanted = seen.wanted
     if state.candidate is not None or wanted is None or wanted == state.stable_revision:
@@ -122,14 +116,14 @@ def adopt(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, candidate=new, retired=leaving(state))
 
 
-def _was_stable_just_now(state: RolloutStatus, seen: Seen, wanted: str) -> bool:
+def _was_stable_just_now(state: RolloutStatus, seen: RolloutView, wanted: str) -> bool:
     retired = state.retired
     if retired is None or not retired.was_stable or retired.revision != wanted:
         return False
     return seen.progress(retired.slot, wanted).up(1)
 
 
-def _must_be_in_place(state: RolloutStatus, seen: Seen) -> bool:
+def _must_be_in_place(state: RolloutStatus, seen: RolloutView) -> bool:
     """Tell whether nothing can be tried beside: nothing serves, or what serves is not known."""
     stable = state.stable_revision
     if seen.programme is None or stable is None or seen.base == 0:
@@ -137,7 +131,7 @@ def _must_be_in_place(state: RolloutStatus, seen: Seen) -> bool:
     return not seen.recorded(stable)
 
 
-def _fresh(candidate: Candidate, seen: Seen, programme: steps.Programme) -> Candidate:
+def _fresh(candidate: Candidate, seen: RolloutView, programme: steps.Programme) -> Candidate:
     """Return a candidate before its first step."""
     return changed(
         candidate,
@@ -154,7 +148,7 @@ def _fresh(candidate: Candidate, seen: Seen, programme: steps.Programme) -> Cand
     )
 
 
-def keep_count(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def keep_count(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Follow how many pods are to serve, and since when the candidate has too few."""
     candidate = state.candidate
     if candidate is None or in_place(state):
@@ -168,7 +162,7 @@ def keep_count(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, candidate=changed(candidate, waiting_since=since))
 
 
-def roll_back(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def roll_back(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Go back to stable where there is a reason to."""
     candidate, failure = state.candidate, failure_of(state, seen)
     if candidate is None or failure is None:
@@ -176,7 +170,7 @@ def roll_back(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _dropped(state, candidate, seen, failure)
 
 
-def retire(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def retire(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Let the pods of a revision go once nothing is sent to it."""
     retired = state.retired
     until = parse_time(retired.until) if retired else None
@@ -185,7 +179,7 @@ def retire(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, retired=None)
 
 
-def complete_in_place(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def complete_in_place(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Call a revision stable once all pods of its slot are of it."""
     candidate = state.candidate
     if candidate is None or not in_place(state):
@@ -196,7 +190,7 @@ def complete_in_place(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _updated(state, stable_revision=candidate.revision, candidate=None)
 
 
-def finish(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def finish(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Call a candidate stable after its last step; the revision before stays up for a while."""
     candidate = state.candidate
     if candidate is None or not candidate.promoted:
@@ -217,7 +211,7 @@ def finish(state: RolloutStatus, seen: Seen) -> RolloutStatus:
 
 
 def _dropped(
-    state: RolloutStatus, candidate: Candidate, seen: Seen, failure: Failure | None = None
+    state: RolloutStatus, candidate: Candidate, seen: RolloutView, failure: Failure | None = None
 ) -> RolloutStatus:
     """Return the status without the candidate; all requests go to stable from now on."""
     state = ended(state, seen, "RolledBack" if failure else "Superseded", failure)

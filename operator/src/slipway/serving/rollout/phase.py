@@ -1,13 +1,13 @@
 """The summary of a rollout's status."""
 
-from slipway.api.rollout_status import Candidate, RolloutPhase, RolloutStatus
+from slipway.api.serving.rollout_status import Candidate, RolloutPhase, RolloutStatus
 from slipway.serving.rollout.candidate import changed, current_step, in_place, programme_for
-from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.stepping import is_open
 from slipway.serving.rollout.steps import Pause, Promote
+from slipway.serving.rollout.view import RolloutView
 
 
-def phase_of(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def phase_of(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Return the status with its summary: phase, the step in words, the shares."""
     candidate = state.candidate
     if candidate is not None and not in_place(state):
@@ -24,7 +24,7 @@ def phase_of(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return state.model_copy(update=changes)
 
 
-def _phase(state: RolloutStatus, seen: Seen) -> RolloutPhase:
+def _phase(state: RolloutStatus, seen: RolloutView) -> RolloutPhase:
     candidate = state.candidate
     if candidate is None:
         if state.failed is not None:
@@ -40,7 +40,7 @@ def _phase(state: RolloutStatus, seen: Seen) -> RolloutPhase:
     return "Promoting" if isinstance(step, Promote) else "Progressing"
 
 
-def waits_for_a_person(candidate: Candidate, state: RolloutStatus, seen: Seen) -> bool:
+def waits_for_a_person(candidate: Candidate, state: RolloutStatus, seen: RolloutView) -> bool:
     """Tell whether nothing goes on by itself."""
     if seen.requests.paused and candidate.revision not in seen.requests.promoted:
         return True

@@ -1,8 +1,8 @@
 """One step after the other: what each waits for, and what it changes."""
 
-from slipway.api.analysis import Analysis, AnalysisState
 from slipway.api.conditions import parse_time, timestamp
-from slipway.api.rollout_status import Candidate, RolloutStatus
+from slipway.api.serving.analysis import Analysis, AnalysisState
+from slipway.api.serving.rollout_status import Candidate, RolloutStatus
 from slipway.serving.rollout.candidate import (
     changed,
     current_step,
@@ -12,7 +12,6 @@ from slipway.serving.rollout.candidate import (
     noted,
     programme_for,
 )
-from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.steps import (
     Analyse,
     Pause,
@@ -22,9 +21,10 @@ from slipway.serving.rollout.steps import (
     SetWeight,
     Step,
 )
+from slipway.serving.rollout.view import RolloutView
 
 
-def share(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def share(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Set what goes to the candidate: its step's share while it is ready, else nothing at all."""
     candidate = state.candidate
     if candidate is None or in_place(state) or candidate.promoted:
@@ -34,7 +34,7 @@ def share(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return state.model_copy(update={"candidate": after})
 
 
-def _wanted_share(candidate: Candidate, programme: Programme, seen: Seen) -> SetWeight:
+def _wanted_share(candidate: Candidate, programme: Programme, seen: RolloutView) -> SetWeight:
     if not is_ready(candidate, seen):
         return SetWeight(0)
     step = current_step(candidate, programme)
@@ -50,12 +50,12 @@ def _has_share(candidate: Candidate, step: SetWeight) -> bool:
     return SetWeight(candidate.weight, candidate.mirror, candidate.matching) == step
 
 
-def _is_up(candidate: Candidate, programme: Programme, seen: Seen) -> bool:
+def _is_up(candidate: Candidate, programme: Programme, seen: RolloutView) -> bool:
     needed = desired_replicas(candidate, programme)
     return seen.progress(candidate.slot, candidate.revision).up(needed)
 
 
-def take_step(state: RolloutStatus, seen: Seen) -> RolloutStatus:
+def take_step(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Judge the candidate, and go on to the next step if the current one is done."""
     candidate = state.candidate
     if candidate is None or in_place(state):
@@ -77,7 +77,7 @@ def take_step(state: RolloutStatus, seen: Seen) -> RolloutStatus:
     return _at_step(state, candidate, seen, candidate.step + 1)
 
 
-def _may_go_on(candidate: Candidate, programme: Programme, seen: Seen) -> bool:
+def _may_go_on(candidate: Candidate, programme: Programme, seen: RolloutView) -> bool:
     """Tell whether steps may follow: not while it is paused, nor while nothing is to serve."""
     asked = candidate.revision in seen.requests.promoted
     if seen.wanted is None or seen.base == 0:
@@ -92,7 +92,7 @@ def is_open(analysis: AnalysisState | None) -> bool:
     return analysis is not None and analysis.phase == "Inconclusive"
 
 
-def _is_done(state: RolloutStatus, candidate: Candidate, step: Step, seen: Seen) -> bool:
+def _is_done(state: RolloutStatus, candidate: Candidate, step: Step, seen: RolloutView) -> bool:
     if isinstance(step, Analyse):
         good = candidate.analysis is not None and candidate.analysis.phase == "Successful"
         return good or seen.requests.passes(candidate.revision, candidate.step)
@@ -106,7 +106,7 @@ def _is_done(state: RolloutStatus, candidate: Candidate, step: Step, seen: Seen)
     return reached and seen.settled(state)
 
 
-def _is_over(candidate: Candidate, step: Pause, seen: Seen) -> bool:
+def _is_over(candidate: Candidate, step: Pause, seen: RolloutView) -> bool:
     if seen.requests.passes(candidate.revision, candidate.step):
         return True
     began = parse_time(candidate.step_started_at)
@@ -115,7 +115,9 @@ def _is_over(candidate: Candidate, step: Pause, seen: Seen) -> bool:
     return (seen.now - began).total_seconds() >= step.seconds
 
 
-def _at_step(state: RolloutStatus, candidate: Candidate, seen: Seen, index: int) -> RolloutStatus:
+def _at_step(
+    state: RolloutStatus, candidate: Candidate, seen: RolloutView, index: int
+) -> RolloutStatus:
     began, analysis = timestamp(seen.now), candidate.analysis
     if analysis is not None and analysis.phase == "Successful":
         text = f"The analysis of step {candidate.step} passed: {analysis.message}"
@@ -124,7 +126,7 @@ def _at_step(state: RolloutStatus, candidate: Candidate, seen: Seen, index: int)
     return state.model_copy(update={"candidate": after})
 
 
-def _judged(candidate: Candidate, programme: Programme, seen: Seen) -> Candidate:
+def _judged(candidate: Candidate, programme: Programme, seen: RolloutView) -> Candidate:
     """Return the candidate with its analyses as far as the traffic tells."""
     step = current_step(candidate, programme)
     if isinstance(step, Analyse):
@@ -136,5 +138,5 @@ def _judged(candidate: Candidate, programme: Programme, seen: Seen) -> Candidate
     return candidate
 
 
-def _evaluated(spec: Analysis, state: AnalysisState | None, seen: Seen) -> AnalysisState:
+def _evaluated(spec: Analysis, state: AnalysisState | None, seen: RolloutView) -> AnalysisState:
     return seen.evaluate(spec, state or AnalysisState())

@@ -4,10 +4,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from slipway.api.analysis import Analysis
-from slipway.api.duration import seconds_of
-from slipway.api.rollout import ABTest, BlueGreen, Canary, Rollout, Shadow
-from slipway.api.rollout import Step as UserStep
+from slipway.api.fields.duration import seconds_of
+from slipway.api.serving.analysis import Analysis
+from slipway.api.serving.rollout import ABTest, BlueGreen, Canary, Rollout, Shadow
+from slipway.api.serving.rollout import Step as UserStep
 
 
 @dataclass(frozen=True)

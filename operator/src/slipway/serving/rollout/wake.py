@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from slipway.api.analysis import Analysis, AnalysisState
 from slipway.api.conditions import parse_time
-from slipway.api.rollout_status import RolloutStatus
-from slipway.serving.analysis import due_in
+from slipway.api.serving.analysis import Analysis, AnalysisState
+from slipway.api.serving.rollout_status import RolloutStatus
+from slipway.serving.analysis.judgement import due_in
 from slipway.serving.rollout.candidate import current_step, in_place, programme_for
-from slipway.serving.rollout.seen import Seen
 from slipway.serving.rollout.steps import Analyse, Pause
 from slipway.serving.rollout.take_over import TAKE_OVER_SECONDS
+from slipway.serving.rollout.view import RolloutView
 
 MARGIN_SECONDS = 0.2
 """Times are kept in whole seconds: a little later is surely not too early."""
@@ -17,7 +17,7 @@ SOONEST_SECONDS, LATEST_SECONDS = 1.0, 5.0
 """How soon, and how late, a running analysis is looked at again."""
 
 
-def wake(state: RolloutStatus, seen: Seen) -> float | None:
+def wake(state: RolloutStatus, seen: RolloutView) -> float | None:
     """Return in how many seconds the next thing falls due; None for nothing."""
     moments = [*_candidate(state, seen)]
     if state.retired is not None:
@@ -26,7 +26,7 @@ def wake(state: RolloutStatus, seen: Seen) -> float | None:
     return max(0.0, min(known)) + MARGIN_SECONDS if known else None
 
 
-def _candidate(state: RolloutStatus, seen: Seen) -> list[float | None]:
+def _candidate(state: RolloutStatus, seen: RolloutView) -> list[float | None]:
     candidate = state.candidate
     if candidate is None or in_place(state):
         return []

@@ -1,0 +1,1 @@
+"""The operator's own programs in pods; they run in its own images."""

@@ -1,0 +1,1 @@
+"""The sidecar of a training pod: metrics, the upload, checkpoints."""

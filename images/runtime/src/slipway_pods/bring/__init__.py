@@ -1,0 +1,1 @@
+"""Init containers of training pods: sources and inputs."""

@@ -1,0 +1,1 @@
+"""The packaging pod: from an output to an archive."""

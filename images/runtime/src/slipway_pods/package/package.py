@@ -1,0 +1,221 @@
+"""The packaging pod: from a training job's output to a reproducible ``.mar`` in the store.
+
+Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
+``SLIPWAY_LINEAGE_URI``, ``SLIPWAY_PACKAGE`` (JSON of the job's ``spec.package``, with modelName and
+modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``. What
+is too long for one variable goes on in ``NAME_1``, ``NAME_2`` and so on.
+
+The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
+termination message has the reason Packaged, or why not. Exit codes: 0; 75 where the store is
+unavailable or the program was told to stop, so that another try is worth it, and safe, as it makes
+the same bytes again; 65 where the package itself is wrong, which no other try mends; else 1.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from slipway_pods.package import mar, requirements
+from slipway_pods.package.package_files import PackageFiles
+from slipway_pods.serve import fetch
+from slipway_pods.store import credentials, manifest, store
+from slipway_runtime.checks.package_code import PackageError, check_code
+from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
+
+T = TypeVar("T")
+
+EX_DATAERR = 65
+"""Exit code for a package that cannot be made, after BSD's sysexits.h."""
+AT_START = "AtStart"
+"""Of ``installRequirements``: pip installs in each server pod, and not here."""
+PATIENCE = 60.0
+"""How long an unavailable store is asked again before the Job's own back-off takes over."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator tells this container."""
+
+    output_uri: str
+    package_uri: str
+    lineage_uri: str
+    package: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+    source_dir: Path
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "Settings":
+        """Read the settings; raises PackageError naming the variable that is missing or wrong."""
+        try:
+            return cls(
+                output_uri=env["SLIPWAY_OUTPUT_URI"].rstrip("/"),
+                package_uri=env["SLIPWAY_PACKAGE_URI"],
+                lineage_uri=env["SLIPWAY_LINEAGE_URI"],
+                package=json.loads(joined(env, "SLIPWAY_PACKAGE")),
+                lineage=json.loads(joined(env, "SLIPWAY_LINEAGE")),
+                source_dir=Path(env.get("SLIPWAY_SOURCE_DIR", "/slipway/source")),
+            )
+        except KeyError as error:
+            raise PackageError("InvalidSettings", f"The variable {error} is not set.") from error
+        except ValueError as error:
+            raise PackageError("InvalidSettings", f"A variable is no JSON: {error}.") from error
+
+
+def joined(env: Mapping[str, str], name: str) -> str:
+    """Return a text that may go on in further variables; raises KeyError where there is none."""
+    text, part = env[name], 1
+    while more := env.get(f"{name}_{part}"):
+        text, part = text + more, part + 1
+    return text
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Do something with the store, again for a while where it is unavailable."""
+    return store.retry(action, give_up=store.unavailable_for(PATIENCE))
+
+
+def read_output(uri: str) -> dict[str, manifest.OutputFile]:
+    """Return the output's files by path; raises PackageError where the output is not complete."""
+    mark = f"{uri}/{manifest.FILE_NAME}"
+    try:
+        return manifest.decode(patiently(lambda: store.get_bytes(mark, manifest.MAX_BYTES)))
+    except store.ObjectNotFoundError as error:
+        message = f"The job's output at {uri} is not complete: there is no {mark}."
+        raise PackageError("OutputNotFound", message) from error
+
+
+def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Contents:
+    """Bring everything that the package names to local files; raises PackageError."""
+    package = settings.package
+    handler, function = files.handler(package["handler"])
+    weights = files.require("serializedFile", package["serializedFile"])
+    needed = files.optional("requirementsFile", package.get("requirementsFile"))
+    at_start = package.get("installRequirements") == AT_START
+    contents = mar.Contents(
+        model_name=package["modelName"],
+        model_version=package["modelVersion"],
+        serialized_file=weights,
+        handler=handler,
+        function=function,
+        model_file=files.optional("modelFile", package.get("modelFile")),
+        extra=files.extra_files(package.get("extraFiles") or []),
+        requirements_file=needed if at_start else None,
+        config_file=write_config(package.get("config"), folder),
+        weights_place=files.extra_place(package["serializedFile"]),
+    )
+    check_code(contents.handler, contents.function, contents.model_file)
+    if needed is None or at_start:
+        return contents
+    scratch = folder / "requirements"
+    scratch.mkdir()
+    installed = requirements.install(needed, contents.extra or needed.parent, scratch)
+    return replace(contents, installed=installed)
+
+
+def write_config(config: Mapping[str, Any] | None, folder: Path) -> Path | None:
+    """Write the model's own ``model-config.yaml``, and return its path; None for no settings."""
+    if not config:
+        return None
+    path = folder / "model-config.yaml"
+    path.write_text(yaml.safe_dump(dict(config), sort_keys=True), encoding="utf-8")
+    return path
+
+
+def describe(settings: Settings, archive: Path) -> dict[str, Any]:
+    """Return what the job's status says about the archive."""
+    return {
+        "uri": settings.package_uri,
+        "sha256": manifest.digest(archive),
+        "sizeBytes": archive.stat().st_size,
+        "modelName": settings.package["modelName"],
+        "modelVersion": settings.package["modelVersion"],
+        "lineageUri": settings.lineage_uri,
+    }
+
+
+def lineage(
+    settings: Settings,
+    output: Mapping[str, manifest.OutputFile],
+    described: Mapping[str, Any],
+    installed: requirements.Installed | None,
+) -> bytes:
+    """Return the record of where the archive comes from, as JSON."""
+    files = [
+        {"path": file.path, "sizeBytes": file.size, "sha256": file.sha256}
+        for file in output.values()
+    ]
+    record: dict[str, Any] = {
+        "trainingJob": settings.lineage,
+        "output": {"uri": settings.output_uri, "files": files},
+        "package": {**described, "spec": settings.package},
+    }
+    if installed is not None:
+        record["requirements"] = list(installed.packages)
+    return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def package(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Make the archive in a folder, store it and its lineage, and return what it is.
+
+    Raises PackageError, StoreError, or OSError where the disk is full.
+    """
+    output = read_output(settings.output_uri)
+    files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
+    contents = gather(settings, files, folder)
+    archive = mar.build(contents, folder)
+    described = describe(settings, archive)
+    with archive.open("rb") as file:
+        patiently(lambda: store.put_file(file, settings.package_uri))
+    record = lineage(settings, output, described, contents.installed)
+    patiently(lambda: store.put_bytes(record, settings.lineage_uri))
+    return described
+
+
+def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """Package, and return the exit code and the termination message, whatever happens."""
+    scratch = Path(tempfile.gettempdir())
+    try:
+        settings = Settings.from_environment(env)
+        with tempfile.TemporaryDirectory() as folder:
+            return 0, {"reason": "Packaged", "package": package(settings, Path(folder))}
+    except PackageError as error:
+        code = 1 if error.reason == requirements.INDEX_UNREACHABLE else EX_DATAERR
+        tail = {"logTail": error.log_tail} if error.log_tail else {}
+        return code, {"reason": error.reason, "message": str(error), **tail}
+    except (mar.ArchiveError, manifest.OutputError) as error:
+        return EX_DATAERR, {"reason": "InvalidPackage", "message": str(error)}
+    except KeyError as error:
+        message = f"The package has no {error.args[0]}: name it in spec.package."
+        return EX_DATAERR, {"reason": "InvalidPackage", "message": message}
+    except store.StoreUnavailableError as error:
+        return EX_TEMPFAIL, {"reason": error.reason, "message": str(error)}
+    except store.StoreError as error:
+        return 1, {"reason": error.reason, "message": str(error)}
+    except OSError as error:
+        reason, message = fetch.disk_problem(error, scratch)
+        return 1, {"reason": reason, "message": message}
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Package, write the termination message, and return the exit code."""
+    stop_on_signal()
+    try:
+        code, message = attempt(env)
+    except Stopped:
+        code = EX_TEMPFAIL
+        message = {"reason": "Interrupted", "message": "The pod was told to stop."}
+    write_message(message)
+    say(message.get("message") or f"packaged: {json.dumps(message['package'])}")
+    return code
+
+
+if __name__ == "__main__":
+    credentials.hold()
+    sys.exit(main(os.environ))

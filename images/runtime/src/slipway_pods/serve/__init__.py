@@ -1,0 +1,1 @@
+"""Server pods: the archive, TorchServe's configuration, its start, its answers."""

@@ -1,0 +1,129 @@
+"""Bring a model archive from the store to a server pod, and refuse one with another digest.
+
+``python3 -m slipway_pods.serve.fetch --uri URI --sha256 HEX --dest FILE`` downloads beside FILE,
+checks the digest, and only then renames: what lies at FILE is always the archive that was asked
+for. With ``--config-template`` and ``--config`` it also completes TorchServe's configuration with
+what the archive says. The termination message has the reasons Fetched, DigestMismatch,
+InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable, DiskFull, DiskError, StoreError and
+Interrupted. Exit codes: 0, 1, and 75 where the store is unavailable or the program was told to
+stop.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from slipway_pods import room
+from slipway_pods.serve import server_config
+from slipway_pods.store import credentials, manifest, store
+from slipway_pods.store.whole_file import whole
+from slipway_runtime.shown import shown
+from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
+
+PATIENCE = 60.0
+"""How long an unavailable store is asked again before the kubelet's own back-off takes over."""
+
+
+class FetchError(Exception):
+    """The archive was not fetched; ``reason`` is the constant for the termination message."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def fetch(uri: str, sha256: str, dest: Path) -> None:
+    """Put the archive at ``dest``; raises FetchError, and leaves nothing there, where it cannot."""
+    if dest.is_file() and manifest.digest(dest) == sha256:
+        return
+    dest.unlink(missing_ok=True)
+    try:
+        with whole(dest) as part:
+            download(uri, part)
+            check(part, uri, sha256)
+    except OSError as error:
+        raise FetchError(*disk_problem(error, dest)) from error
+
+
+def download(uri: str, part: Path) -> None:
+    """Copy what lies at the URI to a file; raises FetchError with the store's reason."""
+    try:
+        most = room.free(part.parent)
+        store.retry(
+            lambda: store.get_file(uri, part, most), give_up=store.unavailable_for(PATIENCE)
+        )
+    except (store.ObjectNotFoundError, store.BucketNotFoundError) as error:
+        raise FetchError("ModelNotFound", str(error)) from error
+    except store.TooLargeError as error:
+        raise FetchError("DiskFull", str(error)) from error
+    except store.StoreError as error:
+        raise FetchError(error.reason, str(error)) from error
+
+
+def check(part: Path, uri: str, sha256: str) -> None:
+    """Raise FetchError where a file has another digest than the one that was asked for."""
+    found = manifest.digest(part)
+    if found != sha256:
+        raise FetchError(
+            "DigestMismatch",
+            f"{shown(uri)} has the SHA-256 {found}, not {sha256}: the archive was changed or the "
+            "digest is another one's, so it is not served.",
+        )
+
+
+def disk_problem(error: OSError, path: Path) -> tuple[str, str]:
+    """Return the reason and the sentence for an error of the pod's own disk."""
+    if store.is_full(error):
+        return "DiskFull", f"There is no space for {path}: the pod's volume or node is full."
+    return "DiskError", f"{path} cannot be written: {error}."
+
+
+def configure(template: Path | None, config: Path | None, archive: Path) -> None:
+    """Write the server's configuration where both paths are given; raises FetchError."""
+    if template is None or config is None:
+        return
+    try:
+        config.write_text(server_config.complete(template.read_text("utf-8"), archive), "utf-8")
+    except server_config.InvalidArchiveError as error:
+        raise FetchError("InvalidArchive", str(error)) from error
+    except OSError as error:
+        raise FetchError(*disk_problem(error, config)) from error
+
+
+def run(
+    uri: str, sha256: str, dest: Path, template: Path | None = None, config: Path | None = None
+) -> int:
+    """Fetch, write the termination message, and return the exit code."""
+    try:
+        fetch(uri, sha256, dest)
+        configure(template, config, dest)
+    except FetchError as error:
+        code = EX_TEMPFAIL if error.reason == "StoreUnavailable" else 1
+        message = {"reason": error.reason, "message": str(error)}
+    except Stopped:
+        code = EX_TEMPFAIL
+        message = {"reason": "Interrupted", "message": "The pod was told to stop."}
+    else:
+        code, message = 0, {"reason": "Fetched", "message": f"{shown(uri)} is at {dest}."}
+    write_message(message)
+    say(message["message"])
+    return code
+
+
+def main(argv: Sequence[str]) -> int:
+    """Read the arguments and fetch; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="slipway_pods.serve.fetch", description=__doc__)
+    parser.add_argument("--uri", required=True, help="s3://, http:// or https:// URI of a .mar")
+    parser.add_argument("--sha256", required=True, type=str.lower, help="digest, 64 hex digits")
+    parser.add_argument("--dest", required=True, type=Path, help="file to write")
+    parser.add_argument("--config-template", type=Path, help="config.properties to complete")
+    parser.add_argument("--config", type=Path, help="file to write it to")
+    options = parser.parse_args(argv)
+    stop_on_signal()
+    return run(options.uri, options.sha256, options.dest, options.config_template, options.config)
+
+
+if __name__ == "__main__":
+    credentials.hold()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The store and other servers, as the programs in pods use them."""

@@ -1,0 +1,1 @@
+"""What is refused before the training that it would cost."""

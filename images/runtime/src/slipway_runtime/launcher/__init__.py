@@ -1,0 +1,1 @@
+"""The launcher: the trainer container's main process, and what it runs."""

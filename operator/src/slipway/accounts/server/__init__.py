@@ -1,0 +1,1 @@
+"""What is said to the store's server: its administration and its sessions."""

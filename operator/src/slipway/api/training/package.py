@@ -1,0 +1,89 @@
+"""The archive that a TrainingJob makes of its output."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion
+from slipway.api.common import ResourceRequirements
+from slipway.api.training.retention import PackageRetention
+
+
+class PackageConfig(ApiModel):
+    """The model's own model-config.yaml, which TorchServe reads from inside the archive."""
+
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Requests answered together."""
+    max_batch_delay: Annotated[int, Field(ge=0, le=3_600_000)] | None = Field(
+        default=None, description="Longest wait for a batch to fill, in milliseconds."
+    )
+    response_timeout: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Longest time for one answer, in seconds."
+    )
+    startup_timeout: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Longest time for a worker to load the model, in seconds."
+    )
+    device_type: Literal["cpu", "gpu"] | None = None
+    """Where the workers compute."""
+    job_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that may wait for a worker."""
+    handler: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+    ] = Field(default=None, description="Free settings that the handler reads.")
+
+
+class Package(ApiModel):
+    """What the .mar archive is made of; files are looked up in the output, then in the source."""
+
+    model_name: ModelName | None = Field(
+        default=None, description="Name in TorchServe's URLs; the TrainingJob's name by default."
+    )
+    model_version: ModelVersion | None = Field(
+        default=None,
+        description="Version in TorchServe's URLs and in the archive's name. By default 1.0 for "
+        "the first archive of the job, 1.1 for the next, and so on.",
+    )
+    repeat: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None,
+        description="Change this number to package the stored output again with the rest as it "
+        "is, for instance after a change of the source's ConfigMap.",
+    )
+    serialized_file: FilePath = Field(description="The trained weights, such as model.pt.")
+    model_file: FilePath | None = Field(
+        default=None, description="The Python file with the model's class, for a state_dict."
+    )
+    handler: FilePath = Field(
+        description="The handler's Python file, such as handler.py, which defines one class with "
+        "the method handle or a function handle(data, context); a function of another name as "
+        "handler.py:function; or a handler built into TorchServe by its name, such as "
+        "image_classifier."
+    )
+    extra_files: Annotated[list[FolderPath], Field(max_length=64)] = Field(default_factory=list)
+    """More files that the handler needs. A file goes to the archive's first level; a folder keeps
+    its own name and what is beneath it, so that a Python package can be imported."""
+    requirements_file: FilePath | None = Field(
+        default=None,
+        description="A pip requirements file with what the handler imports. By default its "
+        "packages are installed once, from wheels, and are part of the archive.",
+    )
+    install_requirements: Literal["AtPackaging", "AtStart"] = Field(
+        default="AtPackaging",
+        description="When requirementsFile is installed: AtPackaging from wheels into the archive, "
+        "so that server pods need no index; AtStart by pip in each server pod, which takes source "
+        "distributions too.",
+    )
+    resources: ResourceRequirements = Field(
+        default_factory=ResourceRequirements,
+        description="Resources of the container that makes the archive; those that are not named "
+        "are the release's.",
+    )
+    config: PackageConfig | None = None
+    """The model's own model-config.yaml, put into the archive."""
+    retention: PackageRetention = Field(default_factory=PackageRetention)
+    """Which archives of the job are kept."""
+
+    @property
+    def server_config(self) -> PackageConfig | None:
+        """What the archive's model-config.yaml says of the server; the handler's part is not."""
+        return self.config.model_copy(update={"handler": None}) if self.config else None

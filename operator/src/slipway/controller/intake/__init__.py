@@ -1,0 +1,1 @@
+"""From events to the cache and the queue, and what the watches missed."""

@@ -1,0 +1,129 @@
+"""Finding what the watches missed, and when they have missed nothing.
+
+kopf does not tell when it has listed a kind in full and handed all of it over: the first time, its
+objects are compared with a listing of metadata until none is missing. When the API server no longer
+has the changes since its last event, kopf lists a kind anew, and then reports what there is, but
+not what went away meanwhile. So after such a listing, and every now and then in any case, the cache
+is compared in the same way.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+
+from slipway.controller.intake.watches import Intake
+from slipway.controller.loop.work_queue import backoff
+from slipway.kube.client import Client
+from slipway.kube.errors import KubeError
+from slipway.kube.resources import CHILD_SELECTOR, OWN, WATCHED, Resource
+from slipway.kube.watched.cache import Cache
+
+_LOG = logging.getLogger(__name__)
+_HANDED_OVER_SECONDS = 0.2
+"""How soon the first listing of a kind is compared again where kopf has not handed over all."""
+
+
+def watched_paths(
+    namespaces: tuple[str, ...], resources: tuple[Resource, ...] = WATCHED
+) -> dict[str, tuple[Resource, str]]:
+    """Return the watched collections by URL path; no namespaces means the whole cluster."""
+    return {
+        resource.path(namespace): (resource, namespace)
+        for resource in resources
+        for namespace in namespaces or ("",)
+    }
+
+
+class Sweeper:
+    """Drops from the cache what is not in the cluster any more, and wakes whom that concerns."""
+
+    def __init__(
+        self, client: Client, cache: Cache, intake: Intake, namespaces: tuple[str, ...]
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._intake = intake
+        self._paths = watched_paths(namespaces)
+        self._unsure = set(watched_paths(namespaces, OWN))
+        self._listed: set[str] = set()
+        self._wanted: set[str] = set()
+        self._requested = asyncio.Event()
+        self._failures = 0
+
+    def listed(self, path: str) -> None:
+        """Note that a watch listed its collection.
+
+        It is compared each time but the first; one that kopf listed is compared the first time too.
+        """
+        if path not in self._unsure:
+            self._intake.listed(path)
+        if path in self._listed | self._unsure:
+            self._want((path,))
+        self._listed.add(path)
+
+    async def run(self, period: float) -> None:
+        """Sweep when asked to, and all collections once in ``period`` seconds, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(period):
+                    await self._requested.wait()
+            except TimeoutError:
+                self._wanted.update(self._paths if self._intake.synced.is_set() else ())
+            self._requested.clear()
+            failed = {path for path in self._taken() if not await self._try_sweep(path)}
+            if failed:
+                asyncio.get_running_loop().call_later(self._pause(), self._want, failed)
+            else:
+                self._failures = 0
+
+    def _taken(self) -> Iterator[str]:
+        while self._wanted:
+            yield self._wanted.pop()
+
+    def _want(self, paths: Iterable[str]) -> None:
+        self._wanted.update(paths)
+        self._requested.set()
+
+    def _pause(self) -> float:
+        """Return how many seconds to wait before what failed is tried again."""
+        self._failures += 1
+        return backoff(self._failures)
+
+    async def _try_sweep(self, path: str) -> bool:
+        try:
+            if path in self._unsure:
+                await self._make_sure(path)
+            else:
+                await self.sweep(*self._paths[path])
+        except KubeError as error:
+            _LOG.warning("The watched objects at %s were not compared: %s", path, error)
+            return False
+        return True
+
+    async def _make_sure(self, path: str) -> None:
+        """Compare what kopf listed first until all of it has been handed over."""
+        resource, namespace = self._paths[path]
+        while True:
+            if not await self._missing(resource, namespace):
+                break
+            await asyncio.sleep(_HANDED_OVER_SECONDS)
+        self._unsure.discard(path)
+        self._intake.listed(path)
+
+    async def _missing(self, resource: Resource, namespace: str) -> set[str]:
+        """Return the UIDs of the objects of one of our own kinds that the cache lacks."""
+        there, _ = await self._client.uids(resource, namespace, "")
+        return there - {uid for _, uid, _ in self._cache.uids(resource.kind, namespace or None)}
+
+    async def sweep(self, resource: Resource, namespace: str) -> int:
+        """Compare one collection, and return how many objects were gone."""
+        selector = "" if resource in OWN else CHILD_SELECTOR
+        there, version = await self._client.uids(resource, namespace, selector)
+        gone = [
+            (ref, uid)
+            for ref, uid, known in self._cache.uids(resource.kind, namespace or None)
+            if uid not in there and known <= version
+        ]
+        for ref, uid in gone:
+            self._intake.lost(ref, uid, version)
+        return len(gone)

@@ -1,0 +1,137 @@
+"""From the watches to the cache and the work queue: what changed, and whom it concerns."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from slipway.controller.loop.work_queue import WorkQueue
+from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
+from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.identity import owner_of, uid_of, version_of
+from slipway.plan import Manifest, ObjectRef
+
+_LOG = logging.getLogger(__name__)
+_OWN_KINDS = {resource.kind: resource for resource in OWN}
+_DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
+"""Changes come in bursts; one reconcile answers those within so many seconds."""
+
+
+class Intake:
+    """Takes in what the watches see. ``synced`` is set once all kinds are listed in full.
+
+    ``tell`` is called with the version before and the new version of what changed, if any.
+    ``unlisted`` are the paths of the collections that ``listed`` will be told of; once only the
+    ``last`` of them are left, ``owners_listed`` is set.
+    ``server_updates`` ModelDeployments may follow a new release at a time.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        queue: WorkQueue[ObjectRef],
+        tell: Callable[[Manifest | None, Manifest | None], None] = lambda *_: None,
+        unlisted: Iterable[str] = (),
+        last: Iterable[str] = (),
+        server_updates: int = 1,
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._tell = tell
+        self._unlisted, self._last = set(unlisted), frozenset(last)
+        self._server_updates = server_updates
+        self.owners_listed, self.synced = asyncio.Event(), asyncio.Event()
+        self._look_around()
+
+    def listed(self, path: str) -> None:
+        """Note that a collection is listed in full, and taken in."""
+        self._unlisted.discard(path)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        if self._unlisted <= self._last:
+            self.owners_listed.set()
+        if not self._unlisted and not self.synced.is_set():
+            self.synced.set()
+            self.wake_all()
+
+    def seen(self, change: str | None, obj: Mapping[str, Any]) -> None:
+        """Take in a change; while the first listings are not complete, it wakes nobody."""
+        if not self.synced.is_set() and change != "DELETED":
+            self._cache.feed(obj)
+            return
+        ref = ObjectRef.of(obj)
+        if change == "DELETED":
+            news = self._cache.remove(ref, uid_of(obj), version_of(obj))
+            if news:
+                self._tell(dict(obj), None)
+        else:
+            news = self._take_in(ref, obj)
+        if news:
+            self.wake(obj)
+        else:
+            self._wake_servers(obj)
+            self._wake_next(obj)
+
+    def _take_in(self, ref: ObjectRef, obj: Mapping[str, Any]) -> bool:
+        """Take in a version, and tell of it if it is news; a namesake before it is gone then."""
+        before = self._cache.get(ref)
+        if not self._cache.feed(obj):
+            return False
+        if before is not None and uid_of(before) != uid_of(obj):
+            self._tell(before, None)
+            before = None
+        if before is None or _generation(before) != _generation(obj):
+            self._queue.forgive(ref)
+        self._tell(before, dict(obj))
+        return True
+
+    def lost(self, ref: ObjectRef, uid: str, version: int) -> None:
+        """Take in that an object was found to be gone at a version, and wake whom it concerns."""
+        before = self._cache.get(ref)
+        if before is not None and self._cache.remove(ref, uid, version):
+            self._tell(before, None)
+            self.wake(before)
+
+    def wake(self, obj: Mapping[str, Any]) -> None:
+        """Queue all those whom a change of an object concerns."""
+        delay = _DEBOUNCE_OWN if obj["kind"] in _OWN_KINDS else _DEBOUNCE_CHILD
+        for key in self._concerned(obj):
+            self._queue.add(key, delay)
+        self._wake_servers(obj)
+        self._wake_next(obj)
+
+    def wake_all(self) -> None:
+        """Queue all objects of our own kinds."""
+        for kind in _OWN_KINDS:
+            for ref in self._cache.refs(kind):
+                self._queue.add(ref, background=True)
+
+    def _concerned(self, obj: Mapping[str, Any]) -> Iterator[ObjectRef]:
+        if obj["kind"] in _OWN_KINDS:
+            yield ObjectRef.of(obj)
+        elif owner := owner_of(obj):
+            version = _OWN_KINDS[owner.kind].api_version
+            yield ObjectRef(version, owner.kind, owner.namespace, owner.name)
+
+    def _wake_servers(self, job: Mapping[str, Any]) -> None:
+        """Queue the ModelDeployments that serve a TrainingJob's model.
+
+        The job's own status writes reach the cache before the watch shows them: they are no news
+        to the job, but they are to its deployments.
+        """
+        if job["kind"] != TRAINING_JOBS.kind:
+            return
+        for ref in self._cache.servers.of(job):
+            self._queue.add(ref, _DEBOUNCE_OWN)
+
+    def _wake_next(self, deployment: Mapping[str, Any]) -> None:
+        """Queue the ModelDeployments whose turn it is to follow a new release of the operator."""
+        if deployment["kind"] == MODEL_DEPLOYMENTS.kind:
+            for ref in self._cache.turns.next(self._server_updates):
+                self._queue.add(ref, _DEBOUNCE_OWN)
+
+
+def _generation(obj: Mapping[str, Any]) -> int:
+    """Return the number of an object's spec, which grows with each change of it."""
+    return int(obj["metadata"].get("generation") or 0)

@@ -1,0 +1,1 @@
+"""The queue, its workers, and the loop that observes, plans and acts."""

@@ -1,0 +1,196 @@
+"""Observing: one frozen snapshot of an object and what its plan depends on."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slipway.api.common import OwnerLike
+from slipway.api.fields.pod_template import PodTemplate
+from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.training.job import TrainingJob
+from slipway.api.training.status import Progress
+from slipway.controller.loop.parse import parse_or_none
+from slipway.controller.loop.refusals import Refused
+from slipway.controller.readers.asking.questions import Newest
+from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
+from slipway.controller.readers.training_progress import ProgressReader, first_pod
+from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
+from slipway.kube.watched.cache import Cache
+from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
+from slipway.serving.analysis.traffic import Traffic
+from slipway.serving.observed.deaths import Death
+from slipway.serving.snapshot import ServingSnapshot, Turns
+from slipway.training.children import gang
+from slipway.training.report.phase import is_finished
+from slipway.training.snapshot import Silence, TrainingSnapshot
+
+_NOBODY: Newest[Progress | None] = Newest(age=0.0)
+_FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
+
+
+class Reader(Protocol):
+    """Reads one object from the API server."""
+
+    async def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return an object, or None where there is none."""
+
+
+class ConfigMapKeys:
+    """The keys of users' ConfigMaps, which are read when asked for and remembered shortly."""
+
+    def __init__(self, reader: Reader, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._known: dict[ObjectRef, tuple[float, frozenset[str] | None]] = {}
+
+    async def keys(self, namespace: str, name: str) -> frozenset[str] | None:
+        """Return the keys of a ConfigMap, or None where there is no such ConfigMap."""
+        ref, now = (
+            ObjectRef(CONFIG_MAPS.api_version, CONFIG_MAPS.kind, namespace, name),
+            self._clock(),
+        )
+        self._known = {known: entry for known, entry in self._known.items() if entry[0] > now}
+        if ref in self._known:
+            return self._known[ref][1]
+        found = await self._reader.get(ref)
+        keys = None
+        if found is not None:
+            keys = frozenset(found.get("data") or {}) | frozenset(found.get("binaryData") or {})
+        self._known[ref] = (now + (_MISSING_SECONDS if keys is None else _FOUND_SECONDS), keys)
+        return keys
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A snapshot, and in how many seconds it is worth another look whatever happens."""
+
+    snapshot: Any
+    revisit: float | None = None
+
+
+class Observer:
+    """Takes the snapshots of both kinds."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        config_maps: ConfigMapKeys,
+        store: Callable[[], Awaitable[StoreState]],
+        progress: ProgressReader,
+        interval: float,
+        serves: Callable[[str, str], Awaitable[bool]],
+        traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
+        deaths: Callable[[ModelDeployment, Manifest, Children], dict[str, Death]],
+        pod_security: Callable[[str], Awaitable[str | None]],
+        refused: Callable[[Children], Awaitable[Refused]],
+        references: Callable[[TrainingJob], tuple[Reference, ...] | None],
+        removed: Callable[[str], Removed | None],
+    ) -> None:
+        self._cache = cache
+        self._references = references
+        self._removed = removed
+        self._serves = serves
+        self._traffic = traffic
+        self._deaths = deaths
+        self._pod_security = pod_security
+        self._refused = refused
+        self._config_maps = config_maps
+        self._store = store
+        self._progress = progress
+        self._interval = interval
+
+    async def training(self, job: TrainingJob, raw: Manifest) -> Observation:
+        """Return the snapshot of a TrainingJob."""
+        children = self._cache.children(raw)
+        source, keys = job.spec.source_config_map, None
+        asked = source is not None and may_need_source(job, children)
+        if source is not None and asked:
+            keys = await self._config_maps.keys(job.metadata.namespace, source.name)
+        pod = first_pod(children)
+        newest = self._progress.read(pod) if pod else _NOBODY
+        name = pod["metadata"]["name"] if pod else ""
+        refused = await self._refused(children)
+        snapshot = TrainingSnapshot(
+            job=job,
+            children=children,
+            source_keys=keys,
+            source_gone=asked and keys is None,
+            store=await self._store(),
+            gang_served=await self._gang_is_served(job, children),
+            pod_security=await self._enforced(job, job.spec.pod_template),
+            refused=refused.sentences,
+            progress=newest.value,
+            progress_age=newest.age,
+            silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
+            references=self._references(job),
+            removed=self._removed(job.metadata.uid),
+        )
+        moments = (self._interval if pod else None, refused.again)
+        return Observation(snapshot, min((one for one in moments if one), default=None))
+
+    async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
+        """Tell whether the kind of a job's gang is there; it matters while there is no Job."""
+        kind = gang.KINDS.get(job.spec.gang)
+        if kind is None or children.of_kind("Job"):
+            return True
+        return await self._serves(kind.api_version, kind.kind)
+
+    async def _enforced(self, owner: OwnerLike, overlay: PodTemplate | None) -> str | None:
+        """Return the Pod Security level of an object's namespace, where it may matter."""
+        return None if overlay is None else await self._pod_security(owner.metadata.namespace)
+
+    async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
+        """Return the snapshot of a ModelDeployment."""
+        children = self._cache.children(raw)
+        traffic = self._traffic(deployment, raw, children)
+        snapshot = ServingSnapshot(
+            deployment=deployment,
+            children=children,
+            training_job=self._training_job(deployment),
+            selected_jobs=self._selected_jobs(deployment),
+            store=await self._store(),
+            traffic=traffic,
+            pod_security=await self._enforced(deployment, deployment.spec.pod_template),
+            turns=Turns(*self._cache.turns.before(ObjectRef.of(raw))),
+            deaths=self._deaths(deployment, raw, children),
+        )
+        return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
+
+    def _training_job(self, deployment: ModelDeployment) -> TrainingJob | None:
+        reference = deployment.spec.model.training_job
+        if reference is None:
+            return None
+        kind = TRAINING_JOBS
+        ref = ObjectRef(kind.api_version, kind.kind, deployment.metadata.namespace, reference.name)
+        raw = self._cache.get(ref)
+        return parse_or_none(TrainingJob, raw) if raw else None
+
+    def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
+        """Return the job with the newest package that the deployment's selector selects."""
+        selector = deployment.spec.model.training_job_selector
+        if selector is None:
+            return ()
+        refs = self._cache.packages.newest(deployment.metadata.namespace, selector.holds)
+        raw = filter(None, map(self._cache.get, refs))
+        jobs = (parse_or_none(TrainingJob, one) for one in raw)
+        newest = next((job for job in jobs if job and job.status.package), None)
+        return (newest,) if newest else ()
+
+
+def may_need_source(job: TrainingJob, children: Children) -> bool:
+    """Tell whether pods are still to be made, or wait to start, and so need their source.
+
+    Of a job that has ended none are made any more, nor while it is suspended; a pod without a node
+    does not look for it yet.
+    """
+    if is_finished(job.status.conditions):
+        return False
+    if not children.of_kind("Job"):
+        return not job.spec.suspend
+    return any(_waits_on_a_node(pod) for pod in children.of_kind("Pod"))
+
+
+def _waits_on_a_node(pod: Manifest) -> bool:
+    placed = (pod.get("spec") or {}).get("nodeName")
+    return bool(placed) and (pod.get("status") or {}).get("phase") == "Pending"

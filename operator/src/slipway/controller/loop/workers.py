@@ -1,0 +1,98 @@
+"""The workers that take keys from the queue and reconcile them."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+
+from slipway.controller.loop.reconciler import Outcome, Reconciler, reason_of
+from slipway.controller.loop.work_queue import WorkQueue
+from slipway.kube.errors import KubeError, Unavailable
+from slipway.kube.reasons import NAME_CONFLICT
+from slipway.plan import ObjectRef
+from slipway.telemetry.logs import about
+from slipway.telemetry.metrics import Metrics
+from slipway.telemetry.trace import traced
+
+_LOG = logging.getLogger(__name__)
+_PATIENCE = 2
+"""How often an object may fail in a row before the failure is told on it."""
+_NAME_SECONDS = 20.0
+"""How long a name that is taken is waited for at most: no watch shows that it is free again."""
+_RESTING = 12
+"""How many times as seldom as others an object is looked at again that has ended."""
+
+
+class Workers:
+    """A bounded number of reconciles at a time."""
+
+    def __init__(
+        self,
+        queue: WorkQueue[ObjectRef],
+        reconciler: Reconciler,
+        metrics: Metrics,
+        resync_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._reconciler = reconciler
+        self._metrics = metrics
+        self._resync = resync_seconds
+
+    async def run(self, count: int, *gates: Callable[[], Awaitable[object]]) -> None:
+        """Work until cancelled, once one has got through all ``gates``, one after the other."""
+        for gate in gates:
+            await gate()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            ref = await self._queue.get()
+            with about(ref.kind, ref.namespace, ref.name), traced():
+                await self.handle(ref)
+
+    async def handle(self, ref: ObjectRef) -> None:
+        """Reconcile one key that was taken from the queue, and give it back."""
+        try:
+            with self._metrics.reconciling(ref.kind):
+                outcome = await self._reconciler.reconcile(ref)
+        except asyncio.CancelledError:
+            self._queue.done(ref)
+            raise
+        except Exception as error:
+            await self._failed(ref, error)
+        else:
+            self._finished(ref, outcome)
+
+    async def _failed(self, ref: ObjectRef, error: Exception) -> None:
+        self._count(ref, "error", reason_of(error))
+        asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+        if self._queue.failures(ref) >= _PATIENCE and not isinstance(error, Unavailable):
+            await self._reconciler.tell_failure(ref, error)
+        after = self._queue.retry(ref, asked)
+        details = None if isinstance(error, KubeError) else error
+        _LOG.warning("Will try again in %.1f s: %s", after, error, exc_info=details)
+
+    def _finished(self, ref: ObjectRef, outcome: Outcome) -> None:
+        trouble = outcome.trouble
+        self._count(ref, outcome.result, trouble.reason if trouble else None)
+        if outcome.result == "gone":
+            self._queue.done(ref)
+        elif outcome.result == "stalled":
+            taken = trouble is not None and trouble.reason == NAME_CONFLICT
+            longest = _NAME_SECONDS if taken else math.inf
+            pending = math.inf if outcome.revisit is None else outcome.revisit
+            after = self._queue.retry(ref, at_most=min(longest, pending))
+            _LOG.warning("Stalled, will try again in %.1f s: %s", after, trouble)
+        else:
+            resync = self._resync * random.uniform(0.8, 1.0)  # noqa: S311
+            resync *= _RESTING if outcome.rests else 1
+            revisit = resync if outcome.revisit is None else min(resync, outcome.revisit)
+            self._queue.done(ref, revisit, background=revisit == resync)
+
+    def _count(self, ref: ObjectRef, result: str, reason: str | None) -> None:
+        self._metrics.reconciles.labels(ref.kind, result).inc()
+        if reason is not None:
+            self._metrics.errors.labels(ref.kind, reason).inc()

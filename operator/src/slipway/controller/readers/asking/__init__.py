@@ -1,0 +1,1 @@
+"""How foreign addresses are asked: bounded, in turn, and waited for by nobody."""

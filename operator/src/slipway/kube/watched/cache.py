@@ -1,0 +1,229 @@
+"""What the operator knows of the cluster: its own kinds, and their children by owner.
+
+The watches feed it, and so does the answer to each of the operator's own writes: a reconcile sees
+what the one before it wrote. Whatever comes twice or late loses against the newer version.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import FIFOCache
+
+from slipway.api.base import API_VERSION
+from slipway.kube.resources import GANGS
+from slipway.kube.watched.gone import GonePods
+from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
+from slipway.kube.watched.indexes import Packages, Servers, Turns
+from slipway.kube.watched.packing import is_at_rest, pack, unpack
+from slipway.kube.watched.slim import has_ended, skeleton, slim
+from slipway.manifests import OWNER_LABELS
+from slipway.plan import Children, Manifest, ObjectRef
+
+_TOMBSTONES = 4096
+_GONE_PODS = 512
+"""How many deleted pods are remembered as they were last seen."""
+_UNWATCHED = frozenset(resource.kind for resource in GANGS)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One known object, and of it what is asked for most; ``kept`` is the object, or packed."""
+
+    uid: str
+    version: int
+    controller: str
+    ended: bool
+    kept: Manifest | bytes
+
+    @classmethod
+    def of(cls, obj: Manifest) -> "_Entry":
+        """Return the entry of an object that is slim already."""
+        kept = pack(obj) if is_at_rest(obj) else obj
+        controller = str(controller_of(obj).get("uid", ""))
+        return cls(uid_of(obj), version_of(obj), controller, has_ended(obj), kept)
+
+    @property
+    def obj(self) -> Manifest:
+        """The object. It must not be changed."""
+        return unpack(self.kept) if isinstance(self.kept, bytes) else self.kept
+
+
+class Cache:
+    """All objects that the watches cover. Not thread-safe: one event loop uses it."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[str, dict[ObjectRef, _Entry]]] = {}
+        self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
+        self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
+        self._gone_pods = GonePods(_GONE_PODS)
+        self.packages, self.servers, self.turns = Packages(), Servers(), Turns()
+
+    def __len__(self) -> int:
+        return sum(len(place) for kind in self._kinds.values() for place in kind.values())
+
+    def feed(self, obj: Mapping[str, Any]) -> bool:
+        """Take in a version of an object; tell whether it is news.
+
+        A known object with another UID is gone, whether or not a watch has said so. A pod that has
+        ended is no news once its TrainingJob has, and is not kept.
+        """
+        ref, uid, version = ObjectRef.of(obj), uid_of(obj), version_of(obj)
+        known = self._entry(ref)
+        if version <= self._tombstones.get(uid, -1) or (known and known.version >= version):
+            return False
+        if known and known.uid != uid:
+            self.remove(ref, known.uid)
+        elif known:
+            self._forget(ref, known)
+        return self._take_in(ref, slim(obj))
+
+    def _take_in(self, ref: ObjectRef, obj: Manifest) -> bool:
+        entry, owner = _Entry.of(obj), owner_of(obj)
+        if owner and ref.kind == "Pod" and self._is_spent(entry, owner):
+            return False
+        self._kinds.setdefault(ref.kind, {}).setdefault(ref.namespace, {})[ref] = entry
+        if owner:
+            self._by_owner.setdefault(owner, {})[ref] = None
+        self.packages.add(ref, obj)
+        self.servers.add(ref, obj)
+        self.turns.add(ref, obj)
+        if entry.ended and ref.kind == "Job" and owner:
+            self._end(owner)
+        elif entry.ended and ref.kind in OWNER_LABELS:
+            self._end(OwnerKey(ref.kind, ref.namespace, ref.name))
+        return True
+
+    def remove(self, ref: ObjectRef, uid: str, version: float = math.inf) -> bool:
+        """Drop an object that is gone; tell whether it was known.
+
+        A watch and a listing also say "gone" of what only lost the label that they select by. With
+        the ``version`` at which they say so, what is newer is news again; without it nothing is.
+        """
+        self._tombstones[uid] = version
+        known = self._entry(ref)
+        if known is None or known.uid != uid:
+            return False
+        pod = known.obj if ref.kind == "Pod" else None
+        self._forget(ref, known)
+        owner = owner_of(pod) if pod else None
+        if pod and owner and controller_of(pod).get("kind") == "Job":
+            self._gone_pods.add(owner, uid, pod)
+        if ref.kind in OWNER_LABELS:
+            self._drop_unwatched(OwnerKey(ref.kind, ref.namespace, ref.name))
+        return True
+
+    def _drop_unwatched(self, owner: OwnerKey) -> None:
+        """Drop an owner's children of kinds that no watch covers, since they go with it."""
+        for child, entry in self._family(owner).items():
+            if child.kind in _UNWATCHED:
+                self._forget(child, entry)
+
+    def _end(self, owner: OwnerKey) -> None:
+        """Keep no more of the children of what has ended than that they have."""
+        master = self._entry(ObjectRef(API_VERSION, *owner))
+        if master is None or not master.ended:
+            return
+        family = self._family(owner)
+        over = [r for r, entry in family.items() if r.kind == "Job" and entry.ended]
+        for ref in over:
+            if family[ref].controller == master.uid:
+                family[ref].kept = pack(skeleton(family[ref].obj))
+        for ref, entry in family.items():
+            if ref.kind == "Pod" and self._is_spent(entry, owner):
+                self._forget(ref, entry)
+        self._gone_pods.forget(owner)
+
+    def _is_spent(self, pod: _Entry, owner: OwnerKey) -> bool:
+        """Tell whether a pod has ended, and its Job, and the TrainingJob that it trained."""
+        master = self._entry(ObjectRef(API_VERSION, *owner)) if pod.ended else None
+        if master is None or not master.ended:
+            return False
+        refs = (ref for ref in self._by_owner.get(owner, ()) if ref.kind == "Job")
+        jobs = filter(None, map(self._entry, refs))
+        mine = (job for job in jobs if job.ended and job.controller == master.uid)
+        return any(job.uid == pod.controller for job in mine)
+
+    def _entry(self, ref: ObjectRef) -> _Entry | None:
+        return self._kinds.get(ref.kind, {}).get(ref.namespace, {}).get(ref)
+
+    def _forget(self, ref: ObjectRef, known: _Entry) -> None:
+        place = self._kinds[ref.kind][ref.namespace]
+        del place[ref]
+        if not place:
+            del self._kinds[ref.kind][ref.namespace]
+        self.packages.remove(ref)
+        self.servers.remove(ref)
+        self.turns.remove(ref)
+        owner = owner_of(known.obj)
+        if owner and (siblings := self._by_owner.get(owner)):
+            siblings.pop(ref, None)
+            if not siblings:
+                del self._by_owner[owner]
+
+    def _family(self, owner: OwnerKey) -> dict[ObjectRef, _Entry]:
+        found = ((ref, self._entry(ref)) for ref in self._by_owner.get(owner, ()))
+        return {ref: entry for ref, entry in found if entry}
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return the newest known version of an object, or None. It must not be changed."""
+        entry = self._entry(ref)
+        return entry.obj if entry else None
+
+    def has(self, kind: str, namespace: str) -> bool:
+        """Tell whether a namespace has an object of a kind."""
+        return namespace in self._kinds.get(kind, {})
+
+    def refs(self, kind: str) -> tuple[ObjectRef, ...]:
+        """Return the names of all known objects of a kind."""
+        return tuple(ref for place in self._kinds.get(kind, {}).values() for ref in place)
+
+    def uids(self, kind: str, namespace: str | None = None) -> Iterator[tuple[ObjectRef, str, int]]:
+        """Yield reference, UID and version of all known objects of a kind, or of a namespace."""
+        for ref, entry in self._of_kind(kind, namespace):
+            yield ref, entry.uid, entry.version
+
+    def of_kind(self, kind: str, namespace: str | None = None) -> Iterable[Manifest]:
+        """Yield all known objects of a kind, in all namespaces or in one."""
+        for _, entry in self._of_kind(kind, namespace):
+            yield entry.obj
+
+    def _of_kind(self, kind: str, namespace: str | None) -> Iterator[tuple[ObjectRef, _Entry]]:
+        places = self._kinds.get(kind, {})
+        chosen = places.values() if namespace is None else (places.get(namespace, {}),)
+        for place in tuple(chosen):
+            yield from tuple(place.items())
+
+    def children(self, owner: Manifest) -> Children:
+        """Return the objects that belong to ``owner`` itself, not to a namesake before it.
+
+        These are those that it controls, and the pods that such a one controls in turn.
+        """
+        meta = owner["metadata"]
+        key = OwnerKey(owner["kind"], meta["namespace"], meta["name"])
+        family = self._family(key)
+        direct = {ref for ref, entry in family.items() if entry.controller == meta["uid"]}
+        parents = {family[ref].uid for ref in direct}
+        mine = {
+            ref: entry.obj
+            for ref, entry in family.items()
+            if ref in direct or _is_grandchild(entry, owner, parents)
+        }
+        gone = self._gone_pods.of(key)
+        return Children(mine, tuple(p for p in gone if controller_of(p).get("uid") in parents))
+
+
+def _is_grandchild(pod: _Entry, owner: Manifest, parents: set[str]) -> bool:
+    """Tell whether a pod belongs to one of the owner's children.
+
+    A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then
+    whether it can belong to this owner or must be a namesake's.
+    """
+    if pod.controller in parents:
+        return True
+    obj = pod.obj
+    if controller_of(obj).get("kind") != "ReplicaSet":
+        return False
+    born = obj["metadata"].get("creationTimestamp") or ""
+    return bool(born >= (owner["metadata"].get("creationTimestamp") or ""))

@@ -1,0 +1,141 @@
+"""What would else be found by going through all objects of a namespace at each event."""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from slipway.api.fields.selector import LabelSelector
+from slipway.kube.resources import MODEL_DEPLOYMENTS, TRAINING_JOBS
+from slipway.kube.watched.identity import uid_of
+from slipway.observed import condition
+from slipway.plan import ObjectRef
+from slipway.serving.reasons import FOLLOWING, FOLLOWS_RELEASE, WAITING_FOR_TURN
+
+Labels = Mapping[str, str]
+_Packaged = tuple[str, str, ObjectRef, Labels]
+"""When a TrainingJob was complete (RFC 3339 in UTC, which sorts as text), its UID, its labels."""
+
+
+def has_package(job: Mapping[str, Any]) -> bool:
+    """Tell whether a TrainingJob has succeeded and has a package."""
+    status = job.get("status") or {}
+    return status.get("phase") == "Succeeded" and bool(status.get("package"))
+
+
+class Packages:
+    """The TrainingJobs that have a package, in the order in which they were complete."""
+
+    def __init__(self) -> None:
+        self._known: dict[ObjectRef, _Packaged] = {}
+        self._by_age: dict[str, list[_Packaged]] = {}
+
+    def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
+        """Take in a version of an object."""
+        if ref.kind != TRAINING_JOBS.kind or not has_package(obj):
+            return
+        meta = obj["metadata"]
+        age = obj["status"].get("completionTime") or meta.get("creationTimestamp") or ""
+        self._known[ref] = found = (age, uid_of(obj), ref, meta.get("labels") or {})
+        insort(self._by_age.setdefault(ref.namespace, []), found, key=_age)
+
+    def remove(self, ref: ObjectRef) -> None:
+        """Forget an object."""
+        known = self._known.pop(ref, None)
+        if known is not None:
+            jobs = self._by_age[ref.namespace]
+            del jobs[bisect_left(jobs, _age(known), key=_age)]
+            if not jobs:
+                del self._by_age[ref.namespace]
+
+    def newest(self, namespace: str, holds: Callable[[Labels], bool]) -> Iterator[ObjectRef]:
+        """Yield a namespace's jobs whose labels hold, the newest package first."""
+        for _, _, ref, labels in reversed(self._by_age.get(namespace, [])):
+            if holds(labels):
+                yield ref
+
+
+def _age(found: _Packaged) -> tuple[str, str]:
+    return found[:2]
+
+
+class Servers:
+    """The ModelDeployments by the TrainingJob whose model they serve."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[tuple[str, str], dict[ObjectRef, None]] = {}
+        self._names: dict[ObjectRef, tuple[str, str]] = {}
+        self._selectors: dict[str, dict[ObjectRef, LabelSelector]] = {}
+
+    def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
+        """Take in a version of an object."""
+        if ref.kind != MODEL_DEPLOYMENTS.kind:
+            return
+        model = (obj.get("spec") or {}).get("model") or {}
+        if "trainingJobSelector" in model:
+            self._select(ref, model["trainingJobSelector"])
+        elif name := (model.get("trainingJob") or {}).get("name"):
+            self._names[ref] = place = (ref.namespace, name)
+            self._by_name.setdefault(place, {})[ref] = None
+
+    def _select(self, ref: ObjectRef, selector: Any) -> None:
+        try:
+            found = LabelSelector.model_validate(selector)
+        except ValueError:
+            return
+        self._selectors.setdefault(ref.namespace, {})[ref] = found
+
+    def remove(self, ref: ObjectRef) -> None:
+        """Forget an object."""
+        if place := self._names.pop(ref, None):
+            del self._by_name[place][ref]
+            if not self._by_name[place]:
+                del self._by_name[place]
+        selectors = self._selectors.get(ref.namespace, {})
+        if selectors.pop(ref, None) and not selectors:
+            del self._selectors[ref.namespace]
+
+    def of(self, job: Mapping[str, Any]) -> Iterator[ObjectRef]:
+        """Yield those that name a job, and those that select it, once it has a package."""
+        meta = job["metadata"]
+        yield from tuple(self._by_name.get((meta["namespace"], meta["name"]), ()))
+        if has_package(job):
+            labels = meta.get("labels") or {}
+            for ref, selector in tuple(self._selectors.get(meta["namespace"], {}).items()):
+                if selector.holds(labels):
+                    yield ref
+
+
+class Turns:
+    """The ModelDeployments that follow a new release of the operator, and those that wait for it.
+
+    It is what their conditions say, so that it is known after a restart as well.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[ObjectRef] = []
+        self._following: set[ObjectRef] = set()
+
+    def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
+        """Take in a version of an object."""
+        if ref.kind != MODEL_DEPLOYMENTS.kind:
+            return
+        reason = condition(obj.get("status") or {}, FOLLOWS_RELEASE).get("reason")
+        if reason == WAITING_FOR_TURN:
+            insort(self._waiting, ref)
+        elif reason == FOLLOWING:
+            self._following.add(ref)
+
+    def remove(self, ref: ObjectRef) -> None:
+        """Forget an object."""
+        self._following.discard(ref)
+        place = bisect_left(self._waiting, ref)
+        if self._waiting[place : place + 1] == [ref]:
+            del self._waiting[place]
+
+    def before(self, ref: ObjectRef) -> tuple[int, int]:
+        """Return how many others follow now, and how many wait before this one."""
+        return len(self._following - {ref}), bisect_left(self._waiting, ref)
+
+    def next(self, most: int) -> list[ObjectRef]:
+        """Return those whose turn it is where ``most`` may follow at a time."""
+        return self._waiting[: max(0, most - len(self._following))]

@@ -1,0 +1,1 @@
+"""Writes: applies, and events."""

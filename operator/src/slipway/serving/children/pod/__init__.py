@@ -1,0 +1,1 @@
+"""The pod template of a revision, and the files of its pods."""

@@ -1,0 +1,137 @@
+"""The files of a revision's pods, from what TorchServe's and Envoy's packages make."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from slipway import envoy, torchserve
+from slipway.api import ModelDeployment
+from slipway.api.fields.quantity import parse_quantity
+from slipway.api.serving.deployment import CrossOrigin
+from slipway.api.serving.model_status import ModelStatus
+from slipway.api.serving.smoke import SmokeTest
+from slipway.pods.placement import gpus
+from slipway.pods.resources import resources
+from slipway.serving.children import names
+from slipway.serving.children.pod.in_force import (
+    in_force,
+    longest_response,
+    most_at_once,
+    most_waiting,
+)
+from slipway.settings import Settings
+
+HEAP_PERCENT = 80
+"""How much of its limit Envoy takes before it refuses work; the rest is for what no heap counts."""
+
+
+def archive_name(model: ModelStatus) -> str:
+    """Return the archive's file name in the pod."""
+    return f"{model.name}.mar"
+
+
+def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -> envoy.ProxyConfig:
+    """Return the settings of the pods' Envoy; the bootstrap needs no ``revision``.
+
+    Only the bootstrap depends on the memory that Envoy may use: see `bootstrap`.
+    """
+    server = deployment.spec.server
+    return envoy.ProxyConfig(
+        namespace=deployment.metadata.namespace,
+        deployment=deployment.metadata.name,
+        model=model.name,
+        workers=server.workers,
+        response_timeout=longest_response(deployment, model),
+        most_at_once=most_at_once(deployment, model),
+        most_waiting=most_waiting(model),
+        max_request_bytes=server.max_request_bytes,
+        revision=revision,
+        forward_token=forward_token(deployment),
+        cors=_cors(deployment.spec.expose.cors),
+        admin_socket=f"{names.ADMIN_DIR}/{names.ADMIN_SOCKET}",
+        routes_folder=names.ROUTES_DIR,
+        routes_file=names.ROUTES_FILE,
+        http_port=names.HTTP_PORT,
+        ops_port=names.OPS_PORT,
+    )
+
+
+def bootstrap(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> envoy.ProxyConfig:
+    """Return what Envoy's bootstrap is made from: it refuses work before its memory ends."""
+    return replace(proxy(deployment, model), heap_bytes=heap_bytes(deployment, settings))
+
+
+def proxy_resources(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
+    """Return Envoy's resources."""
+    return resources("proxy", settings, deployment.spec.server.proxy.resources)
+
+
+def heap_bytes(deployment: ModelDeployment, settings: Settings) -> int:
+    """Return the memory from which on Envoy refuses work, in bytes: a part of its limit."""
+    limit = parse_quantity(proxy_resources(deployment, settings)["limits"]["memory"])
+    return int((limit or 0) * HEAP_PERCENT / 100)
+
+
+def forward_token(deployment: ModelDeployment) -> str:
+    """Return what the deployment's Envoys know each other by.
+
+    Its UID is random, the same for both slots and in no address or answer; the digest keeps it so.
+    """
+    return hashlib.sha256(f"forwarded {deployment.metadata.uid}".encode()).hexdigest()[:32]
+
+
+def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:
+    if wanted is None:
+        return None
+    return envoy.Cors(
+        origins=tuple(wanted.allow_origins),
+        headers=tuple(wanted.allow_headers),
+        max_age_seconds=wanted.max_age_seconds,
+        credentials=wanted.allow_credentials,
+    )
+
+
+def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.ServerConfig:
+    """Return the settings of the pods' TorchServe."""
+    wanted, holds = deployment.spec.server, in_force(deployment, model)
+    return torchserve.ServerConfig(
+        model=model.name,
+        archive=archive_name(model),
+        workers=wanted.workers,
+        queue_size=most_at_once(deployment, model),
+        response_timeout=holds.response_timeout_seconds,
+        startup_timeout=holds.startup_timeout_seconds,
+        batch_size=holds.batch_size,
+        max_batch_delay=holds.max_batch_delay_milliseconds,
+        max_request_bytes=wanted.max_request_bytes,
+        max_response_bytes=wanted.max_response_bytes,
+        model_store=names.MODELS_DIR,
+        gpus=None if deployment.spec.resource_claims else gpus(wanted.resources),
+    )
+
+
+def fixed_files(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> dict[str, str]:
+    """Return the files that do not change in a pod's life, by name."""
+    smoke = deployment.spec.rollout.smoke
+    return {
+        names.ENVOY_FILE: envoy.to_text(envoy.bootstrap(bootstrap(deployment, model, settings))),
+        names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
+        **({names.SMOKE_FILE: _smoke_text(smoke)} if smoke else {}),
+    }
+
+
+def _smoke_text(smoke: SmokeTest) -> str:
+    """Return the file of `slipway_pods.serve.smoke`."""
+    found = {"request": smoke.request, "tolerance": float(smoke.tolerance or 0)}
+    whole = found if smoke.expected is None else {**found, "expected": smoke.expected}
+    return json.dumps(whole, sort_keys=True)
+
+
+def route_files(config: envoy.ProxyConfig, split: envoy.Split = envoy.ALONE) -> dict[str, str]:
+    """Return the files that Envoy reads anew when they change, by name."""
+    return {names.ROUTES_FILE: envoy.to_text(envoy.route_file(config, split))}

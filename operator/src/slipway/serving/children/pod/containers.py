@@ -1,0 +1,217 @@
+"""The containers of a serving pod: fetch (init), Envoy (native sidecar), TorchServe (main)."""
+
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.api.common import ResourceRequirements
+from slipway.api.serving.model_status import ModelStatus
+from slipway.manifests import container_security, env_from, mount, pod_command
+from slipway.opened import Opened, place
+from slipway.pods.placement import with_claims
+from slipway.pods.resources import resources as added
+from slipway.pods.resources import room, size
+from slipway.serving.children import names
+from slipway.serving.children.pod.configuration import archive_name, proxy_resources
+from slipway.serving.children.pod.in_force import (
+    in_force,
+    longest_response,
+    longest_startup,
+    one_more_answer,
+)
+from slipway.settings import Settings
+from slipway.torchserve import java_options, threads_per_worker
+
+SCRATCH = {"HOME": names.TMP_DIR, "TMPDIR": names.TMP_DIR}
+"""Where programs write what nobody needs later: the root file system is read-only."""
+
+SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
+"""What TorchServe asks for where the user says neither a request nor a limit; the autoscaler needs
+a CPU request to compare with."""
+
+ENVOY_THREADS = 1
+"""One thread answers many thousand requests a second, more than TorchServe ever does; a second one
+costs a third more processor time for each."""
+STARTUP_MARGIN_SECONDS = 30
+"""How much later than the pod's own watcher, which says why, the kubelet ends a slow start."""
+DRAIN = ["python3", "-P", "-m", "slipway_runtime.drain"]
+"""The preStop hook. It runs in the image that ``spec.server.image`` names, which may stand on the
+server image of another release: so its module has the path that it had in release 0.2.0."""
+
+
+def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
+    """Return the container that brings the archive; only it gets the store's credentials.
+
+    Python's isolated mode and a folder of its own keep it from ever running what a model left
+    behind.
+    """
+    access = opened(deployment, model, settings)
+    limit = size("model", settings, deployment.spec.server.volume_sizes.model)
+    command = [
+        *("--uri", model.uri, "--sha256", model.sha256),
+        *("--dest", f"{names.MODELS_DIR}/{archive_name(model)}"),
+        *("--config-template", f"{names.CONFIG_DIR}/{names.PROPERTIES_FILE}"),
+        *("--config", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
+    ]
+    return {
+        **_container(names.FETCH, settings.server_image, settings),
+        "command": pod_command("serve.fetch"),
+        "args": command,
+        "env": [*_pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
+        "resources": added("fetch", settings, deployment.spec.server.fetch.resources),
+        "volumeMounts": [
+            mount("models", names.MODELS_DIR),
+            mount("config", names.CONFIG_DIR, read_only=True),
+            mount("fetch-tmp", names.TMP_DIR),
+            *access.mounts,
+        ],
+    }
+
+
+def opened(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Opened:
+    """Return what opens the archive's place."""
+    return place(model.uri, deployment.spec.model.credentials_secret_name, settings.store)
+
+
+def credentials_secret(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> str | None:
+    """Return the Secret with the credentials for the archive; None where it takes none."""
+    given = deployment.spec.model.credentials_secret_name
+    if given:
+        return given
+    return settings.store.secret_name if model.uri.startswith("s3://") else None
+
+
+def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
+    """Return the sidecar that is the pod's only door, and knows whether the pod is ready.
+
+    As a native sidecar it starts before TorchServe and is stopped after it.
+    """
+    config = f"{names.CONFIG_DIR}/{names.ENVOY_FILE}"
+    flags = ["--concurrency", str(ENVOY_THREADS), "--disable-hot-restart", "--log-level", "warning"]
+    return {
+        **_container(names.ENVOY, settings.server_image, settings),
+        "restartPolicy": "Always",
+        "command": ["envoy"],
+        "args": ["-c", config, *flags],
+        "ports": [
+            {"name": "http", "containerPort": names.HTTP_PORT, "protocol": "TCP"},
+            {"name": "ops", "containerPort": names.OPS_PORT, "protocol": "TCP"},
+        ],
+        "resources": proxy_resources(deployment, settings),
+        "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
+        "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=2),
+        "volumeMounts": [
+            mount("config", names.CONFIG_DIR, read_only=True),
+            mount("routes", names.ROUTES_DIR, read_only=True),
+            mount("admin", names.ADMIN_DIR),
+        ],
+    }
+
+
+def torchserve(
+    deployment: ModelDeployment, model: ModelStatus, settings: Settings
+) -> dict[str, Any]:
+    """Return the main container.
+
+    It listens on loopback, so the kubelet asks Envoy: it has started once its workers are READY,
+    and is alive while its Java process answers /ping within a minute. That needs no worker, so a
+    slow model is never killed; it fails when TorchServe has given up starting a worker again.
+    """
+    wanted = deployment.spec.server
+    patience = longest_startup(deployment, model) + STARTUP_MARGIN_SECONDS
+    return {
+        **_container(names.TORCHSERVE, wanted.image or settings.server_image, settings),
+        "command": ["/opt/slipway/torchserve"],
+        "args": [
+            *("-f", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
+            *("-s", names.MODELS_DIR, "-ncs"),
+        ],
+        "env": _server_env(deployment, model),
+        **env_from(wanted.env_from),
+        "resources": with_claims(resources(wanted.resources), deployment.spec),
+        "startupProbe": _probe("/readyz", period=1, timeout=5, failures=patience),
+        "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
+        "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
+        "volumeMounts": [
+            mount("models", names.MODELS_DIR, read_only=True),
+            mount("logs", names.LOGS_DIR),
+            mount("tmp", names.TMP_DIR),
+            mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
+            *_smoke_mounts(deployment),
+        ],
+    }
+
+
+def _smoke_mounts(deployment: ModelDeployment) -> list[dict[str, Any]]:
+    """Return the mount of the smoke test's file, where there is a test."""
+    if deployment.spec.rollout.smoke is None:
+        return []
+    return [mount("config", names.CONFIG_DIR, read_only=True)]
+
+
+def resources(given: ResourceRequirements) -> dict[str, Any]:
+    """Return TorchServe's resources: the user's, with a request for CPU and for memory.
+
+    Kubernetes takes a limit as the request where there is none.
+    """
+    default = {name: value for name, value in SERVER_REQUESTS.items() if name not in given.limits}
+    found: dict[str, Any] = {"requests": {**default, **given.requests}}
+    return {**found, "limits": dict(given.limits)} if given.limits else found
+
+
+def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[str, Any]]:
+    """Return TorchServe's variables: ours, then the user's, which replace ours of that name."""
+    wanted = deployment.spec.server
+    own = {
+        **SCRATCH,
+        "TEMP": names.TMP_DIR,
+        "USER": "slipway",
+        "LOG_LOCATION": names.LOGS_DIR,
+        "METRICS_LOCATION": names.LOGS_DIR,
+        "JAVA_TOOL_OPTIONS": java_options(
+            wanted.resources, max(wanted.max_request_bytes, wanted.max_response_bytes)
+        ),
+        "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
+        "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_QUIET": "1",
+        "SLIPWAY_MODEL": model.name,
+        "SLIPWAY_WORKERS": str(wanted.workers),
+        "SLIPWAY_CONFIG": f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}",
+        "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
+        "SLIPWAY_DRAIN_ANSWER_SECONDS": str(one_more_answer(deployment, model)),
+    }
+    if deployment.spec.rollout.smoke is not None:
+        own["SLIPWAY_SMOKE_TEST"] = f"{names.CONFIG_DIR}/{names.SMOKE_FILE}"
+        own["SLIPWAY_RESPONSE_SECONDS"] = str(longest_response(deployment, model))
+    startup = in_force(deployment, model).startup_timeout_seconds
+    if startup is not None:
+        own["SLIPWAY_STARTUP_SECONDS"] = str(startup)
+    user = [variable.to_wire() for variable in wanted.env]
+    taken = {variable["name"] for variable in user}
+    return _pairs({name: value for name, value in own.items() if name not in taken}) + user
+
+
+def _container(name: str, image: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+    }
+
+
+def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
+    """Return a probe of Envoy's ops port; times in seconds."""
+    return {
+        "httpGet": {"path": path, "port": names.OPS_PORT},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    }
+
+
+def _pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in variables.items()]

@@ -1,0 +1,160 @@
+"""A revision: all that a serving pod is made of, and the hash that names it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from slipway import envoy
+from slipway.api import ModelDeployment
+from slipway.api.base import ApiModel
+from slipway.api.serving.model_status import ModelStatus
+from slipway.api.serving.server import Server
+from slipway.plan import Children
+from slipway.pods.permitted import violation
+from slipway.pods.standard import Level
+from slipway.serving.children import names
+from slipway.serving.children.pod.configuration import fixed_files, proxy
+from slipway.serving.children.pod.template import named, pod_template
+from slipway.settings import Settings
+
+HASH_LENGTH = 10
+RECORD_FILE = "revision.json"
+"""Key of a revision's ConfigMap under which is kept what the spec may not say any more."""
+
+
+class _Metadata(ApiModel):
+    """The metadata of a remembered pod template."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+
+
+class _Selector(ApiModel):
+    """Which pods are spread."""
+
+    match_labels: dict[str, str] | None = None
+
+
+class _Spread(ApiModel):
+    """A constraint that spreads a slot's pods."""
+
+    label_selector: _Selector | None = None
+
+
+class _PodSpec(ApiModel):
+    """As much of a remembered pod's spec as is read again."""
+
+    topology_spread_constraints: tuple[_Spread, ...] = ()
+
+
+class _Template(ApiModel):
+    """A remembered pod template, which is used as it stands."""
+
+    metadata: _Metadata
+    spec: _PodSpec
+
+
+class _Record(ApiModel):
+    """What a revision's ConfigMap remembers; who may write ConfigMaps may have written it."""
+
+    model: ModelStatus
+    server: Server
+    template: _Template
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What the pods of one revision are made of.
+
+    ``template`` belongs to no slot yet, see `in_slot`. ``files`` are fixed and part of what
+    ``name`` stands for. ``proxy`` is what the route file of its Envoys is made from.
+    """
+
+    name: str
+    model: ModelStatus
+    template: dict[str, Any]
+    files: dict[str, str]
+    proxy: envoy.ProxyConfig
+
+
+def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Revision:
+    """Return the revision that the spec asks for; equal pods have equal names.
+
+    Raises OverlayError for a spec.podTemplate that breaks the pod.
+    """
+    files = fixed_files(deployment, model, settings)
+    nameless = pod_template(deployment, model, settings, "", "")
+    name = hash_of({"template": nameless, "files": files})
+    template = named(nameless, deployment, name)
+    record = _record(deployment, model, template)
+    return Revision(
+        name=name,
+        model=model,
+        template=template,
+        files={**files, RECORD_FILE: record},
+        proxy=proxy(deployment, model, name),
+    )
+
+
+def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
+    """Return a revision's template for the pods of one slot."""
+    meta, spec = template["metadata"], template["spec"]
+    labels = {**meta["labels"], names.TRACK: track}
+    spread = [_spread_in(one, track) for one in spec.get("topologySpreadConstraints", ())]
+    return {
+        **template,
+        "metadata": {**meta, "labels": labels},
+        "spec": {**spec, "topologySpreadConstraints": spread},
+    }
+
+
+def _spread_in(constraint: dict[str, Any], track: str) -> dict[str, Any]:
+    labels = (constraint.get("labelSelector") or {}).get("matchLabels") or {}
+    if names.TRACK not in labels:
+        return constraint
+    return {**constraint, "labelSelector": {"matchLabels": {**labels, names.TRACK: track}}}
+
+
+def recorded(
+    deployment: ModelDeployment, children: Children, name: str | None, level: Level
+) -> Revision | None:
+    """Return a revision as its ConfigMap remembers it, or None where nothing does.
+
+    So what serves can be made again, and its traffic moved, when the spec already says otherwise.
+    A namespace's users may write ConfigMaps: what is no record, or asks for more than the Pod
+    Security ``level`` allows, is not made again.
+    """
+    if not name:
+        return None
+    files = kept_files(deployment, children, name)
+    try:
+        content = json.loads(files[RECORD_FILE])
+        record = _Record.model_validate(content)
+    except (KeyError, ValueError, RecursionError):
+        return None
+    template: dict[str, Any] = content["template"]
+    if violation(template, level) is not None:
+        return None
+    spec = deployment.spec.model_copy(update={"server": record.server})
+    then = deployment.model_copy(update={"spec": spec})
+    return Revision(name, record.model, template, files, proxy(then, record.model, name))
+
+
+def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:
+    """Return what is in a revision's immutable ConfigMap; empty where there is none."""
+    namespace, config_map = deployment.metadata.namespace, names.config_map(deployment, name)
+    live = children.get("v1", "ConfigMap", namespace, config_map)
+    return (live or {}).get("data") or {}
+
+
+def _record(deployment: ModelDeployment, model: ModelStatus, template: dict[str, Any]) -> str:
+    server = deployment.spec.server.model_copy(update={"env": [], "env_from": []})
+    record = {"model": model.to_wire(), "server": server.to_wire(), "template": template}
+    return json.dumps(record, sort_keys=True, separators=(",", ":"))
+
+
+def hash_of(content: dict[str, Any]) -> str:
+    """Return 10 hexadecimal digits of the SHA-256 of a JSON document."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]

@@ -1,0 +1,1 @@
+"""Which archive new pods are to serve."""

@@ -1,0 +1,32 @@
+"""The archive of an earlier revision, by `rollout.rollbackTo`."""
+
+from collections.abc import Iterator
+
+from slipway.api import ModelDeployment
+from slipway.api.serving.model_status import ModelStatus
+from slipway.api.serving.rollout_status import HistoryEntry
+
+
+def promoted(deployment: ModelDeployment) -> dict[str, ModelStatus]:
+    """Return the archives of the revisions that served, by their names, the newest first."""
+    found: dict[str, ModelStatus] = {}
+    for revision, model in _served(deployment):
+        found.setdefault(revision, model)
+    return found
+
+
+def _served(deployment: ModelDeployment) -> Iterator[tuple[str, ModelStatus]]:
+    status = deployment.status
+    for entry in status.rollout.history if status.rollout else ():
+        model = entry.model or _told(deployment, entry)
+        if entry.outcome == "Promoted" and model is not None:
+            yield entry.revision, model
+
+
+def _told(deployment: ModelDeployment, entry: HistoryEntry) -> ModelStatus | None:
+    """Return the archive of an entry that release 0.2 wrote, which has no name in it."""
+    if not entry.uri or entry.sha256 is None:
+        return None
+    now = deployment.status.model
+    name = deployment.spec.model.name or (now.name if now else deployment.metadata.name)
+    return ModelStatus(name=name, uri=entry.uri, sha256=entry.sha256)

@@ -1,0 +1,162 @@
+"""Model resolution: which archive new pods are to serve."""
+
+from dataclasses import dataclass
+
+from slipway.api import ModelDeployment, TrainingJob
+from slipway.api.excerpt import excerpt
+from slipway.api.serving.model_status import ModelStatus
+from slipway.api.training.status import PackageStatus
+from slipway.serving import reasons
+from slipway.serving.model.earlier import promoted
+from slipway.serving.requests import requests_of
+from slipway.serving.snapshot import ServingSnapshot
+from slipway.settings import Settings
+from slipway.store import forbidden_uri
+from slipway.uris import shown
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The archive to be served, or why there is none; ``model`` is None in the second case."""
+
+    model: ModelStatus | None
+    reason: str
+    message: str
+
+
+def resolve(snapshot: ServingSnapshot, settings: Settings) -> Resolution:
+    """Return which archive new pods are to serve.
+
+    What a TrainingJob made before goes on being served when the job is gone, runs anew under
+    another UID or failed in that: the status remembers it. Whoever named an archive, the operator
+    lends no credentials for what is not the namespace's own.
+    """
+    resolution = _named(snapshot)
+    if resolution.model is None:
+        return resolution
+    namespace = snapshot.deployment.metadata.namespace
+    secret = snapshot.deployment.spec.model.credentials_secret_name
+    why = forbidden_uri(settings.store, namespace, resolution.model.uri, secret)
+    return (
+        Resolution(None, reasons.FORBIDDEN_URI, f"The archive's URI: {why}") if why else resolution
+    )
+
+
+def resolved_before(deployment: ModelDeployment) -> ModelStatus | None:
+    """Return the archive that the spec stood for last; a status of release 0.2 has but one."""
+    return deployment.status.resolved_model or deployment.status.model
+
+
+def _named(snapshot: ServingSnapshot) -> Resolution:
+    deployment, job = snapshot.deployment, snapshot.training_job
+    back_to = requests_of(deployment).rollback_to
+    if back_to is not None:
+        return _gone_back(deployment, back_to)
+    model = deployment.spec.model
+    if model.training_job_selector is not None:
+        return _newest(deployment, snapshot.selected_jobs)
+    if model.training_job is None:
+        return _from_uri(deployment)
+    package = job.status.package if job else None
+    if job and package:
+        resolved = _packaged(deployment, job, package)
+        text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
+        return Resolution(resolved, reasons.RESOLVED, text)
+    return _without_package(deployment, model.training_job.name, job)
+
+
+def _gone_back(deployment: ModelDeployment, revision: str) -> Resolution:
+    """Return an earlier revision's archive; what serves stays where there is no such revision."""
+    known = promoted(deployment)
+    model = known.get(revision)
+    if model is None:
+        names = ", ".join(known) or "none"
+        text = (
+            f"rollout.rollbackTo is {excerpt(revision, 63)}, which is no promoted revision of "
+            f"status.rollout.history: name one of these: {names}."
+        )
+        return Resolution(None, reasons.REVISION_NOT_FOUND, text)
+    text = (
+        f"By rollout.rollbackTo the archive of revision {revision}, {shown(model.uri)}, is served "
+        "instead of what spec.model says: remove the field or the annotation to follow spec.model."
+    )
+    return Resolution(model, reasons.ROLLBACK_REQUESTED, text)
+
+
+def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageStatus) -> ModelStatus:
+    return ModelStatus(
+        name=deployment.spec.model.name or package.model_name,
+        uri=package.uri,
+        sha256=package.sha256,
+        training_job=job.metadata.name,
+        training_job_uid=job.metadata.uid,
+        config=job.packaged_config,
+    )
+
+
+def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resolution:
+    """Return the newest package of the selected jobs.
+
+    What was served before is kept where only older ones are left: a job that is deleted takes
+    nobody back to the model before.
+    """
+    previous = resolved_before(deployment)
+    known = (previous.packaged_at or "") if previous else ""
+    newest = max(jobs, key=_age, default=None)
+    package = newest.status.package if newest else None
+    if newest is not None and package is not None and _age(newest)[0] >= known:
+        found = _packaged(deployment, newest, package)
+        found = found.model_copy(update={"packaged_at": newest.status.completion_time})
+        text = f"The newest package is TrainingJob {newest.metadata.name}'s, {package.uri}."
+        return Resolution(found, reasons.RESOLVED, text)
+    if previous is not None and previous.packaged_at is not None:
+        kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
+        text = f"No selected TrainingJob has a newer package than {shown(previous.uri)}."
+        return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
+    text = (
+        "No TrainingJob that spec.model.trainingJobSelector selects has a package yet; the first "
+        "one is served once it is made."
+    )
+    return Resolution(None, reasons.WAITING_FOR_TRAINING_JOB, text)
+
+
+def _age(job: TrainingJob) -> tuple[str, str]:
+    """Return when a job was complete (RFC 3339 in UTC, which sorts as text), then its UID."""
+    return job.status.completion_time or job.metadata.creation_timestamp, job.metadata.uid
+
+
+def _from_uri(deployment: ModelDeployment) -> Resolution:
+    model = deployment.spec.model
+    resolved = ModelStatus(
+        name=model.name or deployment.metadata.name, uri=model.uri or "", sha256=model.sha256 or ""
+    )
+    return Resolution(resolved, reasons.RESOLVED, f"The archive is {shown(model.uri or '')}.")
+
+
+def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | None) -> Resolution:
+    reason, message = why_there_is_none(name, job)
+    previous = resolved_before(deployment)
+    if previous is None or previous.training_job != name:
+        return Resolution(None, reason, message)
+    kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
+    text = f"{message} Meanwhile {shown(previous.uri)}, which it made before, is served."
+    return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
+
+
+def why_there_is_none(name: str, job: TrainingJob | None) -> tuple[str, str]:
+    """Return the reason and the sentence for a TrainingJob without a package."""
+    if job is None:
+        text = f"There is no TrainingJob {name} in the namespace: create it, or name another one."
+        return reasons.TRAINING_JOB_NOT_FOUND, text
+    if job.spec.package is None:
+        text = (
+            f"TrainingJob {name} makes no package: name one with spec.package, which says what "
+            "goes into the archive."
+        )
+        return reasons.TRAINING_JOB_HAS_NO_PACKAGE, text
+    phase = job.status.phase
+    if phase == "Failed":
+        text = f"TrainingJob {name} failed and made no package: see its conditions."
+        return reasons.TRAINING_JOB_FAILED, text
+    text = f"TrainingJob {name} is {phase}; its package is served once it is made."
+    return reasons.WAITING_FOR_TRAINING_JOB, text

@@ -1,0 +1,214 @@
+"""What keeps a revision's pods from serving, read from the pods themselves.
+
+Messages name no pod and no time, so that a problem that stays does not look like a new one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.observed import start_reasons
+from slipway.serving import reasons
+from slipway.serving.children import names
+from slipway.serving.observed.pods import (
+    TAIL_CHARACTERS,
+    ContainerView,
+    PodView,
+    last_word,
+    log_tail,
+)
+from slipway.uris import scrubbed
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A reason of `slipway.serving.reasons`, and a sentence that says what is wrong.
+
+    ``failed_starts`` counts how often a container failed in which the model is loaded.
+    """
+
+    reason: str
+    message: str
+    failed_starts: int = 0
+
+
+_FETCH_REASONS = frozenset(
+    {
+        reasons.DIGEST_MISMATCH,
+        reasons.MODEL_NOT_FOUND,
+        reasons.ACCESS_DENIED,
+        reasons.STORE_UNAVAILABLE,
+        reasons.INVALID_ARCHIVE,
+    }
+)
+_KILLED = (137, 143)
+
+Detector = Callable[[ModelDeployment, PodView], Problem | None]
+
+
+def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Problem | None:
+    """Return the first problem of the pods, the same one whatever the order of the pods."""
+    found = (problem for detect in DETECTORS for problem in _each(detect, deployment, pods))
+    return next(found, None)
+
+
+def last_lines(pods: tuple[PodView, ...]) -> str:
+    """Return how the TorchServe that failed last ended, and the end of its log; empty for none.
+
+    Other than a problem, this stays when the container has started again.
+    """
+    servers = (one for pod in pods for one in pod.containers if one.name == names.TORCHSERVE)
+    ends = [one.last_end for one in servers if one.last_end.get("exitCode")]
+    if not ends:
+        return ""
+    end = max(ends, key=lambda one: str(one.get("finishedAt") or ""))
+    word = last_word(end)
+    tail = scrubbed(str(word.get("logTail") or word.get("message") or "")) or log_tail(end)
+    head = f"TorchServe ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
+    return f"{head}\n{tail[-TAIL_CHARACTERS:]}".strip()
+
+
+def _each(
+    detect: Detector, deployment: ModelDeployment, pods: tuple[PodView, ...]
+) -> Iterator[Problem]:
+    problems = (detect(deployment, pod) for pod in pods)
+    yield from sorted((one for one in problems if one), key=lambda one: (one.reason, one.message))
+
+
+def missing_object(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container that waits for a Secret or a ConfigMap."""
+    for container in pod.containers:
+        if container.waiting.get("reason") != start_reasons.CONFIG_REASON:
+            continue
+        text = str(container.waiting.get("message") or "no further word")
+        missing = start_reasons.missing_object(text)
+        if missing is None:
+            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}.")
+        reason = reasons.SECRET_NOT_FOUND if missing.secret else reasons.CONFIG_MAP_NOT_FOUND
+        what = f"Container {container.name} needs the {missing.kind} {missing.name}, or a key of it"
+        return Problem(reason, f"{what}, and there is none: create it ({text}).")
+    return None
+
+
+def pull_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an image that cannot be pulled."""
+    for container in pod.containers:
+        if container.waiting.get("reason") in start_reasons.PULL_REASONS:
+            image = pod.images.get(container.name, "")
+            text = f"The image {image} of container {container.name} cannot be pulled: see the pod."
+            return Problem(reasons.IMAGE_PULL_FAILED, text)
+    return None
+
+
+def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container that the node cannot start."""
+    for container in pod.containers:
+        if container.waiting.get("reason") in start_reasons.START_REASONS:
+            text = str(container.waiting.get("message") or container.waiting["reason"])
+            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}")
+    return None
+
+
+def fetch_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an archive that was not brought, by fetch's termination message."""
+    end = _failure(pod, names.FETCH)
+    if not end:
+        return None
+    word = last_word(end)
+    reason, message = str(word.get("reason") or ""), str(word.get("message") or "")
+    if reason == "Interrupted":
+        return None
+    if reason in _FETCH_REASONS:
+        return Problem(reason, message)
+    detail = message or log_tail(end) or f"exit code {end.get('exitCode')}"
+    return Problem(reasons.FETCH_FAILED, f"The archive was not fetched: {detail}")
+
+
+def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a TorchServe that ended and has not become ready again."""
+    end = _failure(pod, names.TORCHSERVE)
+    if not end:
+        return None
+    if end.get("reason") == "OOMKilled":
+        text = (
+            "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
+            "lower spec.server.workers."
+        )
+        return Problem(reasons.OUT_OF_MEMORY, text, pod.failed_starts(names.TORCHSERVE))
+    smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
+    reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
+    starts = pod.failed_starts(names.TORCHSERVE)
+    return Problem(reason, _how_it_ended(deployment, end), starts)
+
+
+def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:
+    """Return what the pod's own watcher wrote, or what the exit code and the log tell."""
+    word = last_word(end)
+    if word.get("message"):
+        return _with_log(str(word["message"]).rstrip("."), str(word.get("logTail") or ""))
+    if end.get("exitCode") in _KILLED:
+        limit = deployment.spec.server.startup_timeout_seconds
+        within = f"{limit} s" if limit else "time"
+        text = (
+            "TorchServe was stopped, as its workers had not loaded the model in "
+            f"{within} (spec.server.startupTimeoutSeconds) or it did not answer any more"
+        )
+        return _with_log(text, log_tail(end))
+    return _with_log(f"TorchServe ended with exit code {end.get('exitCode')}", log_tail(end))
+
+
+def _with_log(text: str, tail: str) -> str:
+    return f"{text}; the log ended with:\n{tail}" if tail else f"{text}."
+
+
+def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for an Envoy that ended and has not started again."""
+    end = _failure(pod, names.ENVOY)
+    if not end or any(c.started for c in pod.containers if c.name == names.ENVOY):
+        return None
+    text = f"Envoy ended with exit code {end.get('exitCode')}"
+    return Problem(reasons.PROXY_FAILED, _with_log(text, log_tail(end)))
+
+
+def container_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a container of the user's own that ended and has not started again."""
+    for container in pod.containers:
+        if container.name in names.OWN_CONTAINERS or container.started:
+            continue
+        end = _failure(pod, container.name)
+        if end:
+            text = f"The container {container.name} ended with exit code {end.get('exitCode')}"
+            return Problem(reasons.CONTAINER_FAILED, _with_log(text, log_tail(end)))
+    return None
+
+
+def unschedulable(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a pod that no node can take."""
+    found = pod.condition("PodScheduled")
+    if found.get("status") == "False" and found.get("reason") == "Unschedulable":
+        text = f"No node can take a pod: {found.get('message') or 'no further word'}"
+        return Problem(reasons.UNSCHEDULABLE, text)
+    return None
+
+
+def _failure(pod: PodView, name: str) -> Mapping[str, Any]:
+    """Return how a container failed last, if it has not done well since; else empty."""
+    container: ContainerView | None = next((c for c in pod.containers if c.name == name), None)
+    if container is None or container.ready:
+        return {}
+    end = container.last_end
+    return end if end.get("exitCode") else {}
+
+
+DETECTORS: tuple[Detector, ...] = (
+    missing_object,
+    pull_failed,
+    cannot_start,
+    fetch_failed,
+    server_failed,
+    proxy_failed,
+    container_failed,
+    unschedulable,
+)
+"""All looks at a pod, the most telling first."""

@@ -1,0 +1,99 @@
+"""The Events that a turn of the conditions is worth."""
+
+from collections.abc import Sequence
+
+from slipway.api import Condition, Conditions, find, parse_time
+from slipway.api.serving.rollout_status import Candidate, RolloutStatus
+from slipway.plan import Event
+from slipway.serving import reasons
+
+MAX_NOTE = 1000
+"""Longest message of an Event, in bytes; the API takes 1024."""
+
+_QUIET = frozenset({reasons.WAITING_FOR_MODEL, reasons.PODS_AVAILABLE, reasons.SCALED_TO_ZERO})
+_TOLD_BY = (
+    reasons.MODEL_READY,
+    reasons.PROGRESSING,
+    reasons.AVAILABLE,
+    reasons.ANALYSIS_READY,
+)
+
+
+def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
+    """Return the Events for conditions with another status or reason than before, each once.
+
+    The summary Ready is left out, for it says what another condition has said.
+    """
+    told = (one for one in conditions.to_list() if one.type in _TOLD_BY)
+    turned = (one for one in told if conditions.turned(one.type) and one.reason not in _QUIET)
+    made = {one.reason: _event(one) for one in turned if _is_news(one, previous)}
+    return tuple(made.values())
+
+
+def shifts(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
+    """Return the Event for a candidate whose share of the requests is another than before."""
+    old, new = before.candidate, after.candidate
+    if new is None or not new.steps or new.promoted or _share(old) == _share(new):
+        return ()
+    if old is not None and old.revision != new.revision and _share(new) == _share(None):
+        return ()
+    verb = "are mirrored" if new.mirror else "go"
+    matched = ", and those that match," if new.matching else ""
+    text = f"{new.weight} % of the requests{matched} {verb} to revision {new.revision}."
+    return (Event("Normal", reasons.TRAFFIC_SHIFTED, text),)
+
+
+def findings(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
+    """Return the Event for what was newly found of a candidate, which may have been promoted."""
+    old = before.candidate
+    if old is None:
+        return ()
+    new, last = after.candidate, next(iter(after.history), None)
+    text = ""
+    if new is not None and new.revision == old.revision:
+        text = new.findings
+    elif last is not None and last.revision == old.revision and last.outcome == "Promoted":
+        text = last.message
+    told = text.removeprefix(old.findings).strip()
+    if not told or text == old.findings:
+        return ()
+    taken = before.stable_down_since is not None and after.active_slot == old.slot
+    reason = reasons.TOOK_OVER if taken else reasons.ANALYSIS_PASSED
+    return (_noted(reason, f"Revision {old.revision}: {told}"),)
+
+
+def recovery(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
+    """Return the Event for a deployment that is ready again after a worker had died."""
+    before, now = find(previous, reasons.READY), find(conditions.to_list(), reasons.READY)
+    if before is None or before.reason != reasons.WORKER_DIED:
+        return ()
+    if now is None or now.status != "True":
+        return ()
+    since, until = parse_time(before.last_transition_time), parse_time(now.last_transition_time)
+    if since is None or until is None:
+        return ()
+    out = (until - since).total_seconds()
+    return (_noted(reasons.WORKER_BACK, f"Predictions are answered again, after {out:.0f} s."),)
+
+
+def _share(candidate: Candidate | None) -> tuple[int, bool, bool]:
+    if candidate is None:
+        return (0, False, False)
+    return (candidate.weight, candidate.mirror, candidate.matching)
+
+
+def _is_news(condition: Condition, previous: Sequence[Condition]) -> bool:
+    """Tell whether a turn matters: that no pod answers is news only after one did."""
+    if condition.reason != reasons.NO_PODS_AVAILABLE:
+        return True
+    before = find(previous, condition.type)
+    return before is not None and before.status == "True"
+
+
+def _event(condition: Condition) -> Event:
+    return _noted(condition.reason, condition.message)
+
+
+def _noted(reason: str, text: str) -> Event:
+    note = text.encode()[:MAX_NOTE].decode(errors="ignore")
+    return Event("Warning" if reason in reasons.WARNINGS else "Normal", reason, note)

@@ -1,0 +1,1 @@
+"""Metrics of single objects: what happens to them, and what they hold."""

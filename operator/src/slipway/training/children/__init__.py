@@ -1,0 +1,1 @@
+"""The manifests of a TrainingJob's children; they know no status."""

@@ -1,0 +1,1 @@
+"""Conditions that follow from more than one stage."""

@@ -1,0 +1,1 @@
+"""What happens in each stage of a TrainingJob's life."""

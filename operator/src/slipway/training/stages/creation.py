@@ -1,0 +1,139 @@
+"""The first stage: nothing is there yet, or somebody deleted the Job before its end."""
+
+from datetime import datetime
+
+from slipway.api import TrainingJob, is_true, timestamp
+from slipway.plan import Event, Manifest
+from slipway.pods.overlay import OverlayError
+from slipway.pods.permitted import refusal
+from slipway.settings import Settings
+from slipway.store import store_secrets
+from slipway.training import reasons
+from slipway.training.children import gang, names
+from slipway.training.children.gang import KINDS
+from slipway.training.children.network import job_policy
+from slipway.training.children.service import headless_service
+from slipway.training.children.training_job import training_job
+from slipway.training.observed.first_failure import Failure
+from slipway.training.outcome import Finding, Outcome
+from slipway.training.report import backoff
+from slipway.training.report.conditions import suspension
+from slipway.training.snapshot import TrainingSnapshot
+from slipway.training.stored.forbidden_places import forbidden_place
+
+WAIT_SECONDS = 10.0
+"""How long to wait before what is missing is looked for again, in seconds."""
+MAX_KEYS = 20
+"""Most keys of a ConfigMap that a message names."""
+
+
+def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Outcome:
+    """Create the children, unless the job is suspended or something that they need is missing.
+
+    Once they are there, what they needed to start does not matter any more. The status says
+    "created" when the Job is observed, not before.
+    """
+    job = snapshot.job
+    if job.spec.suspend:
+        nothing = "Nothing is created while spec.suspend is true."
+        created = Finding(reasons.CREATED, False, reasons.SUSPENDED_BY_SPEC, nothing)
+        return Outcome(findings=(created, suspension.in_effect()))
+    forbidden = forbidden_place(job, settings)
+    if forbidden:
+        return _refuse(job, forbidden, now)
+    missing = missing_prerequisite(snapshot)
+    if missing:
+        created = Finding(reasons.CREATED, False, missing.reason, missing.message)
+        findings = (created, *suspension.over(job.status))
+        return Outcome(findings=findings, requeue_after=WAIT_SECONDS)
+    wait = backoff.seconds_left(job, now)
+    if wait > 0:
+        return Outcome(requeue_after=wait)
+    try:
+        made = training_job(job, settings)
+    except OverlayError as error:
+        return _refuse(job, Failure(reasons.INVALID_POD_TEMPLATE, str(error)), now)
+    template = made["spec"]["template"]
+    refused = refusal(job, template, snapshot.pod_security, settings)
+    if refused:
+        return _refuse(job, Failure(refused.reason, refused.message), now)
+    return Outcome(apply=(*_prerequisites(job, settings), made), events=_recreated(job))
+
+
+def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Outcome:
+    """End a job that can never be created, since what is wrong cannot change."""
+    created = Finding(reasons.CREATED, False, cause.reason, cause.message)
+    failed = Finding(reasons.FAILED, True, cause.reason, cause.message)
+    over = suspension.over(job.status)
+    return Outcome(findings=(created, *over, failed), completion_time=timestamp(now))
+
+
+def missing_prerequisite(snapshot: TrainingSnapshot) -> Failure | None:
+    """Return what the children need and is not there; None where they can be created."""
+    gang_missing = None if snapshot.gang_served else missing_kind(snapshot.job)
+    return _missing_source(snapshot) or gang_missing or _missing_store(snapshot)
+
+
+def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
+    spec, keys = snapshot.job.spec, snapshot.source_keys
+    if spec.source_config_map is None:
+        return None
+    name = spec.source_config_map.name
+    if keys is None:
+        message = f"There is no ConfigMap {name} in the job's namespace: create it with the script."
+        return Failure(reasons.SOURCE_NOT_FOUND, message)
+    if spec.entrypoint is None or spec.entrypoint in keys:
+        return None
+    shown = sorted(keys)[:MAX_KEYS] + ["..."] * (len(keys) > MAX_KEYS)
+    message = (
+        f"The ConfigMap {name} has no key {spec.entrypoint} for spec.entrypoint; its keys: "
+        f"{', '.join(shown) or 'none'}."
+    )
+    return Failure(reasons.ENTRYPOINT_NOT_FOUND, message)
+
+
+def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
+    if snapshot.store.reachable:
+        return None
+    why = snapshot.store.message or "it does not answer"
+    message = f"The artifact store is unavailable, so the output could not be kept: {why}"
+    return Failure(reasons.STORE_UNAVAILABLE, message)
+
+
+def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
+    """Return what pods cannot start without, or must not: whoever comes is to be refused."""
+    secrets = store_secrets(settings.store, job.metadata.namespace)
+    gang_object = gang.gang_object(job)
+    guarded = (*secrets, *job_policy(job, settings))
+    return (*guarded, gang_object) if gang_object else guarded
+
+
+def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
+    """Return what the training Job needs beside it for as long as it runs.
+
+    The Service is not among what comes before the Job. Pods start without it, and their launchers
+    wait for a name that it could give to no pod before; a Service that finds pods costs Kubernetes
+    one list of endpoints, where one that waits for them costs a list for each change of a pod.
+    """
+    service = headless_service(job)
+    before = _prerequisites(job, settings)
+    return (*before, service) if service else before
+
+
+def _recreated(job: TrainingJob) -> tuple[Event, ...]:
+    conditions = job.status.conditions
+    if not is_true(conditions, reasons.CREATED) or is_true(conditions, reasons.RESTARTING):
+        return ()
+    message = f"The Job {names.train_name(job)} was deleted before its end; it is created again."
+    return (Event("Warning", "Recreated", message),)
+
+
+def missing_kind(job: TrainingJob) -> Failure:
+    """Return that the cluster lacks the kind that ``spec.gang`` needs."""
+    kind = KINDS[job.spec.gang]
+    message = (
+        f"The cluster has no kind {kind.kind} of {kind.api_version}, which spec.gang "
+        f"{job.spec.gang} needs: it comes with {kind.provider}. The job waits for it, rather than "
+        "hold a part of its nodes."
+    )
+    return Failure(reasons.GANG_KIND_NOT_FOUND, message)

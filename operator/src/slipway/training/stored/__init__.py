@@ -1,0 +1,1 @@
+"""What a TrainingJob stores: where, for how long, and for whom."""

@@ -1,0 +1,241 @@
+"""From watch events to keys: who is woken by what, and how soon."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from slipway.controller.intake import sweeper as module
+from slipway.controller.intake.sweeper import Sweeper
+from slipway.controller.intake.watches import Intake
+from slipway.controller.loop.work_queue import WorkQueue
+from slipway.kube.client import Client
+from slipway.kube.errors import Unavailable
+from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
+from slipway.kube.watched.cache import Cache
+from slipway.plan import Manifest, ObjectRef
+from tests.unit.controller.fakes import child, training_job
+
+
+def at(obj: Manifest, version: int, **meta: Any) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(version), **meta}}
+
+
+def deployment(job: str) -> Manifest:
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "model", "namespace": "default", "uid": "m", "resourceVersion": "1"},
+        "spec": {"model": {"trainingJob": {"name": job}}},
+    }
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.cache = Cache()
+        self.queue: WorkQueue[ObjectRef] = WorkQueue()
+        self.intake = Intake(self.cache, self.queue)
+
+    async def woken(self) -> set[str]:
+        """Return the names of all queued keys, which are taken off the queue."""
+        names = set()
+        while len(self.queue) or self.queue.waiting:
+            key = await asyncio.wait_for(self.queue.get(), 5)
+            self.queue.done(key)
+            names.add(f"{key.kind}/{key.name}")
+        return names
+
+
+async def test_a_childs_change_and_its_deletion_wake_its_owner() -> None:
+    scene = Scene()
+    service = at(child(training_job("a"), "Service", "s"), 3, uid="s")
+    scene.intake.seen("ADDED", service)
+    assert await scene.woken() == {"TrainingJob/a"}
+    scene.intake.seen("DELETED", service)
+    assert await scene.woken() == {"TrainingJob/a"}
+
+
+async def test_an_event_that_is_no_news_wakes_nobody() -> None:
+    scene = Scene()
+    job = at(training_job("a"), 3)
+    scene.intake.seen("ADDED", job)
+    await scene.woken()
+    scene.intake.seen("MODIFIED", job)
+    assert await scene.woken() == set()
+
+
+async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
+    scene = Scene()
+    scene.intake.seen("ADDED", deployment("a"))
+    await scene.woken()
+    scene.intake.seen("MODIFIED", at(training_job("a"), 3))
+    assert await scene.woken() == {"TrainingJob/a", "ModelDeployment/model"}
+    scene.intake.seen("MODIFIED", at(training_job("b"), 3))
+    assert await scene.woken() == {"TrainingJob/b"}
+
+
+async def test_a_status_that_the_operator_wrote_itself_wakes_the_deployments_too() -> None:
+    scene = Scene()
+    scene.intake.seen("ADDED", deployment("a"))
+    await scene.woken()
+    written = at(training_job("a"), 4)
+    scene.cache.feed(written)
+    scene.intake.seen("MODIFIED", written)
+    assert await scene.woken() == {"ModelDeployment/model"}
+
+
+async def test_a_burst_of_events_gives_one_reconcile() -> None:
+    scene = Scene()
+    for version in range(1, 20):
+        scene.intake.seen("MODIFIED", at(child(training_job("a"), "Pod", "p"), version, uid="p"))
+    assert scene.queue.waiting == 1
+
+
+class Listing:
+    """A client that lists what it is told to."""
+
+    def __init__(self, items: list[Manifest], version: int) -> None:
+        self.items, self.version, self.asked = items, version, asyncio.Event()
+
+    async def uids(self, *_: object) -> tuple[set[str], int]:
+        self.asked.set()
+        return {item["metadata"]["uid"] for item in self.items}, self.version
+
+
+async def test_a_sweep_drops_what_went_away_unseen_and_wakes_its_owner() -> None:
+    scene = Scene()
+    kept = at(child(training_job("a"), "Service", "kept"), 3, uid="kept")
+    gone = at(child(training_job("b"), "Service", "gone"), 4, uid="gone")
+    newer = at(child(training_job("c"), "Service", "newer"), 11, uid="newer")
+    for obj in (kept, gone, newer):
+        scene.cache.feed(obj)
+    sweeper = Sweeper(cast(Client, Listing([kept], 10)), scene.cache, scene.intake, ())
+    services: Resource = next(resource for resource in CHILDREN if resource.kind == "Service")
+    assert await sweeper.sweep(services, "") == 1
+    assert scene.cache.get(ObjectRef.of(gone)) is None
+    assert scene.cache.get(ObjectRef.of(newer)) is not None
+    assert await scene.woken() == {"TrainingJob/b"}
+
+
+PATH = TRAINING_JOBS.path("")
+
+
+async def test_only_a_repeated_listing_of_children_asks_for_a_sweep() -> None:
+    scene = Scene()
+    listing = Listing([], 10)
+    sweeper = Sweeper(cast(Client, listing), scene.cache, scene.intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    path = next(iter(CHILDREN)).path("")
+    sweeper.listed(path)
+    await asyncio.sleep(0)
+    assert not listing.asked.is_set()
+    sweeper.listed(path)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    running.cancel()
+
+
+async def test_our_own_kinds_are_listed_once_kopf_has_handed_over_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_HANDED_OVER_SECONDS", 0.0)
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=(PATH,))
+    jobs = [at(training_job(name), 1, uid=name) for name in "ab"]
+    listing = Listing(jobs, 10)
+    sweeper = Sweeper(cast(Client, listing), cache, intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    intake.seen(None, jobs[0])
+    sweeper.listed(PATH)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    listing.asked.clear()
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    assert not intake.synced.is_set()
+    intake.seen(None, jobs[1])
+    await asyncio.wait_for(intake.synced.wait(), 5)
+    assert {(await queue.get()).name, (await queue.get()).name} == {"a", "b"}
+    running.cancel()
+
+
+async def test_an_object_that_goes_while_kopf_hands_over_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_HANDED_OVER_SECONDS", 0.0)
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=(PATH,))
+    listing = Listing([at(training_job("a"), 1, uid="a")], 10)
+    sweeper = Sweeper(cast(Client, listing), cache, intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    sweeper.listed(PATH)
+    await asyncio.wait_for(listing.asked.wait(), 5)
+    listing.items = []
+    await asyncio.wait_for(intake.synced.wait(), 5)
+    running.cancel()
+
+
+async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "backoff", lambda _: 0.0)
+    scene, asked = Scene(), asyncio.Event()
+    answers: list[Any] = [Unavailable("away"), (set(), 10)]
+
+    class Failing:
+        async def uids(self, *_: object) -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Unavailable):
+                raise answer
+            asked.set()
+            return answer
+
+    sweeper = Sweeper(cast(Client, Failing()), scene.cache, scene.intake, ())
+    running = asyncio.create_task(sweeper.run(3600))
+    sweeper.listed(PATH)
+    await asyncio.wait_for(asked.wait(), 10)
+    running.cancel()
+
+
+async def test_nobody_is_woken_before_all_collections_are_listed() -> None:
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(cache, queue, unlisted=(PATH, "/jobs", "/pods"))
+    intake.seen(None, at(training_job("a"), 1))
+    intake.listed(PATH)
+    intake.listed("/jobs")
+    intake.seen("ADDED", at(child(training_job("a"), "Service", "s"), 3, uid="s"))
+    assert not intake.synced.is_set()
+    assert len(queue) + queue.waiting == 0
+    intake.listed("/pods")
+    assert intake.synced.is_set()
+    assert (await asyncio.wait_for(queue.get(), 5)).name == "a"
+
+
+async def test_the_owners_are_listed_when_only_what_comes_last_is_left() -> None:
+    intake = Intake(
+        Cache(), WorkQueue[ObjectRef](), unlisted=(PATH, "/jobs", "/pods"), last=("/pods",)
+    )
+    intake.listed(PATH)
+    assert not intake.owners_listed.is_set()
+    intake.listed("/jobs")
+    assert intake.owners_listed.is_set()
+    assert not intake.synced.is_set()
+
+
+async def test_a_child_that_left_the_watch_by_its_labels_is_known_again_when_they_are_back() -> (
+    None
+):
+    scene, job = Scene(), training_job("a")
+    batch = child(job, "Job", "a-train", "batch/v1")
+    scene.intake.seen("ADDED", at(batch, 3, uid="j"))
+    scene.intake.seen("DELETED", at(batch, 4, uid="j", labels={}))
+    scene.intake.seen("MODIFIED", at(batch, 2, uid="j"))
+    assert not scene.cache.children(job).items
+    scene.intake.seen("ADDED", at(batch, 5, uid="j"))
+    assert [ref.name for ref in scene.cache.children(job).items] == ["a-train"]
+
+
+async def test_a_child_that_a_sweep_did_not_find_is_known_again_when_it_comes_back() -> None:
+    scene, job = Scene(), training_job("a")
+    service = child(job, "Service", "s")
+    scene.cache.feed(at(service, 3, uid="s"))
+    services = next(one for one in CHILDREN if one.kind == "Service")
+    sweeper = Sweeper(cast(Client, Listing([], 10)), scene.cache, scene.intake, ())
+    assert await sweeper.sweep(services, "") == 1
+    assert not scene.cache.feed(at(service, 9, uid="s"))
+    assert scene.cache.feed(at(service, 11, uid="s"))

@@ -1,0 +1,207 @@
+"""Observing: what is read for a snapshot, and when."""
+
+import asyncio
+import math
+
+import pytest
+
+from slipway.api import ModelDeployment, TrainingJob
+from slipway.controller.loop.observer import ConfigMapKeys, Observer, may_need_source
+from slipway.controller.loop.refusals import Refused
+from slipway.controller.readers import training_progress
+from slipway.controller.readers.training_progress import ProgressReader
+from slipway.kube.watched.cache import Cache
+from slipway.plan import Children, Manifest, ObjectRef, StoreState
+from slipway.serving.observed.deaths import Death
+from slipway.training.children.names import INDEX
+from slipway.training.snapshot import TrainingSnapshot
+from tests.unit.controller.fakes import FakeClient, child, reference, training_job
+
+SOURCE = {"source": {"configMap": {"name": "code"}}, "entrypoint": "train.py"}
+
+
+async def reachable() -> StoreState:
+    return StoreState()
+
+
+def no_traffic(_deployment: object, _raw: object, _children: object) -> None:
+    """Nothing is judged here."""
+
+
+async def unlabelled(_namespace: str) -> None:
+    """No namespace has a label."""
+
+
+async def none_refused(_children: object) -> Refused:
+    return Refused()
+
+
+async def served(_api_version: str, _kind: str) -> bool:
+    return True
+
+
+def no_deaths(*_: object) -> dict[str, Death]:
+    return {}
+
+
+NOTHING = (
+    served,
+    no_traffic,
+    no_deaths,
+    unlabelled,
+    none_refused,
+    lambda _: None,
+    lambda _: None,
+)
+"""What surrounds an object has nothing to say."""
+
+
+def in_phase(phase: str, **status: str) -> tuple[Manifest, Cache]:
+    """Return a job, and a cache with its one pod in a phase."""
+    job = {**training_job(), "spec": SOURCE}
+    batch = child(job, "Job", "job-train", "batch/v1")
+    batch["metadata"] |= {"uid": "j", "resourceVersion": "1"}
+    pod: Manifest = {
+        **child(job, "Pod", "p"),
+        "spec": {"nodeName": "node-1"},
+        "status": {"phase": phase, **status},
+    }
+    pod["metadata"] |= {
+        "uid": "p",
+        "resourceVersion": "2",
+        "labels": {**pod["metadata"]["labels"], INDEX: "0"},
+        "ownerReferences": [reference(batch)],
+    }
+    cache = Cache()
+    cache.feed(batch)
+    cache.feed(pod)
+    return job, cache
+
+
+async def snapshot(
+    phase: str, client: FakeClient, reader: ProgressReader | None = None, **status: str
+) -> TrainingSnapshot:
+    """Observe a job that has one pod in a phase."""
+    job, cache = in_phase(phase, **status)
+    reader = reader or ProgressReader(10.0)
+    keys = ConfigMapKeys(client)
+    observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
+    found = await observer.training(TrainingJob.model_validate(job), job)
+    assert isinstance(found.snapshot, TrainingSnapshot)
+    return found.snapshot
+
+
+@pytest.mark.parametrize(("phase", "gone"), [("Pending", True), ("Running", False)])
+async def test_a_deleted_source_matters_to_pods_that_have_not_started(
+    phase: str, gone: bool
+) -> None:
+    assert (await snapshot(phase, FakeClient())).source_gone is gone
+
+
+def asks_for_source(
+    job_status: str | None = None, *, suspend: bool = False, node: str = "", jobs: bool = True
+) -> bool:
+    """Tell whether the source is read for a job with a pod that has not started."""
+    job = {**training_job(), "spec": {**SOURCE, "suspend": suspend}}
+    if job_status:
+        moment = "2026-01-01T12:00:00Z"
+        ended = {"type": job_status, "status": "True", "reason": "Completed", "message": ""}
+        job["status"] = {"conditions": [{**ended, "lastTransitionTime": moment}]}
+    pod = {**child(job, "Pod", "p"), "spec": {"nodeName": node}, "status": {"phase": "Pending"}}
+    batch = child(job, "Job", "job-train", "batch/v1")
+    children = Children({ObjectRef.of(one): one for one in ((batch, pod) if jobs else ())})
+    return may_need_source(TrainingJob.model_validate(job), children)
+
+
+def test_the_source_is_read_only_while_something_waits_for_it() -> None:
+    assert asks_for_source(jobs=False)
+    assert asks_for_source(node="node-1")
+    assert not asks_for_source(node=""), "no kubelet looks for it"
+    assert not asks_for_source(jobs=False, suspend=True)
+    assert not asks_for_source("Succeeded", jobs=False)
+    assert not asks_for_source("Failed", jobs=False)
+
+
+async def test_a_source_that_is_there_is_not_gone() -> None:
+    client = FakeClient()
+    meta = {"name": "code", "namespace": "default"}
+    client.put(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"train.py": ""}}
+    )
+    assert not (await snapshot("Pending", client)).source_gone
+
+
+async def test_a_pod_that_cannot_be_asked_is_silent_and_has_never_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training_progress, "PORT", 1)
+    reader = ProgressReader(0.01)
+    client = FakeClient()
+    async with asyncio.timeout(10):
+        seen = await snapshot("Running", client, reader, podIP="127.0.0.1")
+        while seen.silence is None:
+            await asyncio.sleep(0.01)
+            seen = await snapshot("Running", client, reader, podIP="127.0.0.1")
+    await reader.close()
+    assert (seen.progress, seen.progress_age) == (None, math.inf)
+    assert seen.silence is not None
+    assert seen.silence.pod == "p"
+    assert "127.0.0.1:1" in seen.silence.error
+
+
+def packaged(name: str, completed: str, **labels: str) -> Manifest:
+    """Return a TrainingJob that has a package."""
+    job = training_job(name)
+    version = str(10 + int(name[1:]))
+    job["metadata"] |= {"labels": labels, "resourceVersion": version}
+    names = {"modelName": "m", "modelVersion": "1.0"}
+    package = {"uri": f"s3://b/{name}.mar", "sha256": "a" * 64, "sizeBytes": 1, **names}
+    status = {"phase": "Succeeded", "completionTime": completed, "package": package}
+    return {**job, "status": status}
+
+
+def selecting(**labels: str) -> ModelDeployment:
+    """Return a ModelDeployment that serves the newest of the jobs with these labels."""
+    return ModelDeployment.model_validate(
+        {
+            "metadata": {"name": "m", "namespace": "default", "uid": "m"},
+            "spec": {"model": {"trainingJobSelector": {"matchLabels": labels}}},
+        }
+    )
+
+
+async def selected(cache: Cache, **labels: str) -> list[str]:
+    """Return the names of the jobs that a deployment's snapshot has."""
+    reader = ProgressReader(10.0)
+    keys = ConfigMapKeys(FakeClient())
+    observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
+    deployment = selecting(**labels)
+    raw = deployment.to_wire()
+    found = await observer.serving(deployment, raw)
+    return [job.metadata.name for job in found.snapshot.selected_jobs]
+
+
+async def test_of_the_selected_jobs_the_newest_package_is_read_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, read = Cache(), list[str]()
+    for number in range(1, 50):
+        team = "a" if number % 2 else "b"
+        cache.feed(packaged(f"j{number}", f"2026-01-{number % 28 + 1:02d}T00:00:00Z", team=team))
+    get = cache.get
+    monkeypatch.setattr(cache, "get", lambda ref: read.append(ref.name) or get(ref))  # type: ignore[func-returns-value]
+    assert await selected(cache, team="a") == ["j27"]
+    assert await selected(cache, team="none") == []
+    assert read == ["j27"]
+
+
+async def test_a_job_that_is_deleted_or_relabelled_is_selected_no_more() -> None:
+    cache = Cache()
+    for number in (1, 2, 3):
+        cache.feed(packaged(f"j{number}", f"2026-01-0{number}T00:00:00Z", team="a"))
+    third = packaged("j3", "2026-01-03T00:00:00Z", team="a")
+    cache.remove(ObjectRef.of(third), third["metadata"]["uid"])
+    second = packaged("j2", "2026-01-02T00:00:00Z", team="b")
+    second["metadata"]["resourceVersion"] = "90"
+    cache.feed(second)
+    assert await selected(cache, team="a") == ["j1"]

@@ -1,0 +1,178 @@
+"""Workers: how each outcome of a reconcile is counted, and when its key comes again."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from slipway.controller.loop import work_queue as queue_module
+from slipway.controller.loop.reconciler import Outcome, Reconciler
+from slipway.controller.loop.status_writer import Trouble
+from slipway.controller.loop.work_queue import WorkQueue
+from slipway.controller.loop.workers import Workers
+from slipway.kube.errors import Unavailable
+from slipway.plan import ObjectRef
+from slipway.telemetry.metrics import Metrics
+
+REF = ObjectRef("slipway.dev/v1alpha1", "TrainingJob", "default", "job")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let back-offs be of milliseconds."""
+    monkeypatch.setattr(queue_module, "_FIRST_BACKOFF", 0.001)
+
+
+class Scripted:
+    """A reconciler that ends as it is told to."""
+
+    def __init__(self, *ends: Outcome | Exception) -> None:
+        self.ends = list(ends)
+        self.told: list[Exception] = []
+
+    async def tell_failure(self, _ref: ObjectRef, error: Exception) -> None:
+        self.told.append(error)
+
+    async def reconcile(self, _ref: ObjectRef) -> Outcome:
+        end = self.ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+
+class Scene:
+    def __init__(self, *ends: Outcome | Exception) -> None:
+        self.queue: WorkQueue[ObjectRef] = WorkQueue()
+        self.metrics = Metrics()
+        self.script = Scripted(*ends)
+        reconciler = cast(Reconciler, self.script)
+        self.workers = Workers(self.queue, reconciler, self.metrics, 600.0)
+
+    async def work(self) -> None:
+        """Let one key be worked on."""
+        if self.due() is None or not self.queue.failures(REF):
+            self.queue.add(REF)
+        await self.workers.handle(await asyncio.wait_for(self.queue.get(), 5))
+
+    def due(self) -> float | None:
+        """Return in how many seconds the key comes again."""
+        found = self.queue._due.get(REF)
+        return None if found is None else found - asyncio.get_running_loop().time()
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, {"kind": REF.kind, **labels}) or 0.0
+
+
+async def test_a_settled_object_is_looked_at_again_within_the_resync_time() -> None:
+    scene = Scene(Outcome("done"))
+    await scene.work()
+    due = scene.due()
+    assert due is not None
+    assert 479 < due <= 600
+    assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+@pytest.mark.parametrize("seconds", [0.05, 10.0])
+async def test_a_planned_revisit_is_kept(seconds: float) -> None:
+    scene = Scene(Outcome("wrote", seconds))
+    await scene.work()
+    assert scene.due() == pytest.approx(seconds, abs=0.5)
+
+
+async def test_a_revisit_at_once_is_at_once() -> None:
+    scene = Scene(Outcome("wrote", 0.0))
+    await scene.work()
+    assert (scene.due() or 0.0) < 1
+
+
+async def test_an_object_that_is_gone_is_forgotten() -> None:
+    scene = Scene(Outcome("gone"))
+    await scene.work()
+    assert scene.due() is None
+    assert scene.queue.active == 0
+
+
+async def test_a_stalled_object_is_tried_again_with_back_off(quick: None) -> None:
+    scene = Scene(*[Outcome("stalled", None, Trouble("Forbidden", "No quota is left."))] * 8)
+    for _ in range(8):
+        await scene.work()
+    due = scene.due()
+    assert due is not None
+    assert 0.05 < due <= 0.128
+    assert scene.counted("slipway_reconcile_errors_total", reason="Forbidden") == 8
+
+
+async def test_a_name_that_is_taken_is_tried_again_within_half_a_minute(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(*[Outcome("stalled", None, Trouble("NameConflict", "It is taken."))] * 9)
+    for _ in range(8):
+        await scene.work()
+    monkeypatch.setattr(queue_module, "_FIRST_BACKOFF", 1.0)
+    await scene.work()
+    assert 15 < (scene.due() or 0) <= 20
+
+
+async def test_a_status_that_was_not_written_does_not_wait_for_the_back_off() -> None:
+    scene = Scene(Outcome("stalled", 0.1, Trouble("Forbidden", "No quota is left.")))
+    await scene.work()
+    assert (scene.due() or 1.0) <= 0.1
+
+
+async def test_an_object_that_has_ended_is_looked_at_again_more_seldom() -> None:
+    scene = Scene(Outcome("done", rests=True))
+    await scene.work()
+    assert 12 * 479 < (scene.due() or 0) <= 12 * 600
+
+
+async def test_a_failure_that_lasts_is_told_and_one_of_the_api_server_is_not(quick: None) -> None:
+    error = ZeroDivisionError()
+    scene = Scene(error, error, error, Unavailable("away"), Outcome("done"), error)
+    for told in (0, 0, 1, 1, 1, 1):
+        await scene.work()
+        assert len(scene.script.told) == told
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Unavailable("away", 503), "ApiUnavailable"), (ZeroDivisionError(), "InternalError")],
+)
+async def test_one_objects_failure_is_counted_and_does_not_end_the_worker(
+    error: Exception, reason: str
+) -> None:
+    scene = Scene(error, Outcome("done"))
+    await scene.work()
+    assert scene.counted("slipway_reconcile_errors_total", reason=reason) == 1
+    await scene.work()
+    assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+async def test_the_wait_that_the_api_server_asks_for_is_kept() -> None:
+    scene = Scene(Unavailable("overloaded", 429, retry_after=30.0))
+    await scene.work()
+    assert scene.due() == pytest.approx(30.0, abs=0.5)
+
+
+async def test_nothing_is_worked_on_before_the_gates_are_open() -> None:
+    scene = Scene(Outcome("done"))
+    synced, leading = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(scene.workers.run(2, synced.wait, leading.wait))
+    scene.queue.add(REF)
+    synced.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(scene.queue) == 1
+    leading.set()
+    async with asyncio.timeout(5):
+        while scene.due() is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    running.cancel()
+
+
+async def test_a_reconcile_that_hangs_can_be_told() -> None:
+    scene = Scene(Outcome("done"))
+    assert scene.queue.longest == 0.0
+    scene.queue.add(REF)
+    await scene.queue.get()
+    await asyncio.sleep(0)
+    assert scene.queue.longest > 0.0

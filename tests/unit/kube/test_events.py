@@ -1,0 +1,130 @@
+"""Events: no repetitions, no flood, and never a reason to fail."""
+
+import asyncio
+from collections import Counter
+from typing import cast
+
+import pytest
+
+from slipway.kube.client import Client
+from slipway.kube.errors import Forbidden
+from slipway.kube.writes.events import EventRecorder
+from slipway.plan import Event, Manifest
+from tests.unit.controller.fakes import FakeClient, training_job
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_what_is_too_much_is_dropped_and_counted() -> None:
+    api, told = FakeClient(), Counter[str]()
+    recorder = EventRecorder(cast(Client, api), told=lambda result: told.update([result]))
+    event = Event("Normal", "Created", "one")
+    will_be = sum(recorder.record(training_job(f"job-{n}"), event) for n in range(5000))
+    while told["posted"] < will_be:
+        await recorder.post()
+    assert told == {"posted": 4096, "dropped": 904}
+    assert len(api.events) == will_be == 4096
+    assert recorder.record(training_job("job-4999"), event), "what was dropped may be told later"
+
+
+async def test_what_the_api_server_refuses_is_not_counted_as_posted() -> None:
+    api, told = FakeClient(), list[str]()
+    api.failures["create"] = Forbidden("events is forbidden", 403)
+    recorder = EventRecorder(cast(Client, api), told=told.append)
+    recorder.record(training_job(), Event("Normal", "Created", "one"))
+    await recorder.post()
+    assert told == ["refused"]
+
+
+def recorder() -> tuple[EventRecorder, FakeClient, Clock]:
+    api, clock = FakeClient(), Clock()
+    return EventRecorder(cast(Client, api), clock), api, clock
+
+
+async def test_the_same_event_is_posted_again_only_after_ten_minutes() -> None:
+    events, api, clock = recorder()
+    event = Event("Warning", "StoreUnavailable", "The store does not answer.")
+    for clock.now in (0.0, 1.0, 599.0, 600.0):
+        events.record(training_job(), event)
+    await events.post()
+    assert len(api.events) == 2
+
+
+async def test_other_messages_and_other_objects_are_news() -> None:
+    events, api, _ = recorder()
+    events.record(training_job("a"), Event("Normal", "Created", "one"))
+    events.record(training_job("a"), Event("Normal", "Created", "two"))
+    events.record(training_job("b"), Event("Normal", "Created", "one"))
+    await events.post()
+    assert len(api.events) == 3
+
+
+async def test_one_object_cannot_flood_the_cluster() -> None:
+    events, api, clock = recorder()
+    for number in range(100):
+        events.record(training_job(), Event("Normal", "Progress", str(number)))
+    await events.post()
+    assert len(api.events) == 10
+    clock.now = 60.0
+    events.record(training_job(), Event("Normal", "Progress", "later"))
+    await events.post()
+    assert len(api.events) == 11
+
+
+async def test_an_event_that_is_refused_is_no_failure() -> None:
+    events, api, _ = recorder()
+    api.failures["create"] = Forbidden("events is forbidden", 403)
+    events.record(training_job(), Event("Normal", "Created", "one"))
+    events.record(training_job(), Event("Normal", "Created", "two"))
+    await events.post()
+    assert api.events == []
+    del api.failures["create"]
+    events.record(training_job(), Event("Normal", "Created", "three"))
+    await events.post()
+    assert [event["note"] for event in api.events] == ["three"]
+
+
+async def test_events_are_posted_once_nothing_else_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api, quiet, posted = FakeClient(), asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        await quiet.wait()
+
+    async def create(*_: object) -> Manifest:
+        posted.set()
+        return {}
+
+    monkeypatch.setattr(api, "create", create)
+    events = EventRecorder(cast(Client, api), quiet=wait)
+    running = asyncio.create_task(events.run())
+    events.record(training_job(), Event("Normal", "Created", "one"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not posted.is_set()
+    quiet.set()
+    await asyncio.wait_for(posted.wait(), 10)
+    running.cancel()
+
+
+async def test_long_messages_are_cut_to_what_an_event_may_hold() -> None:
+    events, api, _ = recorder()
+    events.record(training_job(), Event("Normal", "Created", "x" * 5000))
+    await events.post()
+    assert len(api.events[0]["note"]) == 1024
+
+
+async def test_a_long_message_is_cut_by_its_bytes_between_two_characters() -> None:
+    events, api, _ = recorder()
+    events.record(training_job(), Event("Warning", "ApplyRejected", "é" * 1000 + "x"))
+    await events.post()
+    assert api.events[0]["note"] == "é" * 512
+    events.record(training_job(), Event("Warning", "ApplyRejected", "x" + "é" * 1000))
+    await events.post()
+    assert api.events[1]["note"] == "x" + "é" * 511

@@ -1,0 +1,100 @@
+"""Files and folders from Azure, Google and the Hub, by their own client libraries."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_pods.store import clouds, store
+from tests.unit.runtime import cloud_servers
+from tests.unit.runtime.cloud_servers import Azure, Google, Hub
+
+BASES = {"az": "az://data", "gs": "gs://data", "hf": "hf://team/net@main"}
+HANDLERS = {"az": Azure, "gs": Google, "hf": Hub}
+
+SCRIPT = """
+import json, os, pathlib, sys
+from slipway_pods.bring import download
+from slipway_pods.store import store
+told = {}
+for number, uri in enumerate(sys.argv[2:]):
+    folder = pathlib.Path(sys.argv[1], str(number))
+    folder.mkdir()
+    try:
+        download.bring(uri, folder, "input data")
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        told[uri] = {str(path.relative_to(folder)): path.read_text() for path in paths}
+    except store.StoreError as error:
+        told[uri] = f"{type(error).__name__}: {error}"
+print(json.dumps(told))
+"""
+"""One process for all URIs of a scheme: the libraries take seconds to import."""
+
+
+def variables(scheme: str, url: str) -> dict[str, str]:
+    """Return what a Secret would say, with the server at a URL."""
+    account = f"AccountName=team;AccountKey=a2V5;BlobEndpoint={url}/team;"
+    return {
+        "az": {"AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{account}"},
+        "gs": {"STORAGE_EMULATOR_HOST": url},
+        "hf": {"HF_ENDPOINT": url},
+    }[scheme]
+
+
+@pytest.fixture(scope="module", params=sorted(BASES))
+def brought(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What came of each URI of a scheme, by the URI's path."""
+    scheme, base = request.param, BASES[request.param]
+    folder = tmp_path_factory.mktemp(scheme)
+    with cloud_servers.serve(HANDLERS[scheme]) as url:
+        env = {**os.environ, "HF_HOME": str(folder / "home"), **variables(scheme, url)}
+        uris = [f"{base}/{path}" for path in ("rows.csv", "set/", "set", "none.csv", "none/")]
+        argv = [sys.executable, "-c", SCRIPT, str(folder), *uris]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {uri.removeprefix(f"{base}/"): told for uri, told in found.items()}
+
+
+def test_a_file_and_a_folder_are_brought(brought: dict[str, Any]) -> None:
+    assert brought["rows.csv"] == {"rows.csv": "0123456789"}
+    assert brought["set/"] == {"a.csv": "aaa", "deep/b.csv": "bbbb"}
+    assert brought["set"] == brought["set/"]
+
+
+@pytest.mark.parametrize("path", ["none.csv", "none/"])
+def test_what_is_not_there_is_told(brought: dict[str, Any], path: str) -> None:
+    assert brought[path].startswith("ObjectNotFoundError: There is nothing at")
+
+
+@pytest.mark.parametrize("key", ["no json", "{}", '"text"'])
+def test_a_google_key_that_is_none_is_told(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_JSON", key)
+    with pytest.raises(store.AccessDeniedError, match="put the whole JSON file there"):
+        store.get_file("gs://data/rows.csv", tmp_path / "rows.csv", 100)
+
+
+def test_http_credentials_are_a_pair_or_a_token() -> None:
+    assert clouds.http_credentials({}) == {}
+    pair = clouds.http_credentials({"username": "me", "password": "secret"})["headers"]
+    assert pair == {"Authorization": "Basic bWU6c2VjcmV0"}
+    token = clouds.http_credentials({"token": "abc"})["headers"]
+    assert token == {"Authorization": "Bearer abc"}
+
+
+def test_a_status_is_found_wherever_a_library_puts_it() -> None:
+    class Error(Exception):
+        pass
+
+    plain, response = Error(), Error()
+    plain.code = 403  # type: ignore[attr-defined]
+    response.response = type("Response", (), {"status_code": 429})  # type: ignore[attr-defined]
+    assert [clouds.status(error) for error in (plain, response, Error())] == [403, 429, 0]

@@ -1,0 +1,116 @@
+"""Why a worker died: what a pod's page may say, and what the deployment says then."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.serving import reasons
+from slipway.serving.observed.deaths import MOST_BYTES, Death, parse
+from slipway.serving.observed.pods import TAIL_CHARACTERS
+from tests.unit.serving.world import World, main_status
+
+CAUSES = {
+    "OOMKilled": "used more memory than its limit",
+    "Timeout": "gave no answer within the response timeout",
+    "SIGSEGV": "it was ended by SIGSEGV",
+    "exit 3": "it ended itself with exit code 3",
+    "exit": "its Python ended by itself",
+}
+
+
+def page(**fields: Any) -> str:
+    return json.dumps({"deaths": 1, "cause": "SIGKILL", "log": "", "time": 1.0, **fields})
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_cause_has_words(cause: str) -> None:
+    death = parse(page(cause=cause, log="a\nKeyError: 'label'"))
+    assert death is not None
+    assert CAUSES[cause] in death.told
+    assert death.told.endswith("the log ended with:\na\nKeyError: 'label'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 20_000,
+        page(deaths=0),
+        page(deaths="1"),
+        page(cause="kubectl delete everything"),
+        page(cause="SIGKILL\n"),
+        page(cause=["SIGKILL"]),
+    ],
+)
+def test_a_page_that_tells_no_death_is_none(text: str) -> None:
+    assert parse(text) is None
+
+
+@given(st.text(max_size=MOST_BYTES) | st.lists(st.text(max_size=90)).map("\n".join))
+def test_what_a_page_says_is_bounded_and_printable(log: str) -> None:
+    death = parse(page(log=log))
+    assert isinstance(death, Death)
+    assert len(death.log) <= TAIL_CHARACTERS
+    assert all(line.isprintable() for line in death.log.split("\n"))
+
+
+def test_what_opens_a_uri_is_not_shown() -> None:
+    death = parse(page(log="GET https://me:secret@host/x?token=abc failed"))
+    assert death is not None
+    assert "secret" not in death.log
+    assert "abc" not in death.log
+
+
+def out(**status: Any) -> World:
+    """Return a deployment whose only pod served, and does not any more."""
+    world = World()
+    world.roll_out()
+    ready = {"type": "Ready", "status": "False"}
+    server = main_status("torchserve", started=True, state={"running": {}})
+    world.add_pod(**{"phase": "Running", "conditions": [ready], **server, **status})
+    world.pods_are(updated=1, available=0)
+    world.deaths = {"pod-web-1": Death("it was ended by SIGSEGV", "in layer 3")}
+    world.reconcile()
+    return world
+
+
+def test_a_deployment_that_no_pod_serves_says_why_its_worker_died() -> None:
+    world = out()
+    for type_ in (reasons.READY, reasons.PROGRESSING):
+        condition = world.condition(type_)
+        assert condition.reason == reasons.WORKER_DIED
+        assert "it was ended by SIGSEGV; the log ended with:\nin layer 3" in condition.message
+    assert world.condition(reasons.READY).status == "False"
+    assert world.condition(reasons.MODEL_READY).status == "True"
+    assert world.told().count(("Warning", reasons.WORKER_DIED)) == 1
+
+
+def test_it_says_for_how_long_nobody_was_answered() -> None:
+    world = out()
+    world.now += timedelta(seconds=20)
+    ready = {"type": "Ready", "status": "True"}
+    server = main_status("torchserve", started=True)
+    world.add_pod(phase="Running", conditions=[ready], **server)
+    world.pods_are(updated=1, available=1)
+    world.reconcile()
+    assert world.condition(reasons.READY).status == "True"
+    (back,) = [event for event in world.events if event.reason == reasons.WORKER_BACK]
+    assert (back.type, back.message) == ("Normal", "Predictions are answered again, after 21 s.")
+    world.reconcile()
+    assert world.told().count(("Normal", reasons.WORKER_BACK)) == 1
+
+
+def test_the_word_of_the_container_itself_comes_first() -> None:
+    end = {"exitCode": 137, "reason": "OOMKilled"}
+    status = main_status("torchserve", started=True, lastState={"terminated": end})
+    assert out(**status).condition(reasons.READY).reason == reasons.OUT_OF_MEMORY
+
+
+def test_a_pod_that_never_served_is_not_blamed_on_a_worker() -> None:
+    status = main_status("torchserve", started=False)
+    assert out(**status).condition(reasons.READY).reason == reasons.ROLLING_OUT
