@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from slipway.observed.pods import PodView
 from slipway.serving import reasons
-from slipway.serving.observed.pods import PodView
 from slipway.serving.observed.start_problems import last_lines
 from tests.unit.serving.world import World, main_status, terminated
 

@@ -9,7 +9,7 @@ no archive to serve, what serves already is left as it is.
 from datetime import datetime
 
 from slipway.api import Conditions
-from slipway.observed.start_reasons import any_waits_for_volumes
+from slipway.observed.start_problems import any_waits_for_volumes
 from slipway.plan import PROBLEM_SECONDS, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import level_of, refusal

@@ -11,12 +11,13 @@ from slipway.api.serving.matching import Match, Matcher, Sticky
 from slipway.api.serving.rollout_status import Candidate, RolloutStatus, SlotName
 from slipway.envoy import ALONE, Condition, Split
 from slipway.envoy import Sticky as EnvoySticky
+from slipway.observed.pods import PodView
 from slipway.plan import Children, Manifest, ObjectRef, Patch
 from slipway.serving.children import names
 from slipway.serving.children.pod.configuration import route_files
 from slipway.serving.children.revision import Revision, hash_of
 from slipway.serving.children.services import address
-from slipway.serving.observed.pods import PodView, pods_of
+from slipway.serving.observed.pods import pods_of
 from slipway.serving.rollout.candidate import has_share
 
 ROUTES = "slipway.dev/routes"

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.plan import ObjectRef
 from slipway.training.observed.first_failure import first_failure, first_taken
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 from tests.unit.training.simulation import Cluster, condition, spec, underway, waiting
 
 
@@ -112,7 +112,7 @@ def test_of_pods_deleted_within_one_second_the_first_to_end_is_the_lost_one() ->
     survivor, lost = underway(nodes=2).pods()
     stop(survivor, 100.9)
     stop(lost, 100.2)
-    failure = first_failure([PodView(survivor, "trainer"), PodView(lost, "trainer")])
+    failure = first_failure([JobPod(survivor, "trainer"), JobPod(lost, "trainer")])
     assert failure is not None
     assert failure.record is not None
     assert (failure.record.pod, failure.disruption) == (lost["metadata"]["name"], True)
@@ -122,7 +122,7 @@ def test_a_pod_that_still_saves_is_not_known_to_have_gone_first() -> None:
     saving, ended = underway(nodes=2).pods()
     delete(saving)
     stop(ended, 100.9)
-    views = [PodView(pod, "trainer") for pod in (saving, ended)]
+    views = [JobPod(pod, "trainer") for pod in (saving, ended)]
     assert first_taken(views).name == ended["metadata"]["name"]
 
 

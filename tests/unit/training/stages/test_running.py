@@ -160,7 +160,7 @@ def test_an_image_that_is_pulled_again_and_again_is_written_once() -> None:
         "WaitingForPods",
         "ImagePullFailed",
     ]
-    assert "registry.example/train:1" in condition(cluster, "Running")["message"]
+    assert "registry.example/slipway-trainer:0.1.0" in condition(cluster, "Running")["message"]
 
 
 def test_a_sidecar_that_crashes_again_and_again_is_told_once() -> None:

@@ -9,10 +9,10 @@ from slipway.controller.readers.asking.questions import Questions
 from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import ops_url
 from slipway.envoy import DEATHS_PATH
+from slipway.observed.pods import PodView
 from slipway.plan import Children, Manifest
 from slipway.serving.children.config_maps import revision_label
 from slipway.serving.observed.deaths import MOST_BYTES, Death, parse, serves_no_more
-from slipway.serving.observed.pods import PodView
 
 _BOUNDS = Bounds(total_seconds=3.0, connect_seconds=1.0, most_bytes=MOST_BYTES)
 _IN_ALL, _EACH = 32, 8

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from slipway.api.excerpt import excerpt
 from slipway.observed.last_words import json_object
+from slipway.observed.pods import PodView
 from slipway.serving import reasons
 from slipway.serving.children import names
-from slipway.serving.observed.pods import TAIL_CHARACTERS, TAIL_LINES, PodView
+from slipway.serving.observed.pods import TAIL_CHARACTERS, TAIL_LINES
 from slipway.serving.observed.start_problems import Problem
 from slipway.uris import scrubbed
 

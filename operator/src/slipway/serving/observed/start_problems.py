@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.api import ModelDeployment
-from slipway.observed import start_reasons
+from slipway.observed import start_problems
+from slipway.observed.pods import PodView
+from slipway.observed.start_problems import StartProblem
 from slipway.serving import reasons
 from slipway.serving.children import names
 from slipway.serving.observed.pods import (
     TAIL_CHARACTERS,
-    ContainerView,
-    PodView,
     last_word,
     log_tail,
 )
@@ -76,38 +76,10 @@ def _each(
     yield from sorted((one for one in problems if one), key=lambda one: (one.reason, one.message))
 
 
-def missing_object(_: ModelDeployment, pod: PodView) -> Problem | None:
-    """Look for a container that waits for a Secret or a ConfigMap."""
-    for container in pod.containers:
-        if container.waiting.get("reason") != start_reasons.CONFIG_REASON:
-            continue
-        text = str(container.waiting.get("message") or "no further word")
-        missing = start_reasons.missing_object(text)
-        if missing is None:
-            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}.")
-        reason = reasons.SECRET_NOT_FOUND if missing.secret else reasons.CONFIG_MAP_NOT_FOUND
-        what = f"Container {container.name} needs the {missing.kind} {missing.name}, or a key of it"
-        return Problem(reason, f"{what}, and there is none: create it ({text}).")
-    return None
-
-
-def pull_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
-    """Look for an image that cannot be pulled."""
-    for container in pod.containers:
-        if container.waiting.get("reason") in start_reasons.PULL_REASONS:
-            image = pod.images.get(container.name, "")
-            text = f"The image {image} of container {container.name} cannot be pulled: see the pod."
-            return Problem(reasons.IMAGE_PULL_FAILED, text)
-    return None
-
-
 def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:
-    """Look for a container that the node cannot start."""
-    for container in pod.containers:
-        if container.waiting.get("reason") in start_reasons.START_REASONS:
-            text = str(container.waiting.get("message") or container.waiting["reason"])
-            return Problem(reasons.CONTAINER_CANNOT_START, f"{container.name}: {text}")
-    return None
+    """Look for a container that the node does not start."""
+    problems = (start_problems.container_problem(pod, container) for container in pod.containers)
+    return _own(next(filter(None, problems), None))
 
 
 def fetch_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
@@ -135,10 +107,10 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
             "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
             "lower spec.server.workers."
         )
-        return Problem(reasons.OUT_OF_MEMORY, text, pod.failed_starts(names.TORCHSERVE))
+        return Problem(reasons.OUT_OF_MEMORY, text, pod.container(names.TORCHSERVE).ends)
     smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
     reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
-    starts = pod.failed_starts(names.TORCHSERVE)
+    starts = pod.container(names.TORCHSERVE).ends
     return Problem(reason, _how_it_ended(deployment, end), starts)
 
 
@@ -165,7 +137,7 @@ def _with_log(text: str, tail: str) -> str:
 def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for an Envoy that ended and has not started again."""
     end = _failure(pod, names.ENVOY)
-    if not end or any(c.started for c in pod.containers if c.name == names.ENVOY):
+    if not end or pod.container(names.ENVOY).started:
         return None
     text = f"Envoy ended with exit code {end.get('exitCode')}"
     return Problem(reasons.PROXY_FAILED, _with_log(text, log_tail(end)))
@@ -185,25 +157,21 @@ def container_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
 
 def unschedulable(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for a pod that no node can take."""
-    found = pod.condition("PodScheduled")
-    if found.get("status") == "False" and found.get("reason") == "Unschedulable":
-        text = f"No node can take a pod: {found.get('message') or 'no further word'}"
-        return Problem(reasons.UNSCHEDULABLE, text)
-    return None
+    return _own(start_problems.unschedulable(pod))
+
+
+def _own(problem: StartProblem | None) -> Problem | None:
+    return Problem(problem.reason, problem.message) if problem else None
 
 
 def _failure(pod: PodView, name: str) -> Mapping[str, Any]:
     """Return how a container failed last, if it has not done well since; else empty."""
-    container: ContainerView | None = next((c for c in pod.containers if c.name == name), None)
-    if container is None or container.ready:
-        return {}
-    end = container.last_end
+    container = pod.container(name)
+    end = {} if container.ready else container.last_end
     return end if end.get("exitCode") else {}
 
 
 DETECTORS: tuple[Detector, ...] = (
-    missing_object,
-    pull_failed,
     cannot_start,
     fetch_failed,
     server_failed,

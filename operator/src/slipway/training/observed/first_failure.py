@@ -10,10 +10,11 @@ from typing import Any
 
 from slipway.api import parse_time, timestamp
 from slipway.api.training.attempts import FailureStatus
+from slipway.observed.pods import ContainerView
 from slipway.training import reasons
 from slipway.training.children import names
 from slipway.training.observed.last_words import LastWord, last_word
-from slipway.training.observed.pods import ContainerView, PodView
+from slipway.training.observed.pods import JobPod
 
 STOPPED_REASON = "Stopped"
 """The word of a container's own that it was told to stop. An exit code alone is no such word."""
@@ -71,7 +72,7 @@ class Failure:
         return self.reason == reasons.POD_LOST
 
 
-def first_failure(pods: Iterable[PodView]) -> Failure | None:
+def first_failure(pods: Iterable[JobPod]) -> Failure | None:
     """Return the failure that came first in the last try; None where no failed pod says why.
 
     Of each index only the newest pod counts that failed or was taken away. Pods that were stopped
@@ -88,12 +89,12 @@ def first_failure(pods: Iterable[PodView]) -> Failure | None:
     return _with_followers(describe(first), len(newest) - 1)
 
 
-def first_taken(pods: Iterable[PodView]) -> PodView:
+def first_taken(pods: Iterable[JobPod]) -> JobPod:
     """Return which of some pods that were taken away went first; there is at least one."""
     return min(pods, key=lambda pod: _order(pod, math.inf))
 
 
-def _taken_before(pods: list[PodView], some_succeeded: bool) -> float:
+def _taken_before(pods: list[JobPod], some_succeeded: bool) -> float:
     """Return before which moment a pod must have been taken away to be what the others died of.
 
     The API server keeps whole seconds of it, and a Job's survivors are deleted right after the
@@ -116,13 +117,13 @@ def _with_followers(failure: Failure, count: int) -> Failure:
     return Failure(failure.reason, f"{head}{told}{newline}{tail}", noted)
 
 
-def _crashed(pod: PodView) -> bool:
+def _crashed(pod: JobPod) -> bool:
     """Tell whether a pod failed without having been told to go."""
     word = _word(pod)
     return pod.failed and pod.taken_at is None and not (word and _stopped(word))
 
 
-def _order(pod: PodView, limit: float) -> tuple[bool, float, bool, bool, float, int]:
+def _order(pod: JobPod, limit: float) -> tuple[bool, float, bool, bool, float, int]:
     """Return where a pod stands among those that failed: causes first, then by time.
 
     Of pods that were taken away within one second, those whose program has ended come first, by
@@ -138,7 +139,7 @@ def _order(pod: PodView, limit: float) -> tuple[bool, float, bool, bool, float, 
     return followed, ended, True, True, ended, pod.index
 
 
-def _failed_at(pod: PodView) -> float:
+def _failed_at(pod: JobPod) -> float:
     word = _word(pod)
     return (word.time or _seconds(word.finished_at)) if word else 0.0
 
@@ -152,7 +153,7 @@ def _stopped(word: LastWord) -> bool:
     return word.string("reason") == STOPPED_REASON
 
 
-def _lost_peer(pod: PodView) -> bool:
+def _lost_peer(pod: JobPod) -> bool:
     word = _word(pod)
     if word is None:
         return False
@@ -160,7 +161,7 @@ def _lost_peer(pod: PodView) -> bool:
     return failed_to_meet or bool(_PEER_LOST.search(word.log_tail))
 
 
-def describe(pod: PodView) -> Failure:
+def describe(pod: JobPod) -> Failure:
     """Return why one pod failed, with the last lines of its log."""
     ended, word = _culprit(pod), _word(pod)
     if pod.disrupted or pod.status.get("reason") or ended is None or word is None:
@@ -179,7 +180,7 @@ def describe(pod: PodView) -> Failure:
     return Failure(reason, f"{who} failed: {sentence}{tail}", record)
 
 
-def _place(pod: PodView, reason: str) -> dict[str, Any]:
+def _place(pod: JobPod, reason: str) -> dict[str, Any]:
     lost = reason == reasons.POD_LOST
     where = {"pod": pod.name, "index": pod.index, "node": pod.node}
     return {"reason": reason, "disruption": lost, **where}
@@ -202,18 +203,18 @@ def _moment(word: LastWord) -> str | None:
     return word.finished_at or None
 
 
-def _culprit(pod: PodView) -> ContainerView | None:
+def _culprit(pod: JobPod) -> ContainerView | None:
     """Return the container that ended badly: the main one first, then whatever came before it."""
     ended = [one for one in (pod.main, *pod.containers) if one.exit_code]
     return next((one for one in ended if one.name != names.AGENT), None)
 
 
-def _word(pod: PodView) -> LastWord | None:
+def _word(pod: JobPod) -> LastWord | None:
     ended = _culprit(pod)
     return last_word(ended) if ended else None
 
 
-def _lost(pod: PodView) -> Failure:
+def _lost(pod: JobPod) -> Failure:
     disruption = pod.condition("DisruptionTarget")
     deleted = (
         ("deleted", "somebody deleted it") if pod.deleting else ("no exit code", "nobody says why")
@@ -230,7 +231,7 @@ def _lost(pod: PodView) -> Failure:
     return Failure(reasons.POD_LOST, message, record)
 
 
-def _reason(pod: PodView, ended: ContainerView, word: LastWord) -> str:
+def _reason(pod: JobPod, ended: ContainerView, word: LastWord) -> str:
     if word.killed_for_memory:
         return reasons.OUT_OF_MEMORY
     if _stopped(word) or pod.deleting:
@@ -258,5 +259,5 @@ def _ended(sentence: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _who(pod: PodView) -> str:
+def _who(pod: JobPod) -> str:
     return f"Pod {pod.name}"

@@ -8,11 +8,11 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.manifests import COMPONENT
 from slipway.observed import condition
-from slipway.observed.start_reasons import any_waits_for_volumes
+from slipway.observed.start_problems import any_waits_for_volumes
 from slipway.plan import Children, Delete, Manifest, ObjectRef
 from slipway.training.children import names
 from slipway.training.children.names import ATTEMPT
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class JobView:
     """
 
     manifest: Manifest
-    pods: tuple[PodView, ...]
-    gone: tuple[PodView, ...] = ()
+    pods: tuple[JobPod, ...]
+    gone: tuple[JobPod, ...] = ()
 
     @property
     def ref(self) -> ObjectRef:
@@ -147,8 +147,8 @@ def _job(job: TrainingJob, children: Children, name: str, component: str) -> Job
         return None
     uid = manifest["metadata"]["uid"]
 
-    def views(pods: Iterable[Manifest]) -> tuple[PodView, ...]:
-        mine = (PodView(pod, component) for pod in pods if _belongs(pod, uid, component))
+    def views(pods: Iterable[Manifest]) -> tuple[JobPod, ...]:
+        mine = (JobPod(pod, component) for pod in pods if _belongs(pod, uid, component))
         return tuple(sorted(mine, key=lambda pod: (pod.index, pod.created, pod.name)))
 
     return JobView(manifest, views(children.of_kind("Pod")), views(children.gone))

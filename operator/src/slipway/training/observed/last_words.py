@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.observed.last_words import json_object
+from slipway.observed.pods import ContainerView
 from slipway.training.children.names import OWN_STOPPED_CODE, STOPPED_CODE
-from slipway.training.observed.pods import ContainerView
 from slipway.uris import scrubbed
 
 

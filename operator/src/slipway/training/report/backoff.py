@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from slipway.api import TrainingJob, parse_time, timestamp
 from slipway.api.training.attempts import BackOff
 from slipway.training.observed.jobs import JobView
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 
 FIRST_DELAY_SECONDS = 10.0
 """The wait before the second restart in a row; the first one waits for nothing."""
@@ -54,7 +54,7 @@ def ran_seconds(live: JobView, now: datetime) -> float:
     return max((_ran(pod, now) for pod in (*live.pods, *live.gone)), default=0.0)
 
 
-def _ran(pod: PodView, now: datetime) -> float:
+def _ran(pod: JobPod, now: datetime) -> float:
     main = pod.main
     begun = parse_time((main.terminated or main.state.get("running") or {}).get("startedAt"))
     end = parse_time(main.terminated.get("finishedAt")) or now

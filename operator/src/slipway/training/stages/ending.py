@@ -14,7 +14,7 @@ from slipway.training.observed import jobs
 from slipway.training.observed.first_failure import Failure, first_failure
 from slipway.training.observed.jobs import JobView
 from slipway.training.observed.last_words import last_word
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 from slipway.training.outcome import Finding, Outcome, kept
 from slipway.training.report import running_time
 from slipway.training.report.conditions import suspension
@@ -40,12 +40,12 @@ def may_come(live: JobView, now: datetime) -> bool:
     return end is not None and now < end + LATE
 
 
-def first_pod(live: JobView) -> PodView | None:
+def first_pod(live: JobView) -> JobPod | None:
     """Return the newest pod of index 0 that ended well; None where there is none."""
     return next(iter(_good_first_pods(live)), None)
 
 
-def _good_first_pods(live: JobView) -> list[PodView]:
+def _good_first_pods(live: JobView) -> list[JobPod]:
     """Return the pods of index 0 that ended well, newest first, those that are gone too."""
     good = [pod for pod in (*live.pods, *live.gone) if pod.index == 0 and pod.succeeded]
     return sorted(good, key=lambda pod: pod.created, reverse=True)

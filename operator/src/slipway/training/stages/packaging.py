@@ -21,7 +21,7 @@ from slipway.training.children.packaging_job import (
 from slipway.training.observed.first_failure import Failure, describe, first_failure
 from slipway.training.observed.jobs import JobView, ObservedJobs
 from slipway.training.observed.last_words import LastWord, last_word
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 from slipway.training.observed.source_revision import source_revision
 from slipway.training.observed.start_problems import first_problem, missing_source, refused
 from slipway.training.outcome import Finding, Outcome, kept
@@ -177,7 +177,7 @@ def _state(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     )
 
 
-def _is_transient(pod: PodView) -> bool:
+def _is_transient(pod: JobPod) -> bool:
     return pod.main.exit_code == STORE_UNAVAILABLE_CODE
 
 

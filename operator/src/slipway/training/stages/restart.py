@@ -16,7 +16,7 @@ from slipway.settings import Settings
 from slipway.training import reasons
 from slipway.training.observed.first_failure import Failure, describe, first_failure, first_taken
 from slipway.training.observed.jobs import JobView, attempt_of
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 from slipway.training.outcome import Attempt, Finding, Outcome
 from slipway.training.report import backoff
 from slipway.training.report.conditions import suspension
@@ -110,7 +110,7 @@ def stuck(live: JobView, settings: Settings, now: datetime) -> tuple[Delete, ...
     return tuple(Delete(pod.ref, pod.uid, grace_seconds=0) for pod in overdue)
 
 
-def _is_overdue(pod: PodView, settings: Settings, now: datetime) -> bool:
+def _is_overdue(pod: JobPod, settings: Settings, now: datetime) -> bool:
     return pod.due is not None and now.timestamp() > pod.due + settings.lost_pod_seconds
 
 
@@ -149,13 +149,13 @@ def _latecomer(job: TrainingJob, live: JobView) -> Failure | None:
     return first_failure(before) or Failure(reasons.POD_LOST, alone)
 
 
-def _came_late(job: TrainingJob, live: JobView, pod: PodView, end: str) -> bool:
+def _came_late(job: TrainingJob, live: JobView, pod: JobPod, end: str) -> bool:
     if pod.ended or (job.spec.elastic is not None and pod.index != 0):
         return False
     return pod.created > end or (pod.created == end and bool(_before(live, pod)))
 
 
-def _before(live: JobView, pod: PodView) -> list[PodView]:
+def _before(live: JobView, pod: JobPod) -> list[JobPod]:
     """Return the pods that had a pod's index before it."""
     known = (*live.pods, *live.gone)
     return [one for one in known if one.index == pod.index and one.uid != pod.uid]
@@ -167,7 +167,7 @@ def _meets(job: TrainingJob) -> bool:
     return torchrun and job.spec.most_nodes > 1
 
 
-def _taken(pod: PodView) -> Failure:
+def _taken(pod: JobPod) -> Failure:
     """Return the loss of a pod, whether or not it has ended yet."""
     found = describe(pod)
     if found.disruption:
@@ -176,7 +176,7 @@ def _taken(pod: PodView) -> Failure:
 
 
 def _breaks(
-    job: TrainingJob, live: JobView, pod: PodView, settings: Settings, now: datetime
+    job: TrainingJob, live: JobView, pod: JobPod, settings: Settings, now: datetime
 ) -> bool:
     """Tell whether a group cannot do without a pod that is going.
 

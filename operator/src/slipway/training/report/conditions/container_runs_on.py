@@ -6,7 +6,7 @@ from datetime import datetime
 from slipway.api import parse_time
 from slipway.training import reasons
 from slipway.training.observed.jobs import JobView
-from slipway.training.observed.pods import PodView
+from slipway.training.observed.pods import JobPod
 from slipway.training.outcome import Finding
 
 PATIENCE_SECONDS = 60.0
@@ -27,7 +27,7 @@ def outlasting(live: JobView, now: datetime) -> Finding | None:
     return Finding(reasons.RUNNING, True, reasons.CONTAINER_RUNS_ON, message)
 
 
-def _going_on(pod: PodView, now: datetime) -> Iterator[str]:
+def _going_on(pod: JobPod, now: datetime) -> Iterator[str]:
     """Yield the containers that run long after the script; sidecars end by themselves."""
     end = parse_time(pod.main.terminated.get("finishedAt"))
     if end is None or pod.main.exit_code or pod.deleting:

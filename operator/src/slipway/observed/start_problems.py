@@ -1,4 +1,7 @@
-"""Why a kubelet says that a container does not start, once for the pods of both kinds.
+"""Why a pod does not start though it should, once for the pods of both kinds.
+
+What the scheduler and the kubelet say is put into sentences that name no pod and no time, so that
+a problem that stays, or that a second pod has, is not told as a new one.
 
 Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go and
 .../pkg/kubelet/kuberuntime/kuberuntime_container.go
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.observed import condition, container_statuses
+from slipway.observed.pods import ContainerView, PodView
 
 PULL_REASONS = frozenset(
     {
@@ -27,6 +31,12 @@ START_REASONS = frozenset({"CreateContainerError", "RunContainerError", "StartEr
 """Reasons of a container that the node cannot start."""
 CONFIG_REASON = "CreateContainerConfigError"
 """Reason of a container whose Secret or ConfigMap is missing, or that asks for what cannot be."""
+
+UNSCHEDULABLE = "Unschedulable"
+IMAGE_PULL_FAILED = "ImagePullFailed"
+CONTAINER_CANNOT_START = "ContainerCannotStart"
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
+CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
 
 _MISSING = re.compile(
     r'\b(?:(secret|configmap) "([^"]+)" not found|in (secret|configmap) ([^ ]+))', re.IGNORECASE
@@ -57,6 +67,49 @@ def missing_object(message: str) -> MissingObject | None:
         return None
     kind, name = match[1] or match[3], match[2] or match[4]
     return MissingObject(kind.lower() == "secret", name.rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class StartProblem:
+    """One of the reasons above, and a sentence on what is wrong and what to do."""
+
+    reason: str
+    message: str
+
+
+def unschedulable(pod: PodView) -> StartProblem | None:
+    """Return why no node can take a pod; None where the scheduler does not say so."""
+    scheduled = pod.condition("PodScheduled")
+    if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
+        return None
+    why = scheduled.get("message") or "the scheduler does not say why"
+    return StartProblem(UNSCHEDULABLE, f"No node can take the pod: {why}")
+
+
+def container_problem(pod: PodView, container: ContainerView) -> StartProblem | None:
+    """Return why a container does not start; None where the kubelet does not say so."""
+    kind, who = container.waiting.get("reason"), f"Container {container.name}"
+    why = str(container.waiting.get("message") or "the kubelet does not say why")
+    if kind in PULL_REASONS:
+        text = (
+            f"{who}: the image {pod.image(container)} cannot be pulled. Check its name, and that "
+            "the node may pull it; the kubelet retries."
+        )
+        return StartProblem(IMAGE_PULL_FAILED, text)
+    if kind == CONFIG_REASON:
+        return _missing_problem(who, why)
+    if kind in START_REASONS:
+        return StartProblem(CONTAINER_CANNOT_START, f"{who} does not start: {why}")
+    return None
+
+
+def _missing_problem(who: str, why: str) -> StartProblem:
+    missing = missing_object(why)
+    if missing is None:
+        return StartProblem(CONTAINER_CANNOT_START, f"{who} does not start: {why}")
+    reason = SECRET_NOT_FOUND if missing.secret else CONFIG_MAP_NOT_FOUND
+    text = f"{who} needs the {missing.kind} {missing.name}, or a key of it: create it ({why})."
+    return StartProblem(reason, text)
 
 
 def any_waits_for_volumes(pods: Iterable[Mapping[str, Any]]) -> bool:
