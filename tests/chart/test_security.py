@@ -3,7 +3,15 @@ from typing import Any
 import pytest
 
 from slipway.kube.lease import LEASE_NAME
-from slipway.kube.resources import CHILDREN, EVENTS, LEASES, NAMESPACES, WATCHED, Resource
+from slipway.kube.resources import (
+    CHILDREN,
+    EVENTS,
+    GANG_OBJECTS,
+    LEASES,
+    NAMESPACES,
+    WATCHED,
+    Resource,
+)
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import POD_MONITOR, VALUE_SETS
 
@@ -146,6 +154,8 @@ def test_the_operator_may_watch_apply_and_record_what_it_has_to() -> None:
     for resource in CHILDREN:
         verbs = set() if resource.kind == "Pod" else {"get", "create", "patch"}
         assert verbs <= _allowed(rules, resource), resource.kind
+    for resource in GANG_OBJECTS:
+        assert _allowed(rules, resource) == {"get", "create", "patch"}, resource.api_version
     assert _allowed(rules, EVENTS) == {"create", "list"}
     assert _allowed(rules, NAMESPACES) == {"get"}
     own = release.one("Role", "slipway-own-namespace")["rules"]

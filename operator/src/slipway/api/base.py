@@ -1,9 +1,11 @@
 """The base of all API models, and the bounded scalar types that the kinds share."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 GROUP = "slipway.dev"
 VERSION = "v1alpha1"
@@ -49,6 +51,17 @@ def text(pattern: str, message: str, *, longest: int, shortest: int = 1) -> Any:
         max_length=longest,
         json_schema_extra=rules((f"self.matches('{pattern}')", message)),
     )
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A string field that takes no other than these values; for those of a registry."""
+
+    values: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        """Validate the values, and list them in the schema."""
+        return core_schema.literal_schema(list(self.values))
 
 
 _OPENS_ITSELF = "^(hf://[^/?#]*:|(s3|gs|az|https?)://([^/?#]*@|[^/?#@:[]*:[0-9]*[^/?#0-9]))"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.api.base import API_VERSION
+from slipway.gangs import GANGS
 from slipway.manifests import MANAGED_BY, MANAGER
 from slipway.plan import ObjectRef
 
@@ -59,11 +60,7 @@ CHILDREN = (
 
 PODS = tuple(resource for resource in CHILDREN if resource.kind == "Pod")
 
-GANGS = (
-    Resource("scheduling.x-k8s.io/v1alpha1", "PodGroup", "podgroups"),
-    Resource("scheduling.volcano.sh/v1beta1", "PodGroup", "podgroups"),
-    Resource("scheduling.k8s.io/v1alpha1", "Workload", "workloads"),
-)
+GANG_OBJECTS = tuple(Resource(gang.api_version, gang.kind, gang.plural) for gang in GANGS.values())
 """The kinds of gang schedulers, where a cluster has them; the operator makes them unwatched."""
 
 WATCHED = OWN + CHILDREN
@@ -71,7 +68,8 @@ CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER}"
 """Label selector of the watches on children: only what the operator made."""
 
 _BY_KIND = {
-    (r.api_version, r.kind): r for r in (*WATCHED, *GANGS, SECRETS, NAMESPACES, LEASES, EVENTS)
+    (r.api_version, r.kind): r
+    for r in (*WATCHED, *GANG_OBJECTS, SECRETS, NAMESPACES, LEASES, EVENTS)
 }
 
 

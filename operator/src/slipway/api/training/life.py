@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, rules, text
+from slipway.api.base import ApiModel, OneOf, rules, text
+from slipway.gangs import GANGS, NO_GANG
 
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 RestartPolicy = Literal["Group", "Pod", "Never"]
 RestartAction = Literal["Restart", "RestartAndIgnoreMaxRestarts", "Fail"]
-GangScheduler = Literal["None", "Coscheduling", "Volcano", "Workload"]
+GangScheduler = Annotated[str, OneOf((NO_GANG, *GANGS))]
 CleanPodPolicy = Literal["None", "Running", "All"]
 
 MANAGER_NAME = "slipway.dev/operator"
@@ -191,7 +192,7 @@ class TrainingLife(ApiModel):
         description="Kueue's LocalQueue that admits the job; its pods start when Kueue says so.",
     )
     gang: GangScheduler = Field(
-        default="None",
+        default=NO_GANG,
         description="Whose object has all pods scheduled together or none: the scheduler-plugins' "
         "PodGroup (Coscheduling), Volcano's PodGroup, or Kubernetes' own Workload.",
     )

@@ -15,13 +15,13 @@ from slipway.controller.loop.refusals import Refused
 from slipway.controller.readers.asking.questions import Newest
 from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
 from slipway.controller.readers.training_progress import ProgressReader, first_pod
+from slipway.gangs import GANGS
 from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
 from slipway.serving.analysis.traffic import Traffic
 from slipway.serving.observed.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
-from slipway.training.children import gang
 from slipway.training.report.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
 
@@ -131,10 +131,10 @@ class Observer:
 
     async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
         """Tell whether the kind of a job's gang is there; it matters while there is no Job."""
-        kind = gang.KINDS.get(job.spec.gang)
-        if kind is None or children.of_kind("Job"):
+        gang = GANGS.get(job.spec.gang)
+        if gang is None or children.of_kind("Job"):
             return True
-        return await self._serves(kind.api_version, kind.kind)
+        return await self._serves(gang.api_version, gang.kind)
 
     async def _enforced(self, owner: OwnerLike, overlay: PodTemplate | None) -> str | None:
         """Return the Pod Security level of an object's namespace, where it may matter."""

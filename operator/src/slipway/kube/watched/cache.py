@@ -12,7 +12,7 @@ from typing import Any
 from cachetools import FIFOCache
 
 from slipway.api.base import API_VERSION
-from slipway.kube.resources import GANGS
+from slipway.kube.resources import GANG_OBJECTS
 from slipway.kube.watched.gone import GonePods
 from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
 from slipway.kube.watched.indexes import Packages, Servers, Turns
@@ -24,7 +24,7 @@ from slipway.plan import Children, Manifest, ObjectRef
 _TOMBSTONES = 4096
 _GONE_PODS = 512
 """How many deleted pods are remembered as they were last seen."""
-_UNWATCHED = frozenset(resource.kind for resource in GANGS)
+_UNWATCHED = frozenset(resource.kind for resource in GANG_OBJECTS)
 
 
 @dataclass(slots=True)

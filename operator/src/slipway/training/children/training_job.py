@@ -3,10 +3,11 @@
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.gangs import GANGS
 from slipway.manifests import child
 from slipway.plan import Manifest
 from slipway.settings import Settings
-from slipway.training.children import elastic, gang, names
+from slipway.training.children import elastic, names
 from slipway.training.children.names import ATTEMPT
 from slipway.training.children.pod.template import template
 from slipway.training.children.pod_failure_policy import failure_fields
@@ -40,7 +41,17 @@ def training_job(job: TrainingJob, settings: Settings) -> Manifest:
 def _template(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     made = template(job, settings)
     made["metadata"]["labels"] |= _attempt(job)
-    return gang.bind(job, made)
+    gang = GANGS.get(job.spec.gang)
+    return gang.bind(made, names.train_name(job)) if gang else made
+
+
+def gang_object(job: TrainingJob) -> Manifest | None:
+    """Return the object that has all pods placed together; None where none is asked for."""
+    gang = GANGS.get(job.spec.gang)
+    if gang is None:
+        return None
+    head = child(job, gang.api_version, gang.kind, names.train_name(job), names.TRAINER)
+    return {**head, "spec": gang.spec(job.spec.fewest_nodes)}
 
 
 def _attempt(job: TrainingJob) -> dict[str, str]:

@@ -3,17 +3,17 @@
 from datetime import datetime
 
 from slipway.api import TrainingJob, is_true, timestamp
+from slipway.gangs import GANGS
 from slipway.plan import Event, Manifest
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import refusal
 from slipway.settings import Settings
 from slipway.store import store_secrets
 from slipway.training import reasons
-from slipway.training.children import gang, names
-from slipway.training.children.gang import KINDS
+from slipway.training.children import names
 from slipway.training.children.network import job_policy
 from slipway.training.children.service import headless_service
-from slipway.training.children.training_job import training_job
+from slipway.training.children.training_job import gang_object, training_job
 from slipway.training.observed.first_failure import Failure
 from slipway.training.outcome import Finding, Outcome
 from slipway.training.report import backoff
@@ -103,9 +103,9 @@ def _missing_store(snapshot: TrainingSnapshot) -> Failure | None:
 def _prerequisites(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
     """Return what pods cannot start without, or must not: whoever comes is to be refused."""
     secrets = store_secrets(settings.store, job.metadata.namespace)
-    gang_object = gang.gang_object(job)
+    group = gang_object(job)
     guarded = (*secrets, *job_policy(job, settings))
-    return (*guarded, gang_object) if gang_object else guarded
+    return (*guarded, group) if group else guarded
 
 
 def support(job: TrainingJob, settings: Settings) -> tuple[Manifest, ...]:
@@ -130,10 +130,10 @@ def _recreated(job: TrainingJob) -> tuple[Event, ...]:
 
 def missing_kind(job: TrainingJob) -> Failure:
     """Return that the cluster lacks the kind that ``spec.gang`` needs."""
-    kind = KINDS[job.spec.gang]
+    gang = GANGS[job.spec.gang]
     message = (
-        f"The cluster has no kind {kind.kind} of {kind.api_version}, which spec.gang "
-        f"{job.spec.gang} needs: it comes with {kind.provider}. The job waits for it, rather than "
+        f"The cluster has no kind {gang.kind} of {gang.api_version}, which spec.gang "
+        f"{job.spec.gang} needs: it comes with {gang.provider}. The job waits for it, rather than "
         "hold a part of its nodes."
     )
     return Failure(reasons.GANG_KIND_NOT_FOUND, message)
