@@ -74,7 +74,9 @@ lint: env ## Style, types, layers of imports, generated files
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --package slipway --package slipway_runtime --package slipway_pods
 	@$(BIN)/mypy dev tests install docs
+	@$(BIN)/mypy --config-file images/python/pyproject.toml --package slipway_server --package ts
 	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports images/python/pyproject.toml
 	@$(BIN)/python -m install.generate --check
 
 format: env ## Put the code into its format

@@ -10,7 +10,9 @@ from dev.steps import step
 
 UV_VERSION = "0.13.9"
 LOCK = paths.REPOSITORY / "requirements-dev.txt"
-PROJECTS = (paths.REPOSITORY / "operator", paths.REPOSITORY / "images" / "runtime")
+PROJECTS = tuple(
+    paths.REPOSITORY / project for project in ("operator", "images/runtime", "images/python")
+)
 MARK = paths.VENV / ".slipway"
 
 

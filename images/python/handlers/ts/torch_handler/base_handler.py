@@ -1,0 +1,145 @@
+"""What most handlers inherit: loading a model, and the three steps of an answer."""
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ts.handler_utils.timer import timed
+from ts.utils.util import list_classes_from_module, load_label_mapping
+
+logger = logging.getLogger(__name__)
+
+
+class BaseHandler:
+    """Loads a model, and answers a batch by ``preprocess``, ``inference`` and ``postprocess``.
+
+    A model is a state_dict (``.pt``, ``.pth``, ``.bin``) for the class of the archive's model file;
+    weights in ``.safetensors`` for it; a TorchScript file; or a program of torch.export (``.pt2``).
+    """
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.mapping: dict[str, Any] | None = None
+        self.device: Any = None
+        self.initialized = False
+        self.context: Any = None
+        self.model_pt_path: str | None = None
+        self.manifest: Any = None
+        self.map_location = "cpu"
+        self.explain = False
+        self.target = 0
+
+    def initialize(self, context: Any) -> None:
+        """Load the model onto its device."""
+        properties = context.system_properties
+        self.context, self.manifest = context, context.manifest
+        gpu = properties.get("gpu_id")
+        on_gpu = torch.cuda.is_available() and gpu is not None
+        self.map_location = "cuda" if on_gpu else "cpu"
+        self.device = torch.device(f"cuda:{gpu}" if on_gpu else "cpu")
+        folder = properties["model_dir"]
+        told = self.manifest["model"]
+        name = told.get("serializedFile") or ""
+        self.model_pt_path = str(Path(folder, name)) if name else None
+        self.model = self._load(folder, told.get("modelFile") or "")
+        self.mapping = load_label_mapping(str(Path(folder, "index_to_name.json")))
+        self.initialized = True
+
+    def _load(self, folder: str, model_file: str) -> Any:
+        if model_file:
+            model = self._load_pickled_model(folder, model_file, self.model_pt_path)
+        elif self.model_pt_path is None:
+            return None
+        elif self.model_pt_path.endswith(".pt2"):
+            return torch.export.load(self.model_pt_path).module()
+        else:
+            model = self._load_torchscript_model(self.model_pt_path)
+        if isinstance(model, torch.nn.Module):
+            model.to(self.device)
+            model.eval()
+        return self._compiled(model)
+
+    def _compiled(self, model: Any) -> Any:
+        """Return the model as model-config.yaml's ``pt2`` has it compiled."""
+        wanted = self.context.model_yaml_config.get("pt2")
+        if not wanted:
+            return model
+        options = (
+            {"backend": wanted} if isinstance(wanted, str) else dict(wanted.get("compile", {}))
+        )
+        if not isinstance(wanted, str) and not options.pop("enable", False):
+            return model
+        return torch.compile(model, **options)
+
+    def _load_torchscript_model(self, model_pt_path: str) -> Any:
+        return torch.jit.load(model_pt_path, map_location=self.device)
+
+    def _load_pickled_model(
+        self, model_dir: str, model_file: str, model_pt_path: str | None
+    ) -> Any:
+        """Return the model of the archive's only class of modules, with its weights."""
+        if not (Path(model_dir) / model_file).is_file():
+            raise RuntimeError("Missing the model.py file")
+        module = importlib.import_module(Path(model_file).stem)
+        classes = [
+            cls for cls in list_classes_from_module(module) if issubclass(cls, torch.nn.Module)
+        ] or list_classes_from_module(module)
+        if len(classes) != 1:
+            raise ValueError(
+                f"Expected only one class as model definition. {[c.__name__ for c in classes]}"
+            )
+        model = classes[0]()
+        if model_pt_path:
+            model.load_state_dict(self._weights(model_pt_path))
+        return model
+
+    def _weights(self, path: str) -> Any:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            return load_file(path, device=self.map_location)
+        return torch.load(path, map_location=self.map_location, weights_only=True)
+
+    @timed
+    def preprocess(self, data: Any) -> Any:
+        """Return the batch as a tensor."""
+        return torch.as_tensor(data, device=self.device)
+
+    @timed
+    def inference(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what the model makes of the batch."""
+        with torch.inference_mode():
+            return self.model(data.to(self.device), *args, **kwargs)
+
+    @timed
+    def postprocess(self, data: Any) -> Any:
+        """Return the batch's answers as a list."""
+        return data.tolist()
+
+    def handle(self, data: Any, context: Any) -> Any:
+        """Answer a batch: a list of as many answers as there are requests."""
+        self.context = context
+        with context.metrics.timed("HandlerTime"):
+            if self._is_explanation(context):
+                return self.explain_handle(self.preprocess(data), data)
+            return self.postprocess(self.inference(self.preprocess(data)))
+
+    def _is_explanation(self, context: Any) -> bool:
+        return bool(context.get_request_header(0, "explain") == "True")
+
+    def explain_handle(self, data_preprocess: Any, raw_data: Any) -> Any:
+        """Answer a batch of explanations by the handler's own ``get_insights``."""
+        get_insights = getattr(self, "get_insights", None)
+        if get_insights is None:
+            raise NotImplementedError("The handler has no get_insights, so it explains nothing.")
+        first = raw_data[0]
+        inputs = first.get("data") or first.get("body")
+        target = inputs.get("target", 0) if isinstance(inputs, dict) else 0
+        return get_insights(data_preprocess, inputs, target)
+
+    def describe_handle(self) -> Any:
+        """Answer what the model is; by default nothing is known of it."""
+        return None

@@ -1,0 +1,259 @@
+"""The HTTP front: TorchServe's paths, words and codes, on aiohttp.
+
+- inference: POST and PUT /predictions/NAME[/VERSION[/REST]], /explanations/NAME, GET /ping
+- management: GET /models, GET /models/NAME, which readiness asks for
+- metrics: GET /metrics
+
+Reference: https://github.com/pytorch/serve/blob/master/docs/rest_api.md
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from aiohttp import web
+
+from slipway_server.answers import Answer, error
+from slipway_server.archive import Manifest
+from slipway_server.errors import Refusal
+from slipway_server.fields import fields
+from slipway_server.metrics import Metrics
+from slipway_server.model_config import ModelConfig
+from slipway_server.pool import Pool
+from slipway_server.queue import Job, JobQueue
+
+_NOT_ANOTHER_NAME = "ModelNotFoundException"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served, and by whom; ``max_request_bytes`` is the longest body."""
+
+    manifest: Manifest
+    config: ModelConfig
+    queue: JobQueue
+    pool: Pool
+    metrics: Metrics
+    max_request_bytes: int
+
+
+def _refused(refusal: Refusal) -> Answer:
+    answer = error(refusal.code, refusal.kind, refusal.message)
+    if refusal.retry_after is None:
+        return answer
+    retry = ("retry-after", str(refusal.retry_after))
+    return Answer(answer.status, answer.body, [*answer.headers, retry])
+
+
+def _response(answer: Answer) -> web.Response:
+    response = web.Response(
+        status=answer.status, body=answer.body or None, reason=answer.phrase or None
+    )
+    for name, value in answer.headers:
+        response.headers[name] = value
+    if answer.status >= 300:
+        response.force_close()
+    return response
+
+
+async def without_type(_request: web.Request, response: web.StreamResponse) -> None:
+    """Send no content type where the handler has set none, as TorchServe does."""
+    if response.headers.get("content-type") == "application/octet-stream" and not getattr(
+        response, "typed", False
+    ):
+        del response.headers["content-type"]
+
+
+class Front:
+    """Answers requests for one model."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def inference(self) -> web.Application:
+        """Return the application that users reach."""
+        app = web.Application(client_max_size=self._served.max_request_bytes)
+        app.on_response_prepare.append(without_type)
+        app.router.add_get("/ping", self._ping)
+        for path, command in (("predictions", "predict"), ("explanations", "explain")):
+            for tail in ("", "/{version}", "/{version}/{rest:.*}"):
+                app.router.add_route("*", f"/{path}/{{name}}{tail}", self._answering(command))
+        return app
+
+    def management(self) -> web.Application:
+        """Return the application that tells how the workers are."""
+        app = web.Application()
+        app.router.add_get("/models", self._models)
+        app.router.add_get("/models/{name}", self._model)
+        app.router.add_get("/models/{name}/{version}", self._model)
+        return app
+
+    def scrapes(self) -> web.Application:
+        """Return the application that Prometheus reaches."""
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        return app
+
+    async def drained(self) -> None:
+        """Return when no request is under way."""
+        await self._idle.wait()
+
+    @contextlib.contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._active += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
+
+    def _answering(self, command: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            with self._under_way():
+                try:
+                    return await self._answer(request, command)
+                except Refusal as refusal:
+                    return self._sent(_refused(refusal), None)
+
+        return answer
+
+    def _sent(self, answer: Answer, seconds: float | None) -> web.Response:
+        self._served.metrics.answered(answer.status, seconds)
+        return _response(answer)
+
+    async def _answer(self, request: web.Request, command: str) -> web.StreamResponse:
+        self._check(request)
+        self._served.metrics.came()
+        job = await self._job(request, command)
+        self._served.queue.put(job)
+        try:
+            return await self._given(request, job)
+        except asyncio.CancelledError:
+            job.answer.cancel()
+            self._served.queue.drop(job)
+            raise
+
+    def _check(self, request: web.Request) -> None:
+        manifest = self._served.manifest
+        name, version = request.match_info["name"], request.match_info.get("version")
+        if name != manifest.model_name:
+            raise Refusal(404, _NOT_ANOTHER_NAME, f"Model not found: {name}")
+        if version not in (None, manifest.model_version):
+            raise Refusal(
+                404,
+                "ModelVersionNotFoundException",
+                f"Model version: {version} does not exist for model: {name}",
+            )
+        if request.method not in ("POST", "PUT", "GET", "OPTIONS"):
+            raise Refusal(
+                405,
+                "MethodNotAllowedException",
+                "Requested method is not allowed, please refer to API document.",
+            )
+
+    async def _job(self, request: web.Request, command: str) -> Job:
+        told, values = [], []
+        async for name, kind, own, value in fields(request, self._served.max_request_bytes):
+            told.append([name, kind, own])
+            values.append(value)
+        headers = [[name, value] for name, value in request.headers.items()]
+        headers.append(["explain", str(command == "explain")])
+        if rest := request.match_info.get("rest"):
+            headers.append(["url_path", rest])
+        head = {"id": str(uuid.uuid4()), "headers": headers, "fields": told}
+        return Job(head, values, command)
+
+    async def _given(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """Return what the worker answers; its parts are sent as they come."""
+        first = await job.parts.get()
+        if first is None:
+            return self._sent(await job.answer, time.monotonic() - job.entered)
+        response = web.StreamResponse()
+        if job.part_type:
+            response.content_type = job.part_type
+        await response.prepare(request)
+        part: bytes | None = first
+        while part is not None:
+            await response.write(part)
+            part = await job.parts.get()
+        answer = await job.answer
+        await response.write(answer.body)
+        await response.write_eof()
+        self._served.metrics.answered(answer.status, time.monotonic() - job.entered)
+        return response
+
+    async def _ping(self, _request: web.Request) -> web.Response:
+        is_ready = self._served.pool.is_ready
+        body = {"status": "Healthy" if is_ready else "Unhealthy"}
+        return _json(200 if is_ready else 500, body)
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        manifest = self._served.manifest
+        return _json(
+            200, {"models": [{"modelName": manifest.model_name, "modelUrl": _url(manifest)}]}
+        )
+
+    async def _model(self, request: web.Request) -> web.Response:
+        manifest, config = self._served.manifest, self._served.config
+        try:
+            self._check(request)
+        except Refusal as refusal:
+            return _response(_refused(refusal))
+        workers = [
+            {
+                "id": str(9000 + slot.number),
+                "startTime": _time(slot.started),
+                "status": "READY" if slot.is_ready else "UNLOADING",
+                "memoryUsage": 0,
+                "pid": slot.pid,
+                "gpu": False,
+                "gpuUsage": "N/A",
+            }
+            for slot in self._served.pool.slots
+        ]
+        told = {
+            "modelName": manifest.model_name,
+            "modelVersion": manifest.model_version,
+            "modelUrl": _url(manifest),
+            "runtime": "python",
+            "minWorkers": config.workers,
+            "maxWorkers": config.workers,
+            "batchSize": config.batch_size,
+            "maxBatchDelay": config.max_batch_delay,
+            "responseTimeout": config.response_timeout,
+            "startupTimeout": config.startup_timeout,
+            "workers": workers,
+            "jobQueueStatus": {
+                "remainingCapacity": config.queue_size - len(self._served.queue),
+                "pendingRequests": len(self._served.queue),
+            },
+        }
+        return _json(200, [told])
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        page = self._served.metrics.page()
+        return web.Response(body=page, content_type="text/plain", charset="utf-8")
+
+
+def _url(manifest: Manifest) -> str:
+    return f"{manifest.model_name}.mar"
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _json(status: int, body: Any) -> web.Response:
+    text = json.dumps(body, indent=2) + "\n"
+    return web.Response(status=status, text=text, content_type="application/json")
