@@ -69,7 +69,11 @@ reports: env ## Play users' reports on the local cluster: a table of what is exp
 bench: env ## Measure what Envoy costs, beside bare TorchServe
 	@$(BIN)/python -m tests.bench
 
-lint: env ## Style, types, layers of imports, generated files
+PROSE := --builtin clear,rare,en-GB_to_en-US --dictionary - --dictionary dev/words.txt \
+	README.md CHANGELOG.md CONTRIBUTING.md CODE_OF_CONDUCT.md ROADMAP.md SECURITY.md docs/*.md docs/runbooks/*.md charts/slipway/README.md \
+	charts/slipway/values.yaml images/README.md images/*/README.md
+
+lint: env ## Style, types, layers of imports, spelling, generated files
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --package slipway --package slipway_runtime --package slipway_pods
@@ -77,6 +81,8 @@ lint: env ## Style, types, layers of imports, generated files
 	@$(BIN)/mypy --config-file images/python/pyproject.toml --package slipway_server --package ts
 	@$(BIN)/lint-imports
 	@$(BIN)/lint-imports images/python/pyproject.toml
+	@$(BIN)/codespell
+	@$(BIN)/codespell $(PROSE)
 	@$(BIN)/python -m install.generate --check
 
 format: env ## Put the code into its format

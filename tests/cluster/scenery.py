@@ -74,8 +74,8 @@ def roll_out(space: Space, quickstart: Quickstart, body: Any) -> Object:
         tried = space.wait("modeldeployment", "canary", candidate, 60)
         request(space, "canary", "abort", candidate(tried)["revision"])
         space.wait("modeldeployment", "canary", _rolled_out("RolledBack", 1), 60)
-    judgement: Object = candidate(found)["background"]
-    return judgement
+    judgment: Object = candidate(found)["background"]
+    return judgment
 
 
 def _served(quickstart: Quickstart, word: str, body: Any) -> Object:

@@ -29,7 +29,7 @@ MEANS = {"$__rate_interval": "20s", "$__range": "15m", "$__interval": "5s"}
 
 
 @pytest.fixture(scope="module")
-def judgement(quickstart: Quickstart, shared: Space) -> Object:
+def judgment(quickstart: Quickstart, shared: Space) -> Object:
     """The analysis of a canary, while a job trains, one fails and a deployment stalls."""
     body = load_json(QUICKSTART / "src" / "request.json")
     scenery.train(shared)
@@ -38,9 +38,9 @@ def judgement(quickstart: Quickstart, shared: Space) -> Object:
 
 
 @pytest.fixture(scope="module")
-def scene(prometheus: Prometheus, judgement: Object, shared: Space) -> Prometheus:
+def scene(prometheus: Prometheus, judgment: Object, shared: Space) -> Prometheus:
     """A Prometheus that has seen the quickstart, a canary, a failure and a stall."""
-    del judgement
+    del judgment
     shared.wait_for_phase("trained", "Succeeded")
     shared.wait_for_phase("fails", "Failed")
     prometheus.wait_until_scraped()
@@ -122,10 +122,10 @@ def test_the_failure_and_the_rollback_set_off_their_alerts(scene: Prometheus) ->
     wait_for(lambda: wanted <= firing(), 30, f"{wanted} fire", lambda: str(firing()))
 
 
-def test_an_analysis_goes_by_a_query_of_a_real_prometheus(judgement: Object) -> None:
+def test_an_analysis_goes_by_a_query_of_a_real_prometheus(judgment: Object) -> None:
     """It names no address: the operator's own is asked, about this revision alone."""
-    (asked,) = (one for one in judgement["measurements"] if one["name"] == "asked")
-    assert (judgement["successful"], asked["verdict"]) == (2, "Successful"), judgement
+    (asked,) = (one for one in judgment["measurements"] if one["name"] == "asked")
+    assert (judgment["successful"], asked["verdict"]) == (2, "Successful"), judgment
     assert 1 < float(asked["value"]) < 12, "half of the 15 requests a second go to the canary"
 
 

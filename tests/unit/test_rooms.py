@@ -20,6 +20,7 @@ PACKAGES = [
 ]
 MOST_FILES = 10
 MOST_LINES = 300
+MOST_FILES_A_FIELD = 4
 LARGER = {"slipway.api.training": "one file for each part of the spec and of the status"}
 """Rooms with more files, and why they are not divided."""
 FRAMEWORKS = {"torch", "lightning", "pytorch_lightning", "transformers"}
@@ -99,3 +100,13 @@ def test_what_images_start_and_import_is_there() -> None:
             named.add(program.rstrip(".") or f"{module}.{name}")
     assert {"slipway_pods.serve.startup", "slipway_pods.serve.answers"} <= named
     assert [each for each in sorted(named) if importlib.util.find_spec(each) is None] == []
+
+
+@pytest.mark.parametrize("field", ["queueDeadlineSeconds", "drainSeconds", "jobQueueSize"])
+def test_a_field_of_the_api_is_written_into_few_files_by_hand(field: str) -> None:
+    """One of each sort: a planner's rule, a part of a pod, a line of the server's configuration."""
+    attribute = re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", field)
+    word = re.compile(rf"\b({field}|{attribute})\b")
+    sources = [path for package in PACKAGES for path in package.rglob("*.py")]
+    named_in = [path for path in sources if word.search(path.read_text())]
+    assert 0 < len(named_in) <= MOST_FILES_A_FIELD

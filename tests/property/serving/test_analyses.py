@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.controller.readers.rollout_traffic import add_sample, prune
-from slipway.serving.analysis.judgement import evaluate, needs_traffic
+from slipway.serving.analysis.judgment import evaluate, needs_traffic
 from slipway.serving.analysis.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from slipway.api.serving.deployment import ModelDeploymentStatus
 from slipway.api.serving.rollout_status import RolloutStatus
 from slipway.manifests import REVISION
 from slipway.plan import ObjectRef
-from slipway.serving.analysis import judgement
+from slipway.serving.analysis import judgment
 from slipway.serving.children.names import ROUTES_FILE, TRACK
 from tests.unit.serving.world import SHA, World
 
@@ -171,7 +171,7 @@ examples = settings(max_examples=20, deadline=None, derandomize=True)
 
 def world_at(start: int, patch: pytest.MonkeyPatch) -> Play:
     world = Play(model(0), rollout=ROLLOUTS[start], replicas=2)
-    patch.setattr(judgement, "evaluate", evaluate(world))
+    patch.setattr(judgment, "evaluate", evaluate(world))
     world.run()
     return world
 
@@ -317,7 +317,7 @@ def test_any_history_goes_on_after_a_restart_of_the_operator(
         world, twin = world_at(start, patch), world_at(start, patch)
         for index, act in enumerate(history):
             for one in (world, twin):
-                patch.setattr(judgement, "evaluate", evaluate(one))
+                patch.setattr(judgment, "evaluate", evaluate(one))
                 act(one)
                 one.reconcile()
             if index == at:
@@ -340,7 +340,7 @@ def test_every_rollout_ends_when_all_is_well_and_nobody_holds_it(
         world.annotations.pop("slipway.dev/rollout-paused", None)
         world.annotations.pop("slipway.dev/rollout-abort", None)
         patch.setattr(world, "verdict", "Successful")
-        patch.setattr(judgement, "evaluate", evaluate(world))
+        patch.setattr(judgment, "evaluate", evaluate(world))
         for _ in range(12):
             world.run(seconds=61)
             request("promote", (state_of(world).candidate or _Nobody).step)(world)

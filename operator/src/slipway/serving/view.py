@@ -9,7 +9,7 @@ from slipway.api.serving.rollout_status import RolloutStatus, SlotName
 from slipway.plan import Children, Manifest
 from slipway.pods.standard import Level
 from slipway.serving import routing
-from slipway.serving.analysis import judgement
+from slipway.serving.analysis import judgment
 from slipway.serving.children import names
 from slipway.serving.children.revision import Revision, recorded
 from slipway.serving.children.slots import BLUE, GREEN, Slot, live_workload, slot_of
@@ -172,4 +172,4 @@ class ServingView:
         return replace(asked, promoted=asked.promoted | {self.wanted.name})
 
     def _evaluate(self, spec: Analysis, state: AnalysisState) -> AnalysisState:
-        return judgement.evaluate(spec, state, self.snapshot.traffic, self.now)
+        return judgment.evaluate(spec, state, self.snapshot.traffic, self.now)

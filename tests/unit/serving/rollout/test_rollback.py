@@ -7,7 +7,7 @@ import pytest
 
 from slipway.api.serving.analysis import AnalysisState
 from slipway.serving import reasons
-from slipway.serving.analysis import judgement
+from slipway.serving.analysis import judgment
 from slipway.serving.observed.deaths import Death
 from tests.unit.serving.rollout.progressive import (
     canary,
@@ -32,7 +32,7 @@ def judge(monkeypatch: pytest.MonkeyPatch, phase: str, message: str = "errors: 0
             return state
         return AnalysisState.model_validate({"phase": phase, "message": message})
 
-    monkeypatch.setattr(judgement, "evaluate", evaluate)
+    monkeypatch.setattr(judgment, "evaluate", evaluate)
 
 
 def start(rollout: dict[str, Any] | None = None) -> World:

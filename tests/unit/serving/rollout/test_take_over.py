@@ -6,7 +6,7 @@ import pytest
 
 from slipway.api.serving.analysis import AnalysisState
 from slipway.serving import reasons
-from slipway.serving.analysis import judgement
+from slipway.serving.analysis import judgment
 from tests.unit.serving.rollout.progressive import (
     canary,
     candidate,
@@ -159,7 +159,7 @@ def test_a_background_analysis_leaves_its_last_figures(monkeypatch: pytest.Monke
     state = AnalysisState.model_validate(
         {"phase": "Running", "message": "errors: 0 of 90.", "measurements": figures}
     )
-    monkeypatch.setattr(judgement, "evaluate", lambda *_: state)
+    monkeypatch.setattr(judgment, "evaluate", lambda *_: state)
     world = serving(canary({"setWeight": 20}, analysis=ANALYSIS))
     world.change(model=model("new"))
     world.run()

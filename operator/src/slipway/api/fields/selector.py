@@ -30,7 +30,7 @@ class LabelRequirement(
     """Values to compare with."""
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether the labels fulfil the condition; NotIn holds where there is no label."""
+        """Tell whether the labels fulfill the condition; NotIn holds where there is no label."""
         there = self.key in labels
         if self.operator == "Exists":
             return there

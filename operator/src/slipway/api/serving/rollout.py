@@ -94,7 +94,7 @@ class Step(
         description="Pods of the new revision from here on; by default its weight's share.",
     )
     analysis: Analysis | None = None
-    """A judgement of the new revision; a failed one rolls back."""
+    """A judgment of the new revision; a failed one rolls back."""
 
 
 class AutoSteps(
@@ -131,7 +131,7 @@ class Canary(
     sticky: Sticky | None = None
     """What keeps a user at one revision."""
     analysis: Analysis | None = None
-    """A judgement that goes on in the background while requests go to the new revision."""
+    """A judgment that goes on in the background while requests go to the new revision."""
 
 
 class BlueGreen(ApiModel):
@@ -143,9 +143,9 @@ class BlueGreen(ApiModel):
     auto_promote: bool = True
     """Whether it is promoted by itself; else it waits until the step is promoted."""
     pre_promotion_analysis: Analysis | None = None
-    """A judgement before promotion, by what the preview Service brings."""
+    """A judgment before promotion, by what the preview Service brings."""
     post_promotion_analysis: Analysis | None = None
-    """A judgement after promotion; a failed one goes back to the revision before."""
+    """A judgment after promotion; a failed one goes back to the revision before."""
 
 
 class Shadow(ApiModel):
@@ -157,7 +157,7 @@ class Shadow(ApiModel):
         default=None, description="How long at least; see autoPromote for what follows."
     )
     analysis: Analysis | None = None
-    """A judgement of the new revision by what is mirrored to it."""
+    """A judgment of the new revision by what is mirrored to it."""
     auto_promote: bool = False
     """Whether promotion follows by itself; else it waits until the step is promoted."""
 
@@ -166,7 +166,7 @@ class ABTest(ApiModel):
     """Requests of one group of users go to the new revision, all others to the stable one."""
 
     match: Annotated[list[Match], Field(min_length=1, max_length=8)]
-    """Whose requests go to the new revision: those that fulfil one of these."""
+    """Whose requests go to the new revision: those that fulfill one of these."""
     weight: Percent = 0
     """Share of all other requests that goes there too, in percent."""
     sticky: Sticky | None = None
@@ -175,7 +175,7 @@ class ABTest(ApiModel):
         default=None, description="How long at least; see autoPromote for what follows."
     )
     analysis: Analysis | None = None
-    """A judgement of the new revision by the requests that go to it."""
+    """A judgment of the new revision by the requests that go to it."""
     auto_promote: bool = False
     """Whether promotion follows by itself; else it waits until the step is promoted."""
 

@@ -43,7 +43,7 @@ class Candidate(ApiModel):
     mirror: bool = False
     """Whether its share is mirrored: its answers are dropped."""
     matching: bool = False
-    """Whether the requests that fulfil spec.rollout.abTest.match go to it."""
+    """Whether the requests that fulfill spec.rollout.abTest.match go to it."""
     base: Annotated[int, Field(ge=0)] = 1
     """Pods that it will have once it is promoted."""
     promoted: bool = False

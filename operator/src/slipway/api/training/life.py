@@ -131,7 +131,7 @@ class Elastic(
     """Most pods that train together."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=10,
-        description="How often the group may form anew after failures: torchrun's --max-restarts.",
+        description="How often the group may form again after failures: torchrun's --max-restarts.",
     )
 
 
@@ -162,7 +162,7 @@ class TrainingLife(ApiModel):
     queue_deadline_seconds: Seconds | None = Field(
         default=None,
         description="Longest wait until all pods run, in seconds: for what the job needs, in its "
-        "queue, for nodes. Counted anew after a suspension or a restart.",
+        "queue, for nodes. Counted again after a suspension or a restart.",
     )
     progress_deadline_seconds: Seconds | None = Field(
         default=None,
@@ -277,7 +277,7 @@ RULES = (
     (
         "!has(self.elastic) || !has(self.restart) || !has(self.restart.policy) || "
         "self.restart.policy == 'Pod'",
-        "remove restart.policy or write Pod: an elastic group forms anew when a pod comes or goes",
+        "remove restart.policy or write Pod: an elastic group forms again when a pod comes or goes",
     ),
     (
         "!has(self.elastic) || !has(self.restart) || !has(self.restart.rules) || "
@@ -288,7 +288,7 @@ RULES = (
     (
         "!has(self.elastic) || (self.framework == 'torchrun' && !has(self.command))",
         "remove elastic, or write entrypoint or module under framework torchrun, which alone forms "
-        "a group anew",
+        "a group again",
     ),
     (
         "!has(self.elastic) || !has(self.queueName)",

@@ -11,7 +11,7 @@ from slipway.controller.readers.asking.questions import Tell
 from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader
 from slipway.plan import Children, Manifest
-from slipway.serving.analysis.judgement import needs_traffic
+from slipway.serving.analysis.judgment import needs_traffic
 from slipway.serving.analysis.traffic import Reading, Traffic
 from slipway.serving.rollout.steps import Analyse, analyses_of, programme_of
 

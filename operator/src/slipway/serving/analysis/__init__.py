@@ -1,1 +1,1 @@
-"""The judgement of a new revision by its traffic. Pure."""
+"""The judgment of a new revision by its traffic. Pure."""

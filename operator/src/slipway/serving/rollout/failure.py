@@ -31,7 +31,7 @@ def failure_of(state: RolloutStatus, seen: RolloutView) -> Failure | None:
         return _aborted(state, seen)
     if in_place(state):
         return None
-    found = _fatal(candidate, seen) or _judgement(candidate) or _too_slow(candidate, seen)
+    found = _fatal(candidate, seen) or _judgment(candidate) or _too_slow(candidate, seen)
     if found is None:
         return None
     text = f"Revision {candidate.revision} was rolled back: {found.message}"
@@ -65,7 +65,7 @@ def _has_pods(candidate: Candidate, seen: RolloutView) -> bool:
     return seen.progress(candidate.slot, candidate.revision).available > 0
 
 
-def _judgement(candidate: Candidate) -> Failure | None:
+def _judgment(candidate: Candidate) -> Failure | None:
     for analysis in (candidate.analysis, candidate.background):
         if analysis is not None and analysis.phase == "Failed":
             return Failure(reasons.ANALYSIS_FAILED, _figures(candidate, analysis))

@@ -5,7 +5,7 @@ from datetime import datetime
 from slipway.api.conditions import parse_time
 from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.api.serving.rollout_status import RolloutStatus
-from slipway.serving.analysis.judgement import due_in
+from slipway.serving.analysis.judgment import due_in
 from slipway.serving.rollout.candidate import current_step, in_place, programme_for
 from slipway.serving.rollout.steps import Analyse, Pause
 from slipway.serving.rollout.take_over import TAKE_OVER_SECONDS

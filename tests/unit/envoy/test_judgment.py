@@ -9,7 +9,7 @@ import pytest
 
 from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.controller.readers.pod_metrics import read_pod
-from slipway.serving.analysis.judgement import evaluate
+from slipway.serving.analysis.judgment import evaluate
 from slipway.serving.analysis.traffic import Sample, Traffic
 from tests.unit.envoy.pod import DEADLINE
 from tests.unit.envoy.test_counters import bounded_reader

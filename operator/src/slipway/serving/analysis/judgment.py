@@ -1,4 +1,4 @@
-"""The judgement of a new revision by its traffic: one step from a state to the next. Pure.
+"""The judgment of a new revision by its traffic: one step from a state to the next. Pure.
 
 One measurement goes over all requests since the window's start, ``interval`` or longer. A
 measurement that could not tell lets the window grow, so that a model that is seldom asked is judged

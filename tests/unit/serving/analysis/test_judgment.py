@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.api.serving.analysis import Analysis, AnalysisState
-from slipway.serving.analysis.judgement import due_in, evaluate, holds, moment_text, needs_traffic
+from slipway.serving.analysis.judgment import due_in, evaluate, holds, moment_text, needs_traffic
 from slipway.serving.analysis.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
