@@ -41,7 +41,7 @@ def dashboard() -> Dashboard:
 
 
 def _now(made: Dashboard) -> None:
-    made.with_row(Row("Now"))
+    made.with_row(Row("Current state"))
     made.with_panel(
         number(
             "Jobs running",
@@ -108,7 +108,7 @@ def _jobs_over_time(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Jobs ended in an hour",
+            "Jobs finished in the last hour",
             "Jobs that ended, by result and reason, as of the last hour.",
             "none",
             Query(
@@ -140,7 +140,7 @@ def _quantile(share: float, histogram: str, window: str) -> str:
 
 
 def _what_there_is(made: Dashboard) -> None:
-    made.with_row(Row("What there is"))
+    made.with_row(Row("Overview"))
     job = "namespace, training_job"
     made.with_panel(
         listing(
@@ -150,7 +150,7 @@ def _what_there_is(made: Dashboard) -> None:
                 "namespace": "Namespace",
                 "training_job": "TrainingJob",
                 "phase": "Phase",
-                "Value #B": "Done",
+                "Value #B": "Progress",
                 "Value #C": "Ready pods",
                 "Value #D": "Restarts",
             },
@@ -163,7 +163,7 @@ def _what_there_is(made: Dashboard) -> None:
     )
     made.with_panel(
         listing(
-            "What fails",
+            "Failures",
             "Jobs that have failed, and deployments that are not ready, with the reason.",
             {
                 "namespace": "Namespace",

@@ -21,7 +21,7 @@ def dashboard() -> Dashboard:
 
 
 def _now(made: Dashboard) -> None:
-    made.with_row(Row("Now"))
+    made.with_row(Row("Current state"))
     made.with_panel(
         number(
             "Leaders",
@@ -43,7 +43,7 @@ def _now(made: Dashboard) -> None:
     )
     made.with_panel(
         number(
-            "Oldest answer to a watch",
+            "Oldest watch event",
             "Longest time since the API server last answered one of the watches.",
             "s",
             Query(f"max(slipway_watch_age_seconds{{{POD}}})"),
@@ -60,7 +60,7 @@ def _now(made: Dashboard) -> None:
     )
     made.with_panel(
         number(
-            "First certificate to run out",
+            "Next certificate expiry",
             "Time until then, of those that the operator depends on.",
             "s",
             Query(f"min(slipway_certificate_expiry_timestamp_seconds{{{POD}}}) - time()"),
@@ -84,7 +84,7 @@ def _loop(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Time of a reconcile",
+            "Reconcile time",
             "Quantiles by kind. Exemplars name the trace in the operator's logs.",
             "s",
             *(

@@ -174,7 +174,7 @@ def listing(
     panel = table.Panel().with_transformation(DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(DataTransformerConfig(id_val="organize", options=organize))
     for column, address in (links or {}).items():
-        link = {"title": "Look at it", "url": address, "targetBlank": False}
+        link = {"title": "Details", "url": address, "targetBlank": False}
         panel.override_by_name(column, [DynamicConfigValue(id_val="links", value=[link])])
     return _common(
         panel, title, description, unit, queries, CALM, span, 8, instant=True, as_table=True

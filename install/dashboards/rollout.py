@@ -23,7 +23,7 @@ def dashboard() -> Dashboard:
 
 
 def _now(made: Dashboard) -> None:
-    made.with_row(Row("Now"))
+    made.with_row(Row("Current state"))
     made.with_panel(
         word("Phase", "Where it stands.", Query(f"slipway_rollout_phase{{{MODEL}}}", "{{phase}}"))
     )
@@ -70,7 +70,7 @@ def _now(made: Dashboard) -> None:
 
 
 def _side_by_side(made: Dashboard) -> None:
-    made.with_row(Row("Stable beside the new one"))
+    made.with_row(Row("Stable and new revision"))
     made.with_panel(
         graph(
             "Weights",
@@ -190,7 +190,7 @@ def _outcomes(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Time of a rollout",
+            "Rollout duration",
             "From a new revision to the end of its rollout, on average since the operator started.",
             "s",
             Query(

@@ -42,7 +42,7 @@ def dashboard() -> Dashboard:
 
 
 def _now(made: Dashboard) -> None:
-    made.with_row(Row("Now"))
+    made.with_row(Row("Current state"))
     made.with_panel(
         number(
             "Requests",
@@ -143,7 +143,7 @@ def _traffic(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Answers by code",
+            "Responses by code",
             "Answers a second that users got, by class of their code; one that a stable pod "
             "fetched from the new revision counts once.",
             "reqps",
@@ -173,7 +173,7 @@ def _traffic(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Time of an answer",
+            "Response time",
             "Quantiles over all revisions, as the proxy beside the server measures.",
             "s",
             *(
@@ -248,7 +248,7 @@ def _saturation(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Time in the worker",
+            "Time in worker",
             "Time of the last prediction in the handler, and what TorchServe spent around it.",
             "s",
             Query(f"PredictionTime{{{MODEL}}} / 1000", "handler {{pod}}"),
@@ -284,7 +284,7 @@ def _pods(made: Dashboard) -> None:
     )
     made.with_panel(
         graph(
-            "Proxy's memory",
+            "Proxy memory",
             "Memory that Envoy has allocated, by pod.",
             "bytes",
             Query(f"envoy_server_memory_allocated{{{MODEL}}}", "{{pod}}"),

@@ -30,12 +30,12 @@ def dashboard() -> Dashboard:
 
 
 def _now(made: Dashboard) -> None:
-    made.with_row(Row("Now"))
+    made.with_row(Row("Current state"))
     phase = f"slipway_training_job_phase{{{JOB}}}"
     made.with_panel(word("Phase", "Summary of the job's conditions.", Query(phase, "{{phase}}")))
     made.with_panel(
         number(
-            "Done",
+            "Progress",
             "Share of the steps done, where the script says how many there are.",
             "percentunit",
             Query(f"slipway_training_job_progress_ratio{{{JOB}}}"),
@@ -80,7 +80,7 @@ def _now(made: Dashboard) -> None:
 
 
 def _script(made: Dashboard) -> None:
-    made.with_row(Row("The script"))
+    made.with_row(Row("Script"))
     made.with_panel(
         graph(
             "Loss and other metrics",

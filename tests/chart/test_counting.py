@@ -93,7 +93,7 @@ def test_the_dashboard_counts_an_answer_that_one_slot_fetched_from_the_other_onc
     _holds(
         tmp_path,
         CANARY,
-        _is(_panel("Answers by code"), 9.8, 0.2, label="envoy_response_code_class"),
+        _is(_panel("Responses by code"), 9.8, 0.2, label="envoy_response_code_class"),
         _is(_panel("In flight"), 5),
     )
 
@@ -104,7 +104,7 @@ def test_the_dashboard_counts_the_answers_of_a_deployment_that_never_had_a_candi
     _holds(
         tmp_path,
         ALONE,
-        _is(_panel("Answers by code"), 9.8, 0.2, label="envoy_response_code_class"),
+        _is(_panel("Responses by code"), 9.8, 0.2, label="envoy_response_code_class"),
         _is(_panel("In flight"), 5),
     )
 
