@@ -29,10 +29,18 @@ def line(fault: Fault, found: Outcome) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-async def _play(fault: Fault, seconds: float) -> Outcome:
-    with control_plane() as plane, tempfile.TemporaryDirectory() as folder:
-        async with scene(plane, Path(folder)) as played:
+async def _play(fault: Fault, seconds: float, folder: Path) -> Outcome:
+    with control_plane() as plane:
+        async with scene(plane, folder) as played:
             return await played.suffer(fault.happen, seconds)
+
+
+def _lines(faults: Sequence[Fault], seconds: float, logs: Path) -> None:
+    print(HEAD, RULE, sep="\n", flush=True)
+    for fault in faults:
+        folder = logs / fault.name.replace(" ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        print(line(fault, asyncio.run(_play(fault, seconds, folder))), flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
     parser.add_argument("words", nargs="*", help="parts of the names of faults")
     parser.add_argument("--seconds", type=float, default=60, help="how long each fault lasts")
+    parser.add_argument("--log", type=Path, help="folder that keeps the operators' logs")
     arguments = parser.parse_args(argv)
-    print(HEAD, RULE, sep="\n", flush=True)
-    for fault in FAULTS:
-        if not arguments.words or any(word in fault.name for word in arguments.words):
-            found = asyncio.run(_play(fault, arguments.seconds))
-            print(line(fault, found), flush=True)
+    words = arguments.words or [""]
+    faults = [fault for fault in FAULTS if any(word in fault.name for word in words)]
+    with tempfile.TemporaryDirectory() as temporary:
+        _lines(faults, arguments.seconds, arguments.log or Path(temporary))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A proxy between the operator and the API server that fails as it is told to."""
 
 import asyncio
+import json
 import random
 import ssl
 from collections.abc import AsyncIterator
@@ -20,7 +21,8 @@ class FaultyProxy:
     """Forwards requests to ``server``.
 
     ``failing`` is the share of requests, watches apart, that are answered 500 or 429 instead.
-    ``watches_gone``: each watch is answered 410. ``answered`` counts what was made up.
+    ``watches_gone``: each watch is answered 410, by turns as a status and as an event, as API
+    servers do. ``answered`` counts what was made up.
     """
 
     server: str
@@ -38,7 +40,7 @@ class FaultyProxy:
 
     def _made_up(self, request: web.Request) -> web.Response | None:
         if "watch" in request.query:
-            return _status(410, "Expired") if self.watches_gone else None
+            return _gone(as_event=self.answered % 2 == 0) if self.watches_gone else None
         if self._random.random() >= self.failing:
             return None
         busy = self._random.random() < 0.5
@@ -96,7 +98,17 @@ class FaultyProxy:
 _SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
+def _told(code: int, reason: str) -> dict[str, object]:
+    head = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
+    return {**head, "reason": reason, "code": code}
+
+
 def _status(code: int, reason: str) -> web.Response:
-    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason}
     headers = {"Retry-After": "1"} if code == 429 else {}
-    return web.json_response({**body, "code": code}, status=code, headers=headers)
+    return web.json_response(_told(code, reason), status=code, headers=headers)
+
+
+def _gone(*, as_event: bool) -> web.Response:
+    if not as_event:
+        return _status(410, "Expired")
+    return web.Response(text=json.dumps({"type": "ERROR", "object": _told(410, "Expired")}) + "\n")

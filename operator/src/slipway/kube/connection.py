@@ -86,11 +86,16 @@ class Connection:
             request.headers[setting["key"]] = setting["value"]
         return await handler(request)
 
-    def session(self, limit: int, observer: RequestObserver) -> aiohttp.ClientSession:
-        """Return a session of at most ``limit`` connections that is authorised and observed."""
+    def session(
+        self, limit: int, observer: RequestObserver, *outer: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
+        """Return a session of at most ``limit`` connections that is authorised and observed.
+
+        A request passes the middlewares ``outer`` before.
+        """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self.tls),
-            middlewares=(self._authorise, _observing(observer)),
+            middlewares=(*outer, self._authorise, _observing(observer)),
             proxy=self._configuration.proxy,
         )
 

@@ -20,7 +20,9 @@ from slipway.kube.watched.cache import Cache
 
 _LOG = logging.getLogger(__name__)
 _HANDED_OVER_SECONDS = 0.2
-"""How soon the first listing of a kind is compared again where kopf has not handed over all."""
+"""How often the cache is looked at until kopf has handed over what it listed first."""
+_RELIST_SECONDS = 10.0
+"""After so long without any of what is missing it is listed again: it may be gone."""
 
 
 def watched_paths(
@@ -101,19 +103,30 @@ class Sweeper:
         return True
 
     async def _make_sure(self, path: str) -> None:
-        """Compare what kopf listed first until all of it has been handed over."""
+        """Wait until what kopf listed first, and what is still there, has been handed over."""
         resource, namespace = self._paths[path]
-        while True:
-            if not await self._missing(resource, namespace):
-                break
-            await asyncio.sleep(_HANDED_OVER_SECONDS)
+        while there := await self._missing(resource, namespace):
+            await self._handed_over(there, resource, namespace)
         self._unsure.discard(path)
         self._intake.listed(path)
 
     async def _missing(self, resource: Resource, namespace: str) -> set[str]:
         """Return the UIDs of the objects of one of our own kinds that the cache lacks."""
         there, _ = await self._client.uids(resource, namespace, "")
-        return there - {uid for _, uid, _ in self._cache.uids(resource.kind, namespace or None)}
+        return there - self._known(resource, namespace)
+
+    def _known(self, resource: Resource, namespace: str) -> set[str]:
+        return {uid for _, uid, _ in self._cache.uids(resource.kind, namespace or None)}
+
+    async def _handed_over(self, missing: set[str], resource: Resource, namespace: str) -> None:
+        """Wait until the cache has all that is missing, or has got none of it for a while."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _RELIST_SECONDS
+        while missing and clock() < until:
+            await asyncio.sleep(_HANDED_OVER_SECONDS)
+            left = missing - self._known(resource, namespace)
+            if len(left) < len(missing):
+                missing, until = left, clock() + _RELIST_SECONDS
 
     async def sweep(self, resource: Resource, namespace: str) -> int:
         """Compare one collection, and return how many objects were gone."""

@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
-import kopf
 
-from slipway.controller.intake.kopf_handlers import WATCH_SECONDS, make_registry, make_settings
+from slipway.controller.intake.kopf_handlers import (
+    WATCH_SECONDS,
+    Backoffs,
+    make_registry,
+    make_settings,
+)
+from slipway.controller.intake.kopf_runs import ListingPace, keep_running, run_once
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.kube.connection import Connection, RequestObserver
@@ -20,6 +26,10 @@ SPARE_CONNECTIONS = 4
 """Connections of a session beside those that its purpose needs at once."""
 _PODS_WAIT_SECONDS = 30.0
 """How often the watch of pods shows a sign of life while it waits for their owners."""
+
+
+def _waits() -> Iterator[float]:
+    return iter(Backoffs())
 
 
 @dataclass(frozen=True)
@@ -36,9 +46,9 @@ class Watching:
         """Watch our own kinds by kopf, and their children beside it."""
         namespaces = self.namespaces
 
-        def session() -> aiohttp.ClientSession:
+        def session(*outer: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
             watches = len(watched_paths(namespaces))
-            return connection.session(watches + SPARE_CONNECTIONS, self._observer(sweeper))
+            return connection.session(watches + SPARE_CONNECTIONS, self._observer(sweeper), *outer)
 
         async with session() as own, asyncio.TaskGroup() as group:
             children = [
@@ -51,16 +61,20 @@ class Watching:
                 )
                 for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
-            await kopf.operator(
-                registry=make_registry(self.intake, connection.server, session, self.take_signals),
-                settings=make_settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=stop,
-            )
+            pace = ListingPace(_waits)
+            run = partial(self._run_kopf, connection, partial(session, pace), stop)
+            await keep_running(run, _waits, stop)
             for child in children:
                 child.cancel()
+
+    async def _run_kopf(
+        self,
+        connection: Connection,
+        session: Callable[[], aiohttp.ClientSession],
+        stop: asyncio.Event,
+    ) -> None:
+        registry = make_registry(self.intake, connection.server, session, self.take_signals)
+        await run_once(registry, make_settings(), self.namespaces, stop)
 
     async def _watch_children(self, path: str, watch: Watch, sweeper: Sweeper) -> None:
         """Watch one collection; pods only after their owners, as those of the ended are dropped."""
@@ -78,13 +92,14 @@ class Watching:
         def observe(method: str, path: str, watch: bool, status: int) -> None:
             self.count_request(method, path, watch, status)
             self.health.attempt(path)
-            if 200 <= status < 300:
+            answered = 200 <= status < 300
+            if answered:
                 self.health.answer(path, listing=not watch)
-                if path in own and not watch:
-                    listing.add(path)
-                elif path in listing:
-                    # kopf watches from where its listing ended.
-                    listing.discard(path)
-                    sweeper.listed(path)
+            if answered and path in own and not watch:
+                listing.add(path)
+            elif watch and path in listing:
+                # kopf asks for a watch, however that is answered, once it has listed all.
+                listing.discard(path)
+                sweeper.listed(path)
 
         return observe

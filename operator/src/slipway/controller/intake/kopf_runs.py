@@ -1,0 +1,99 @@
+"""Running kopf so that its end ends nothing else, and so that it begins anew, ever less often.
+
+An answer that kopf does not expect of a watch (an HTTP status of 410 or 404, an error of any other
+code than 410 among the events) ends all of kopf. When kopf ends, it cancels each task of the event
+loop that began after it did: it takes them for its own. Where a watch ends by an error of code 410,
+kopf lists anew after 0.1 s, however often that comes.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import kopf
+
+_LOG = logging.getLogger(__name__)
+_KOPF = str(Path(kopf.__file__).parent)
+_HEALTHY_SECONDS = 60.0
+"""After so long the failures before are forgotten."""
+
+Waits = Callable[[], Iterator[float]]
+"""Gives the seconds to wait after one failure, after two in a row, and so on."""
+
+
+class OtherTasks(frozenset["asyncio.Task[Any]"]):
+    """All tasks that run another coroutine than one of kopf's, as a set that kopf asks."""
+
+    def __contains__(self, task: object) -> bool:
+        """Tell whether a task is none of kopf's."""
+        coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+        code = getattr(coroutine, "cr_code", None)
+        return code is None or not code.co_filename.startswith(_KOPF)
+
+
+async def run_once(
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    namespaces: tuple[str, ...],
+    stop: asyncio.Event,
+) -> None:
+    """Run kopf until ``stop`` is set, or raise what it failed by; no namespaces means all."""
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+    )
+    await kopf.run_tasks(tasks, ignored=OtherTasks())
+
+
+async def keep_running(
+    run: Callable[[], Awaitable[None]], waits: Waits, stop: asyncio.Event
+) -> None:
+    """Run until ``stop`` is set; begin anew where that fails."""
+    clock, pauses = asyncio.get_running_loop().time, waits()
+    while not stop.is_set():
+        begun = clock()
+        try:
+            await run()
+        except Exception as error:
+            _LOG.warning("The watches of Slipway's kinds begin anew: %s", error)
+        if clock() - begun > _HEALTHY_SECONDS:
+            pauses = waits()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), next(pauses))
+
+
+@dataclass
+class ListingPace:
+    """A client middleware that has each collection listed ever less often in a row."""
+
+    waits: Waits
+    _rows: dict[str, tuple[float, Iterator[float]]] = field(default_factory=dict)
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Wait before a request that begins a listing; the first one anew is at once."""
+        if not {"watch", "continue"} & set(request.url.query):
+            await asyncio.sleep(self._pause(request.url.path))
+        return await handler(request)
+
+    def _pause(self, path: str) -> float:
+        now = asyncio.get_running_loop().time()
+        before, waits = self._rows.get(path, (-_HEALTHY_SECONDS, iter(())))
+        if now - before >= _HEALTHY_SECONDS:
+            waits = itertools.chain((0.0,), self.waits())
+            self._rows[path] = now, waits
+            return 0.0
+        pause = next(waits)
+        self._rows[path] = now + pause, waits
+        return pause
