@@ -76,7 +76,7 @@ PROSE := --builtin clear,rare,en-GB_to_en-US --dictionary - --dictionary dev/wor
 lint: env ## Style, types, layers of imports, spelling, generated files
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy --package slipway --package slipway_runtime --package slipway_pods
+	@$(BIN)/mypy --package slipway --package slipway_runtime --package slipway_pods --package slipway_handlers
 	@$(BIN)/mypy dev tests install docs
 	@$(BIN)/mypy --config-file images/python/pyproject.toml --package slipway_server --package ts
 	@$(BIN)/lint-imports

@@ -110,6 +110,26 @@ def test_a_file_may_have_any_name_that_linux_allows(
     assert (kubectl.get("tj", "job") or {})["spec"]["package"]["serializedFile"] == name
 
 
+@pytest.mark.parametrize(
+    "package",
+    [
+        {"handler": "src/handler.py:answer"},
+        {"handler": "image_classifier"},
+        {"handler": "tensor", "config": {"handler": {"shape": [2], "dtype": "float32"}}},
+        {"handler": "image-classification"},
+        {"handler": "text-classification", "extraFiles": ["index_to_name.json", "a/vocab.txt"]},
+        {"handler": "text-classification", "extraFiles": ["tokenizer.py"]},
+    ],
+)
+def test_a_handler_is_a_file_or_one_that_is_built_in(
+    kubectl: Kubectl, job: dict[str, Any], package: dict[str, Any]
+) -> None:
+    package = {"serializedFile": "model.pt", **package}
+    kubectl.apply(_with(job, package=package))
+    live = (kubectl.get("tj", "job") or {})["spec"]["package"]
+    assert live["handler"] == package["handler"]
+
+
 JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to run": ({"entrypoint": None}, "write exactly one of entrypoint"),
     "a source of two kinds": (
@@ -195,6 +215,21 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a package without a handler": (
         {"package": {"serializedFile": "model.pt"}},
         "spec.package.handler: Required value",
+    ),
+    "a handler that is neither a file nor built in": (
+        {"package": {"serializedFile": "m.pt", "handler": "image-clasification"}},
+        "write a Python file, such as handler.py or handler.py:function, or one of "
+        "image-classification, tensor,",
+    ),
+    "a handler of texts without a vocabulary": (
+        {
+            "package": {
+                "serializedFile": "m.pt",
+                "handler": "text-classification",
+                "extraFiles": ["my-vocab.txt"],
+            }
+        },
+        "needs vocab.txt or tokenizer.py: name it in package.extraFiles",
     ),
     "a model name with a blank": (
         {"package": {"serializedFile": "m.pt", "handler": "h.py", "modelName": "my model"}},

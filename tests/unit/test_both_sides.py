@@ -12,9 +12,11 @@ from pathlib import Path
 import slipway
 import slipway_pods
 import slipway_runtime
+from slipway.api.training import package
 from slipway.training import reasons
 from slipway.training.children import names, packaging_job
 from slipway.training.observed import first_failure
+from slipway_pods.package import built_in, mar
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 
@@ -146,6 +148,12 @@ def test_both_sides_mean_the_same_by_an_exit_code() -> None:
     assert names.STOPPED_CODE == termination.EX_SIGTERM == saving.STOPPED
     assert names.OWN_STOPPED_CODE == termination.OWN_SIGTERM
     assert packaging_job.STORE_UNAVAILABLE_CODE == termination.EX_TEMPFAIL
+
+
+def test_both_sides_know_the_same_handlers_by_name() -> None:
+    assert set(package.BUILT_IN_HANDLERS) == set(built_in.HANDLERS)
+    assert set(package.TORCHSERVE_HANDLERS) == set(mar.TORCHSERVE_HANDLERS)
+    assert not set(built_in.HANDLERS) & set(mar.TORCHSERVE_HANDLERS)
 
 
 def test_both_sides_mean_the_same_by_a_reason() -> None:

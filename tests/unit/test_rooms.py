@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import slipway
+import slipway_handlers
 import slipway_pods
 import slipway_runtime
 
@@ -17,6 +18,7 @@ PACKAGES = [
     Path(slipway.__file__).parent,
     Path(slipway_runtime.__file__).parent,
     Path(slipway_pods.__file__).parent,
+    Path(slipway_handlers.__file__).parent,
 ]
 MOST_FILES = 10
 MOST_LINES = 300

@@ -30,6 +30,7 @@ def folder_of(folder: Path, **files: str) -> Path:
         ({"handler": HANDLER}, {"handler": "handler.py:answer"}, "InvalidHandler"),
         ({"handler": HANDLER, "net": UNCLOSED}, {"modelFile": "net.py"}, "InvalidModelFile"),
         ({"net": UNCLOSED}, {"modelFile": "net.py"}, "InvalidModelFile"),
+        ({"net": "x = 1"}, {"handler": "tensor", "modelFile": "net.py"}, "InvalidModelFile"),
         ({"handler": HANDLER, "more": UNCLOSED}, {"extraFiles": ["more.py"]}, "InvalidExtraFile"),
     ],
 )
@@ -50,6 +51,7 @@ def test_code_that_cannot_be_served_is_refused(
         ({"net": "x = 1\n"}, {"modelFile": "net.py"}),
         ({"other": UNCLOSED}, {"extraFiles": ["data.json"]}),
         ({}, {"handler": "image_classifier"}),
+        ({"net": MODEL}, {"handler": "tensor", "modelFile": "net.py"}),
         ({}, {"handler": "../handler.py"}),
     ],
 )

@@ -13,7 +13,7 @@ from s3fs import S3FileSystem
 
 from slipway_pods import room
 from slipway_pods.agent import upload
-from slipway_pods.package import mar, package
+from slipway_pods.package import built_in, mar, package
 from tests.harness.ports import free_port
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
@@ -272,6 +272,65 @@ def test_a_folder_with_something_that_is_no_file_of_it_is_refused_by_its_name(
 def test_a_built_in_handler_needs_no_file(packager: Packager) -> None:
     assert packager.run(handler="image_classifier") == 0
     assert "handler.py" not in packager.archive.namelist()
+
+
+@pytest.mark.parametrize("name", built_in.HANDLERS)
+def test_a_handler_of_the_release_lies_in_the_archive_with_all_that_it_imports(
+    packager: Packager, tmp_path: Path, name: str
+) -> None:
+    (packager.source / "vocab.txt").write_text("good")
+    assert packager.run(handler=name, extraFiles=["vocab.txt"]) == 0, packager.word
+    packager.archive.extractall(tmp_path / "archive")
+    manifest = json.loads(packager.archive.read(mar.MANIFEST))
+    assert manifest["model"]["handler"] == f"slipway_{name.replace('-', '_')}.py"
+    assert imports_alone(tmp_path / "archive", manifest["model"]["handler"]) == ""
+
+
+def imports_alone(archive: Path, handler: str) -> str:
+    """Import a handler as TorchServe does, where nothing of ours is; returns what went wrong."""
+    code = (
+        "import sys, types; sys.path.insert(0, '.')\n"
+        "torch = sys.modules['torch'] = types.ModuleType('torch')\n"
+        "for name in ('ts', 'ts.torch_handler', 'ts.torch_handler.base_handler'):\n"
+        "    sys.modules[name] = types.ModuleType(name)\n"
+        "sys.modules['ts.torch_handler.base_handler'].BaseHandler = object\n"
+        "sys.modules['slipway_runtime'] = sys.modules['slipway_pods'] = None\n"
+        f"import {handler.removesuffix('.py')} as handler, slipway_handlers\n"
+        "import os; assert slipway_handlers.__file__.startswith(os.getcwd())\n"
+        "own = [c for c in vars(handler).values() if getattr(c, '__module__', '') == "
+        "handler.__name__]\nassert len(own) == 1 and own[0].handle, own\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=archive, capture_output=True, text=True, check=False
+    )
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("handler", "changed", "why"),
+    [
+        ("tensor", {"config": {"handler": {"shpe": [1]}}}, "has no setting shpe"),
+        ("image-classification", {"config": {"handler": {"size": 0}}}, "handler.size: write"),
+        ("text-classification", {}, "needs tokenizer.py or vocab.txt"),
+        ("tensor", {"extraFiles": ["slipway_tensor.py"]}, "rename one of them"),
+        ("tensor", {"extraFiles": ["slipway_handlers"]}, "brings another file"),
+    ],
+)
+def test_what_a_handler_of_the_release_could_not_begin_with_is_refused(
+    packager: Packager, handler: str, changed: dict[str, Any], why: str
+) -> None:
+    (packager.source / "slipway_tensor.py").write_text("x = 1")
+    (packager.source / "slipway_handlers").mkdir()
+    (packager.source / "slipway_handlers" / "tensors.py").write_text("x = 1")
+    assert packager.run(handler=handler, **changed) == 65
+    assert packager.word["reason"] == "InvalidPackage"
+    assert why in packager.word["message"]
+
+
+def test_a_model_file_for_a_handler_of_the_release_has_one_class(packager: Packager) -> None:
+    (packager.source / "net.py").write_text("class Block: ...\nclass Net: ...")
+    assert packager.run(handler="tensor") == 65
+    assert "defines 2 (Block, Net)" in packager.word["message"]
 
 
 def test_a_missing_file_is_named_with_where_it_was_looked_for_and_what_is_there(

@@ -28,7 +28,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 CREATED_ON = "01/01/1980 00:00:00"
 MODE = stat.S_IFREG | 0o644
-BUILT_IN_HANDLERS = tuple(sorted(model_handlers))
+TORCHSERVE_HANDLERS = tuple(sorted(model_handlers))
 
 
 class ArchiveError(Exception):

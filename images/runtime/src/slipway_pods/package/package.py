@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from slipway_pods.package import mar, requirements
+from slipway_pods.package import built_in, mar, requirements
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.serve import fetch
 from slipway_pods.store import credentials, manifest, store
@@ -110,7 +110,11 @@ def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Content
         config_file=write_config(package.get("config"), folder),
         weights_place=files.extra_place(package["serializedFile"]),
     )
-    check_code(contents.handler, contents.function, contents.model_file)
+    if package["handler"] in built_in.HANDLERS:
+        built_in.check(package["handler"], package.get("config") or {}, contents.extra)
+        check_code(package["handler"], None, contents.model_file)
+    else:
+        check_code(contents.handler, contents.function, contents.model_file)
     if needed is None or at_start:
         return contents
     scratch = folder / "requirements"

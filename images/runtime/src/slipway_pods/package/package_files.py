@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipway_pods import beneath, room
-from slipway_pods.package.mar import BUILT_IN_HANDLERS
+from slipway_pods.package import built_in
+from slipway_pods.package.mar import TORCHSERVE_HANDLERS
 from slipway_pods.store import manifest, store, store_errors
 from slipway_pods.store.manifest import OutputFile
 from slipway_runtime.checks.package_code import PackageError, split_handler
@@ -49,16 +50,19 @@ class PackageFiles:
     def handler(self, name: str) -> tuple[Path | str, str | None]:
         """Return a handler's local copy and the function in it that ``NAME.py:function`` names.
 
-        Of a handler that is built into TorchServe it is the name, and no function.
+        Of a handler that is built into TorchServe it is the name, and no function. What a handler
+        of the release imports comes to lie with the extra files.
         """
-        if name in BUILT_IN_HANDLERS:
+        if name in TORCHSERVE_HANDLERS:
             return name, None
+        if name in built_in.HANDLERS:
+            return built_in.bring(name, self._files, self._extra), None
         path, function = split_handler(name)
         if not path.endswith(".py"):
             raise PackageError(
                 "InvalidHandler",
                 f"package.handler {name!r} is neither a Python file (NAME.py or NAME.py:function) "
-                f"nor one of TorchServe's own: {join_names(list(BUILT_IN_HANDLERS))}.",
+                f"nor a built-in one: {join_names([*built_in.HANDLERS, *TORCHSERVE_HANDLERS])}.",
             )
         return self.require("handler", path), function
 

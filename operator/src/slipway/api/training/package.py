@@ -2,11 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion
+from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion, rules
 from slipway.api.common import ResourceRequirements
 from slipway.api.training.retention import PackageRetention
+
+BUILT_IN_HANDLERS = ("image-classification", "tensor", "text-classification")
+"""The release's own handlers, which the packaging pod puts into the archive."""
+TORCHSERVE_HANDLERS = ("image_classifier", "image_segmenter", "object_detector", "text_classifier")
+"""Handlers of TorchServe's own. Source: model_handlers of torch-model-archiver 0.12."""
+_KNOWN_HANDLERS = (*BUILT_IN_HANDLERS, *TORCHSERVE_HANDLERS)
+_TOKENIZER = "^(.*/)?(tokenizer[.]py|vocab[.]txt)$"
 
 
 class PackageConfig(ApiModel):
@@ -30,11 +37,32 @@ class PackageConfig(ApiModel):
     handler: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-    ] = Field(default=None, description="Free settings that the handler reads.")
+    ] = Field(
+        default=None,
+        description="Free settings that the handler reads; those of the release's own handlers "
+        "are checked when the archive is made.",
+    )
 
 
 class Package(ApiModel):
     """What the .mar archive is made of; files are looked up in the output, then in the source."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"self.handler.matches('[.]py(:[^/:]+)?$') || "
+                f"self.handler in [{', '.join(map(repr, _KNOWN_HANDLERS))}]",
+                "package.handler: write a Python file, such as handler.py or handler.py:function, "
+                f"or one of {', '.join(_KNOWN_HANDLERS)}",
+            ),
+            (
+                "self.handler != 'text-classification' || (has(self.extraFiles) && "
+                f"self.extraFiles.exists(f, f.matches('{_TOKENIZER}')))",
+                "package.handler text-classification needs vocab.txt or tokenizer.py: name it in "
+                "package.extraFiles",
+            ),
+        )
+    )
 
     model_name: ModelName | None = Field(
         default=None, description="Name in TorchServe's URLs; the TrainingJob's name by default."
@@ -56,8 +84,9 @@ class Package(ApiModel):
     handler: FilePath = Field(
         description="The handler's Python file, such as handler.py, which defines one class with "
         "the method handle or a function handle(data, context); a function of another name as "
-        "handler.py:function; or a handler built into TorchServe by its name, such as "
-        "image_classifier."
+        "handler.py:function; or by its name a handler of the release (tensor, "
+        "image-classification, text-classification), which comes to lie in the archive, or one of "
+        "TorchServe's own, such as image_classifier."
     )
     extra_files: Annotated[list[FolderPath], Field(max_length=64)] = Field(default_factory=list)
     """More files that the handler needs. A file goes to the archive's first level; a folder keeps

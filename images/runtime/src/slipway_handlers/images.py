@@ -1,0 +1,77 @@
+"""Pictures as a model takes them: decoded, scaled, cut and normalised as torchvision does it.
+
+A body is a JPEG or PNG file, or ``{"image": BASE64}``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from slipway_handlers.requests import BadInputError
+from slipway_handlers.settings import ImageSettings
+
+FORMATS = ("JPEG", "PNG")
+MAX_PIXELS = 50_000_000
+"""Most pixels of a picture, as it comes and as it is scaled: three bytes of memory each."""
+
+
+def read(found: Any, settings: ImageSettings) -> npt.NDArray[np.float32]:
+    """Return a body's picture, of shape (channels, size, size); raises BadInputError."""
+    content = found if isinstance(found, bytes | bytearray) else _from_json(found)
+    picture = _scale(_decode(bytes(content), settings.mode), settings.resize)
+    return _normal(_cut(picture, settings.size), settings)
+
+
+def _from_json(found: Any) -> bytes:
+    text = found.get("image") if isinstance(found, dict) else None
+    if not isinstance(text, str):
+        raise BadInputError('send a JPEG or PNG file, or {"image": "..."} with one in Base64')
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise BadInputError(f"its image is no Base64: {error}") from error
+
+
+def _decode(content: bytes, mode: str) -> Image.Image:
+    """Decode a picture; whatever its decoder raises is the picture's fault, but for memory."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            if picture.width * picture.height <= MAX_PIXELS:
+                return picture.convert(mode)
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:
+        pass
+    except Exception as error:
+        raise BadInputError("it is no JPEG or PNG picture that can be decoded") from error
+    raise BadInputError(f"its picture has more than {MAX_PIXELS} pixels")
+
+
+def _scale(picture: Image.Image, shorter: int) -> Image.Image:
+    """Bring the shorter side to a length, as torchvision.transforms.Resize does."""
+    width, height = picture.size
+    short, long = sorted((width, height))
+    longer = int(shorter * long / short)
+    if shorter * longer > MAX_PIXELS:
+        raise BadInputError(f"its picture of {width} x {height} pixels is too long for its width")
+    size = (shorter, longer) if width <= height else (longer, shorter)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _cut(picture: Image.Image, size: int) -> Image.Image:
+    """Cut out the middle, as torchvision.transforms.CenterCrop does."""
+    left, top = round((picture.width - size) / 2), round((picture.height - size) / 2)
+    return picture.crop((left, top, left + size, top + size))
+
+
+def _normal(picture: Image.Image, settings: ImageSettings) -> npt.NDArray[np.float32]:
+    """Return the pixels as shares from 0 to 1, less the mean, in standard deviations."""
+    pixels = np.asarray(picture, np.float32).reshape(settings.size, settings.size, -1) / 255
+    mean, std = np.array(settings.mean, np.float32), np.array(settings.std, np.float32)
+    return np.ascontiguousarray(((pixels - mean) / std).transpose(2, 0, 1))

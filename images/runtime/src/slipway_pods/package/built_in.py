@@ -1,0 +1,80 @@
+"""The release's own handlers: what ``package.handler`` calls them, and what they are made of."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slipway_handlers
+from slipway_handlers.settings import (
+    ImageSettings,
+    SettingsError,
+    TensorSettings,
+    TextSettings,
+)
+from slipway_runtime.checks.package_code import PackageError
+
+FOLDER = Path(slipway_handlers.__file__).parent
+TOKENIZERS = ("tokenizer.py", "vocab.txt")
+"""Files one of which a text's handler needs at the archive's first level."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A handler's file and the modules that it imports, all of `FOLDER`.
+
+    ``settings`` raises SettingsError for what ``package.config.handler`` must not say, and one of
+    ``needs`` must be an extra file.
+    """
+
+    file: str
+    modules: tuple[str, ...]
+    settings: Callable[[Any], object]
+    needs: tuple[str, ...] = ()
+
+
+COMMON = ("__init__.py", "requests.py", "settings.py")
+HANDLERS: Mapping[str, BuiltIn] = {
+    "image-classification": BuiltIn(
+        "image_classification.py", (*COMMON, "classes.py", "images.py"), ImageSettings.read
+    ),
+    "tensor": BuiltIn("tensor.py", (*COMMON, "tensors.py"), TensorSettings.read),
+    "text-classification": BuiltIn(
+        "text_classification.py",
+        (*COMMON, "classes.py", "texts.py"),
+        TextSettings.read,
+        TOKENIZERS,
+    ),
+}
+"""All of them by the name in ``package.handler``, none of which is one of TorchServe's own."""
+
+
+def bring(name: str, files: Path, extra: Path) -> Path:
+    """Copy a handler to ``files`` and its modules to ``extra``; returns the handler's file.
+
+    At the archive's first level its name tells it from the user's own files.
+    """
+    handler, package = HANDLERS[name], extra / FOLDER.name
+    files.mkdir(parents=True, exist_ok=True)
+    package.mkdir(parents=True, exist_ok=True)
+    for module in handler.modules:
+        shutil.copyfile(FOLDER / module, package / module)
+    target = files / f"slipway_{handler.file}"
+    shutil.copyfile(FOLDER / handler.file, target)
+    return target
+
+
+def check(name: str, config: Mapping[str, Any], extra: Path | None) -> None:
+    """Raise PackageError where a handler could not begin with these settings and extra files."""
+    handler = HANDLERS[name]
+    try:
+        handler.settings(config.get("handler"))
+    except SettingsError as error:
+        raise PackageError("InvalidPackage", f"package.{error}.") from error
+    if handler.needs and not any(extra and (extra / each).is_file() for each in handler.needs):
+        raise PackageError(
+            "InvalidPackage",
+            f"package.handler {name!r} needs {' or '.join(handler.needs)} at the archive's first "
+            "level: name it in package.extraFiles.",
+        )
