@@ -219,7 +219,7 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a handler that is neither a file nor built in": (
         {"package": {"serializedFile": "m.pt", "handler": "image-clasification"}},
         "write a Python file, such as handler.py or handler.py:function, or one of "
-        "image-classification, tensor,",
+        "image-classification, tensor, text-classification, or TorchServe's own",
     ),
     "a handler of texts without a vocabulary": (
         {

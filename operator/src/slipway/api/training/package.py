@@ -10,7 +10,16 @@ from slipway.api.training.retention import PackageRetention
 
 BUILT_IN_HANDLERS = ("image-classification", "tensor", "text-classification")
 """The release's own handlers, which the packaging pod puts into the archive."""
-TORCHSERVE_HANDLERS = ("image_classifier", "image_segmenter", "object_detector", "text_classifier")
+TORCHSERVE_HANDLERS = (
+    "base_handler",
+    "dali_image_classifier",
+    "image_classifier",
+    "image_segmenter",
+    "object_detector",
+    "text_classifier",
+    "trt_llm_handler",
+    "vllm_handler",
+)
 """Handlers of TorchServe's own. Source: model_handlers of torch-model-archiver 0.12."""
 _KNOWN_HANDLERS = (*BUILT_IN_HANDLERS, *TORCHSERVE_HANDLERS)
 _TOKENIZER = "^(.*/)?(tokenizer[.]py|vocab[.]txt)$"
@@ -53,7 +62,8 @@ class Package(ApiModel):
                 f"self.handler.matches('[.]py(:[^/:]+)?$') || "
                 f"self.handler in [{', '.join(map(repr, _KNOWN_HANDLERS))}]",
                 "package.handler: write a Python file, such as handler.py or handler.py:function, "
-                f"or one of {', '.join(_KNOWN_HANDLERS)}",
+                f"or one of {', '.join(BUILT_IN_HANDLERS)}, or TorchServe's own, such as "
+                "image_classifier",
             ),
             (
                 "self.handler != 'text-classification' || (has(self.extraFiles) && "
