@@ -7,6 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 
 from dev import gotools
 from install.generate import CHART, MANIFEST, NAMESPACE
+from slipway.accounts.certificate.kept import renewed
+from slipway.controller.store_certificate import StoreCertificate
 from slipway.kube import bootstrap
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
 from slipway.kube.errors import Forbidden, NotFound
+from slipway.settings import Settings, StoreSettings
 from tests.chart.rendering import parse, render
 from tests.chart.value_sets import VALUE_SETS
 from tests.harness import Kubectl, KubectlError, TestControlPlane
@@ -25,6 +29,8 @@ from tests.harness.control_plane import control_plane as running_control_plane
 
 pytestmark = pytest.mark.contract
 CREDENTIALS = "slipway-store-credentials"
+CERTIFICATE = "slipway-store-tls"
+HOST = "slipway-store.slipway-system.svc"
 LIST = {"apiVersion": "v1", "kind": "List"}
 
 
@@ -65,9 +71,9 @@ async def fill(kubeconfig: Path, name: str = CREDENTIALS) -> bool:
         await connection.close()
 
 
-def stored(kubectl: Kubectl) -> dict[str, str]:
-    """Return the store's credentials as they are in the cluster."""
-    secret = kubectl.get("secret", CREDENTIALS, NAMESPACE) or {}
+def stored(kubectl: Kubectl, name: str = CREDENTIALS) -> dict[str, str]:
+    """Return what a Secret of the store's holds, as it is in the cluster."""
+    secret = kubectl.get("secret", name, NAMESPACE) or {}
     return {key: b64decode(text).decode() for key, text in secret.get("data", {}).items()}
 
 
@@ -152,6 +158,59 @@ def test_the_init_containers_own_command_fills_the_secret(
     assert done.returncode == 0, done.stderr
     assert "got new credentials" in done.stderr
     assert len(stored(applied)) == 2
+
+
+async def keep(kubeconfig: Path, file: Path) -> bool:
+    """Look after the store's certificate as a replica of the operator does."""
+    store = StoreSettings(
+        endpoint=f"https://{HOST}:7443", tls_secret=CERTIFICATE, ca_file=str(file)
+    )
+    connection = await connect(kubeconfig, connections=1, observer=lambda *_: None)
+    try:
+        return await StoreCertificate(Client(connection), Settings(store=store)).keep()
+    finally:
+        await connection.close()
+
+
+async def test_operators_that_start_together_agree_on_one_authority_of_the_store(
+    applied: Kubectl, control_plane: TestControlPlane, tmp_path: Path
+) -> None:
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    files = [tmp_path / str(number) for number in range(4)]
+    assert await asyncio.gather(*(keep(account, file) for file in files)) == [True] * 4
+    first = stored(applied, CERTIFICATE)
+    assert {file.read_text() for file in files} == {first["ca.crt"]}
+    applied.run("apply", "-f", str(MANIFEST))
+    assert await keep(account, files[0])
+    assert stored(applied, CERTIFICATE) == first
+
+
+async def test_a_certificate_of_the_store_that_is_due_is_renewed_by_the_operators_account(
+    applied: Kubectl, control_plane: TestControlPlane, tmp_path: Path
+) -> None:
+    due = renewed({}, HOST, datetime.now(UTC) - timedelta(days=61))
+    patch = json.dumps({"stringData": dict(due)})
+    applied.run("patch", "secret", CERTIFICATE, "-n", NAMESPACE, "--patch", patch)
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    assert await keep(account, tmp_path / "ca.crt")
+    after = stored(applied, CERTIFICATE)
+    assert {key for key in after if after[key] != due[key]} == {"tls.crt", "tls.key"}
+    assert (tmp_path / "ca.crt").read_text() == due["ca.crt"]
+
+
+async def test_a_certificate_whose_secret_is_missing_is_told_with_the_remedy_that_helps(
+    applied: Kubectl,
+    control_plane: TestControlPlane,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    applied.run("delete", "secret", CERTIFICATE, "-n", NAMESPACE)
+    account = control_plane.service_account_kubeconfig(NAMESPACE, "slipway")
+    assert not await keep(account, tmp_path / "ca.crt")
+    assert f"Secret {CERTIFICATE} is missing" in caplog.text
+    assert not (tmp_path / "ca.crt").exists()
+    applied.run("apply", "-f", str(MANIFEST))
+    assert await keep(account, tmp_path / "ca.crt")
 
 
 async def test_a_missing_secret_is_told_with_the_remedy(kubectl: Kubectl) -> None:

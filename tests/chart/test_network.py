@@ -19,7 +19,7 @@ from tests.chart.rendering import Object, Release, render
 GOLDEN = Path(__file__).parents[1] / "unit"
 BOUNDED = {"operator": {"networkPolicy": {"egress": True}}}
 """The defaults, and what the operator itself may reach."""
-STORE_PORT, METRICS_PORT = 7480, 8080
+STORE_PORT, SECURE_PORT, METRICS_PORT = 7480, 7443, 8080
 STATUS_PORT = 7481
 RENDEZVOUS, MASTER, SOME = 29400, 29500, 45678
 """Ports of a training's pods: torchrun's, torch.distributed's, and one that NCCL picked."""
@@ -172,14 +172,14 @@ FLOWS = [
     ("operator", "dns", 53, "TCP"),
     ("operator", "api server", 443, "TCP"),
     ("operator", "api server", 6443, "TCP"),
-    ("operator", "store", STORE_PORT, "TCP"),
+    *(("operator", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
     ("operator", "trainer", AGENT_PORT, "TCP"),
     ("operator", "server", ProxyConfig.ops_port, "TCP"),
     ("prometheus", "operator", METRICS_PORT, "TCP"),
     ("prometheus", "store", STATUS_PORT, "TCP"),
-    ("trainer", "store", STORE_PORT, "TCP"),
-    ("packager", "store", STORE_PORT, "TCP"),
-    ("server", "store", STORE_PORT, "TCP"),
+    *(("trainer", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
+    *(("packager", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
+    *(("server", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
     *(("trainer", "trainer", port, "TCP") for port in (RENDEZVOUS, MASTER, SOME)),
     ("prometheus", "trainer", AGENT_PORT, "TCP"),
     ("prometheus", "server", ProxyConfig.ops_port, "TCP"),
@@ -191,9 +191,9 @@ FLOWS = [
     ("narrow server", "narrow server", ProxyConfig.http_port, "TCP"),
 ]
 REFUSED = [
-    ("somebody", "store", STORE_PORT, "TCP"),
-    ("neighbour", "store", STORE_PORT, "TCP"),
-    ("prometheus", "store", STORE_PORT, "TCP"),
+    *(("somebody", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
+    *(("neighbour", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
+    *(("prometheus", "store", port, "TCP") for port in (STORE_PORT, SECURE_PORT)),
     ("trainer", "store", STATUS_PORT, "TCP"),
     ("trainer", "operator", METRICS_PORT + 1, "TCP"),
     ("operator", "somebody", 8080, "TCP"),
@@ -232,11 +232,12 @@ def test_the_ports_are_those_that_the_containers_and_services_have(
     release: Release, peers: dict[str, Peer]
 ) -> None:
     assert peers["operator"].ports == {"http": METRICS_PORT}
-    assert peers["store"].ports == {"s3": STORE_PORT, "status": STATUS_PORT}
+    open_ports = {"s3": STORE_PORT, "s3-tls": SECURE_PORT}
+    assert peers["store"].ports == {**open_ports, "status": STATUS_PORT}
     assert peers["trainer"].ports["metrics"] == AGENT_PORT
     assert peers["server"].ports["ops"] == ProxyConfig.ops_port
-    (port,) = release.one("Service", "slipway-store")["spec"]["ports"]
-    assert (port["port"], port["targetPort"]) == (STORE_PORT, "s3")
+    served = release.one("Service", "slipway-store")["spec"]["ports"]
+    assert {port["targetPort"]: port["port"] for port in served} == open_ports
 
 
 def test_without_the_policies_everything_passes(peers: dict[str, Peer]) -> None:

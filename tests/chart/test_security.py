@@ -117,8 +117,8 @@ def test_users_get_the_two_kinds_through_the_clusters_own_roles() -> None:
 def test_no_credentials_are_in_the_release() -> None:
     first, second = render(), render()
     assert first == second
-    (secret,) = first.of("Secret")
-    assert not {"data", "stringData"} & secret.keys()
+    assert first.names("Secret") == {"slipway-store-credentials", "slipway-store-tls"}
+    assert not any({"data", "stringData"} & secret.keys() for secret in first.of("Secret"))
 
 
 @pytest.mark.parametrize("own", [{}, {"existingSecret": "mine"}], ids=["made", "given"])
@@ -133,7 +133,13 @@ def test_store_and_operator_read_the_same_credentials(own: dict[str, str]) -> No
     assert bool(operator.get("initContainers")) is not bool(own)
     role = release.one("Role", "slipway-own-namespace")
     named = [rule["resourceNames"] for rule in role["rules"] if "secrets" in rule["resources"]]
-    assert named == ([] if own else [[name]])
+    assert named == [*([] if own else [[name]]), ["slipway-store-tls"]]
+
+
+def test_the_operator_changes_no_secret_of_its_namespace_where_it_fills_none() -> None:
+    given = {"existingSecret": "mine", "tls": {"secretName": "certificate"}}
+    role = render({"store": given}).one("Role", "slipway-own-namespace")
+    assert [rule for rule in role["rules"] if "secrets" in rule["resources"]] == []
 
 
 def _allowed(rules: list[dict[str, Any]], resource: Resource) -> set[str]:

@@ -148,4 +148,4 @@ def test_the_operator_understands_each_variable_that_it_is_given(
     assert settings.prometheus_url == prometheus
     assert settings.allowed_prometheus == (prometheus, *listed)
     assert settings.namespaces == ("default",)
-    assert settings.store.endpoint == "http://slipway-store.slipway-system.svc:7480"
+    assert settings.store.endpoint == "https://slipway-store.slipway-system.svc:7443"

@@ -94,7 +94,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
     "a trial": {
         "crds": {"keep": False},
         "operator": {"leaderElection": False},
-        "store": {"persistence": {"enabled": False}},
+        "store": {"persistence": {"enabled": False}, "tls": {"mode": "Disabled"}},
     },
 }
 POD_MONITOR = "monitoring.coreos.com/v1/PodMonitor"

@@ -18,7 +18,7 @@ from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long]
 
-STORE_PORT, METRICS_PORT = 7480, 8080
+STORE_PORT, SECURE_PORT, METRICS_PORT = 7480, 7443, 8080
 READY_PORT = 8181
 """Where CoreDNS says that it is ready."""
 CONNECT = """
@@ -84,25 +84,27 @@ TARGETS = {
     "a model that names its clients": ("narrow", 8000),
     "its Envoy's metrics": ("narrow", 9000),
     "the operator": ("operator", METRICS_PORT),
-    "the store": ("store", STORE_PORT),
+    "the store": ("store", SECURE_PORT),
+    "the store without TLS": ("store", STORE_PORT),
     "the store's metrics": ("store", 7481),
     "DNS": ("dns", 53),
 }
 """What is tried, by names: whose port, and which."""
 EVERYWHERE = {"a model", "DNS"}
+STORE = {"the store", "the store without TLS"}
 METRICS = {"the agent's metrics", "Envoy's metrics", "its Envoy's metrics"}
 REACHED: dict[str, set[str]] = {
     "a stranger": EVERYWHERE,
-    "a stranger with all labels of the group": {*EVERYWHERE, "the store"},
+    "a stranger with all labels of the group": EVERYWHERE | STORE,
     "a pod without rights in the namespace": EVERYWHERE,
     "a named client": {*EVERYWHERE, "a model that names its clients"},
     "monitoring": {*EVERYWHERE, *METRICS, "the operator", "the store's metrics"},
     "the group's second pod": {
         *EVERYWHERE,
         *("the rendezvous", "the group's own store", "a port of the collectives"),
-        *("the agent's metrics", "the store"),
+        *("the agent's metrics", *STORE),
     },
-    "the operator": {*EVERYWHERE, *METRICS, "the operator", "the store"},
+    "the operator": {*EVERYWHERE, *METRICS, *STORE, "the operator"},
 }
 """What each reaches. A pod always reaches itself; what the store gives, credentials say."""
 

@@ -65,8 +65,13 @@
 {{- if include "slipway.store.authorities" . }}
 - name: SLIPWAY_STORE_CA_FILE
   value: /slipway/store/ca.crt
+{{- else if include "slipway.store.tlsManaged" . }}
+- name: SLIPWAY_STORE_CA_FILE
+  value: /tmp/store-authorities.crt
+- name: SLIPWAY_STORE_TLS_SECRET
+  value: {{ include "slipway.store.tlsSecret" . | quote }}
 {{- end }}
-{{- if and .Values.store.enabled .Values.store.tls.secretName (include "slipway.store.isPlain" .) }}
+{{- if and (include "slipway.store.tlsSecret" .) (include "slipway.store.isPlain" .) }}
 - name: SLIPWAY_STORE_PLAIN_ENDPOINT
   value: {{ include "slipway.store.plainEndpoint" . | quote }}
 {{- end }}
@@ -77,7 +82,7 @@
 {{- $reserved = append $reserved (include "slipway.store.secretName" .) }}
 {{- end }}
 {{- if .Values.store.enabled }}
-{{- $reserved = append $reserved .Values.store.tls.secretName | compact }}
+{{- $reserved = append $reserved (include "slipway.store.tlsSecret" .) | compact }}
 {{- end }}
 {{- with $reserved }}
 - name: SLIPWAY_RESERVED_SECRETS

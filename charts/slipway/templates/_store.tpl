@@ -49,6 +49,30 @@
       key: AWS_SECRET_ACCESS_KEY
 {{- end -}}
 
+{{/* Name of the Secret with the built-in server's certificate; nothing where it takes no TLS. */}}
+{{- define "slipway.store.tlsSecret" -}}
+{{- $tls := .Values.store.tls -}}
+{{- if and $tls.secretName (eq $tls.mode "Disabled") -}}
+{{- fail "store.tls.mode is Disabled: leave store.tls.secretName empty, or set the mode to Managed and your Secret is used" -}}
+{{- end -}}
+{{- if and .Values.store.enabled (ne $tls.mode "Disabled") -}}
+{{- $tls.secretName | default (printf "%s-tls" (include "slipway.store.fullname" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where the operator makes the certificate. */}}
+{{- define "slipway.store.tlsManaged" -}}
+{{- if and (include "slipway.store.tlsSecret" .) (not .Values.store.tls.secretName) -}}true{{- end -}}
+{{- end -}}
+
+{{/* The Secrets of the release's namespace that the operator itself fills, as a list in JSON. */}}
+{{- define "slipway.store.filledSecrets" -}}
+{{- $names := list -}}
+{{- if include "slipway.store.ownSecret" . }}{{ $names = append $names (include "slipway.store.secretName" .) }}{{ end -}}
+{{- if include "slipway.store.tlsManaged" . }}{{ $names = append $names (include "slipway.store.tlsSecret" .) }}{{ end -}}
+{{- toJson $names -}}
+{{- end -}}
+
 {{- define "slipway.store.uri" -}}
 {{- if .Values.store.enabled -}}
 s3://{{ .Values.store.bucket }}
@@ -58,7 +82,7 @@ s3://{{ .Values.store.bucket }}
 {{- end -}}
 
 {{- define "slipway.store.endpoint" -}}
-{{- if and .Values.store.enabled .Values.store.tls.secretName -}}
+{{- if include "slipway.store.tlsSecret" . -}}
 https://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:7443
 {{- else if .Values.store.enabled -}}
 {{ include "slipway.store.plainEndpoint" . }}
@@ -73,20 +97,20 @@ http://{{ include "slipway.store.fullname" . }}.{{ .Release.Namespace }}.svc:748
 
 {{/* "true" where the built-in server takes connections without TLS. */}}
 {{- define "slipway.store.isPlain" -}}
-{{- if or .Values.store.tls.plainPort (not .Values.store.tls.secretName) -}}true{{- end -}}
+{{- if or .Values.store.tls.plainPort (not (include "slipway.store.tlsSecret" .)) -}}true{{- end -}}
 {{- end -}}
 
 {{/* The ports of the built-in server's API, by name. */}}
 {{- define "slipway.store.ports" -}}
 {{- $ports := dict -}}
 {{- if include "slipway.store.isPlain" . }}{{ $_ := set $ports "s3" 7480 }}{{ end -}}
-{{- if .Values.store.tls.secretName }}{{ $_ := set $ports "s3-tls" 7443 }}{{ end -}}
+{{- if include "slipway.store.tlsSecret" . }}{{ $_ := set $ports "s3-tls" 7443 }}{{ end -}}
 {{- toYaml $ports -}}
 {{- end -}}
 
-{{/* The volume with the store's authorities, ca.crt; nothing where the system's are meant. */}}
+{{/* The volume with the store's authorities, ca.crt; nothing where the system's are meant, or the operator's own. */}}
 {{- define "slipway.store.authorities" -}}
-{{- if and .Values.store.enabled .Values.store.tls.secretName -}}
+{{- if and .Values.store.enabled (include "slipway.store.tlsSecret" .) (not (include "slipway.store.tlsManaged" .)) -}}
 - name: store-authorities
   secret:
     secretName: {{ .Values.store.tls.secretName | quote }}

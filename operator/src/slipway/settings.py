@@ -33,6 +33,9 @@ class StoreSettings(BaseSettings):
     """Base URL without TLS for pods of release 0.2.0, which know no authority; empty for none."""
     ca_file: str = ""
     """File with the authorities of the store's certificate, in PEM; empty for the system's."""
+    tls_secret: str = ""
+    """Name of a Secret of the operator's own namespace in which the operator keeps the built-in
+    store's certificate; it writes the authorities to ``ca_file``. Empty where others do that."""
     region: str = "us-east-1"
     """Region that requests are signed for."""
     secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret
@@ -84,9 +87,11 @@ class StoreSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
-        """Refuse folders that are no plain URIs."""
+        """Refuse folders that are no plain URIs, and a certificate that nobody would verify."""
         for place in (self.uri, *self.places.shared):
             ObjectUri.parse(place)
+        if self.tls_secret and not self.ca_file:
+            raise ValueError("tls_secret: set SLIPWAY_STORE_CA_FILE to a file that may be written")
         return self
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from dev import gotools
 from slipway_pods.store import store as pods
+from tests.chart.rendering import render
 from tests.contract.operator import play
-from tests.contract.operator.process import OperatorProcess
+from tests.contract.operator.process import NAMESPACE, OperatorProcess
 from tests.contract.operator.test_life import refused
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.certificates import Authority
@@ -20,6 +21,7 @@ from tests.unit.accounts.conftest import S3, refusal
 
 pytestmark = pytest.mark.contract
 Start = Callable[..., OperatorProcess]
+STORE_TLS = "slipway-store-tls"
 
 
 @pytest.fixture
@@ -46,7 +48,12 @@ def operator(start: Callable[[], OperatorProcess]) -> OperatorProcess:
 
 def held(kubectl: Kubectl) -> dict[str, str]:
     """Return what the namespace's Secret holds."""
-    data = (kubectl.get("secret", "slipway-store") or {"data": {}})["data"]
+    return contents(kubectl, "slipway-store")
+
+
+def contents(kubectl: Kubectl, name: str) -> dict[str, str]:
+    """Return what a Secret holds; nothing where there is none."""
+    data = (kubectl.get("secret", name) or {}).get("data", {})
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 
@@ -149,13 +156,51 @@ def test_pods_are_told_whom_to_trust_and_store_over_tls(
     ).wait_until_ready()
     kubectl.create([play.source(), play.training_job()])
     uri = output_uri(play.wait_object(kubectl, "job", "job-train"))
-    secret = tmp_path / "secret"
-    secret.mkdir()
-    for name, text in held(kubectl).items():
-        (secret / name).write_text(text)
-    monkeypatch.setenv("SLIPWAY_CREDENTIALS_DIR", str(secret))
-    pods.put_bytes(b"weights", f"{uri}/model.pt")
-    assert pods.get_bytes(f"{uri}/model.pt", 100) == b"weights"
+    store_as_a_pod(kubectl, tmp_path / "secret", f"{uri}/model.pt", monkeypatch)
     assert held(kubectl)["AWS_ENDPOINT_URL"] == server.env["AWS_ENDPOINT_URL"]
-    assert "PRIVATE KEY" not in "".join(held(kubectl).values())
     server.stop()
+
+
+def store_as_a_pod(
+    kubectl: Kubectl, folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store and read with the namespace's Secret, as an agent that has it mounted."""
+    folder.mkdir()
+    for name, text in held(kubectl).items():
+        (folder / name).write_text(text)
+    monkeypatch.setenv("SLIPWAY_CREDENTIALS_DIR", str(folder))
+    pods.put_bytes(b"weights", uri)
+    assert pods.get_bytes(uri, 100) == b"weights"
+    assert "PRIVATE KEY" not in "".join(held(kubectl).values())
+
+
+def test_the_operator_makes_the_stores_certificate_and_pods_store_over_tls_by_it(
+    control_plane: TestControlPlane,
+    kubectl: Kubectl,
+    tmp_path: Path,
+    start_operator: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = Kubectl(control_plane.kubeconfig, NAMESPACE)
+    made = next(one for one in render().of("Secret") if one["metadata"]["name"] == STORE_TLS)
+    system.create(made)
+    folder = tmp_path / "tls"
+    server = S3Server(tmp_path / "s3", certificate=folder, plain=False)
+    start_operator(
+        SLIPWAY_LEADER_ELECTION="false",
+        SLIPWAY_STORE_CREDENTIALS="accounts",
+        SLIPWAY_STORE_ENDPOINT=f"https://localhost:{server.secure_port}",
+        SLIPWAY_STORE_CA_FILE=str(tmp_path / "ca.crt"),
+        SLIPWAY_STORE_TLS_SECRET=STORE_TLS,
+    ).wait_until_ready()
+    filled = contents(system, STORE_TLS)
+    folder.mkdir()
+    for name in ("tls.crt", "tls.key"):  # as the kubelet brings them
+        (folder / name).write_text(filled[name])
+    server.start()
+    kubectl.create([play.source(), play.training_job()])
+    uri = output_uri(play.wait_object(kubectl, "job", "job-train"))
+    store_as_a_pod(kubectl, tmp_path / "secret", f"{uri}/model.pt", monkeypatch)
+    assert held(kubectl)["ca.crt"] == filled["ca.crt"]
+    server.stop()
+    system.run("delete", "secret", STORE_TLS)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.contract.namespaces import new_namespace
+from tests.contract.operator.process import NAMESPACE
 from tests.harness import Kubectl, KubectlError, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
@@ -208,6 +209,13 @@ def test_no_other_secret_is_made(by_operator: Kubectl) -> None:
     secret = made("training/golden/two-nodes.yaml", "Secret", by_operator.namespace)
     secret["metadata"]["name"] = "another"
     assert SECRETS in refusal(lambda: by_operator.create(secret))
+
+
+def test_no_secret_is_made_beside_those_that_the_release_brings(by_operator: Kubectl) -> None:
+    secret = made("training/golden/two-nodes.yaml", "Secret", NAMESPACE)
+    secret["metadata"]["name"] = "another"
+    there = Kubectl(by_operator.kubeconfig, NAMESPACE)
+    assert SECRETS in refusal(lambda: there.create(secret))
 
 
 SERVICES: dict[str, Object] = {

@@ -32,6 +32,7 @@ from slipway.controller.readers.store_probe import StoreProbe
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.controller.references import make_retention
+from slipway.controller.store_certificate import StoreCertificate
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
@@ -121,6 +122,10 @@ class Operator:
     async def _serve(self, connection: Connection, client: Client) -> None:
         if not await self._kinds_are_served(client):
             return
+        if self._settings.store.tls_secret:
+            certificate = StoreCertificate(client, self._settings)
+            await certificate.keep()
+            self._start("store-certificate", certificate.run())
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
         told = self._metrics.event_told
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)

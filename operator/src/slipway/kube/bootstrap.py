@@ -1,17 +1,14 @@
 """The credentials of the release's own store: random, made once, kept in one Secret.
 
-The install manifests bring the Secret without data and the operator's init container fills it, so
-that no credentials lie in a chart, a release or a repository, and installing again changes none.
+The operator's init container fills it.
 """
 
 import secrets
-from base64 import b64encode
+from collections.abc import Mapping
 
 from slipway.kube.client import Client
 from slipway.kube.connection import connect
-from slipway.kube.errors import Conflict, NotFound
-from slipway.kube.resources import SECRETS
-from slipway.plan import ObjectRef
+from slipway.kube.own_secret import filled
 
 ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name, not a secret
@@ -25,32 +22,14 @@ def credentials() -> dict[str, str]:
 async def fill(client: Client, namespace: str, name: str) -> bool:
     """Put credentials into a Secret that has none; return whether it had none.
 
-    A key that is there already stays as it is. Safe to run many times and in several places at
-    once: the write names the version that was read, and whoever loses reads again.
-
-    Raises ``NotFound`` where the Secret is missing, and other ``KubeError`` where it may not be
-    read or written.
+    A key that is there already stays as it is. Raises what ``filled`` does.
     """
-    while True:
-        try:
-            return await _fill(client, namespace, name)
-        except Conflict:
-            continue
 
+    def completed(held: Mapping[str, str]) -> Mapping[str, str]:
+        return {**credentials(), **{key: text for key, text in held.items() if text}}
 
-async def _fill(client: Client, namespace: str, name: str) -> bool:
-    secret = await client.get(ObjectRef(SECRETS.api_version, SECRETS.kind, namespace, name))
-    if secret is None:
-        raise NotFound(
-            f"Secret {name} is missing in namespace {namespace}: "
-            "install the chart or the manifest again, which brings it."
-        )
-    found = secret.get("data") or {}
-    made = {key: b64encode(text.encode()).decode() for key, text in credentials().items()}
-    missing = {key: text for key, text in made.items() if not found.get(key)}
-    if missing:
-        await client.replace(SECRETS, {**secret, "data": {**found, **missing}})
-    return bool(missing)
+    _, written = await filled(client, namespace, name, completed)
+    return written
 
 
 async def run(namespace: str, name: str) -> bool:
