@@ -229,7 +229,7 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
                 "extraFiles": ["my-vocab.txt"],
             }
         },
-        "needs vocab.txt or tokenizer.py: name it in package.extraFiles",
+        "needs vocab.txt or tokenizer.py: write its name in package.extraFiles",
     ),
     "a model name with a blank": (
         {"package": {"serializedFile": "m.pt", "handler": "h.py", "modelName": "my model"}},

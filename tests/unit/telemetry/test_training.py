@@ -1,8 +1,14 @@
 """What a TrainingJob's statuses add to the counters."""
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
 from slipway.plan import Manifest
 from slipway.telemetry.metrics import Metrics
 from tests.unit.telemetry.objects import at, condition, job, value
+from tests.unit.training.simulation import PACKAGE, Cluster, packaged, spec, trained
 
 
 def written(before: Manifest, after: Manifest) -> Metrics:
@@ -66,6 +72,29 @@ def test_a_status_that_is_written_again_counts_nothing() -> None:
     metrics = written(done, done)
     names = {"namespace": "ml", "result": "Succeeded", "reason": "Completed"}
     assert value(metrics, "slipway_training_jobs_finished_total", **names) is None
+
+
+@pytest.mark.parametrize("package", [None, PACKAGE])
+def test_a_job_that_ends_is_counted_once_however_its_package_changes(package: Any) -> None:
+    cluster, metrics = Cluster(spec(package=package)), Metrics()
+    names = {"namespace": "default", "result": "Succeeded", "reason": "Completed"}
+
+    def follow(act: Callable[[], None]) -> None:
+        before = {**job(), "metadata": {"namespace": "default"}, "status": cluster.status}
+        act()
+        cluster.settle()
+        metrics.status_written(before, cluster.status)
+
+    def change(new: Any) -> Callable[[], None]:
+        return lambda: cluster.change(package=new)
+
+    follow(cluster.settle)
+    follow(lambda: cluster.finish_all(message=trained()))
+    for handler in ("first.py", "second.py"):
+        follow(change({**PACKAGE, "handler": handler}))
+        follow(lambda: cluster.finish_all("package", packaged()))
+        assert cluster.status["phase"] == "Succeeded"
+        assert value(metrics, "slipway_training_jobs_finished_total", **names) == 1
 
 
 def test_a_failure_is_counted_with_its_reason() -> None:

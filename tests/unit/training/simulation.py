@@ -26,6 +26,8 @@ SETTINGS = Settings(
 )
 SHA = "ab" * 32
 
+KEYS = frozenset({"train.py", "net.py", "handler.py", "better.py"})
+"""Of the source's ConfigMap."""
 PACKAGE = {"serializedFile": "model.pt", "modelFile": "net.py", "handler": "handler.py"}
 
 
@@ -76,7 +78,9 @@ class Cluster:
     spec: dict[str, Any]
     status: dict[str, Any] = field(default_factory=dict)
     objects: dict[ObjectRef, Manifest] = field(default_factory=dict)
-    source_keys: frozenset[str] | None = frozenset({"train.py", "net.py"})
+    source_keys: frozenset[str] | None = frozenset(
+        {"train.py", "net.py", "handler.py", "better.py"}
+    )
     source_gone: bool = False
     store: StoreState = field(default_factory=StoreState)
     progress: Progress | None = None

@@ -19,7 +19,7 @@ from slipway.training.observed.first_failure import Failure
 from slipway.training.observed.jobs import JobView, ObservedJobs, observed_jobs
 from slipway.training.outcome import Finding, Outcome
 from slipway.training.report import running_time
-from slipway.training.report.conditions import queued, suspension
+from slipway.training.report.conditions import package_files, queued, suspension
 from slipway.training.report.conditions.progress_unknown import progress_unknown
 from slipway.training.report.conditions.restarting import restarting
 from slipway.training.report.events import events
@@ -144,7 +144,9 @@ def _with_summaries(snapshot: TrainingSnapshot, step: Outcome) -> tuple[Finding,
         derived = None if type_ in found else derive(job, found)
         if derived is not None:
             found[type_] = derived
-    unknown = progress_unknown(snapshot, found) if found else None
-    if unknown is not None:
-        found[unknown.type] = unknown
+    if found:
+        files = package_files.over_or_missing(snapshot, reasons.PACKAGED in found)
+        for one in (progress_unknown(snapshot, found), files):
+            if one is not None:
+                found[one.type] = one
     return tuple(found.values())

@@ -19,6 +19,9 @@ SUSPENDED = "Suspended"
 PROGRESS_UNKNOWN = "ProgressUnknown"
 """True while the pod that reports the progress does not answer the operator, for a minute or more.
 It is never ended for that. Absent before the first time."""
+PACKAGE_FILES_MISSING = "PackageFilesMissing"
+"""True while ``spec.package`` names code that the source's ConfigMap lacks, so that the packaging
+fails unless the script writes it. Absent where nothing was ever missing."""
 PACKAGED = "Packaged"
 """True once the archive is in the store; absent where ``spec.package`` is, or before the end of
 the training."""
@@ -74,6 +77,10 @@ POD_ANSWERS = "PodAnswers"
 """The pod answers again."""
 NOT_ASKED = "NotAsked"
 """No pod runs that could be asked."""
+FILE_NOT_IN_SOURCE = "FileNotInSource"
+"""The source's ConfigMap has no such key; the message names the file and the keys there are."""
+FILES_FOUND = "FilesFound"
+"""The source's ConfigMap has the files now, or they are not asked for any more."""
 SUSPENDED_BY_SPEC = "SuspendedBySpec"
 """``spec.suspend`` is true."""
 RESUMED = "Resumed"
@@ -176,6 +183,7 @@ PROBLEMS = frozenset(
         CONTAINER_RUNS_ON,
         GANG_KIND_NOT_FOUND,
         POD_DOES_NOT_ANSWER,
+        FILE_NOT_IN_SOURCE,
         RESTARTING,
         PACKAGING_FAILED,
     }

@@ -99,13 +99,13 @@ async def test_a_deleted_source_matters_to_pods_that_have_not_started(
 
 
 def asks_for_source(
-    job_status: str | None = None, *, suspend: bool = False, node: str = "", jobs: bool = True
+    condition: str | None = None, *, suspend: bool = False, node: str = "", jobs: bool = True
 ) -> bool:
     """Tell whether the source is read for a job with a pod that has not started."""
     job = {**training_job(), "spec": {**SOURCE, "suspend": suspend}}
-    if job_status:
+    if condition:
         moment = "2026-01-01T12:00:00Z"
-        ended = {"type": job_status, "status": "True", "reason": "Completed", "message": ""}
+        ended = {"type": condition, "status": "True", "reason": "Completed", "message": ""}
         job["status"] = {"conditions": [{**ended, "lastTransitionTime": moment}]}
     pod = {**child(job, "Pod", "p"), "spec": {"nodeName": node}, "status": {"phase": "Pending"}}
     batch = child(job, "Job", "job-train", "batch/v1")
@@ -120,6 +120,7 @@ def test_the_source_is_read_only_while_something_waits_for_it() -> None:
     assert not asks_for_source(jobs=False, suspend=True)
     assert not asks_for_source("Succeeded", jobs=False)
     assert not asks_for_source("Failed", jobs=False)
+    assert asks_for_source("PackageFilesMissing", node=""), "somebody may have mended it"
 
 
 async def test_a_source_that_is_there_is_not_gone() -> None:

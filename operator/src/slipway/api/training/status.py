@@ -180,6 +180,8 @@ class PackagingStatus(ApiModel):
     """Stands for the spec.package that is packaged."""
     generation: int = 0
     """Generation of the spec whose package it is."""
+    after_end: bool | None = None
+    """Whether the job had ended before this packaging was asked for."""
 
 
 class TrainingJobStatus(StoredStatus):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from slipway.api import is_true
 from slipway.api.common import OwnerLike
 from slipway.api.fields.pod_template import PodTemplate
 from slipway.api.serving.deployment import ModelDeployment
@@ -22,6 +23,7 @@ from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, Stor
 from slipway.serving.analysis.traffic import Traffic
 from slipway.serving.observed.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
+from slipway.training.reasons import PACKAGE_FILES_MISSING
 from slipway.training.report.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
 
@@ -182,10 +184,12 @@ def may_need_source(job: TrainingJob, children: Children) -> bool:
     """Tell whether pods are still to be made, or wait to start, and so need their source.
 
     Of a job that has ended none are made any more, nor while it is suspended; a pod without a node
-    does not look for it yet.
+    does not look for it yet. What a package needs of it is asked for until it is there.
     """
     if is_finished(job.status.conditions):
         return False
+    if is_true(job.status.conditions, PACKAGE_FILES_MISSING):
+        return True
     if not children.of_kind("Job"):
         return not job.spec.suspend
     return any(_waits_on_a_node(pod) for pod in children.of_kind("Pod"))

@@ -122,7 +122,7 @@ class TrainingMetrics:
 
     def _count_end(self, old: Status, after: Status, namespace: str) -> None:
         """Count a training once, however often its output is packaged again."""
-        if (reading.number((after.get("packaging") or {}).get("number")) or 0) > 1:
+        if (after.get("packaging") or {}).get("afterEnd"):
             return
         for result in ("Succeeded", "Failed"):
             if reading.became_true(old, after, result):

@@ -17,14 +17,12 @@ from slipway.training.children.training_job import gang_object, training_job
 from slipway.training.observed.first_failure import Failure
 from slipway.training.outcome import Finding, Outcome
 from slipway.training.report import backoff
-from slipway.training.report.conditions import suspension
+from slipway.training.report.conditions import package_files, suspension
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.stored.forbidden_places import forbidden_place
 
 WAIT_SECONDS = 10.0
 """How long to wait before what is missing is looked for again, in seconds."""
-MAX_KEYS = 20
-"""Most keys of a ConfigMap that a message names."""
 
 
 def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Outcome:
@@ -49,6 +47,9 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Out
     wait = backoff.seconds_left(job, now)
     if wait > 0:
         return Outcome(requeue_after=wait)
+    warning = package_files.news(snapshot)
+    if warning:
+        return Outcome(findings=(warning,), requeue_after=0.0)
     try:
         made = training_job(job, settings)
     except OverlayError as error:
@@ -84,10 +85,9 @@ def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
         return Failure(reasons.SOURCE_NOT_FOUND, message)
     if spec.entrypoint is None or spec.entrypoint in keys:
         return None
-    shown = sorted(keys)[:MAX_KEYS] + ["..."] * (len(keys) > MAX_KEYS)
     message = (
         f"The ConfigMap {name} has no key {spec.entrypoint} for spec.entrypoint; its keys: "
-        f"{', '.join(shown) or 'none'}."
+        f"{package_files.shown(keys)}."
     )
     return Failure(reasons.ENTRYPOINT_NOT_FOUND, message)
 

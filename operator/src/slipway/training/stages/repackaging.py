@@ -14,6 +14,7 @@ from slipway.api.training.status import PackagingStatus, TrainingJobStatus
 from slipway.training import reasons
 from slipway.training.children.packaging_job import DIGEST, NUMBER
 from slipway.training.observed.jobs import JobView
+from slipway.training.report.phase import is_finished
 
 
 def digest_of(package: Package) -> str:
@@ -73,11 +74,17 @@ def number_of(live: JobView) -> int:
 def wanted(job: TrainingJob, package: Package, live: JobView | None) -> PackagingStatus:
     """Return the packaging that the spec asks for: the known one, or the next if it has changed."""
     before, digest = known(job, live), digest_of(package)
+    ended = is_finished(job.status.conditions) or (before is not None and before.after_end)
+    after_end = True if ended else None
     if before is not None and before.digest == digest:
-        return before
+        return before.model_copy(update={"after_end": after_end})
     same = before is not None and not before.digest
-    number = (before.number if before else 0) + (not same)
-    return PackagingStatus(number=number, digest=digest, generation=job.metadata.generation)
+    return PackagingStatus(
+        number=(before.number if before else 0) + (not same),
+        digest=digest,
+        generation=job.metadata.generation,
+        after_end=after_end,
+    )
 
 
 def facts(package: Package, packaging: PackagingStatus) -> dict[str, object]:
