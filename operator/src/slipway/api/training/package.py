@@ -68,8 +68,8 @@ class Package(ApiModel):
             (
                 "self.handler != 'text-classification' || (has(self.extraFiles) && "
                 f"self.extraFiles.exists(f, f.matches('{_TOKENIZER}')))",
-                "package.handler text-classification needs vocab.txt or tokenizer.py: write its name "
-                "in package.extraFiles",
+                "package.handler text-classification needs vocab.txt or tokenizer.py: write its "
+                "name in package.extraFiles",
             ),
         )
     )
