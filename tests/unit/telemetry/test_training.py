@@ -79,13 +79,13 @@ def test_a_job_that_ends_is_counted_once_however_its_package_changes(package: An
     cluster, metrics = Cluster(spec(package=package)), Metrics()
     names = {"namespace": "default", "result": "Succeeded", "reason": "Completed"}
 
-    def follow(act: Callable[[], None]) -> None:
+    def follow(act: Callable[[], object]) -> None:
         before = {**job(), "metadata": {"namespace": "default"}, "status": cluster.status}
         act()
         cluster.settle()
         metrics.status_written(before, cluster.status)
 
-    def change(new: Any) -> Callable[[], None]:
+    def change(new: Any) -> Callable[[], object]:
         return lambda: cluster.change(package=new)
 
     follow(cluster.settle)
