@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help ready tools images cluster prometheus down status demo test test-unit test-contract test-cluster \
 	test-long test-image test-gpu bench soak busy scale chaos reports lint format crds manifests docs lock prune \
-	env compiled
+	env compiled packages
 
 # Tests start the operator and others a hundred times: none of them compiles its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,13 +21,17 @@ help: ## Show this list
 demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for your own cluster)
 	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
 
-test: tools env ## All set-up, then every test but the long ones
-	@$(MAKE) --silent --jobs=3 lint ready compiled
+test: packages env ## All set-up, then every test but the long ones
+	@$(MAKE) --silent --jobs=3 tools images compiled
+	@$(MAKE) --silent --jobs=2 lint cluster
 	@$(BIN)/pytest $(WITHOUT_LONG) --numprocesses=4 --dist=loadscope
 
 # Once for all workers, each of which would compile all tests, and what they import, for itself.
 compiled:
 	@$(BIN)/pytest $(WITHOUT_LONG) --collect-only --quiet --quiet >/dev/null || : # they tell what is wrong
+
+packages:
+	@$(DEV) packages
 
 ready:
 	@$(DEV) images

@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 
-from dev import environment, gotools, packages, prometheus
+from dev import durations, environment, gotools, packages, prometheus
 from dev.cluster.down import down
 from dev.cluster.status import status
 from dev.cluster.up import is_up, up
@@ -13,7 +14,7 @@ from dev.errors import DevError
 from dev.images import node, product
 from dev.notes import CHANGELOG, notes
 from dev.prune import prune
-from dev.steps import say
+from dev.steps import BOARD, say
 
 
 def _tools() -> None:
@@ -39,7 +40,13 @@ def _run(chosen: argparse.Namespace) -> None:
         COMMANDS[chosen.command]()
 
 
+def _packages() -> None:
+    """Install the Debian packages that tools and images need."""
+    packages.ensure(packages.CLUSTER | packages.IMAGES | packages.PYTHON)
+
+
 COMMANDS: dict[str, Callable[[], None]] = {
+    "packages": _packages,
     "tools": _tools,
     "env": environment.ensure,
     "lock": environment.lock,
@@ -64,8 +71,11 @@ def main(argv: Sequence[str]) -> int:
     section = commands.add_parser("notes", help="Print a release's section of CHANGELOG.md.")
     section.add_argument("version", help="X.Y.Z")
     chosen = parser.parse_args(argv)
+    progress = durations.load(chosen.command, time.monotonic())
+    BOARD.begin(progress)
     try:
         _run(chosen)
+        durations.save(chosen.command, progress)
     except DevError as error:
         say(f"error: {error}")
         return 1

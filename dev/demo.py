@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dev import gotools, paths, release
+from dev import gotools, packages, paths, release
 from dev.cluster import layout
 from dev.cluster.up import up
 from dev.errors import DevError
+from dev.images import product
 from dev.kubectl import Kubectl
 from dev.shell import wait_until
-from dev.steps import say, step
+from dev.steps import aside, say, step
 
 QUICKSTART = paths.REPOSITORY / "examples" / "quickstart"
 REQUEST = QUICKSTART / "src" / "request.json"
@@ -47,7 +48,9 @@ def demo(cluster: str, image_registry: str) -> None:
 
 
 def _local() -> Kubectl:
-    up()
+    packages.ensure(packages.CLUSTER | packages.IMAGES)
+    with aside(product.ensure):  # these wait for the network and the disk, Go for the processor
+        up()
     release.install_locally()
     return Kubectl(layout.KUBECONFIG, NAMESPACE)
 

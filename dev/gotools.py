@@ -145,8 +145,10 @@ def ensure(programs: Iterable[str] = ALL) -> None:
         return
     if not shutil.which("go"):
         raise DevError("Install Go 1.25 or later (https://go.dev/dl) and put it into PATH.")
-    with locked(paths.cache() / "tools" / "build.lock", "another build of the tools"):
-        for program in missing:
+    for program in missing:
+        module = _module_of(program)
+        lock = paths.cache() / "tools" / f"{module.name}.lock"
+        with locked(lock, f"another build of {module.name}"):
             if not path(program).exists():
                 _build(program)
 

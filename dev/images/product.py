@@ -141,10 +141,12 @@ def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
 
 
 def _make(missing: list[Image]) -> None:
-    gotools.ensure(["slipway-store", "versitygw"])
     with buildah.alone():
         _check_space(missing)
-        for image in missing:
+        # Go programs are built meanwhile, and only the last of the images waits for one.
+        for image in sorted(missing, key=lambda image: "GO_BASE" in image.bases):
+            if "GO_BASE" in image.bases:
+                gotools.ensure(["slipway-store", "versitygw"])
             image.ensure()
             with step(f"Exporting image {image.reference}"):
                 buildah.export(image.reference)
