@@ -10,6 +10,7 @@ from typing import Any
 
 from slipway.accounts.trust import Trust
 from slipway.controller.credentials import make_credentials
+from slipway.controller.garbage import keep_collections_short
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.intake.kopf_handlers import (
     LONGEST_SILENCE,
@@ -99,6 +100,7 @@ class Operator:
 
         Raises ``KubeError`` where there is no way to a cluster.
         """
+        keep_collections_short()
         self._catch_signals()
         connections = self._settings.workers + SPARE_CONNECTIONS + MOST_REVIEWS
         async with contextlib.AsyncExitStack() as stack:
