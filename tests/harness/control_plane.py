@@ -14,6 +14,7 @@ from dev.cluster.simulation import Simulation
 from tests.harness.audit import AuditLog
 from tests.harness.kubectl import Kubectl
 from tests.harness.ports import free_ports
+from tests.harness.waiting import wait_for
 
 PREFIX = "slipway-control-plane-"
 OWNER = "owner.stat"
@@ -91,10 +92,17 @@ def simulated_cluster(
     gotools.ensure(gotools.SIMULATION)
     with control_plane() as running:
         running.kubectl.apply(crds)
-        running.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        wait_for(lambda: _established(running.kubectl), 60, "the CRDs are established")
         simulation = Simulation(running.plane, nodes, scheduling)
         (replace(simulation, pods=pods) if pods else simulation).start()
         yield running
+
+
+def _established(kubectl: Kubectl) -> bool:
+    """Tell whether all CRDs are served; ``kubectl wait`` fails where one has no status yet."""
+    crds = kubectl.list("crd")
+    told = [(crd.get("status") or {}).get("conditions") or () for crd in crds]
+    return all(any(c["type"] == "Established" and c["status"] == "True" for c in t) for t in told)
 
 
 def _plane(state: Path) -> ControlPlane:

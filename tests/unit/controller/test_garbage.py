@@ -59,6 +59,7 @@ def test_a_collection_of_young_objects_alone_counts_as_none() -> None:
 
 
 def test_the_collector_of_the_process_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gc, "callbacks", callbacks := [])
+    callbacks: list[object] = []
+    monkeypatch.setattr(gc, "callbacks", callbacks)
     garbage.keep_collections_short()
     assert [type(one) for one in callbacks] == [LongCollections]

@@ -254,8 +254,11 @@ class Operator:
 
     async def _caught_up(self) -> None:
         """Wait until no watch fails: what is missed there would be decided without."""
+        told: list[str] = []
         while behind := self._health.behind():
-            _LOG.info("This replica waits for the watches of %s", ", ".join(behind))
+            if behind != told:
+                _LOG.info("This replica waits for the watches of %s", ", ".join(behind))
+            told = behind
             await asyncio.sleep(_CATCH_UP_SECONDS)
 
     async def _lead(self, client: Client, identity: str) -> None:

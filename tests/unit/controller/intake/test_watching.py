@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
 from slipway.controller.intake import kopf_runs, watching
-from slipway.controller.intake.kopf_handlers import Backoffs
+from slipway.controller.intake.kopf_handlers import Backoffs, make_settings
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import Watching
@@ -158,6 +158,10 @@ async def playing(server: ApiServer) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody wait long; kopf would kill the process at once, were it asked to."""
+    settings = make_settings()
+    settings.process.ultimate_exiting_timeout = settings.process.ultimate_exiting_timeout and 0.0
+    monkeypatch.setattr(watching, "make_settings", lambda: settings)
     monkeypatch.setattr(watching, "_waits", lambda: iter(Backoffs(0.01, 0.05)))
 
 

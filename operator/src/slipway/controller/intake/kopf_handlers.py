@@ -71,7 +71,10 @@ class NoProgress(kopf.ProgressStorage):
 
 
 def make_settings() -> kopf.OperatorSettings:
-    """Return kopf's settings."""
+    """Return kopf's settings.
+
+    kopf would kill the process so many seconds after it has failed, whatever else runs in it.
+    """
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.posting.level = logging.WARNING
@@ -79,7 +82,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    settings.process.ultimate_exiting_timeout = 30
+    settings.process.ultimate_exiting_timeout = None
     settings.queueing.exit_timeout = 0.5
     settings.queueing.idle_timeout = 0.1
     settings.execution.default_backoff = 5
