@@ -1,13 +1,14 @@
 """The Lease: whoever holds it does not outlive it."""
 
 import asyncio
+import time
 from typing import Any, cast
 
 import pytest
 
 from slipway.kube import lease
 from slipway.kube.client import Client
-from slipway.kube.errors import KubeError, Unavailable
+from slipway.kube.errors import KubeError, NotFound, Unavailable
 from slipway.plan import Manifest
 
 
@@ -110,3 +111,31 @@ async def test_a_lease_without_such_an_account_has_no_owner(user: Manifest | Kub
     lock = lease.LeaseLock(cast(Client, client), "n", "me")
     assert await lock.create("l", "n", Record())
     assert client.lease["metadata"]["ownerReferences"] == []
+
+
+async def test_a_clock_that_is_set_back_while_nothing_answers_makes_no_leader_last_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library goes by the time of day, which an hour ago says that there is much time left."""
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 3)
+    monkeypatch.setattr(lease, "_RENEW_SECONDS", 2)
+    monkeypatch.setattr(lease, "_RETRY_SECONDS", 1)
+    monkeypatch.setattr(lease, "_RELEASE_SECONDS", 0.05)
+    day, now = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: day() + now[0])
+
+    class OnceAway(HangingClient):
+        async def request(self, method: str, *args: object, **named: object) -> Manifest:
+            if method == "get" and not leading.is_set():
+                raise NotFound("none yet", 404)
+            return await super().request(method, *args, **named)
+
+    leading = asyncio.Event()
+
+    def started() -> None:
+        leading.set()
+        now[0] = -3600.0
+
+    lock = lease.LeaseLock(cast(Client, OnceAway()), "n", "me")
+    await asyncio.wait_for(lease.lead(lock, started), 10)
+    assert leading.is_set()

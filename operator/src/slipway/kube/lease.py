@@ -70,8 +70,20 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         super().__init__(LEASE_NAME, namespace, identity)
         self._client = client
         self._lease: Manifest = {}
-        self._held_until = 0.0
+        self._held_until, self._written = 0.0, asyncio.Event()
         self._owners: list[Manifest] | None = None
+
+    async def run_out(self) -> None:
+        """Wait until a Lease that was written is held no more, by a clock that only goes on.
+
+        The library goes by the time of day: where that is set back while the API server is away, it
+        would hold on to the Lease for as long.
+        """
+        await self._written.wait()
+        left = self._held_until - time.monotonic()
+        while left > 0:
+            await asyncio.sleep(left)
+            left = self._held_until - time.monotonic()
 
     def _patience(self) -> float:
         """Return for how many seconds a request may go on: no longer than the Lease is held.
@@ -160,6 +172,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             _LOG.warning("The Lease was not written: %s", str(error) or "no answer in time")
             return False
         self._held_until = begun + _LEASE_SECONDS
+        self._written.set()
         return True
 
     async def release(self) -> None:
@@ -192,7 +205,16 @@ async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
         _LOG.error("Leadership was lost")
 
     config = Config(lock, _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS, on_started, on_stopped)
+    election = asyncio.create_task(LeaderElection(config).run())
+    ends = {election, asyncio.create_task(lock.run_out())}
     try:
-        await LeaderElection(config).run()
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if election in done:
+            election.result()
+        else:
+            _LOG.error("The Lease ran out before it could be renewed")
     finally:
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
         await asyncio.shield(lock.release())
