@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import pytest
 PROJECT = Path(__file__).parents[3] / "images/python"
 PYTHONPATH = os.pathsep.join(map(str, (PROJECT / "src", PROJECT / "handlers")))
 """`ts` is on the path of the server's processes only: the tests' own `ts` is TorchServe's."""
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+ECHO = (Path(__file__).parent / "archives/echo.py").read_text()
 
 
 def manifest(handler: str = "handler.py", **model: str) -> dict[str, Any]:
@@ -38,16 +40,28 @@ def write_archive(path: Path, files: Mapping[str, str], **model: str) -> Path:
 
 
 @dataclass
-class Running:
-    """A server in a process of its own."""
+class Served:
+    """A server's process, its ports, and the file of what it prints."""
 
-    process: asyncio.subprocess.Process
+    process: subprocess.Popen[bytes]
     ports: Sequence[int]
-    session: aiohttp.ClientSession
     log: Path
 
+
+@dataclass
+class Running:
+    """A server, and a client of its."""
+
+    served: Served
+    session: aiohttp.ClientSession
+
+    @property
+    def log(self) -> str:
+        """What it has printed."""
+        return self.served.log.read_text(errors="replace")
+
     def url(self, path: str, door: int = 0) -> str:
-        return f"http://127.0.0.1:{self.ports[door]}{path}"
+        return f"http://127.0.0.1:{self.served.ports[door]}{path}"
 
     async def post(self, value: Any, path: str = "/predictions/echo") -> tuple[int, str]:
         async with self.session.post(self.url(path), json=value) as answer:
@@ -61,7 +75,7 @@ class Running:
 
     async def wait_until_ready(self) -> None:
         async def is_ready() -> bool:
-            assert self.process.returncode is None, self.log.read_text()
+            assert self.served.process.poll() is None, self.log
             return await self.is_ready()
 
         await eventually(is_ready)
@@ -75,26 +89,49 @@ class Running:
         """Tell whether a worker has been given a batch."""
         return any(line.startswith("QueueTime{") for line in await self.page())
 
-    async def waiting(self) -> int:
-        """Return how many requests wait for a worker."""
+    async def value(self, name: str) -> float:
+        """Return the value of a metric that has one series; 0 where it has none."""
+        lines = [line for line in await self.page() if line.startswith(f"{name}{{")]
+        return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+    async def batches(self) -> float:
+        """Return how many batches workers have been given."""
+        return await self.value("ts_batch_size_count")
+
+    async def given(self, count: float) -> bool:
+        """Tell whether workers have been given so many batches."""
+        return await self.batches() == count
+
+    async def has_died(self) -> bool:
+        """Tell whether a worker has ended."""
+        return await self.value("slipway_server_worker_deaths_total") > 0
+
+    async def waiting(self, count: int) -> bool:
+        """Tell whether so many requests wait for a worker."""
         async with self.session.get(self.url("/models/echo", 1)) as told:
             status = (await told.json())[0]["jobQueueStatus"]
-        return int(status["pendingRequests"])
+        return int(status["pendingRequests"]) == count
 
     def workers(self) -> list[int]:
         """Return the process IDs of the processes that the server started, and theirs."""
-        return [int(pid) for pid in _children(self.process.pid)]
+        return [int(pid) for pid in _children(self.served.process.pid)]
 
     async def stop(self) -> int:
         """End it as the kubelet does; return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), START_SECONDS)
+        self.served.process.send_signal(signal.SIGTERM)
+        return await self.end()
+
+    async def end(self) -> int:
+        """Return its exit code, once it has ended."""
+        return await asyncio.to_thread(self.served.process.wait, START_SECONDS)
 
 
-async def eventually(is_so: Callable[[], Awaitable[bool]], seconds: float = START_SECONDS) -> None:
+async def eventually(
+    is_so: Callable[[], bool | Awaitable[bool]], seconds: float = START_SECONDS
+) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
-    while not await is_so():
+    while not (now if isinstance(now := is_so(), bool) else await now):
         assert time.monotonic() < deadline, f"not so within {seconds:.0f} s"
         await asyncio.sleep(0.01)
 
@@ -120,34 +157,47 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-@contextlib.asynccontextmanager
-async def running(archive: Path, *options: str, ready: bool = True) -> AsyncIterator[Running]:
-    """Serve an archive until the block ends."""
+@contextlib.contextmanager
+def served(archive: Path, *options: str) -> Iterator[Served]:
+    """Have a process serve an archive until the block ends."""
     ports = _free_ports(3)
     names = ("--port", "--management-port", "--metrics-port")
     doors = [text for name, port in zip(names, ports, strict=True) for text in (name, str(port))]
     log = archive.with_suffix(".log")
+    command = [sys.executable, "-m", "slipway_server", str(archive), *doors, *options]
+    env = {**os.environ, "PYTHONPATH": PYTHONPATH}
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "slipway_server",
-            str(archive),
-            *doors,
-            *options,
-            stderr=output,
-            env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        )
-    async with aiohttp.ClientSession() as session:
-        server = Running(process, ports, session, log)
-        try:
-            if ready:
-                await server.wait_until_ready()
+        process = subprocess.Popen(command, stderr=output, env=env)
+    try:
+        yield Served(process, ports, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.asynccontextmanager
+async def connected(served: Served, *, ready: bool = True) -> AsyncIterator[Running]:
+    """Talk to a server until the block ends."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        server = Running(served, session)
+        if ready:
+            await server.wait_until_ready()
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def running(archive: Path, *options: str, ready: bool = True) -> AsyncIterator[Running]:
+    """Serve an archive until the block ends."""
+    with served(archive, *options) as process:
+        async with connected(process, ready=ready) as server:
             yield server
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+
+
+def write_echo(archive: Path, config: str = "") -> Path:
+    """Write the archive of `echo.py`, which does what it is asked to."""
+    files = {"handler.py": ECHO, **({"mc.yaml": config} if config else {})}
+    return write_archive(archive, files, **({"configFile": "mc.yaml"} if config else {}))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_every_sample_is_answered_and_told(archive: Path) -> None:
         },
     )
     assert code == 0
-    assert 'any: 200, no content type\n{\n  "twice": 2\n}' in text
+    assert 'any: 200, application/json\n{\n  "twice": 2\n}' in text
     assert "2 of 2 samples are answered as they should be." in text
 
 

@@ -10,7 +10,7 @@ from ts.metrics.metrics_store import MetricsStore
 class Stream(Protocol):
     """Where parts of answers go before the answer itself."""
 
-    def send(self, values: Sequence[Any], kind: str | None) -> None:
+    def send(self, values: Sequence[Any]) -> None:
         """Send one part for each request of the batch."""
 
 
@@ -160,9 +160,9 @@ class Context:
         """Return the headers of an answer."""
         return self.request_processor[idx].get_response_headers()
 
-    def get_sequence_id(self, idx: int) -> str:
-        """Return the sequence that a request belongs to; there are none here."""
-        return str(self.request_processor[idx].get_request_property(_SEQUENCE) or "")
+    def get_sequence_id(self, idx: int) -> Any:
+        """Return the sequence that a request says it belongs to; None where it says none."""
+        return self.request_processor[idx].get_request_property(_SEQUENCE)
 
 
 _TYPE = "content-type"

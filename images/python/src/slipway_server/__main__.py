@@ -36,6 +36,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--max-request-bytes", type=int, default=6_553_500)
     parser.add_argument("--max-response-bytes", type=int, default=6_553_500)
     parser.add_argument("--drain-seconds", type=float, default=30.0)
+    parser.add_argument(
+        "--service-envelope", choices=["body", "json", "kserve", "kservev2"], default=""
+    )
+    parser.add_argument(
+        "--no-sharing", action="store_true", help="have each worker load the model for itself"
+    )
     parser.add_argument("--gpu", type=int, help="number of the GPU; without it, the CPU")
     return parser
 

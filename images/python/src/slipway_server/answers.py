@@ -1,6 +1,8 @@
 """What a handler is asked, and what of its answer is sent, as TorchServe 0.12 has both.
 
-Reference: ts/protocol/otf_message_handler.py and ts/service.py of TorchServe, by what they do.
+Reference: ts/protocol/otf_message_handler.py and ts/service.py of TorchServe, by what they do, and
+what Slipway's TorchServe image adds: content types, and errors in place of answers that cannot be
+sent.
 """
 
 import io
@@ -53,43 +55,79 @@ class Field:
 
 
 class InvalidAnswer(Exception):  # noqa: N818 - what a handler gave
-    """A handler's answer cannot be sent; the text says what is wrong with it."""
+    """A handler's answer cannot be sent; the text is one sentence that says what is wrong."""
 
 
 def error(status: int, kind: str, message: str) -> Answer:
     """Return an error as TorchServe writes it."""
-    body = {"code": status, "type": kind, "message": message}
-    text = json.dumps(body, indent=2) + "\n"
-    return Answer(status, text.encode(), (("content-type", "application/json"),))
+    text = message.encode("utf-8", "replace").decode()
+    body = {"code": status, "type": kind, "message": text}
+    return Answer(status, json.dumps(body, indent=2).encode() + b"\n", (_JSON_TYPE,))
 
 
-def encoded(value: Any, most: int) -> bytes:
-    """Return a value as it is sent: bytes, text, a tensor by torch.save, and JSON for the rest."""
+def invalid(problem: InvalidAnswer) -> Answer:
+    """Return the error for an answer that cannot be sent."""
+    return error(500, "InvalidAnswer", str(problem))
+
+
+def check_shape(given: Any, count: int) -> None:
+    """Raise ``InvalidAnswer`` for what is no list with one answer for each request."""
+    if not isinstance(given, list):
+        what = type(given).__name__
+        raise InvalidAnswer(
+            f"The handler returned a {what}: return a list with one answer for each request."
+        )
+    if len(given) != count:
+        raise InvalidAnswer(
+            f"The handler returned {len(given)} answers to {count} requests: return a list with "
+            "one answer for each request."
+        )
+
+
+def encoded(value: Any, most: int) -> tuple[bytes, str]:
+    """Return a value as it is sent, and its content type; raises ``InvalidAnswer``.
+
+    Bytes are the handler's own; a tensor is saved by torch.save; all but text is JSON for the rest,
+    where NumPy's numbers and arrays are what they hold.
+    """
     if isinstance(value, bytes | bytearray | memoryview):
-        body = bytes(value)
+        body, kind = bytes(value), ""
     elif isinstance(value, str):
-        body = _text(value)
+        body, kind = _text(value), "text/plain; charset=utf-8"
     elif _is_tensor(value):
-        body = _saved(value)
+        body, kind = _saved(value), "application/octet-stream"
     else:
-        body = _json(value)
+        body, kind = _text(_json(value)), "application/json"
     if len(body) > most:
-        raise InvalidAnswer(f"The answer has {len(body)} bytes, more than {most}.")
-    return body
+        raise InvalidAnswer(f"The handler's answer is {len(body)} bytes long, and {most} is most.")
+    return body, kind
 
 
 def _text(value: str) -> bytes:
     try:
         return value.encode()
-    except UnicodeEncodeError:
-        raise InvalidAnswer("The answer has half a surrogate pair, which is no text.") from None
+    except UnicodeEncodeError as problem:
+        raise InvalidAnswer(
+            f"The handler's answer is no text that can be sent: {problem.reason} at "
+            f"{problem.start}."
+        ) from None
 
 
-def _json(value: Any) -> bytes:
+def _json(value: Any) -> str:
     try:
-        return _text(json.dumps(value, indent=2))
-    except (TypeError, ValueError, RecursionError) as problem:
-        raise InvalidAnswer(f"The answer is no JSON: {problem}.") from None
+        return json.dumps(value, indent=2, allow_nan=False, default=_plain)
+    except ValueError as problem:
+        what = "NaN or an infinite number" if "range" in str(problem) else "itself in itself"
+        raise InvalidAnswer(f"The handler's answer holds {what}, which JSON cannot say.") from None
+    except (TypeError, RecursionError) as problem:
+        raise InvalidAnswer(f"The handler's answer is no JSON: {problem}.") from None
+
+
+def _plain(value: Any) -> Any:
+    """Return what an array or a number of another library holds; raises TypeError for others."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} in it is neither number, text, list nor dict")
 
 
 def _is_tensor(value: Any) -> bool:
@@ -103,17 +141,33 @@ def _saved(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def headers(told: Mapping[Any, Any], kind: str | None) -> tuple[tuple[str, str], ...]:
-    """Return the headers that a handler has set, its content type first."""
-    pairs = [("content-type", kind)] if kind else []
+def headers(told: Mapping[Any, Any], kind: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers that a handler has set, with its answer's type where it has set none."""
+    pairs: list[tuple[str, str]] = []
     for name, value in list(told.items())[:_MOST_HEADERS]:
-        text = str(value)
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name) or _CONTROL.search(text):
-            raise InvalidAnswer(f"The answer's header {str(name)[:80]!r} cannot be sent.")
+        text = str(value) if isinstance(value, int | float) else value
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise InvalidAnswer(f"The handler set a header named {name!r:.80}.")
+        if not isinstance(text, str) or not text.isascii() or _CONTROL.search(text):
+            raise InvalidAnswer(
+                f"The handler set the header {name} to {value!r:.80}: set a line of ASCII text."
+            )
         if name.lower() not in _OWN:
             pairs.append((name, text))
+    if kind and not any(name.lower() == "content-type" for name, _ in pairs):
+        pairs.insert(0, ("content-type", kind))
     return tuple(pairs)
 
 
+def checked(status: Any) -> int:
+    """Return a status that a handler has set, if it is one; raises ``InvalidAnswer``."""
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise InvalidAnswer(
+            f"The handler set the status {status!r:.80}: set a number, such as 400."
+        )
+    return status
+
+
+_JSON_TYPE = ("content-type", "application/json")
 _OWN = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers of the connection, which is the server's."""

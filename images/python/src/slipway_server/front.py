@@ -28,7 +28,8 @@ from slipway_server.model_config import ModelConfig
 from slipway_server.pool import Pool
 from slipway_server.queue import Job, JobQueue
 
-_NOT_ANOTHER_NAME = "ModelNotFoundException"
+_QUIET_SECONDS = 0.25
+"""A server that stops waits so long for another request of the connections that there are."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Front:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._active = 0
+        self._count = 0
+        self._is_stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -103,13 +106,19 @@ class Front:
         app.router.add_get("/metrics", self._metrics)
         return app
 
-    async def drained(self) -> None:
-        """Return when no request is under way."""
-        await self._idle.wait()
+    async def drain(self) -> None:
+        """Close each connection with its next answer; return when none has come for a while."""
+        self._is_stopping = True
+        seen = -1
+        while seen != self._count:
+            seen = self._count
+            await self._idle.wait()
+            await asyncio.sleep(_QUIET_SECONDS)
 
     @contextlib.contextmanager
     def _under_way(self) -> Iterator[None]:
         self._active += 1
+        self._count += 1
         self._idle.clear()
         try:
             yield
@@ -130,11 +139,15 @@ class Front:
 
     def _sent(self, answer: Answer, seconds: float | None) -> web.Response:
         self._served.metrics.answered(answer.status, seconds)
-        return _response(answer)
+        response = _response(answer)
+        if self._is_stopping:
+            response.force_close()
+        return response
 
     async def _answer(self, request: web.Request, command: str) -> web.StreamResponse:
         self._check(request)
         self._served.metrics.came()
+        self._served.queue.check()
         job = await self._job(request, command)
         self._served.queue.put(job)
         try:
@@ -148,7 +161,7 @@ class Front:
         manifest = self._served.manifest
         name, version = request.match_info["name"], request.match_info.get("version")
         if name != manifest.model_name:
-            raise Refusal(404, _NOT_ANOTHER_NAME, f"Model not found: {name}")
+            raise Refusal(404, "ModelNotFoundException", f"Model not found: {name}")
         if version not in (None, manifest.model_version):
             raise Refusal(
                 404,
@@ -169,23 +182,23 @@ class Front:
             values.append(value)
         headers = [[name, value] for name, value in request.headers.items()]
         headers.append(["explain", str(command == "explain")])
-        if rest := request.match_info.get("rest"):
-            headers.append(["url_path", rest])
+        headers.append(["url_path", request.match_info.get("rest", "")])
         head = {"id": str(uuid.uuid4()), "headers": headers, "fields": told}
         return Job(head, values, command)
 
     async def _given(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Return what the worker answers; its parts are sent as they come."""
-        first = await job.parts.get()
-        if first is None:
+        part = await job.parts.get()
+        if part is None:
             return self._sent(await job.answer, time.monotonic() - job.entered)
-        response = web.StreamResponse()
-        if job.part_type:
-            response.content_type = job.part_type
+        response = web.StreamResponse(status=part.status, reason=part.phrase or None)
+        response.headers.extend(part.headers)
+        if self._is_stopping:
+            response.force_close()
         await response.prepare(request)
-        part: bytes | None = first
         while part is not None:
-            await response.write(part)
+            await response.write(part.body)
+            job.unread -= len(part.body)
             part = await job.parts.get()
         answer = await job.answer
         await response.write(answer.body)

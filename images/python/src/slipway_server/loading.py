@@ -14,17 +14,30 @@ Entry = Callable[[Any, Any], Any]
 """Takes a batch (a list of dicts, or None for the first call of a function) and the context."""
 
 BUILT_IN = {
-    "image_classifier": "ts.torch_handler.image_classifier",
-    "base_handler": "ts.torch_handler.base_handler",
+    name: f"ts.torch_handler.{name}"
+    for name in (
+        "base_handler",
+        "image_classifier",
+        "image_segmenter",
+        "object_detector",
+        "text_classifier",
+    )
 }
+ENVELOPES = {
+    "body": "BodyEnvelope",
+    "json": "JSONEnvelope",
+    "kserve": "KServeEnvelope",
+    "kservev2": "KServev2Envelope",
+}
+"""TorchServe's envelopes, by what its `service_envelope` calls them."""
 
 
-def load(folder: Path, handler: str, context: Any) -> Entry:
+def load(folder: Path, handler: str, context: Any, envelope: str = "") -> Entry:
     """Return what answers a batch, ready to be called.
 
     ``handler`` is a manifest's: FILE.py, FILE.py:FUNCTION, a path without ``.py``, or a built-in
     name. A file of the archive goes before a built-in one. Errors of the handler's own are raised
-    as they are.
+    as they are. ``envelope`` names the one of `ENVELOPES` that its inputs and answers come in.
     """
     name, _, function = handler.partition(":")
     module = _import(folder, name)
@@ -33,11 +46,19 @@ def load(folder: Path, handler: str, context: Any) -> Entry:
         raise ArchiveError(f"The handler {name} has no function {function}.")
     if inspect.isfunction(named):
         named(None, context)
-        return named
+        return _in_envelope(named, envelope)
     instance = _class(module, name)()
+    entry = instance.handle  # before initialize, as TorchServe does: it may have set another
     instance.initialize(context)
-    entry: Entry = instance.handle
-    return entry
+    return _in_envelope(entry, envelope)
+
+
+def _in_envelope(entry: Entry, envelope: str) -> Entry:
+    if not envelope:
+        return entry
+    module = importlib.import_module(f"ts.torch_handler.request_envelope.{envelope}")
+    wrapped: Entry = getattr(module, ENVELOPES[envelope])(entry).handle
+    return wrapped
 
 
 def _import(folder: Path, name: str) -> ModuleType:
@@ -56,13 +77,17 @@ def _import(folder: Path, name: str) -> ModuleType:
 
 
 def _class(module: ModuleType, name: str) -> type:
-    own = [
+    classes = [
         cls
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__
-        and callable(getattr(cls, "handle", None))
-        and callable(getattr(cls, "initialize", None))
     ]
+    complete = [
+        cls
+        for cls in classes
+        if callable(getattr(cls, "handle", None)) and callable(getattr(cls, "initialize", None))
+    ]
+    own = complete or classes  # the only one may set its handle when it is made
     if len(own) != 1:
         found = ", ".join(sorted(cls.__name__ for cls in own)) or "none"
         raise ArchiveError(

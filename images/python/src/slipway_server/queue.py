@@ -16,22 +16,23 @@ from slipway_server.answers import Answer
 from slipway_server.errors import Refusal
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One request: what the worker is told of it, its fields' bytes, and where its answer goes.
 
     ``parts`` are what its handler sends before the answer; None among them ends them. ``entered``
-    and ``taken`` are moments of the monotonic clock, in seconds.
+    and ``taken`` are moments of the monotonic clock, in seconds; ``unread`` is how many bytes of
+    the parts the client has not taken yet.
     """
 
     head: Mapping[str, Any]
     values: Sequence[bytes]
     command: str = "predict"
     answer: "asyncio.Future[Answer]" = field(default_factory=lambda: _future())
-    parts: "asyncio.Queue[bytes | None]" = field(default_factory=asyncio.Queue)
-    part_type: str | None = None
+    parts: "asyncio.Queue[Answer | None]" = field(default_factory=asyncio.Queue)
     entered: float = field(default_factory=time.monotonic)
     taken: float = 0.0
+    unread: int = 0
 
     @property
     def is_given_up(self) -> bool:
@@ -43,6 +44,15 @@ class Job:
         if not self.answer.done():
             self.answer.set_result(answer)
         self.parts.put_nowait(None)
+
+    def put(self, part: Answer, most: int) -> None:
+        """Hand a part on; a client that leaves more than ``most`` bytes unread is given up."""
+        self.unread += len(part.body)
+        if self.unread <= most:
+            self.parts.put_nowait(part)
+        else:
+            self.answer.cancel()
+            self.parts.put_nowait(None)
 
 
 def _future() -> "asyncio.Future[Answer]":
@@ -62,8 +72,8 @@ class JobQueue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def put(self, job: Job) -> None:
-        """Have a request wait; raises ``Refusal`` where the queue is full."""
+    def check(self) -> None:
+        """Raise ``Refusal`` where the queue is full."""
         if len(self._jobs) >= self._most:
             raise Refusal(
                 503,
@@ -72,6 +82,10 @@ class JobQueue:
                 "again later.",
                 retry_after=1,
             )
+
+    def put(self, job: Job) -> None:
+        """Have a request wait; raises ``Refusal`` where the queue is full."""
+        self.check()
         self._jobs.append(job)
         self._came.set()
 
@@ -105,6 +119,18 @@ class JobQueue:
         now = time.monotonic()
         for job in batch:
             job.taken = now
+        return batch
+
+    async def take_from(self, backlog: int, most: int) -> list[Job]:
+        """Return at most ``most`` requests of one command, once at least ``backlog`` wait."""
+        while len(self._jobs) < backlog:
+            self._came.clear()
+            await self._came.wait()
+        batch: list[Job] = []
+        command = self._jobs[0].command
+        while self._jobs and len(batch) < most and self._jobs[0].command == command:
+            batch.append(self._jobs.popleft())
+            batch[-1].taken = time.monotonic()
         return batch
 
     async def _wait(self, deadline: float | None) -> bool:

@@ -9,10 +9,12 @@ from pathlib import Path
 from aiohttp import web
 
 from slipway_server.archive import Manifest
+from slipway_server.forks import GivenUp
 from slipway_server.front import Front, Served
 from slipway_server.metrics import Metrics
 from slipway_server.model_config import ModelConfig
-from slipway_server.pool import GivenUp, Plan, Pool
+from slipway_server.plan import Plan
+from slipway_server.pool import Pool
 from slipway_server.queue import JobQueue
 
 _LOG = logging.getLogger(__name__)
@@ -62,10 +64,9 @@ class Server:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return _told(working)
-            for site in sites:
-                await site.stop()
+            await sites[0].stop()
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._front.drained(), self._options.drain_seconds)
+                await asyncio.wait_for(self._front.drain(), self._options.drain_seconds)
             return 0
         finally:
             stopping.cancel()
@@ -114,6 +115,7 @@ def _plan(
         "config": config.raw,
         "batch_size": config.batch_size,
         "gpu": options.gpu,
+        "envelope": options.service_envelope,
         "max_response_bytes": options.max_response_bytes,
     }
     return Plan(
@@ -124,4 +126,5 @@ def _plan(
         response_timeout=config.response_timeout,
         startup_timeout=config.startup_timeout,
         most_response_bytes=options.max_response_bytes,
+        is_shared=options.gpu is None and not options.no_sharing,
     )

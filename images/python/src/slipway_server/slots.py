@@ -1,237 +1,239 @@
 """The place of one worker: its process, the batches that it is given, and its next process."""
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from slipway_server import frames
 from slipway_server.answers import Answer, error
-from slipway_server.forks import GivenUp, Zygote
-from slipway_server.frames import Bounds, Frame, FrameError
+from slipway_server.forks import Child, GivenUp
+from slipway_server.frames import Frame
 from slipway_server.metrics import Metrics
+from slipway_server.plan import Plan
 from slipway_server.queue import Job, JobQueue
 
 _LOG = logging.getLogger(__name__)
-_TAIL_BYTES = 4096
-"""How much of what a worker printed last is told when it ends."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 """A worker that ends again and again without having answered is made again after such pauses."""
 MOST_FAILURES = 5
 """After so many starts in a row that ended before the model was loaded, the server gives up."""
+_LAST_ANSWERS_SECONDS = 0.05
+"""How long what an ended worker had said is still read, where its socket is kept open by others."""
+IN_FLIGHT = 2
+"""How many batches a worker has at once: one that it works on, and one that it finds then."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What workers serve, and how; times are in seconds, sizes in bytes."""
-
-    told: Mapping[str, Any]
-    workers: int
-    batch_size: int
-    batch_delay: float
-    response_timeout: float
-    startup_timeout: float
-    most_response_bytes: int
+class CannotLoad(Exception):  # noqa: N818 - what a worker said
+    """A worker has not loaded the model; the text says why."""
 
 
-@dataclass
-class _Process:
-    """One process of a worker."""
+class Service:
+    """What one process of a worker is given, in order, until it ends or has to.
 
-    pid: int
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    printed: "deque[bytes]" = field(default_factory=lambda: deque(maxlen=8))
+    It answers in that order, so that only the first batch without an answer may have been begun:
+    the others wait again when it ends.
+    """
 
-    def last_lines(self) -> str:
-        """Return the end of what it printed."""
-        return b"".join(self.printed)[-_TAIL_BYTES:].decode(errors="replace")
+    def __init__(self, child: Child, plan: Plan, queue: JobQueue, metrics: Metrics) -> None:
+        self._child = child
+        self._plan = plan
+        self._queue = queue
+        self._metrics = metrics
+        self._given: deque[list[Job]] = deque()
+        self._deadline = 0.0
+        self.has_answered = False
+
+    async def run(self) -> None:
+        """Have batches answered."""
+        ending = asyncio.ensure_future(self._child.ended())
+        reading = asyncio.ensure_future(self._child.frame())
+        taking = self._taking()
+        try:
+            while True:
+                events = {event for event in (ending, reading, taking) if event is not None}
+                done, _ = await asyncio.wait(
+                    events, timeout=self._left(), return_when=asyncio.FIRST_COMPLETED
+                )
+                if reading in done:
+                    if not self._heard(reading.result()):
+                        return
+                    reading = asyncio.ensure_future(self._child.frame())
+                    taking = await self._renewed(taking)
+                elif taking is not None and taking in done:
+                    batch, taking = taking.result(), None
+                    await self._give(batch)
+                    taking = self._taking()
+                elif ending in done:
+                    await asyncio.wait({reading}, timeout=_LAST_ANSWERS_SECONDS)
+                    if not reading.done():
+                        return
+                else:  # it has taken too long
+                    return
+        finally:
+            for event in (ending, reading):
+                event.cancel()
+            await self._put_back(taking)
+            self._settle_rest()
+
+    def _left(self) -> float | None:
+        return max(0.0, self._deadline - time.monotonic()) if self._given else None
+
+    def _taking(self) -> "asyncio.Future[list[Job]] | None":
+        """Begin to take a batch: at once for an idle worker, from a long queue for another."""
+        plan = self._plan
+        if not self._given:
+            return asyncio.ensure_future(self._queue.take(plan.batch_size, plan.batch_delay))
+        if len(self._given) < IN_FLIGHT:
+            backlog = plan.batch_size * plan.workers
+            return asyncio.ensure_future(self._queue.take_from(backlog, plan.batch_size))
+        return None
+
+    async def _renewed(
+        self, taking: "asyncio.Future[list[Job]] | None"
+    ) -> "asyncio.Future[list[Job]] | None":
+        """Begin anew to take a batch: what the worker has before it is less now."""
+        if taking is not None and taking.done():
+            return taking
+        await self._put_back(taking)
+        return self._taking()
+
+    async def _put_back(self, taking: "asyncio.Future[list[Job]] | None") -> None:
+        """Have what was taken wait again, which was not given."""
+        if taking is None:
+            return
+        taking.cancel()
+        await asyncio.wait({taking})
+        if not taking.cancelled():
+            self._queue.put_back(taking.result())
+
+    async def _give(self, batch: Sequence[Job]) -> None:
+        jobs = [job for job in batch if not job.is_given_up]
+        if not jobs:
+            return
+        self._metrics.taken([job.taken - job.entered for job in jobs])
+        if not self._given:
+            self._begin()
+        for job in jobs if self._given else ():
+            job.answer.add_done_callback(self._dropping(job))
+        self._given.append(jobs)
+        head = {
+            "kind": "batch",
+            "command": jobs[0].command,
+            "requests": [dict(job.head) for job in jobs],
+        }
+        await self._child.send(head, [value for job in jobs for value in job.values])
+
+    def _dropping(self, job: Job) -> Callable[[Any], None]:
+        def drop(answer: "asyncio.Future[Answer]") -> None:
+            if answer.cancelled() and any(job in batch for batch in list(self._given)[1:]):
+                self._child.send_now({"kind": "drop", "id": job.head["id"]})
+
+        return drop
+
+    def _begin(self) -> None:
+        """Count the time of the batch that the worker works on from now."""
+        self._deadline = time.monotonic() + self._plan.response_timeout
+
+    def _heard(self, said: Frame | None) -> bool:
+        """Hand on what the worker said; return False where it has ended, or has to."""
+        if said is None or not self._given:
+            return False
+        given = _answers(said)
+        if given is None or not set(given) <= {str(job.head["id"]) for job in self._given[0]}:
+            return False
+        if said.kind == "parts":
+            for job in self._given[0]:
+                if (part := given.get(str(job.head["id"]))) is not None:
+                    job.put(part, self._plan.most_response_bytes)
+            return True
+        self._metrics.update(said.head.get("metrics"))
+        return said.kind == "answers" and self._settle(given)
+
+    def _settle(self, given: dict[str, Answer]) -> bool:
+        missing = [job for job in self._given[0] if str(job.head["id"]) not in given]
+        if not all(job.is_given_up for job in missing):
+            return False
+        for job in self._given.popleft():
+            if (answer := given.get(str(job.head["id"]))) is not None:
+                job.settle(answer)
+        self.has_answered = True
+        self._begin()
+        return True
+
+    def _settle_rest(self) -> None:
+        """Answer the batch that the worker may have begun, and have the others wait again."""
+        if not self._given:
+            return
+        for job in self._given.popleft():
+            job.settle(error(500, "InternalServerException", "Worker died."))
+        while self._given:
+            self._queue.put_back(self._given.pop())
+
+
+def _answers(said: Frame) -> dict[str, Answer] | None:
+    """Return the answers of a worker's frame by the requests' IDs; None where it holds none."""
+    told = said.head.get("answers")
+    if not isinstance(told, list) or len(told) != len(said.parts):
+        return None
+    try:
+        return {
+            str(request): Answer(
+                int(status), bytes(body), [(str(name), str(value)) for name, value in pairs], phrase
+            )
+            for (request, status, phrase, pairs), body in zip(told, said.parts, strict=True)
+            if isinstance(phrase, str) and 100 <= int(status) <= 999
+        }
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Slot:
     """The place of one worker: it has a process, or waits for the next one."""
 
     def __init__(
-        self, number: int, plan: Plan, zygote: Zygote, queue: JobQueue, metrics: Metrics
+        self,
+        number: int,
+        make: Callable[[], Awaitable[Child]],
+        serve: Callable[[Child], Service],
+        metrics: Metrics,
     ) -> None:
         self.number = number
         self.is_ready = False
         self.pid = 0
         self.started = 0.0
-        self.last_death = ""
-        self._plan = plan
-        self._zygote = zygote
-        self._queue = queue
+        self._make = make
+        self._serve = serve
         self._metrics = metrics
-        self._bounds = Bounds(total=plan.most_response_bytes * max(plan.batch_size, 1))
-        self._failures = 0
 
-    async def run(self) -> None:
+    async def run(self, may_give_up: Callable[[], bool]) -> None:
         """Keep a worker, for ever; raises ``GivenUp`` where none can be started."""
-        pause = _FIRST_PAUSE
+        pause, failures = _FIRST_PAUSE, 0
         while True:
-            process, output = await self._start()
             try:
-                served = await self._serve(process)
-            finally:
-                self.is_ready = False
-                await self._end(process, output)
-            pause = _FIRST_PAUSE if served else min(2 * pause, _LONGEST_PAUSE)
-            await asyncio.sleep(0 if served else pause)
-
-    async def _start(self) -> tuple[_Process, asyncio.Task[None]]:
-        pid, sock, pipe = await self._zygote.fork()
-        reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
-        process = _Process(pid, reader, writer)
-        self.pid, self.started = pid, time.time()
-        output = asyncio.create_task(_copy(pipe, process.printed))
-        await self._send(process, Frame(dict(self._plan.told)))
-        return process, output
-
-    async def _send(self, process: _Process, frame: Frame) -> None:
-        process.writer.writelines(frames.encoded(frame))
-        with contextlib.suppress(ConnectionError):
-            await process.writer.drain()
-
-    async def _serve(self, process: _Process) -> bool:
-        """Load the model and answer batches until the worker ends; tell whether it answered any."""
-        if not await self._load(process):
-            self._failures += 1
-            if self._failures >= MOST_FAILURES:
-                raise GivenUp(self.last_death)
-            return False
-        self._failures, self.is_ready, served = 0, True, False
-        while True:
-            batch = await self._batch(process)
-            if batch is None or not await self._answer(process, batch):
-                return served
-            served = True
-
-    async def _load(self, process: _Process) -> bool:
-        said = await self._frame(process, self._plan.startup_timeout)
-        if said is not None and said.kind == "ready":
-            return True
-        if said is not None and said.kind == "failed":
-            self.last_death = str(said.head.get("text", ""))[:8192]
-        else:
-            self.last_death = f"It did not load within {self._plan.startup_timeout:.0f} s."
-        _LOG.error("Worker %d cannot load the model: %s", self.number, self.last_death)
-        return False
-
-    async def _frame(self, process: _Process, seconds: float) -> Frame | None:
-        try:
-            return await asyncio.wait_for(frames.read(process.reader, self._bounds), seconds)
-        except FrameError as problem:
-            _LOG.error("Worker %d said what is no answer: %s", self.number, problem)
-        except (TimeoutError, asyncio.TimeoutError):
-            pass
-        return None
-
-    async def _batch(self, process: _Process) -> list[Job] | None:
-        """Return the next batch; None where the worker ended meanwhile."""
-        taking = asyncio.ensure_future(
-            self._queue.take(self._plan.batch_size, self._plan.batch_delay)
-        )
-        ending = asyncio.ensure_future(self._zygote.ended(process.pid))
-        try:
-            await asyncio.wait({taking, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not taking.done():
-                return None
-            return [job for job in taking.result() if not job.is_given_up]
-        finally:
-            taking.cancel()
-            ending.cancel()
-
-    async def _answer(self, process: _Process, batch: Sequence[Job]) -> bool:
-        """Have a batch answered; return False where the worker ended, or has to."""
-        if not batch:
-            return True
-        self._metrics.taken([job.taken - job.entered for job in batch])
-        head = {
-            "kind": "batch",
-            "command": batch[0].command,
-            "requests": [dict(job.head) for job in batch],
-        }
-        values = [value for job in batch for value in job.values]
-        await self._send(process, Frame(head, values))
-        deadline = time.monotonic() + self._plan.response_timeout
-        while (said := await self._frame(process, deadline - time.monotonic())) is not None:
-            if said.kind == "parts":
-                _hand_on(said, batch)
-            elif self._settle(said, batch):
-                return True
+                child = await self._make()
+            except CannotLoad as problem:
+                failures += 1
+                _LOG.error("Worker %d cannot load the model: %s", self.number, problem)
+                if failures >= MOST_FAILURES and may_give_up():
+                    raise GivenUp(str(problem)) from None
             else:
-                break
-        for job in batch:
-            job.settle(error(500, "InternalServerException", "Worker died."))
-        return False
+                failures = 0
+                if await self._keep(child):
+                    pause = _FIRST_PAUSE
+                    continue
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _settle(self, said: Frame, batch: Sequence[Job]) -> bool:
-        """Give each request its answer, if that is what the worker said."""
-        self._metrics.update(said.head.get("metrics"))
-        told = said.head.get("answers")
-        if said.kind != "answers" or not isinstance(told, list):
-            return False
-        if not len(told) == len(said.parts) == len(batch):
-            return False
+    async def _keep(self, child: Child) -> bool:
+        """Have a process answer until it ends; tell whether it answered any."""
+        service = self._serve(child)
+        self.pid, self.started, self.is_ready = child.pid, time.time(), True
         try:
-            given = [
-                Answer(int(status), bytes(body), [(str(k), str(v)) for k, v in pairs], str(phrase))
-                for (status, phrase, pairs), body in zip(told, said.parts, strict=True)
-            ]
-        except (TypeError, ValueError):
-            return False
-        for job, one in zip(batch, given, strict=True):
-            job.settle(one)
-        return True
-
-    async def _end(self, process: _Process, output: "asyncio.Task[None]") -> None:
-        """End a worker that has not ended by itself, and say how it did."""
-        process.writer.close()
-        self._zygote.kill(process.pid)
-        status = await self._zygote.ended(process.pid)
-        self._zygote.forget(process.pid)
-        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            await asyncio.wait_for(output, 1)
-        self._metrics.died()
-        self.last_death = self.last_death or f"{how_ended(status)} {process.last_lines()}".strip()
-        _LOG.error("Worker %d ended: %s", self.number, how_ended(status))
-
-
-def how_ended(status: int) -> str:
-    """Return in words how a process ended, by what `os.waitpid` tells."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"It was ended by signal {number} ({signal.strsignal(number)})."
-    return f"It ended with exit code {os.waitstatus_to_exitcode(status)}."
-
-
-def _hand_on(said: Frame, batch: Sequence[Job]) -> None:
-    """Hand parts of answers to the clients that still wait."""
-    kind = said.head.get("type")
-    for job, part in zip(batch, said.parts, strict=False):
-        job.part_type = str(kind) if kind else None
-        job.parts.put_nowait(bytes(part))
-
-
-async def _copy(pipe: int, kept: "deque[bytes]") -> None:
-    """Copy what a worker prints to the server's own output; keep its end."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
-    )
-    try:
-        while chunk := await reader.read(_TAIL_BYTES):
-            kept.append(chunk)
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.buffer.flush()
-    finally:
-        transport.close()
+            await service.run()
+        finally:
+            self.is_ready = False
+            self._metrics.died()
+            _LOG.error("Worker %d ended: %s", self.number, await child.end())
+        return service.has_answered

@@ -1,21 +1,28 @@
 """A worker: the process that runs an archive's handler, batch after batch.
 
 It has one socket to the front, and trusts it. Its standard output and error are pipes that the
-front reads: a handler may print what it likes.
+front reads: a handler may print what it likes. The front may send a batch while another is worked
+on; what it drops of it meanwhile, since its client has gone, is not worked on.
 """
 
 import contextlib
+import gc
 import logging
 import os
+import select
 import socket
 import traceback
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slipway_server import answers, frames, loading
 from slipway_server.answers import Answer, Field
 from slipway_server.errors import ArchiveError
+from slipway_server.forking import Forks
+from slipway_server.sharing import Randomness, Threads, descriptors, obstacle
 from ts.context import Context
 from ts.metrics.metrics_store import MetricsStore
 from ts.utils.util import PredictionException
@@ -24,17 +31,44 @@ _LOG = logging.getLogger(__name__)
 _TRACEBACK_CHARACTERS = 8192
 
 
-class Streamed:
-    """Sends parts of answers while a handler works (`send_intermediate_predict_response`)."""
+@dataclass
+class Batch:
+    """Requests that are answered at once, and the inputs of each."""
 
-    def __init__(self, sock: socket.socket, most: int) -> None:
-        self._sock = sock
-        self._most = most
+    command: str
+    requests: list[Mapping[str, Any]]
+    fields: list[list[Field]]
 
-    def send(self, values: Sequence[Any], kind: str | None) -> None:
-        """Send one part for each request of the batch."""
-        parts = [answers.encoded(value, self._most) for value in values]
-        frames.send(self._sock, frames.Frame({"kind": "parts", "type": kind}, parts))
+    @classmethod
+    def of(cls, frame: frames.Frame) -> "Batch":
+        """Return what a frame of the front's holds."""
+        parts = iter(frame.parts)
+        fields = [
+            [
+                Field(name, kind, bytearray(next(parts)), dict(headers))
+                for name, kind, headers in request["fields"]
+            ]
+            for request in frame.head["requests"]
+        ]
+        return cls(str(frame.head.get("command", "predict")), frame.head["requests"], fields)
+
+    @property
+    def ids(self) -> list[str]:
+        """The requests' IDs, in order."""
+        return [str(request["id"]) for request in self.requests]
+
+    def alone(self) -> list["Batch"]:
+        """Return a batch for each request."""
+        return [
+            Batch(self.command, [request], [fields])
+            for request, fields in zip(self.requests, self.fields, strict=True)
+        ]
+
+    def drop(self, request_id: str) -> None:
+        """Leave a request out, if it is one of these."""
+        if request_id in (ids := self.ids):
+            index = ids.index(request_id)
+            del self.requests[index], self.fields[index]
 
 
 class Worker:
@@ -45,6 +79,7 @@ class Worker:
         self._told = told
         self._most = int(told["max_response_bytes"])
         self._metrics = MetricsStore(told["model_name"])
+        self._ids: list[str] = []
         self._context = Context(
             model_name=told["model_name"],
             model_dir=told["folder"],
@@ -53,7 +88,7 @@ class Worker:
             gpu=told["gpu"],
             model_yaml_config=told["config"],
             metrics=self._metrics,
-            stream=Streamed(sock, self._most),
+            stream=self,
         )
         self._entry: loading.Entry | None = None
 
@@ -61,101 +96,168 @@ class Worker:
         """Load the handler and its model; whatever is wrong with it is raised."""
         folder = Path(self._told["folder"])
         os.chdir(folder)
-        self._entry = loading.load(folder, self._told["handler"], self._context)
+        self._entry = loading.load(
+            folder, self._told["handler"], self._context, self._told.get("envelope") or ""
+        )
 
-    def answer(self, frame: frames.Frame) -> frames.Frame:
-        """Return the frame that answers a batch's."""
-        batch = _fields(frame)
-        self._context.begin(frame.head["requests"], frame.head.get("command", "predict"))
-        with self._metrics.timed("PredictionTime"):
-            given = self._answers(batch)
+    def use(self, sock: socket.socket) -> None:
+        """Answer what comes by another socket."""
+        self._sock = sock
+
+    def run(self) -> None:
+        """Answer batches until the front is gone."""
+        waiting: deque[Batch] = deque()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while True:
+                if waiting and not select.select([self._sock], [], [], 0)[0]:
+                    frames.send(self._sock, self.answer(waiting.popleft()))
+                elif (frame := frames.receive(self._sock)) is None:
+                    return
+                elif frame.kind == "drop":
+                    for batch in waiting:
+                        batch.drop(str(frame.head["id"]))
+                else:
+                    waiting.append(Batch.of(frame))
+
+    def answer(self, batch: Batch) -> frames.Frame:
+        """Return the frame that answers a batch."""
+        self._ids = batch.ids
+        given: Sequence[Answer] = []
+        if batch.requests:
+            with self._metrics.timed("PredictionTime"):
+                given = self._answers(batch)
         head = {
             "kind": "answers",
-            "answers": [[one.status, one.phrase, one.headers] for one in given],
+            "answers": _told_of(batch.ids, given),
             "metrics": self._metrics.taken(),
         }
         return frames.Frame(head, [one.body for one in given])
 
-    def _answers(self, batch: Sequence[Sequence[Field]]) -> Sequence[Answer]:
-        data = [{one.name: one.decoded() for one in fields} for fields in batch]
+    def send(self, values: Sequence[Any]) -> None:
+        """Send one part for each request of the batch before its answer: a `ts.context.Stream`."""
+        given = [self._one(index, value, is_part=True) for index, value in enumerate(values)]
+        head = {"kind": "parts", "answers": _told_of(self._ids, given)}
+        frames.send(self._sock, frames.Frame(head, [one.body for one in given]))
+
+    def _answers(self, batch: Batch) -> list[Answer]:
+        """Have the handler answer a batch; where it blames a request of it, each one alone."""
+        self._context.begin(batch.requests, batch.command)
+        data = [{one.name: one.decoded() for one in fields} for fields in batch.fields]
         try:
-            given = self._call(data)
-            if not isinstance(given, list):
-                raise answers.InvalidAnswer("Invalid model predict output")
-            if len(given) != len(batch):
-                raise answers.InvalidAnswer(
-                    f"number of batch response mismatched, expect: {len(batch)}, got: {len(given)}."
-                )
-            return [self._one(index, value) for index, value in enumerate(given)]
-        except BaseException as error:
-            return [_failed(error)] * len(batch)
+            return self._all(self._call(data), len(data))
+        except Exception as error:
+            refusal = _refusal(error)
+            if refusal is not None and len(data) > 1:
+                return [answer for one in batch.alone() for answer in self._answers(one)]
+            if refusal is not None:
+                _LOG.info("The handler refused a request: %s", error)
+                return [refusal]
+            _LOG.exception("The handler failed")
+            return [_failed(error)] * len(data)
 
     def _call(self, data: list[dict[str, Any]]) -> Any:
         assert self._entry is not None  # noqa: S101 - load goes before
         try:
             return self._entry(data, self._context)
-        except PredictionException as refusal:
-            _LOG.info("The handler refused: %s", refusal)
-            raise
-        except Exception:
-            _LOG.exception("The handler failed")
-            raise
+        except SystemExit as error:
+            raise RuntimeError(f"The handler called sys.exit({error.code}).") from error
 
-    def _one(self, index: int, value: Any) -> Answer:
-        status, phrase = self._context.get_response_status(index)
-        kind = self._context.get_response_content_type(index)
-        pairs = answers.headers(self._context.get_response_headers(index), kind)
-        return Answer(status, answers.encoded(value, self._most), pairs, phrase)
+    def _all(self, given: Any, count: int) -> list[Answer]:
+        try:
+            answers.check_shape(given, count)
+        except answers.InvalidAnswer as problem:
+            _LOG.warning("%s", problem)
+            return [answers.invalid(problem)] * count
+        return [self._one(index, value) for index, value in enumerate(given)]
 
-    def run(self) -> None:
-        """Answer batches until the front is gone."""
-        while (frame := frames.receive(self._sock)) is not None:
-            frames.send(self._sock, self.answer(frame))
+    def _one(self, index: int, value: Any, *, is_part: bool = False) -> Answer:
+        context = self._context
+        try:
+            body, kind = answers.encoded(value, self._most)
+            status = answers.checked(context.get_response_status(index)[0])
+            told = context.get_response_headers(index)
+            return Answer(status, body, answers.headers(told, "" if is_part else kind))
+        except answers.InvalidAnswer as problem:
+            _LOG.warning("%s", problem)
+            return answers.invalid(problem)
+
+
+def _refusal(error: Exception) -> Answer | None:
+    """Return the answer for an exception that blames the request, with a code from 400 to 499.
+
+    It is TorchServe's PredictionException, or a ``BadRequest`` with a ``code``, as Slipway's
+    library for handlers has it. None for other errors, which are the handler's.
+    """
+    ours = {"PredictionException": "error_code", "BadRequest": "code"}
+    for cls in type(error).__mro__:
+        code = getattr(error, ours.get(cls.__name__, ""), None)
+        if isinstance(code, int) and 400 <= code <= 499:
+            message = str(getattr(error, "message", error))
+            return answers.error(code, "BadRequest", message)
+    return None
 
 
 def _failed(error: BaseException) -> Answer:
     """Return the answer for a batch whose handler failed, with TorchServe's codes and words."""
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        raise error
     if isinstance(error, PredictionException):
         return _plain(error.error_code, error.message)
-    if isinstance(error, answers.InvalidAnswer):
-        return _plain(503, str(error))
     if isinstance(error, MemoryError) or "CUDA" in str(error):
         return _plain(507, "Out of resources")
     return _plain(503, "Prediction failed")
 
 
-def _plain(status: int, message: str) -> Answer:
-    return answers.error(status, "InternalServerException", message)
+def _plain(status: Any, message: Any) -> Answer:
+    is_status = isinstance(status, int) and 200 <= status <= 599
+    return answers.error(status if is_status else 500, "InternalServerException", str(message))
 
 
-def _fields(frame: frames.Frame) -> list[list[Field]]:
-    """Return the inputs of each request of a batch."""
-    parts = iter(frame.parts)
+def _told_of(ids: Sequence[str], given: Sequence[Answer]) -> list[Any]:
     return [
-        [
-            Field(name, kind, bytearray(next(parts)), dict(headers))
-            for name, kind, headers in request["fields"]
-        ]
-        for request in frame.head["requests"]
+        [request, one.status, one.phrase, one.headers]
+        for request, one in zip(ids, given, strict=False)
     ]
 
 
 def serve(sock: socket.socket) -> int:
-    """Take what to serve from the first frame, load it, and answer; return the exit code."""
+    """Take what to serve from the first frame, load it, and answer; return the exit code.
+
+    Where the front asks for it and `slipway_server.sharing` allows it, others are forked from this
+    process instead, which have the model then.
+    """
     told = frames.receive(sock)
     if told is None:
         return 0
+    is_asked, before = bool(told.head.get("share")), descriptors()
+    randomness, threads = Randomness(), Threads()
     try:
         worker = Worker(sock, told.head)
+        if is_asked:
+            threads.hold()
         worker.load()
     except BaseException as error:
         frames.send(sock, frames.Frame({"kind": "failed", "text": _told(error)}))
         return 1
-    frames.send(sock, frames.Frame({"kind": "ready"}))
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    why_not = obstacle(before) if is_asked else "it is not asked for"
+    frames.send(sock, frames.Frame({"kind": "ready", "shared": not why_not, "why": why_not}))
+    if not why_not:
+        return _share(sock, worker, randomness, threads)
+    threads.release()
+    worker.run()
+    return 0
+
+
+def _share(sock: socket.socket, worker: Worker, randomness: Randomness, threads: Threads) -> int:
+    def become(own: socket.socket) -> int:
+        randomness.renew_unless_seeded()
+        threads.release()
+        worker.use(own)
+        frames.send(own, frames.Frame({"kind": "ready"}))
         worker.run()
+        return 0
+
+    gc.collect()
+    gc.freeze()
+    Forks(sock, become).serve()
     return 0
 
 

@@ -11,6 +11,19 @@ from ts.metrics.metric_type_enum import MetricTypes
 MOST_UPDATES = 1000
 """How many updates of metrics one batch may make; more are left out."""
 
+UNITS = {
+    "ms": "Milliseconds",
+    "s": "Seconds",
+    "percent": "Percent",
+    "count": "Count",
+    "MB": "Megabytes",
+    "GB": "Gigabytes",
+    "kB": "Kilobytes",
+    "B": "Bytes",
+    "": "unit",
+}
+"""Units by what handlers call them."""
+
 Update = tuple[str, str, float, list[tuple[str, str]]]
 """Name, kind (counter, gauge or histogram), value, and labels."""
 
@@ -18,8 +31,9 @@ Update = tuple[str, str, float, list[tuple[str, str]]]
 class Metric:
     """One metric, as a handler holds it."""
 
-    def __init__(self, store: "MetricsStore", name: str, kind: MetricTypes) -> None:
+    def __init__(self, store: "MetricsStore", name: str, kind: MetricTypes, unit: str) -> None:
         self.metric_name = name
+        self.unit = UNITS.get(unit, unit)
         self.metric_type = kind
         self._store = store
 
@@ -87,15 +101,18 @@ class MetricsStore:
     ) -> Metric:
         """Return a metric of a name, which is made where there is none."""
         if metric_name not in self.cache:
-            self.cache[metric_name] = Metric(self, metric_name, MetricTypes(metric_type))
+            self.cache[metric_name] = Metric(self, metric_name, MetricTypes(metric_type), unit)
             self._names[metric_name] = list(dimension_names)
         return self.cache[metric_name]
 
     def get_metric(
         self, metric_name: str, metric_type: MetricTypes | str = MetricTypes.COUNTER
     ) -> Metric:
-        """Return a metric by its name; it is made where there is none."""
-        return self.add_metric_to_cache(metric_name, metric_type=metric_type)
+        """Return a metric by its name and type; raises KeyError where there is none."""
+        metric = self.cache[metric_name]
+        if metric.metric_type != MetricTypes(metric_type):
+            raise KeyError(f"{metric_name} is a {metric.metric_type.value}")
+        return metric
 
     def add_metric(
         self,

@@ -123,22 +123,38 @@ class BaseHandler:
         """Answer a batch: a list of as many answers as there are requests."""
         self.context = context
         with context.metrics.timed("HandlerTime"):
-            if self._is_explanation(context):
-                return self.explain_handle(self.preprocess(data), data)
-            return self.postprocess(self.inference(self.preprocess(data)))
+            if self._is_describe():
+                return [self.describe_handle()]
+            prepared = self.preprocess(data)
+            if self._is_explain():
+                return self.explain_handle(prepared, data)
+            return self.postprocess(self.inference(prepared))
 
-    def _is_explanation(self, context: Any) -> bool:
-        return bool(context.get_request_header(0, "explain") == "True")
+    def _is_explain(self) -> bool:
+        """Tell whether the batch asks for explanations."""
+        self.explain = self._is_told("explain")
+        return self.explain
+
+    def _is_describe(self) -> bool:
+        """Tell whether the batch asks what the model is."""
+        return self._is_told("describe")
+
+    def _is_told(self, header: str) -> bool:
+        context = self.context
+        return context is not None and context.get_request_header(0, header) == "True"
+
+    def get_device(self) -> Any:
+        """Return the model's device."""
+        return self.device
 
     def explain_handle(self, data_preprocess: Any, raw_data: Any) -> Any:
         """Answer a batch of explanations by the handler's own ``get_insights``."""
         get_insights = getattr(self, "get_insights", None)
         if get_insights is None:
             raise NotImplementedError("The handler has no get_insights, so it explains nothing.")
-        first = raw_data[0]
-        inputs = first.get("data") or first.get("body")
-        target = inputs.get("target", 0) if isinstance(inputs, dict) else 0
-        return get_insights(data_preprocess, inputs, target)
+        row = raw_data[0] if isinstance(raw_data[0], dict) else {}
+        inputs = row.get("data") or row.get("body")
+        return get_insights(data_preprocess, inputs, row.get("target") or 0)
 
     def describe_handle(self) -> Any:
         """Answer what the model is; by default nothing is known of it."""

@@ -2,10 +2,16 @@
 
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import yaml
+
+CLEANUP_REGEX = re.compile(r"<.*?>|&(?:[a-z0-9]+|#[0-9]{1,6}|#x[0-9a-f]{1,6});")
+"""Tags and character references of HTML."""
 
 
 class PredictionException(Exception):  # noqa: N818 - TorchServe's name
@@ -71,8 +77,33 @@ def map_class_to_label(
     ]
 
 
-def check_valid_pt2_backend(backend: str) -> bool:
-    """Tell whether torch.compile knows a backend."""
-    import torch._dynamo
+PT2_BACKENDS = frozenset(
+    [
+        "eager",
+        "aot_eager",
+        "inductor",
+        "nvfuser",
+        "aot_nvfuser",
+        "aot_cudagraphs",
+        "ofi",
+        "fx2trt",
+        "onnxrt",
+        "ipex",
+        "torchxla_trace_once",
+        "openvino",
+        "tensorrt",
+        "hpu_backend",
+    ]
+)
+"""The backends of torch.compile that TorchServe 0.12 takes."""
 
-    return backend in torch._dynamo.list_backends(exclude_tags=())
+
+def check_valid_pt2_backend(backend: str) -> bool:
+    """Tell whether a backend of torch.compile is one that TorchServe takes."""
+    return backend in PT2_BACKENDS
+
+
+def get_yaml_config(yaml_file_path: str) -> Any:
+    """Return what a YAML file holds."""
+    with Path(yaml_file_path).open() as file:
+        return yaml.safe_load(file)

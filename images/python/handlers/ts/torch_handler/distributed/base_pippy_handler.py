@@ -1,0 +1,8 @@
+"""Refused by its name: see `ts.refused`."""
+
+from ts.refused import NotServedHereError
+
+raise NotServedHereError(
+    "ts.torch_handler.distributed.base_pippy_handler",
+    "a model is not spread over processes here; serve it with TorchServe, or with vLLM.",
+)

@@ -1,0 +1,209 @@
+"""Workers that end, hang, cannot load, or share the model."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.server.conftest import (
+    Running,
+    are_gone,
+    eventually,
+    running,
+    write_archive,
+    write_echo,
+)
+
+NEXT_ANSWER_SECONDS = 1.0
+SHARED = """
+import os, threading
+
+BLOCK = bytearray(96 << 20)
+with open({log!r}, "a") as file:
+    file.write("loaded\\n")
+{more}
+
+
+def handle(data, context):
+    return None if data is None else [{{"pid": os.getpid()}}] * len(data)
+"""
+
+
+@pytest.mark.parametrize("death", [{"exit": 3}, {"exit": 0}, {"kill": 1}])
+async def test_a_worker_that_ends_costs_its_batch_and_is_made_again(
+    archive: Path, death: dict[str, int]
+) -> None:
+    async with running(write_echo(archive)) as server:
+        await server.post({})
+        status, text = await server.post(death)
+        assert (status, json.loads(text)["message"]) == (500, "Worker died.")
+        begun = time.monotonic()
+        assert (await server.post({"a": 1}))[0] == 200
+        assert time.monotonic() - begun < NEXT_ANSWER_SECONDS
+        deaths = [line for line in await server.page() if "worker_deaths_total{" in line]
+        assert deaths[0].endswith(" 1.0")
+
+
+async def test_the_batch_of_a_killed_worker_is_told_within_a_tenth_of_a_second(
+    archive: Path, tmp_path: Path
+) -> None:
+    async with running(write_echo(archive)) as server:
+        took = []
+        for turn in range(5):
+            pid = json.loads((await server.post({}))[1])["pid"]
+            begin = tmp_path / str(turn)
+            asked = asyncio.create_task(server.post({"begin": str(begin), "sleep": 600}))
+            await eventually(begin.exists)
+            begun = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            assert (await asked)[0] == 500
+            took.append(time.monotonic() - begun)
+        assert min(took) < 0.1, took
+
+
+async def test_the_batch_that_a_dead_worker_had_not_begun_is_answered_by_the_next(
+    archive: Path, tmp_path: Path
+) -> None:
+    begin, gate = tmp_path / "begin", tmp_path / "gate"
+    async with running(write_echo(archive)) as server:
+        asked = {"begin": str(begin), "gate": str(gate), "kill": 1}
+        slow = asyncio.create_task(server.post(asked))
+        await eventually(begin.exists)
+        others = [asyncio.create_task(server.post({"a": number})) for number in range(5)]
+        await eventually(lambda: server.given(2))
+        gate.touch()
+        assert (await slow)[0] == 500
+        assert {(await other)[0] for other in others} == {200}
+
+
+async def test_a_worker_that_hangs_is_ended_when_its_time_is_over(archive: Path) -> None:
+    async with running(write_echo(archive), "--response-timeout", "1") as server:
+        assert (await server.post({"sleep": 600}))[0] == 500
+        assert (await server.post({}))[0] == 200
+
+
+async def test_a_model_that_cannot_be_loaded_ends_the_server_with_the_traceback(
+    archive: Path,
+) -> None:
+    write_archive(archive, {"handler.py": "print('loading')\nraise ImportError('no such thing')"})
+    async with running(archive, ready=False) as server:
+        assert await server.end() == 1
+        assert server.log.count("loading\n") == 5
+        assert server.log.rstrip().endswith("ImportError: no such thing")
+
+
+async def test_a_worker_that_ends_while_it_loads_is_told_with_what_it_printed(
+    archive: Path,
+) -> None:
+    text = "import os\nprint('out of luck', flush=True)\nos._exit(7)"
+    write_archive(archive, {"handler.py": text})
+    async with running(archive, ready=False) as server:
+        assert await server.end() == 1
+        assert "It ended with exit code 7." in server.log
+        assert server.log.rstrip().endswith("out of luck")
+
+
+async def test_a_worker_killed_by_a_signal_is_told_with_its_name(archive: Path) -> None:
+    async with running(write_echo(archive)) as server:
+        _, text = await server.post({})
+        os.kill(json.loads(text)["pid"], signal.SIGSEGV)
+        await eventually(lambda: "Segmentation fault" in server.log)
+
+
+async def workers_of(server: Running) -> set[int]:
+    """Return the process IDs of the workers, which answer in turn."""
+    async with server.session.get(server.url("/models/echo", 1)) as told:
+        return {worker["pid"] for worker in (await told.json())[0]["workers"]}
+
+
+def shared(archive: Path, log: Path, more: str = "") -> Path:
+    return write_archive(archive, {"handler.py": SHARED.format(log=str(log), more=more)})
+
+
+def private_bytes(pid: int) -> int:
+    """Return the memory that a process has for itself alone."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+async def test_the_model_is_loaded_once_for_all_workers(archive: Path, tmp_path: Path) -> None:
+    async with running(shared(archive, tmp_path / "log"), "--workers", "4") as server:
+        workers = await workers_of(server)
+        assert len(workers) == 4
+        assert (tmp_path / "log").read_text() == "loaded\n"
+        assert max(map(private_bytes, workers)) < 48 << 20
+        os.kill(min(workers), signal.SIGKILL)
+        await eventually(server.has_died)
+        await server.wait_until_ready()
+        assert (tmp_path / "log").read_text() == "loaded\n"
+
+
+async def test_a_process_that_has_loaded_the_model_and_ends_is_made_again(
+    archive: Path, tmp_path: Path
+) -> None:
+    async with running(shared(archive, tmp_path / "log"), "--workers", "2") as server:
+        workers = await workers_of(server)
+        [loaded] = {parent(pid) for pid in workers}
+        os.kill(loaded, signal.SIGKILL)
+        await eventually(lambda: are_gone([*workers, loaded]))
+        await server.wait_until_ready()
+        assert (await server.post({}))[0] == 200
+        assert (tmp_path / "log").read_text() == "loaded\n" * 2
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("threading.Thread(target=threading.Event().wait, daemon=True).start()", "threads"),
+        ("import socket; KEPT = socket.socketpair()", "open"),
+        ("import subprocess; KEPT = subprocess.Popen(['sleep', '600'])", "processes"),
+    ],
+)
+async def test_a_model_that_a_fork_would_break_is_loaded_by_each_worker(
+    archive: Path, tmp_path: Path, more: str, why: str
+) -> None:
+    async with running(shared(archive, tmp_path / "log", more), "--workers", "2") as server:
+        assert (await server.post({}))[0] == 200
+        assert (tmp_path / "log").read_text() == "loaded\n" * 2
+        assert "Each worker loads the model for itself: loading it has" in server.log
+        assert why in server.log
+
+
+HOSTILE: dict[str, Any] = {
+    "leaves": {"run": "raise SystemExit(0)"},
+    "forks a process that keeps its socket": {
+        "run": "if os.fork() == 0:\n  os.setsid(); time.sleep(600)\nos._exit(9)"
+    },
+    "forks and has both answer": {"run": "os.fork()"},
+    "closes what is not its own": {"run": "os.closerange(3, 200)"},
+    "writes to what is not its own": {
+        "run": "for fd in range(3, 64):\n  try: os.write(fd, b'\\xff' * 64)\n  except OSError: pass"
+    },
+    "prints a lot": {"run": "for _ in range(400): print('x' * 65536)"},
+    "ignores SIGTERM and its end": {"run": "signal.signal(signal.SIGTERM, signal.SIG_IGN)"},
+    "eats all its stack": {"run": "f = lambda: f()\nglobals()['f'] = f\nf()"},
+    "gives deep nonsense": {"answer": "[[]] * 3 + [{1: {2: (3,)}}]"},
+}
+
+
+@pytest.mark.parametrize("asked", HOSTILE.values(), ids=HOSTILE)
+async def test_whatever_a_handler_does_the_next_request_is_answered(
+    archive: Path, asked: dict[str, Any]
+) -> None:
+    async with running(write_echo(archive), "--response-timeout", "20") as server:
+        status, _ = await server.post(asked)
+        assert status in (200, 500, 503)
+        for number in range(3):
+            assert (await server.post({"a": number}))[0] == 200
+        left = server.workers()
+        assert await server.stop() == 0
+        await eventually(lambda: are_gone(left))
