@@ -46,7 +46,7 @@ def by_secret(
 
 def store(settings: StoreSettings) -> Opened:
     """Return what opens the store: its Secret, or where it is for the pod's own identity."""
-    if settings.credentials != "identity":
+    if settings.has_secret:
         return by_secret(settings.secret_name, optional=settings.credentials == "namespace")
     env = [{"name": "AWS_DEFAULT_REGION", "value": settings.region}]
     if settings.endpoint:

@@ -74,6 +74,11 @@ class StoreSettings(BaseSettings):
     """How long one answer to "is the store reachable" is believed, in seconds."""
 
     @property
+    def has_secret(self) -> bool:
+        """Whether pods need the Secret: for keys, or to know the authorities of the store."""
+        return self.credentials != "identity" or bool(self.ca_file)
+
+    @property
     def places(self) -> StorePlaces:
         """What the credentials open for a namespace's objects."""
         base = self.uri.rstrip("/")

@@ -98,11 +98,12 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
     """Return the Secret that opens the store to the operator's own containers in a namespace.
 
     Its key is filled in when it is applied. It has no owner, since all jobs and deployments of the
-    namespace share it. There is none where the pods' identity opens the store. The namespace's
+    namespace share it. Where the pods' identity opens the store, it has no key, and there is none
+    unless the store has authorities of its own. The namespace's
     bucket is noted on it, for an operator that starts while the store is away. Pods of release
     0.2.0 have its keys as variables, and use ``AWS_ENDPOINT_URL``; later ones prefer `ENDPOINT`.
     """
-    if store.credentials == "identity":
+    if not store.has_secret:
         return ()
     data = {"AWS_DEFAULT_REGION": store.region}
     if store.endpoint:

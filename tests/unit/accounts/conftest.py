@@ -49,6 +49,8 @@ class FakeCluster:
     holders: dict[str, datetime] = field(default_factory=dict)
     objects: dict[str, str] = field(default_factory=dict)
     buckets: dict[str, str] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
+    """Namespaces that bring a Secret of their own."""
 
     def add(self, name: str, uid: str, created: datetime | None = None) -> None:
         self.namespaces[name] = NamespaceFacts(uid, created or datetime.now(UTC))
@@ -59,7 +61,9 @@ class FakeCluster:
 
     async def secret(self, namespace: str) -> StoreSecret | None:
         held = self.secrets.get(namespace)
-        return None if held is None else StoreSecret(held, self.buckets.get(namespace), True)
+        if held is None:
+            return None
+        return StoreSecret(held, self.buckets.get(namespace), namespace not in self.foreign)
 
     def owners(self, namespace: str) -> frozenset[str]:
         return frozenset(uid for name, uid in self.objects.items() if name == namespace)

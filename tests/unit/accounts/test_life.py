@@ -235,6 +235,18 @@ class TestStoreAway:
         assert await world.open("team") == bucket
         assert world.cluster.secrets["team"] == before
 
+    async def test_a_secret_of_the_namespaces_own_tells_it_by_the_same_note(
+        self, world: World
+    ) -> None:
+        world.cluster.add("team", "uid")
+        bucket = await world.open("team")
+        world.cluster.foreign.add("team")
+        world.cluster.secrets["team"] = {"AWS_ACCESS_KEY_ID": "mine"}
+        world.store.stop()
+        world.restart()
+        place = await world.accounts.place("team", world.cluster.objects["team"])
+        assert place == f"s3://{bucket}"
+
     @pytest.mark.parametrize("noted", ["ns-other-0123456789abcdef", "", "another", "slipway/x"])
     async def test_no_bucket_is_believed_that_cannot_be_the_namespaces(
         self, world: World, noted: str

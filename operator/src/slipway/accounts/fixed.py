@@ -27,6 +27,14 @@ class SharedCredential:
         """Do nothing: there is no account."""
 
 
+class IdentityCredentials(SharedCredential):
+    """What the pods' own identity in the cloud opens: no key of the operator's."""
+
+    async def data(self, _namespace: str, _live: Mapping[str, str] | None) -> dict[str, str]:
+        """Return no key."""
+        return {}
+
+
 class NamespaceCredentials(SharedCredential):
     """What lies in each namespace's own Secret, which its administrators make."""
 

@@ -46,7 +46,8 @@ class Places:
     artifacts of release 0.2.0 or pods that make some, keeps its folders in the release's bucket. A
     claim with its UID says so: a later namespace of the same name gets nothing of it.
 
-    While the store is away, the namespace's Secret is asked, where the operator wrote the bucket.
+    While the store is away, the namespace's Secret is asked, where the operator wrote the bucket,
+    or the namespace's own administrator did on a Secret that the operator leaves alone.
     Of what it says, only the two buckets that are possible are believed, and only until the store
     answers. A wrong one of the two opens nothing: the store's policies know the accounts.
     """
@@ -102,7 +103,7 @@ class Places:
         secret = await self._cluster.secret(tenant.namespace)
         if secret is None:
             return tenant.bucket
-        if secret.is_ours and secret.bucket in (tenant.bucket, self._bucket):
+        if secret.bucket in (tenant.bucket, self._bucket):
             return secret.bucket
         return self._bucket if self._is_of_0_2_0(secret) else None
 

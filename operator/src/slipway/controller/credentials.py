@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from slipway.accounts.built_in import BuiltInAccounts
 from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.credentials import Credentials
-from slipway.accounts.fixed import NamespaceCredentials, SharedCredential
+from slipway.accounts.fixed import IdentityCredentials, NamespaceCredentials, SharedCredential
 from slipway.accounts.policy import Folder
 from slipway.accounts.server.admin import Caller, StoreServer
 from slipway.accounts.server.signing import Key
@@ -102,6 +102,8 @@ def _made(store: StoreSettings, client: Client, cache: Cache) -> Credentials:
         return _sessions(store)
     if store.credentials == "namespace":
         return NamespaceCredentials(store)
+    if store.credentials == "identity":
+        return IdentityCredentials(store)
     return SharedCredential(store)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from slipway.api import Conditions
 from slipway.observed.start_problems import any_waits_for_volumes
-from slipway.plan import PROBLEM_SECONDS, Plan
+from slipway.plan import PROBLEM_SECONDS, Event, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import level_of, refusal
 from slipway.pods.refused import sentence
@@ -20,7 +20,7 @@ from slipway.serving.model.resolution import Resolution, resolve
 from slipway.serving.observed.deployment_progress import Progress
 from slipway.serving.observed.start_problems import Problem
 from slipway.serving.prometheus_address import Allowed, refusals
-from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED
+from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED, REVISION_REFUSED
 from slipway.serving.release import Turn, told, turn_of
 from slipway.serving.report.events import events, findings, recovery, shifts
 from slipway.serving.report.status import Findings, compose, set_conditions
@@ -64,6 +64,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
             *recovery(deployment.status.conditions, conditions),
             *shifts(before, work.state),
             *findings(before, work.state),
+            *(Event("Warning", REVISION_REFUSED, why) for why in look.refused_records(work.state)),
         ),
         requeue_after=min((one for one in due if one is not None), default=None),
     )

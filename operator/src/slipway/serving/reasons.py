@@ -92,6 +92,9 @@ goes on serving."""
 SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - a reason, not a secret
 """The spec names a Secret that has the operator's own credentials; the message says where. What
 serves goes on serving."""
+REVISION_REFUSED = "RevisionRefused"
+"""The ConfigMap of an earlier revision is not what the operator wrote, so its pods are not made
+again: somebody replaced it. An event alone; what runs goes on."""
 PODS_REFUSED = "PodsRefused"
 """The API server refuses the pods, by a quota or an admission policy."""
 

@@ -1,5 +1,6 @@
 """From a snapshot to what the rollout's state machine looks at."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from slipway.pods.standard import Level
 from slipway.serving import routing
 from slipway.serving.analysis import judgment
 from slipway.serving.children import names
-from slipway.serving.children.revision import Revision, recorded
+from slipway.serving.children.revision import Revision, recorded, refused_record
 from slipway.serving.children.slots import BLUE, GREEN, Slot, live_workload, slot_of
 from slipway.serving.observed.deaths import last_death, worker_died
 from slipway.serving.observed.deployment_progress import Progress, live_revision, observe
@@ -75,6 +76,20 @@ class ServingView:
 
     def revisions(self, state: RolloutStatus) -> dict[str, Revision]:
         """Return the revisions that a status speaks of and that can be made, by name."""
+        wanted, others = self.wanted, self._others(state)
+        found = (recorded(self.deployment, self.children, name, self.level) for name in others)
+        known = {one.name: one for one in found if one}
+        return {**known, wanted.name: wanted} if wanted else known
+
+    def refused_records(self, state: RolloutStatus) -> Iterator[str]:
+        """Yield why revisions that a status speaks of are not made again as they are remembered."""
+        for name in self._others(state):
+            why = refused_record(self.deployment, self.children, name, self.level)
+            if why is not None:
+                yield why
+
+    def _others(self, state: RolloutStatus) -> list[str]:
+        """Return the revisions that a status speaks of besides the one that the spec asks for."""
         candidate, retired = state.candidate, state.retired
         asked = (
             state.stable_revision,
@@ -82,10 +97,7 @@ class ServingView:
             retired.revision if retired else None,
         )
         wanted = self.wanted
-        others = (name for name in asked if wanted is None or name != wanted.name)
-        found = (recorded(self.deployment, self.children, name, self.level) for name in others)
-        known = {one.name: one for one in found if one}
-        return {**known, wanted.name: wanted} if wanted else known
+        return [name for name in asked if name and (wanted is None or name != wanted.name)]
 
     def progress(self, slot: SlotName, revision: str, *, was_complete: bool = False) -> Progress:
         """Return how far a revision is in a slot."""

@@ -123,6 +123,9 @@ def test_a_forged_revision_is_not_made_again(forge: Callable[[Any], None]) -> No
     text = json.dumps(made.apply)
     assert not any(word in text for word in ('privileged": true', "hostPath", "hostNetwork"))
     assert "unconfined" not in text
+    (told,) = (event for event in made.events if event.reason == "RevisionRefused")
+    assert told.type == "Warning"
+    assert f"ConfigMap web-{stable}" in told.message
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "{}", "null", "[" * 100_000])
@@ -133,5 +136,6 @@ def test_a_record_that_is_none_is_as_if_it_were_not_there(text: str) -> None:
         if RECORD_FILE in config_map["data"]:
             config_map["data"][RECORD_FILE] = text
     world.change(server={"responseTimeoutSeconds": 7})
+    assert any(event.reason == "RevisionRefused" for event in world.plan().events)
     world.reconcile()
     assert world.revision != ""

@@ -1,10 +1,13 @@
 """How a container gets what opens a place."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway import opened
+from slipway.accounts.fixed import IdentityCredentials
+from slipway.accounts.trust import Trust, Trusted
 from slipway.opened import by_secret, place, store, volumes
 from slipway.settings import StoreSettings
 from slipway.store import store_identity, store_secrets
@@ -39,6 +42,23 @@ def test_pods_with_an_identity_run_as_its_account_and_no_secret_is_made() -> Non
     assert store_secrets(IDENTITY, "team") == ()
     assert store_identity(IDENTITY) == {"serviceAccountName": "user"}
     assert store_identity(StoreSettings(service_account="user")) == {}
+
+
+async def test_pods_with_an_identity_learn_the_stores_authorities_from_a_secret_without_a_key(
+    tmp_path: Path,
+) -> None:
+    authorities = tmp_path / "ca.crt"
+    authorities.write_text("-----BEGIN CERTIFICATE-----")
+    private = IDENTITY.model_copy(update={"ca_file": str(authorities), "access_key_id": "root"})
+    assert names(store(private).volumes) == ["slipway-store"]
+    (secret,) = store_secrets(private, "team")
+    assert secret["stringData"] == {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "https://s3",
+    }
+    credentials = Trusted(IdentityCredentials(private), Trust(str(authorities)))
+    assert await credentials.data("team", None) == {"ca.crt": "-----BEGIN CERTIFICATE-----"}
+    assert store_identity(private) == {"serviceAccountName": "user"}
 
 
 @pytest.mark.parametrize(

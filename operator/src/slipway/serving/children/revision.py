@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,17 +129,48 @@ def recorded(
     if not name:
         return None
     files = kept_files(deployment, children, name)
+    read = _read(files)
+    if read is None:
+        return None
+    record, template = read
+    if violation(template, level) is not None:
+        return None
+    spec = deployment.spec.model_copy(update={"server": record.server})
+    then = deployment.model_copy(update={"spec": spec})
+    return Revision(name, record.model, template, files, proxy(then, record.model, name))
+
+
+def refused_record(
+    deployment: ModelDeployment, children: Children, name: str, level: Level
+) -> str | None:
+    """Return why a revision is not made again as its ConfigMap has it; None where it is, or none.
+
+    One of release 0.1.0 has no record.
+    """
+    files = kept_files(deployment, children, name)
+    if RECORD_FILE not in files:
+        return None
+    config_map, read = names.config_map(deployment, name), _read(files)
+    if read is None:
+        return f"The ConfigMap {config_map} is no record of revision {name} any more."
+    found = violation(read[1], level)
+    if found is None:
+        return None
+    return (
+        f"Revision {name} is not made again: {found.path} in the ConfigMap {config_map} asks for "
+        f"more than the Pod Security level {level} allows."
+    )
+
+
+def _read(files: Mapping[str, str]) -> tuple[_Record, dict[str, Any]] | None:
+    """Return a revision's record and its pod template as it stands; None where that is none."""
     try:
         content = json.loads(files[RECORD_FILE])
         record = _Record.model_validate(content)
     except (KeyError, ValueError, RecursionError):
         return None
     template: dict[str, Any] = content["template"]
-    if violation(template, level) is not None:
-        return None
-    spec = deployment.spec.model_copy(update={"server": record.server})
-    then = deployment.model_copy(update={"spec": spec})
-    return Revision(name, record.model, template, files, proxy(then, record.model, name))
+    return record, template
 
 
 def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:
