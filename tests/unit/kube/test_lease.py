@@ -124,18 +124,18 @@ async def test_a_clock_that_is_set_back_while_nothing_answers_makes_no_leader_la
     day, now = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: day() + now[0])
 
-    class OnceAway(HangingClient):
+    leading = asyncio.Event()
+
+    class AwayLater(HangingClient):
+        """Answers until somebody leads; its clock is set back at the first question after that."""
+
         async def request(self, method: str, *args: object, **named: object) -> Manifest:
-            if method == "get" and not leading.is_set():
+            if method == "get" and leading.is_set():
+                now[0] = -3600.0
+            elif method == "get":
                 raise NotFound("none yet", 404)
             return await super().request(method, *args, **named)
 
-    leading = asyncio.Event()
-
-    def started() -> None:
-        leading.set()
-        now[0] = -3600.0
-
-    lock = lease.LeaseLock(cast(Client, OnceAway()), "n", "me")
-    await asyncio.wait_for(lease.lead(lock, started), 10)
+    lock = lease.LeaseLock(cast(Client, AwayLater()), "n", "me")
+    await asyncio.wait_for(lease.lead(lock, leading.set), 10)
     assert leading.is_set()
