@@ -16,6 +16,8 @@ from dev.kubectl import Kubectl
 from dev.shell import wait_until
 
 STAGES = paths.REPOSITORY / "dev" / "cluster" / "manifests" / "simulated-nodes.yaml"
+PATIENT = "--node-monitor-grace-period=1h"
+"""A node counts as lost after so long: no kubelet would have its pods ready again after that."""
 FAST = ("--kube-api-qps=500", "--kube-api-burst=1000")
 """With the default of 20 requests a second, Kubernetes' own throttle is all that one measures."""
 _PODS = "198.18.0.1/15"
@@ -45,9 +47,9 @@ class Simulation:
     def daemons(self) -> tuple[Daemon, ...]:
         """Return the three processes, none of which listens anywhere."""
         flags = ("--leader-elect=false", "--secure-port=0", *FAST)
-        accounts = "--use-service-account-credentials=true"
+        own = ("--use-service-account-credentials=true", PATIENT)
         return (
-            controllers.controller_manager(self.plane, (*flags, accounts)),
+            controllers.controller_manager(self.plane, (*flags, *own)),
             controllers.scheduler(self.plane, (*flags, *self.scheduling)),
             self._kwok(),
         )
