@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import tests.reports
 from tests.harness import Cluster
-from tests.reports.case import Case, NotPlayed
+from tests.reports.case import Case, Group, NotPlayed, Tested
 from tests.reports.play import play_all
 
 HEAD = "| case | expected | seen | |"
@@ -20,7 +20,10 @@ LONGEST = 300
 """Most of what was seen that a row shows, in characters."""
 
 
-def known() -> Iterator[Case | NotPlayed]:
+Report = Case | Group | Tested | NotPlayed
+
+
+def known() -> Iterator[Report]:
     """Yield the cases of all files of this package that have some."""
     for module in pkgutil.iter_modules(tests.reports.__path__):
         if not module.name.startswith("_"):
@@ -38,22 +41,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.reports", description=__doc__)
     parser.add_argument("words", nargs="*", help="parts of the names of cases")
     parser.add_argument("--at-once", type=int, default=6, help="how many are played at a time")
+    parser.add_argument("--no-tests", action="store_true", help="leave out those that tests play")
     parser.add_argument("--running", action="store_true", help="take the cluster as it is")
     arguments = parser.parse_args(argv)
     words = arguments.words or [""]
     wanted = [case for case in known() if any(word in case.name for word in words)]
+    if arguments.no_tests:
+        wanted = [case for case in wanted if not isinstance(case, Tested)]
     cluster = Cluster.running() if arguments.running else Cluster.ensure()
     print(HEAD, RULE, sep="\n", flush=True)
     different = 0
-    cases = [case for case in wanted if isinstance(case, Case)]
+    played = 0
+    cases = [case for case in wanted if not isinstance(case, NotPlayed)]
     for case, seen in play_all(cluster, cases, arguments.at_once):
+        played += 1
         different += not seen.right
         mark = "as expected" if seen.right else "DIFFERENT"
         print(row(case.name, case.expected, seen.text[:LONGEST], mark), flush=True)
     for report in wanted:
         if isinstance(report, NotPlayed):
             print(row(report.name, report.why, "", "not played"), flush=True)
-    print(f"\n{len(cases)} cases played, {different} different from what is expected.")
+    print(f"\n{played} cases played, {different} different from what is expected.")
     return 1 if different else 0
 
 

@@ -65,6 +65,30 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Cases that are played one after the other in one namespace, once its objects are as needed.
+
+    Each case has an ``act`` and a ``look`` and no objects. ``ready`` tells when they can begin.
+    """
+
+    name: str
+    objects: tuple[Object, ...]
+    ready: Look
+    cases: tuple[Case, ...]
+    before: Callable[[Stage], None] = lambda stage: None
+    seconds: float = 420.0
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A report that tests play which are there anyway: their names, as pytest takes them."""
+
+    name: str
+    expected: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NotPlayed:
     """A report that cannot be played on the local cluster, and why, or where else it is."""
 

@@ -1,25 +1,69 @@
 """Plays cases, each in a namespace of its own, several at a time."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tests.cluster.conftest import fresh_space
-from tests.cluster.support import Space
+from tests.cluster.support import ROOT, Space
 from tests.harness import Cluster, Kubectl, KubectlError, Object
-from tests.reports.case import TRAINER_IMAGE, Case, Look, Sight, Stage
+from tests.reports.case import TRAINER_IMAGE, Case, Group, Look, Sight, Stage, Tested
 
 PAUSE_SECONDS = 1.0
 """Pause between two looks at a case, in seconds."""
 
 
-def play_all(cluster: Cluster, cases: Sequence[Case], at_once: int) -> Iterator[tuple[Case, Sight]]:
+Played = tuple[Case | Tested, Sight]
+
+
+def play_all(
+    cluster: Cluster, wanted: Sequence[Case | Group | Tested], at_once: int
+) -> Iterator[Played]:
     """Yield each case with what was seen of it in the end, in the order in which they end."""
     with ThreadPoolExecutor(at_once) as pool:
-        playing = {pool.submit(play, cluster, case): case for case in cases}
+        playing = [pool.submit(_played, cluster, one) for one in wanted]
         for done in as_completed(playing):
-            yield playing[done], done.result()
+            yield from done.result()
+
+
+def _played(cluster: Cluster, wanted: Case | Group | Tested) -> list[Played]:
+    if isinstance(wanted, Group):
+        return play_group(cluster, wanted)
+    return [(wanted, run_tests(wanted) if isinstance(wanted, Tested) else play(cluster, wanted))]
+
+
+def play_group(cluster: Cluster, group: Group) -> list[Played]:
+    """Return what was seen of each case of a group."""
+    with fresh_space(cluster.kubectl, "report") as space:
+        stage = Stage(cluster, space)
+        group.before(stage)
+        _apply(stage, group.objects)
+        begun = _watch(space, group.ready, group.seconds)
+        if not begun.right:
+            return [(case, begun) for case in group.cases]
+        return [(case, _act_and_look(stage, case)) for case in group.cases]
+
+
+def _act_and_look(stage: Stage, case: Case) -> Sight:
+    assert case.look is not None
+    try:
+        case.act(stage)
+    except Exception as error:  # a case that breaks is a row, not the end of the table
+        return Sight(f"the case broke: {error!r}", False)
+    return _watch(stage.space, case.look, case.seconds)
+
+
+def run_tests(tested: Tested) -> Sight:
+    """Run tests and return their last line."""
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", *tested.tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    last = done.stdout.strip().rpartition("\n")[2]
+    return Sight(
+        f"{', '.join(one.rpartition('::')[2] for one in tested.tests)}: {last}", not done.returncode
+    )
 
 
 def play(cluster: Cluster, case: Case) -> Sight:

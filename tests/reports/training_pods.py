@@ -132,6 +132,15 @@ CASES: tuple[Case | NotPlayed, ...] = (
         seconds=90,
     ),
     Case(
+        "training a script that needs more memory than its limit",
+        "OutOfMemory, and not only an exit code",
+        training(
+            {"train.py": "held = [bytearray(1 << 25) for _ in range(64)]\n"},
+            resources={"limits": {"memory": "256Mi"}},
+        ),
+        ends("Failed", "OutOfMemory"),
+    ),
+    Case(
         "training P1 an init container that fails",
         "is named with its last words, and is not the script's failure",
         training(

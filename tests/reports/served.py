@@ -1,0 +1,234 @@
+"""A model whose answers its requests choose, and looks at what is served."""
+
+import hashlib
+import http.client
+import io
+import json
+import socket
+import zipfile
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.cluster.support import (
+    API,
+    Space,
+    address,
+    condition,
+    execute,
+    is_ready,
+)
+from tests.harness import Object
+from tests.reports.case import NAME, Look, Sight, Stage
+
+HANDLER = """
+import os
+
+import numpy
+from slipway_runtime.handler import BadRequest
+
+
+class Handler:
+    def initialize(self, context):
+        pass
+
+    def handle(self, data, context):
+        words = [row.get("body") or row.get("data") for row in data]
+        words = [w.decode() if isinstance(w, (bytes, bytearray)) else w for w in words]
+        if words[0] == "dict":
+            return {"a": 1}
+        if words[0] == "count":
+            return []
+        return [self.answer(word, context, place) for place, word in enumerate(words)]
+
+    def answer(self, word, context, place):
+        if word == "bad":
+            raise BadRequest("there is no such flower")
+        if word == "exit":
+            os._exit(3)
+        if word == "memory":
+            hold = [bytearray(1 << 26) for _ in range(64)]
+            return len(hold)
+        if word == "header":
+            context.set_response_header(place, "x-count", 5)
+        if word == "asked":
+            return str(context.get_request_header(place, "X-My-Header"))
+        known = {"big": "x" * 8_000_000, "nan": float("nan"), "numpy": numpy.float32(1.5)}
+        return known.get(word, "\\ud800" if word == "surrogate" else word)
+"""
+OWN_CONFIG = "batchSize: 4\nmaxBatchDelay: 0\nresponseTimeout: 300\nstartupTimeout: 900\n"
+MODEL = {
+    "modelName": "report",
+    "modelVersion": "1.0",
+    "serializedFile": "model.pt",
+    "handler": "handler.py",
+    "configFile": "model-config.yaml",
+}
+FILES = {
+    "MAR-INF/MANIFEST.json": json.dumps({"runtime": "python", "model": MODEL}),
+    "handler.py": HANDLER,
+    "model.pt": "nothing",
+    "model-config.yaml": OWN_CONFIG,
+}
+
+
+def archive() -> bytes:
+    """Return the .mar whose answers the request chooses; the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, text in FILES.items():
+            opened.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    return buffer.getvalue()
+
+
+ARCHIVE = archive()
+DAMAGED = ARCHIVE.replace(b"handle", b"hanDle", 1)[:-30]
+
+
+def model(content: bytes) -> Object:
+    """Return an archive as a ModelDeployment names it; `stored` puts it there."""
+    return {"uri": f"s3://{_path(content)}", "sha256": _digest(content), "name": "report"}
+
+
+def stored(content: bytes) -> Callable[[Stage], None]:
+    """Put an archive where all namespaces may read it."""
+
+    def put(stage: Stage) -> None:
+        with stage.cluster.store() as store:
+            store.pipe_file(_path(content), content)
+
+    return put
+
+
+def _path(content: bytes) -> str:
+    return f"slipway/shared/tests/{_digest(content)[:16]}/report.mar"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def deployment(content: bytes, **server: Any) -> Object:
+    """Return a ModelDeployment of an archive, with all the resources that a quota asks for."""
+    resources = {
+        "requests": {"cpu": "20m", "memory": "512Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    }
+    spec = {"model": model(content), "server": {"resources": resources, **server}}
+    return {"apiVersion": API, "kind": "ModelDeployment", "metadata": {"name": NAME}, "spec": spec}
+
+
+def ready(space: Space) -> Sight:
+    """Look whether the ModelDeployment is ready."""
+    found = space.deployment(NAME)
+    told = condition(found, "Ready")
+    return Sight(f"{told.get('reason')}: {told.get('message')}", is_ready(found))
+
+
+def not_ready(reason: str, *words: str) -> Look:
+    """Look whether the ModelDeployment is not ready for a reason, and says these words."""
+
+    def look(space: Space) -> Sight:
+        told = condition(space.deployment(NAME), "Ready")
+        text = str(told.get("message"))
+        right = told.get("reason") == reason and all(word in text for word in words)
+        return Sight(f"{told.get('reason')}: {text}", right)
+
+    return look
+
+
+def answers(
+    word: str, code: int, *parts: str, method: str = "POST", path: str = "/predict", **headers: str
+) -> Look:
+    """Look whether a request is answered by a code, with these parts in headers or body."""
+
+    def look(space: Space) -> Sight:
+        given = {"content-type": "text/plain", **_named(headers)}
+        seen, text = ask(space, word.encode(), method, path, given)
+        return Sight(f"{seen} {text}", seen == code and all(part in text for part in parts))
+
+    return look
+
+
+def ask(
+    space: Space, body: bytes, method: str, path: str, headers: dict[str, str]
+) -> tuple[int, str]:
+    """Return the code of an answer, and its headers and body, by Python's own client."""
+    where = urlsplit(address(space, NAME))
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+    connection.request(method, path, body, headers)
+    found = connection.getresponse()
+    head = " ".join(f"{name.lower()}={value}" for name, value in found.getheaders())
+    return found.status, f"{head} {found.read()[:400].decode(errors='replace')}"
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def sends(text: str, first: str, *parts: str) -> Look:
+    """Look how raw bytes are answered: the first line and some parts."""
+
+    def look(space: Space) -> Sight:
+        where = urlsplit(address(space, NAME))
+        with socket.create_connection((where.hostname, where.port or 80), 60) as line:
+            line.sendall(text.encode())
+            line.shutdown(socket.SHUT_WR)
+            found = b"".join(iter(lambda: line.recv(1 << 16), b"")).decode(errors="replace")
+        right = found.startswith(first) and all(part in found for part in parts)
+        return Sight(found, right)
+
+    return look
+
+
+def large_request(space: Space) -> Sight:
+    """Look what Python's own client reads of the answer to a body above the limit."""
+    seen, text = ask(space, b"x" * 7_000_000, "POST", "/predict", {"content-type": "text/plain"})
+    return Sight(f"{seen} {text}", seen == 413 and "6553500 bytes" in text)
+
+
+def own_word(space: Space) -> Sight:
+    """Look what TorchServe says of the model's settings."""
+    (pod,) = space.pods(f"slipway.dev/model-deployment={NAME}")
+    code = (
+        "import urllib.request as r; "
+        "print(r.urlopen('http://127.0.0.1:8081/models/report').read().decode())"
+    )
+    done = execute(space, pod["metadata"]["name"], "torchserve", "/opt/venv/bin/python", "-c", code)
+    (found,) = json.loads(done.stdout)
+    told = {key: found[key] for key in ("batchSize", "maxBatchDelay", "responseTimeout")}
+    right = told == {"batchSize": 4, "maxBatchDelay": 0, "responseTimeout": 300}
+    return Sight(json.dumps(told), right and found["startupTimeout"] == 900)
+
+
+def placed(space: Space) -> Sight:
+    """Look where the pod was put, and what it has for shared memory."""
+    (pod,) = space.pods(f"slipway.dev/model-deployment={NAME}")
+    spec = pod["spec"]
+    tolerated = [one.get("key") for one in spec["tolerations"]]
+    shared = [one for one in spec["volumes"] if (one.get("emptyDir") or {}).get("medium")]
+    text = f"nodeSelector {spec['nodeSelector']}, tolerations {tolerated}, in memory {shared}"
+    right = spec["nodeSelector"] == {"kubernetes.io/os": "linux"} and "gpu" in tolerated
+    return Sight(text, right and "64Mi" in json.dumps(shared))
+
+
+def asked_to_die(word: str) -> Callable[[Stage], None]:
+    """Ask what ends the worker."""
+
+    def act(stage: Stage) -> None:
+        ask(stage.space, word.encode(), "POST", "/predict", {"content-type": "text/plain"})
+
+    return act
+
+
+def death_told(*words: str) -> Look:
+    """Look whether an event tells why the worker died, and the model serves again."""
+
+    def look(space: Space) -> Sight:
+        found = space.kubectl.list("events")
+        notes = [str(one["message"]) for one in found if one["reason"] == "WorkerDied"]
+        told = [note for note in notes if all(word in note for word in words)]
+        back = is_ready(space.deployment(NAME))
+        return Sight(f"{'ready again' if back else 'away'}: {notes}", bool(told) and back)
+
+    return look
