@@ -19,6 +19,7 @@ from slipway.serving.children.pod.in_force import (
     longest_response,
     most_at_once,
     most_waiting,
+    queue_size,
 )
 from slipway.settings import Settings
 
@@ -101,7 +102,7 @@ def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.Server
         model=model.name,
         archive=archive_name(model),
         workers=wanted.workers,
-        queue_size=most_at_once(deployment, model),
+        queue_size=queue_size(deployment, model),
         response_timeout=holds.response_timeout_seconds,
         startup_timeout=holds.startup_timeout_seconds,
         batch_size=holds.batch_size,

@@ -13,8 +13,12 @@ _DEFAULTS = PackageConfig(
     batch_size=1, max_batch_delay=100, response_timeout=120, startup_timeout=600
 )
 """What TorchServe takes where nobody says anything."""
-LEAST_AT_ONCE = 100
-"""Requests that TorchServe has at a time where its batches need no more."""
+LEAST_AT_ONCE = 8
+"""Requests that TorchServe has at a time where its batches need no more: the next one is there when
+a quick answer is given, and few are computed whose clients have given up."""
+UNKNOWN_AT_ONCE = 100
+"""Requests that TorchServe has at a time where only the archive says how large its batches are, and
+the least room in its queue."""
 WAITING_REQUESTS = 4000
 """Requests that wait in a pod where the archive says nothing. No one waits longer than an answer
 may take, and one that its client gives up costs nothing."""
@@ -63,11 +67,21 @@ def longest_startup(deployment: ModelDeployment, model: ModelStatus) -> int:
 def most_at_once(deployment: ModelDeployment, model: ModelStatus) -> int:
     """Return how many requests TorchServe gets at a time at most, which its queue has room for.
 
-    They fill all workers' batches twice: one that is computed, and the next one.
+    They fill all workers' batches twice: one that is computed, and the next one. What TorchServe
+    has is computed even if nobody waits for it any more; what waits in Envoy is forgotten then.
     """
     holds = in_force(deployment, model)
-    batches = 2 * holds.workers * (holds.batch_size or 1)
-    return min(max(LEAST_AT_ONCE, batches), _own_queue(model) or batches + LEAST_AT_ONCE)
+    least = LEAST_AT_ONCE if holds.batch_size else UNKNOWN_AT_ONCE
+    return min(max(least, _batches(holds)), queue_size(deployment, model))
+
+
+def queue_size(deployment: ModelDeployment, model: ModelStatus) -> int:
+    """Return how many requests have room in TorchServe's queue: the smoke test's too."""
+    return _own_queue(model) or max(UNKNOWN_AT_ONCE, _batches(in_force(deployment, model)))
+
+
+def _batches(holds: ServerStatus) -> int:
+    return 2 * holds.workers * (holds.batch_size or 1)
 
 
 def most_waiting(model: ModelStatus) -> int:
