@@ -29,10 +29,12 @@ while time.monotonic() < deadline:
 """
 TIDY = """
 import os, pathlib, signal, sys, time
+from slipway_runtime import report
 def save(*_):
     pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "partial.txt").write_text("half")
     sys.exit(0)
 signal.signal(signal.SIGTERM, save)
+report(1)
 time.sleep(300)
 """
 CHECKS_ARGUMENTS = """
@@ -46,12 +48,14 @@ report(2, {f"metric{number}": number for number in range(40)})
 """
 SLOW_TO_SAVE = """
 import os, signal, sys, time
+from slipway_runtime import report
 def save(*_):
     end = time.monotonic() + 40
     while time.monotonic() < end:
         time.sleep(0.2)
     sys.exit(0)
 signal.signal(signal.SIGTERM, save)
+report(1)
 time.sleep(600)
 """
 KILLS_ONE = """
@@ -77,10 +81,15 @@ def running(space: Space) -> bool:
     return phase(space.job(NAME)) == "Running"
 
 
+def reports(space: Space) -> bool:
+    """Tell whether the script of the case's job has begun: it reports once it takes signals."""
+    return running(space) and bool(space.job(NAME)["status"].get("progress"))
+
+
 def evict_all(stage: Stage) -> None:
-    """Evict each pod of a running group."""
+    """Evict each pod of a group whose script has begun."""
     space = stage.space
-    wait_for(lambda: running(space), 120, "the job runs", space.report)
+    wait_for(lambda: reports(space), 120, "the script has begun", space.report)
     for pod in trainers(space):
         name = pod["metadata"]["name"]
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -101,12 +110,12 @@ def goes_on(space: Space) -> Sight:
 
 
 def stops_after(least: float, most: float) -> tuple[Any, Any]:
-    """Return what suspends a running job, and looks whether its pod took that many seconds."""
+    """Return what suspends a job whose script has begun, and looks how long its pod took."""
     taken: list[float] = []
 
     def suspend(stage: Stage) -> None:
         space = stage.space
-        wait_for(lambda: running(space), 120, "the job runs", space.report)
+        wait_for(lambda: reports(space), 120, "the script has begun", space.report)
         began = time.monotonic()
         space.kubectl.patch("trainingjob", NAME, {"spec": {"suspend": True}})
         wait_for(lambda: not trainers(space), 150, "the pod is gone", space.report)
