@@ -39,9 +39,12 @@ def play_group(cluster: Cluster, group: Group) -> list[Played]:
     """Return what was seen of each case of a group."""
     with fresh_space(cluster.kubectl, "report") as space:
         stage = Stage(cluster, space)
-        group.before(stage)
-        _apply(stage, group.objects)
-        begun = _watch(space, group.ready, group.seconds)
+        try:
+            group.before(stage)
+            _apply(stage, group.objects)
+            begun = _watch(space, group.ready, group.seconds)
+        except Exception as error:  # it breaks for each of its cases
+            begun = Sight(f"the group broke: {error!r}", False)
         if not begun.right:
             return [(case, begun) for case in group.cases]
         return [(case, _act_and_look(stage, case)) for case in group.cases]

@@ -44,6 +44,8 @@ class Handler:
     def answer(self, word, context, place):
         if word == "bad":
             raise BadRequest("there is no such flower")
+        if word == "raise":
+            raise RuntimeError("this flower is broken")
         if word == "exit":
             os._exit(3)
         if word == "memory":
@@ -108,13 +110,13 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def deployment(content: bytes, **server: Any) -> Object:
+def deployment(content: bytes, **more: Any) -> Object:
     """Return a ModelDeployment of an archive, with all the resources that a quota asks for."""
     resources = {
         "requests": {"cpu": "20m", "memory": "512Mi"},
         "limits": {"cpu": "1", "memory": "1Gi"},
     }
-    spec = {"model": model(content), "server": {"resources": resources, **server}}
+    spec = {"model": model(content), "server": {"resources": resources}, **more}
     return {"apiVersion": API, "kind": "ModelDeployment", "metadata": {"name": NAME}, "spec": spec}
 
 
@@ -210,6 +212,15 @@ def placed(space: Space) -> Sight:
     text = f"nodeSelector {spec['nodeSelector']}, tolerations {tolerated}, in memory {shared}"
     right = spec["nodeSelector"] == {"kubernetes.io/os": "linux"} and "gpu" in tolerated
     return Sight(text, right and "64Mi" in json.dumps(shared))
+
+
+def one_record(space: Space) -> Sight:
+    """Look whether a handler's traceback is one record of the pod's log."""
+    ask(space, b"raise", "POST", "/predict", {"content-type": "text/plain"})
+    (pod,) = space.pods(f"slipway.dev/model-deployment={NAME}")
+    lines = space.kubectl.run("logs", pod["metadata"]["name"], "-c", "torchserve").splitlines()
+    whole = [one for one in lines if "Traceback" in one and "this flower is broken" in one]
+    return Sight(f"{len(whole)} whole tracebacks: {whole[:1]}", bool(whole))
 
 
 def asked_to_die(word: str) -> Callable[[Stage], None]:

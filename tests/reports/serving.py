@@ -10,6 +10,7 @@ from tests.reports.served import (
     deployment,
     large_request,
     not_ready,
+    one_record,
     own_word,
     placed,
     ready,
@@ -87,6 +88,12 @@ OF_REQUESTS: tuple[Case, ...] = (
         look=answers("hi", 200, "x-slipway-revision="),
     ),
     Case(
+        "newcomer job 1 the traceback of a handler",
+        "is one record of the log",
+        look=one_record,
+        seconds=30,
+    ),
+    Case(
         "serving F11 a worker that calls os._exit(3)",
         "an event says so, and the model is back",
         act=asked_to_die("exit"),
@@ -103,7 +110,7 @@ OF_REQUESTS: tuple[Case, ...] = (
 )
 SERVING, LIFE = "tests/unit/serving", "tests/contract/operator/test_life.py"
 PACKAGE, KINDS = "tests/unit/runtime/package/test_package.py", "tests/contract/test_kinds.py"
-IN_THE_WAY = f"{LIFE}::test_an_object_in_the_way_is_told_in_the_columns_and_stays"
+IN_THE_WAY = f"{LIFE}::test_an_object_in_the_way_stalls_the_job_and_stays_as_it_is"
 QUOTA = {"hard": {"limits.cpu": "8", "limits.memory": "8Gi"}}
 
 CASES: tuple[Case | Group | Tested, ...] = (

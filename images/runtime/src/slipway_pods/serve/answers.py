@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slipway_pods.serve import last_words
+from slipway_pods.serve import last_words, records
 from slipway_runtime.handler import BadRequest
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +63,10 @@ class Headers(dict[str, Any]):
 
 
 def install(service: type) -> None:
-    """Have ts.service.Service call each handler by `answer`, and the worker note how it ends."""
+    """Have ts.service.Service call each handler by `answer`, and the worker note how it ends.
+
+    The server image's workers log through `records` from the loading of the model on.
+    """
     if "SLIPWAY_MODEL" in os.environ:
         last_words.install(Path(os.environ.get("LOG_LOCATION", "/tmp")))  # noqa: S108 - the image's
     original = service.__init__  # type: ignore[misc]
@@ -71,6 +74,8 @@ def install(service: type) -> None:
 
     def begin(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
+        if os.environ.get("SLIPWAY_LOG_RECORDS"):
+            records.install()
         handler = self._entry_point
         if not inspect.iscoroutinefunction(handler):
             self._entry_point = lambda data, context: answer(handler, data, context, longest)
