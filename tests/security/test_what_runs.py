@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from slipway_pods.agent import upload
 from slipway_pods.agent.checkpoint_store import Archive, LostError
 from slipway_pods.bring.archive import ArchiveError, unpack
 from slipway_pods.store import manifest, store
+from slipway_runtime.checkpoint import reading
 from slipway_runtime.checkpoint.reading import DescriptionUnpickler
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.saves import OWNER, save
@@ -232,3 +233,43 @@ def test_a_checkpoints_description_runs_nothing(tmp_path: Path, how: str) -> Non
     with pytest.raises(pickle.UnpicklingError):
         DescriptionUnpickler(io.BytesIO(pickle.dumps({"state": value}))).load()
     assert not mark.exists()
+
+
+class Described:
+    """Stands for a class of checkpoints' descriptions."""
+
+    greeting = "hello"
+
+
+def with_state(named: str, made: bytes, state: Any) -> bytes:
+    """Return a pickle that names a class, does ``made``, and sets a state (BUILD)."""
+    module, _, name = named.rpartition(".")
+    states = pickle.dumps(state, 2)[2:-1]
+    return b"\x80\x02c%s\n%s\n%s%sb." % (module.encode(), name.encode(), made, states)
+
+
+NEW = b")\x81"
+"""Makes an object of the class that is named: an empty tuple, and NEWOBJ."""
+
+
+@pytest.mark.parametrize("state", [{"greeting": "evil"}, (None, {"greeting": "evil"})])
+def test_a_state_is_set_on_an_object_and_never_on_a_class(
+    monkeypatch: pytest.MonkeyPatch, state: Any
+) -> None:
+    monkeypatch.setitem(reading._ALLOWED, __name__, {"Described"})
+    named = f"{__name__}.Described"
+    made = DescriptionUnpickler(io.BytesIO(with_state(named, NEW, state))).load()
+    assert (made.greeting, Described.greeting) == ("evil", "hello")
+    with pytest.raises((pickle.UnpicklingError, TypeError, AttributeError)):
+        DescriptionUnpickler(io.BytesIO(with_state(named, b"", state))).load()
+    assert Described.greeting == "hello"
+    assert Described().greeting == "hello"
+
+
+@pytest.mark.parametrize("name", ["joinpath", "__fspath__", "parts"])
+def test_no_state_changes_what_the_script_itself_uses(name: str) -> None:
+    was = getattr(PurePosixPath, name)
+    evil = with_state("pathlib.PurePosixPath", b"", (None, {name: "evil"}))
+    with suppress(pickle.UnpicklingError, TypeError, AttributeError):
+        DescriptionUnpickler(io.BytesIO(evil)).load()
+    assert getattr(PurePosixPath, name) is was

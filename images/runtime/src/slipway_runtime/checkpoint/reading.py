@@ -44,23 +44,59 @@ _PATHS = {"Path", "PosixPath", "PurePath", "PurePosixPath"}
 
 
 class DescriptionUnpickler(pickle.Unpickler):
-    """Reads a checkpoint's description; raises UnpicklingError for all that is not in one."""
+    """Reads a checkpoint's description; raises UnpicklingError for all that is not in one.
+
+    A pickle may also set attributes of what it names (BUILD): classes are left as they were.
+    """
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self._named: dict[type, dict[str, Any]] = {}
+
+    def load(self) -> Any:
+        """Return what is described."""
+        try:
+            return super().load()
+        finally:
+            changed = [found for found, was in self._named.items() if _restored(found, was)]
+            if changed:
+                raise pickle.UnpicklingError(f"it changes the class {changed[0].__name__}")
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a class that a description may name."""
         if module in ("pathlib", "pathlib._local") and name in _PATHS:
-            return pathlib.PurePosixPath
+            return _path
         if (module, name) == _MEMBER:
             return _member
         if name in _ALLOWED.get(module, ()):
-            return super().find_class(module, name)
+            found = super().find_class(module, name)
+            if isinstance(found, type):
+                self._named.setdefault(found, dict(vars(found)))
+            return found
         if module == "torch":
             import torch
 
-            found = getattr(torch, name, None)
-            if isinstance(found, (torch.dtype, torch.layout)):
-                return found
+            constant = getattr(torch, name, None)
+            if isinstance(constant, (torch.dtype, torch.layout)):
+                return constant
         raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+
+def _restored(found: type, was: dict[str, Any]) -> bool:
+    """Give a class the attributes back that it had; tell whether it had others."""
+    now = dict(vars(found))
+    changed = [name for name in {*was, *now} if now.get(name) is not was.get(name)]
+    for name in changed:
+        if name in was:
+            setattr(found, name, was[name])
+        else:
+            delattr(found, name)
+    return bool(changed)
+
+
+def _path(*parts: str) -> pathlib.PurePosixPath:
+    """Return a path: what a description names the classes of paths for."""
+    return pathlib.PurePosixPath(*parts)
 
 
 def _member(enumeration: Any, name: Any) -> enum.Enum:
