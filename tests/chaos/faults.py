@@ -91,11 +91,11 @@ async def _two_leaders(scene: Scene, seconds: float) -> None:
 FAULTS = (
     Fault(
         "the API server is stopped and started",
-        "what runs goes on; the operator ends if it cannot renew its Lease, and begins anew",
+        "what runs goes on; the operator ends if it cannot renew its Lease, and begins again",
         _api_server_away,
     ),
     Fault(
-        "etcd is compacted, and the API server started anew",
+        "etcd is compacted, and the API server started again",
         "watches begin with a new list, and what went meanwhile is found to be gone",
         _compacted,
     ),
