@@ -110,7 +110,7 @@ OF_REQUESTS: tuple[Case, ...] = (
 )
 SERVING, LIFE = "tests/unit/serving", "tests/contract/operator/test_life.py"
 PACKAGE, KINDS = "tests/unit/runtime/package/test_package.py", "tests/contract/test_kinds.py"
-IN_THE_WAY = f"{LIFE}::test_an_object_in_the_way_stalls_the_job_and_stays_as_it_is"
+IN_THE_WAY = f"{LIFE}::test_an_object_in_the_way_is_told_in_the_columns_and_stays"
 QUOTA = {"hard": {"limits.cpu": "8", "limits.memory": "8Gi"}}
 
 CASES: tuple[Case | Group | Tested, ...] = (

@@ -129,7 +129,11 @@ def package(job: Kubelet) -> None:
     """Let the packaging end well."""
     play.wait_object(job.kubectl, "job", f"{job.name}-package")
     selector = f"slipway.dev/training-job={job.name},slipway.dev/component=packager"
-    wait_for(lambda: job.kubectl.list("pods", selector), 30, "the packager's pod", job.report)
-    (pod,) = job.kubectl.list("pods", selector)
+
+    def made() -> list[Object] | None:
+        pods = [pod for pod in job.kubectl.list("pods", selector) if not _going(pod)]
+        return pods if len(pods) == 1 else None
+
+    (pod,) = wait_for(made, 30, "the packager's pod", job.report)
     play.end_pod(job.kubectl, pod["metadata"]["name"], 0, play.packaged(job.name))
     job.phase("Succeeded")

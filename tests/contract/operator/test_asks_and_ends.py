@@ -3,6 +3,8 @@
 The kinds of schedulers that are not installed are as much of them as an API server knows.
 """
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -173,6 +175,29 @@ def test_a_packaging_job_that_somebody_deletes_is_made_again(begin: Begin) -> No
     job.kubectl.delete("job", "job-package")
     wait_for(lambda: job.uid("package") not in ("", uid), 30, "it is made again", job.report)
     package(job)
+
+
+def test_a_deployment_takes_the_archive_that_is_packaged_anew(
+    begin: Begin, kubectl: Kubectl
+) -> None:
+    job = begin()
+    kubectl.create(play.model_deployment(model={"trainingJob": {"name": "job"}}))
+    finish(job, job.run())
+
+    def serves(archive: str) -> None:
+        def told() -> bool:
+            return f"/{archive}" in json.dumps(kubectl.get("deployment", "model"))
+
+        wait_for(told, 60, f"the pods are to serve {archive}", job.report)
+
+    serves("job-1.0.mar")
+    before = job.uid("package")
+    job.change(package={"repeat": 1})
+    wait_for(lambda: job.uid("package") not in ("", before), 60, "another packaging", job.report)
+    package(job)
+    serves("job-1.1.mar")
+    revisions = {one["metadata"]["name"] for one in kubectl.list("configmaps")}
+    assert len([name for name in revisions if re.fullmatch("model-[0-9a-f]{10}", name)]) == 2
 
 
 def test_a_spec_that_changes_after_the_end_starts_nothing(begin: Begin) -> None:

@@ -114,29 +114,30 @@ def test_what_is_missing_is_a_condition_until_it_comes(
     play.wait_object(kubectl, "job", "job-train")
 
 
-def test_an_object_in_the_way_stalls_the_job_and_stays_as_it_is(
-    operator: OperatorProcess, kubectl: Kubectl
+@pytest.mark.parametrize(
+    ("kind", "service", "child"),
+    [("trainingjob", "job-train", "job"), ("modeldeployment", "model", "deployment")],
+)
+def test_an_object_in_the_way_is_told_in_the_columns_and_stays(
+    operator: OperatorProcess, kubectl: Kubectl, kind: str, service: str, child: str
 ) -> None:
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "job-train"},
-        "spec": {"ports": [{"port": 1}]},
-    }
-    kubectl.create([play.source(), service])
-    before = kubectl.get("service", "job-train")
-    kubectl.create(play.training_job())
+    spec = {"ports": [{"port": 1}]}
+    taken = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service}, "spec": spec}
+    kubectl.create([play.source(), taken])
+    before = kubectl.get("service", service)
+    kubectl.create(play.training_job() if kind == "trainingjob" else play.model_deployment())
 
-    def stalled() -> str:
-        status = (kubectl.get("trainingjob", "job") or {}).get("status", {})
-        found = {one["type"]: one["reason"] for one in status.get("conditions", ())}
-        return str(found.get("Stalled", ""))
+    def columns() -> str:
+        return kubectl.run("get", kind)
 
-    wait_for(lambda: stalled() == "NameConflict", 30, "the job is stalled", operator.log.read_text)
-    assert kubectl.get("service", "job-train") == before
-    kubectl.delete("service", "job-train")
-    play.wait_object(kubectl, "job", "job-train")
-    wait_for(lambda: not stalled(), 30, "the job is not stalled any more", operator.log.read_text)
+    wait_for(lambda: "NameConflict" in columns(), 30, "the columns say why", columns)
+    assert kubectl.get("service", service) == before
+    kubectl.delete("service", service)
+    mended = time.monotonic()
+    play.wait_object(kubectl, "service", service)
+    play.wait_object(kubectl, child, service)
+    wait_for(lambda: "NameConflict" not in columns(), 30, "it is over", columns)
+    assert time.monotonic() - mended < 30, operator.log.read_text()
 
 
 @pytest.mark.parametrize("moment", ["created", "trained", "packaged"])
