@@ -70,8 +70,9 @@ chaos: env ## Have the cluster around the operator fail in many ways, under load
 reports: env ## Play users' reports on the local cluster: a table of what is expected and what is seen
 	@$(BIN)/python -m tests.reports
 
-bench: env ## Measure what Envoy costs, beside bare TorchServe
+bench: env ## Measure what Envoy costs beside bare TorchServe, and transfers beside those of the release before
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.transfer
 
 PROSE := --builtin clear,rare,en-GB_to_en-US --dictionary - --dictionary dev/words.txt \
 	README.md CHANGELOG.md CONTRIBUTING.md CODE_OF_CONDUCT.md ROADMAP.md SECURITY.md docs/*.md docs/runbooks/*.md charts/slipway/README.md \

@@ -25,8 +25,8 @@ from tests.harness.certificates import Authority
 from tests.harness.s3 import S3Server
 
 MOST_RATIO = 1.05
-BEFORE = "7208603"
-"""Revision of release 0.2.0, whose programs are those before."""
+BEFORE = paths.REPOSITORY / "tests" / "releases" / "before.tar.xz"
+"""The sources of the release before."""
 LARGE_SHARE = 0.8
 """Share of the bytes that lie in one file; the others lie in files of `SMALL_BYTES`."""
 SMALL_BYTES = 1_000_000
@@ -90,10 +90,7 @@ def today(name: str, server: S3Server, folder: Path, **more: str) -> Programs:
 
 def before(server: S3Server, folder: Path) -> Programs:
     """Return the programs of the release before, whose credentials are variables."""
-    packed = folder.with_suffix(".tar")
-    made = ("git", "archive", f"--output={packed}", BEFORE, "images/runtime/src")
-    subprocess.run(made, check=True, cwd=paths.REPOSITORY)
-    shutil.unpack_archive(packed, folder, filter="data")
+    shutil.unpack_archive(BEFORE, folder, filter="data")
     source = {"PYTHONPATH": str(folder / "images" / "runtime" / "src")}
     modules = ("slipway_runtime.upload", "slipway_runtime.bring_input")
     return Programs("before", (sys.executable, "-m"), *modules, {**server.env, **source})

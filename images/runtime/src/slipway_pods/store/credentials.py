@@ -88,7 +88,7 @@ def read(folder: Path) -> dict[str, str]:
     ``AWS_CA_BUNDLE`` names the folder's own ``ca.crt`` where it has one: without links, so that a
     renewed Secret gives another name, and whoever keeps connections by it makes new ones.
     """
-    found = {name: text for name in sorted(NAMES) if (text := _read(folder / name)) is not None}
+    found = {name: text for name in _keys(folder) if (text := _read(folder / name)) is not None}
     if CA_FILE in found:
         del found[CA_FILE]
         found["AWS_CA_BUNDLE"] = str((folder / CA_FILE).resolve())
@@ -134,6 +134,14 @@ def plain_environment(env: Mapping[str, str]) -> dict[str, str]:
 
 def _is_secret(name: str) -> bool:
     return name in NAMES or name.startswith(CHECKPOINT_PREFIX)
+
+
+def _keys(folder: Path) -> list[str]:
+    """Return which keys a Secret's folder has: it is read for each file, and most are not there."""
+    try:
+        return sorted(NAMES & {path.name for path in folder.iterdir()})
+    except OSError:
+        return []
 
 
 def _read(path: Path) -> str | None:
