@@ -21,7 +21,9 @@ class Board:
     are, what goes on, and how long is left by the figures of an earlier run.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: Callable[[], TextIO], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stream = stream
         self._clock = clock
         self._lock = threading.RLock()
@@ -33,7 +35,7 @@ class Board:
     def begin(self, run: Run) -> None:
         """Compare the steps from now on with those of an earlier run."""
         self._run = run
-        if self._stream.isatty():
+        if self._stream().isatty():
             threading.Thread(target=self._renew, daemon=True).start()
 
     def say(self, text: str) -> None:
@@ -41,7 +43,7 @@ class Board:
         with self._lock:
             self._clear()
             self._last = text
-            print(text, file=self._stream, flush=True)
+            print(text, file=self._stream(), flush=True)
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
@@ -79,13 +81,13 @@ class Board:
             with self._lock:
                 self._clear()
                 if text := self.line():
-                    self._stream.write(text[:120])
-                    self._stream.flush()
+                    self._stream().write(text[:120])
+                    self._stream().flush()
                     self._lives = True
 
     def _clear(self) -> None:
         if self._lives:
-            self._stream.write("\r\x1b[K")
+            self._stream().write("\r\x1b[K")
             self._lives = False
 
 
@@ -93,7 +95,7 @@ def _words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-BOARD = Board(sys.stderr)
+BOARD = Board(lambda: sys.stderr)
 """Standard error, so that standard output stays data."""
 say = BOARD.say
 step = BOARD.step

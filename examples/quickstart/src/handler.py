@@ -12,7 +12,6 @@ import math
 from typing import Any
 
 import torch
-
 from ts.torch_handler.base_handler import BaseHandler
 
 FEATURES = 10

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dev import durations
 from dev.durations import Run
-from dev.steps import Board, aside
+from dev.steps import Board, aside, say
 
 
 class Clock:
@@ -32,7 +32,7 @@ def stream() -> io.StringIO:
 
 @pytest.fixture
 def board(stream: io.StringIO, clock: Clock) -> Board:
-    return Board(stream, clock)
+    return Board(lambda: stream, clock)
 
 
 def test_a_step_is_announced_and_tells_how_long_it_took(
@@ -42,6 +42,13 @@ def test_a_step_is_announced_and_tells_how_long_it_took(
         assert stream.getvalue() == "--> Building kubectl\n"
         clock.now += 12.34
     assert stream.getvalue().endswith("\n    12.3 s\n")
+
+
+def test_steps_are_written_to_standard_error_as_it_is_at_the_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say("hello")
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_of_steps_that_overlap_the_one_that_ends_is_named(

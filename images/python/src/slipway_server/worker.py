@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ts.context import Context
+from ts.metrics.metrics_store import MetricsStore
+from ts.utils.util import PredictionException
+
 from slipway_server import answers, frames, loading
 from slipway_server.answers import Answer, Field
 from slipway_server.errors import ArchiveError
 from slipway_server.forking import Forks
 from slipway_server.sharing import Randomness, Threads, descriptors, obstacle
-from ts.context import Context
-from ts.metrics.metrics_store import MetricsStore
-from ts.utils.util import PredictionException
 
 _LOG = logging.getLogger(__name__)
 _TRACEBACK_CHARACTERS = 8192
@@ -157,10 +158,14 @@ class Worker:
 
     def _call(self, data: list[dict[str, Any]]) -> Any:
         assert self._entry is not None  # noqa: S101 - load goes before
+        process = os.getpid()
         try:
             return self._entry(data, self._context)
         except SystemExit as error:
             raise RuntimeError(f"The handler called sys.exit({error.code}).") from error
+        finally:
+            if os.getpid() != process:  # a copy that the handler has made of this process
+                os._exit(0)
 
     def _all(self, given: Any, count: int) -> list[Answer]:
         try:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import classes, images
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import ImageSettings
-from ts.torch_handler.base_handler import BaseHandler
 
 
 class ImageClassifier(BaseHandler):  # type: ignore[misc]

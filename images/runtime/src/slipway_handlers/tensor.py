@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
+from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import tensors
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TensorSettings
-from ts.torch_handler.base_handler import BaseHandler
 
 
 class TensorHandler(BaseHandler):  # type: ignore[misc]

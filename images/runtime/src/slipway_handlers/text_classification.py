@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import classes, texts
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TextSettings
-from ts.torch_handler.base_handler import BaseHandler
 
 
 class TextClassifier(BaseHandler):  # type: ignore[misc]

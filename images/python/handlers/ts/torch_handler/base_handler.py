@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from ts.handler_utils.timer import timed
 from ts.utils.util import list_classes_from_module, load_label_mapping
 

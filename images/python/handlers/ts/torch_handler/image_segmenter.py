@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-
 from ts.torch_handler.transforms import Lazily, imagenet
 from ts.torch_handler.vision_handler import VisionHandler
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-
 from ts.torch_handler.text_handler import TextHandler, ngrams
 from ts.utils.util import map_class_to_label
 

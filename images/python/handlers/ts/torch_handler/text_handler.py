@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from ts.torch_handler.base_handler import BaseHandler
 from ts.utils.util import CLEANUP_REGEX
 

@@ -5,7 +5,6 @@ import io
 from typing import Any
 
 import torch
-
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
 

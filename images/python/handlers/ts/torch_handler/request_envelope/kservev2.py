@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import numpy as np
-
 from ts.torch_handler.request_envelope.base import BaseEnvelope, inputs
 
 _KINDS = {"b": "BOOL", "u": "UINT", "i": "INT", "f": "FP"}
