@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,18 +125,13 @@ def recorded(
     A namespace's users may write ConfigMaps: what is no record, or asks for more than the Pod
     Security ``level`` allows, is not made again.
     """
-    if not name:
+    found = _remembered(deployment, children, name, level) if name else None
+    if found is None or isinstance(found, str):
         return None
-    files = kept_files(deployment, children, name)
-    read = _read(files)
-    if read is None:
-        return None
-    record, template = read
-    if violation(template, level) is not None:
-        return None
+    record, template, files = found
     spec = deployment.spec.model_copy(update={"server": record.server})
     then = deployment.model_copy(update={"spec": spec})
-    return Revision(name, record.model, template, files, proxy(then, record.model, name))
+    return Revision(str(name), record.model, template, files, proxy(then, record.model, str(name)))
 
 
 def refused_record(
@@ -147,30 +141,34 @@ def refused_record(
 
     One of release 0.1.0 has no record.
     """
+    found = _remembered(deployment, children, name, level)
+    return found if isinstance(found, str) else None
+
+
+def _remembered(
+    deployment: ModelDeployment, children: Children, name: str, level: Level
+) -> tuple[_Record, dict[str, Any], dict[str, str]] | str | None:
+    """Return a revision's record, its pod template and its files as its ConfigMap has them.
+
+    That is why they are refused, where they are, and None where there is no record.
+    """
     files = kept_files(deployment, children, name)
     if RECORD_FILE not in files:
         return None
-    config_map, read = names.config_map(deployment, name), _read(files)
-    if read is None:
-        return f"The ConfigMap {config_map} is no record of revision {name} any more."
-    found = violation(read[1], level)
-    if found is None:
-        return None
-    return (
-        f"Revision {name} is not made again: {found.path} in the ConfigMap {config_map} asks for "
-        f"more than the Pod Security level {level} allows."
-    )
-
-
-def _read(files: Mapping[str, str]) -> tuple[_Record, dict[str, Any]] | None:
-    """Return a revision's record and its pod template as it stands; None where that is none."""
+    config_map = names.config_map(deployment, name)
     try:
         content = json.loads(files[RECORD_FILE])
         record = _Record.model_validate(content)
-    except (KeyError, ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError):
+        return f"The ConfigMap {config_map} is no record of revision {name} any more."
     template: dict[str, Any] = content["template"]
-    return record, template
+    found = violation(template, level)
+    if found is not None:
+        return (
+            f"Revision {name} is not made again: {found.path} in the ConfigMap {config_map} asks "
+            f"for more than the Pod Security level {level} allows."
+        )
+    return record, template, files
 
 
 def kept_files(deployment: ModelDeployment, children: Children, name: str) -> dict[str, str]:
