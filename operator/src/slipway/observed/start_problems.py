@@ -8,12 +8,11 @@ Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from slipway.observed import condition, container_statuses
 from slipway.observed.pods import ContainerView, PodView
+from slipway.plan import Manifest
 
 PULL_REASONS = frozenset(
     {
@@ -112,23 +111,20 @@ def _missing_problem(who: str, why: str) -> StartProblem:
     return StartProblem(reason, text)
 
 
-def any_waits_for_volumes(pods: Iterable[Mapping[str, Any]]) -> bool:
+def any_waits_for_volumes(pods: Iterable[Manifest]) -> bool:
     """Tell whether one of the pods has a node that has not mounted its volumes yet.
 
     Such a pod's status does not say that a Secret is missing: only its events do (FailedMount).
     Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-has-network
     """
-    return any(_waits_for_volumes(pod) for pod in pods)
+    return any(_waits_for_volumes(PodView(pod)) for pod in pods)
 
 
-def _waits_for_volumes(pod: Mapping[str, Any]) -> bool:
-    status = pod.get("status") or {}
-    placed = bool((pod.get("spec") or {}).get("nodeName"))
-    if not placed or pod["metadata"].get("deletionTimestamp"):
+def _waits_for_volumes(pod: PodView) -> bool:
+    if not pod.node or pod.deleting:
         return False
-    if condition(status, "PodReadyToStartContainers").get("status") == "True":
+    if pod.condition("PodReadyToStartContainers").get("status") == "True":
         return False
-    states = (one.get("state") or {} for one in container_statuses(status))
-    return status.get("phase") == "Pending" and all(
-        state.keys().isdisjoint(("running", "terminated")) for state in states
+    return pod.status.get("phase") == "Pending" and all(
+        container.state.keys().isdisjoint(("running", "terminated")) for container in pod.containers
     )
