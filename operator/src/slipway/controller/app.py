@@ -126,8 +126,7 @@ class Operator:
             return
         if self._settings.store.tls_secret:
             certificate = StoreCertificate(client, self._settings)
-            await certificate.keep()
-            self._start("store-certificate", certificate.run())
+            self._start("store-certificate", certificate.run(await certificate.keep()))
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
         told = self._metrics.event_told
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)

@@ -30,11 +30,14 @@ class StoreCertificate:
         self._host = urlsplit(settings.store.endpoint).hostname or ""
         self._file = Path(settings.store.ca_file)
 
-    async def run(self) -> None:
-        """Look every ten minutes whether something is due, until cancelled."""
+    async def run(self, kept: bool) -> None:
+        """Look every ten minutes whether something is due, until cancelled.
+
+        ``kept`` is what `keep` has told just before.
+        """
         while True:
-            kept = await self.keep()
             await asyncio.sleep(_PERIOD_SECONDS if kept else _RETRY_SECONDS)
+            kept = await self.keep()
 
     async def keep(self) -> bool:
         """Renew what is due, and put the authorities into the file; tell whether that was done."""
