@@ -10,19 +10,18 @@ import pytest
 from slipway.api.training.job import TrainingJob
 from slipway.controller.loop.observer import ConfigMapKeys, Observer
 from slipway.controller.loop.reconciler import Controlled, Reconciler
-from slipway.controller.loop.refusals import Refused
 from slipway.controller.loop.status_writer import StatusWriter
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.kube.client import Client
 from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.apply import Writer
 from slipway.kube.writes.events import EventRecorder
-from slipway.plan import Manifest, ObjectRef, StoreState
-from slipway.serving.observed.deaths import Death
+from slipway.plan import Manifest, ObjectRef
 from slipway.settings import Settings
 from slipway.telemetry.metrics import Metrics
 from slipway.training.planner import plan
 from tests.unit.controller.fakes import CREDENTIALS, FakeClient, training_job
+from tests.unit.controller.loop.surroundings import NOTHING, reachable
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SOURCE = {
@@ -67,34 +66,6 @@ class MortalClient(FakeClient):
         return answer
 
 
-async def reachable() -> StoreState:
-    return StoreState()
-
-
-def no_traffic(_deployment: object, _raw: object, _children: object) -> None:
-    """Nothing is judged here."""
-
-
-async def unlabelled(_namespace: str) -> None:
-    """No namespace has a label."""
-
-
-async def none_refused(_children: object) -> Refused:
-    return Refused()
-
-
-async def served(_api_version: str, _kind: str) -> bool:
-    return True
-
-
-def no_deaths(*_: object) -> dict[str, Death]:
-    return {}
-
-
-NOTHING = (served, no_traffic, no_deaths, unlabelled, none_refused)
-"""What surrounds an object has nothing to say."""
-
-
 def start(api: FakeClient) -> Reconciler:
     """Return the loop of a process that has just started and listed all there is."""
     client, cache = cast(Client, api), Cache()
@@ -102,20 +73,7 @@ def start(api: FakeClient) -> Reconciler:
         if obj["kind"] not in ("Secret", "ConfigMap"):
             cache.feed(obj)
     keys = ConfigMapKeys(cast(Any, api))
-    observer = Observer(
-        cache,
-        keys,
-        reachable,
-        ProgressReader(10.0),
-        10.0,
-        served,
-        no_traffic,
-        no_deaths,
-        unlabelled,
-        none_refused,
-        lambda _: None,
-        lambda _: None,
-    )
+    observer = Observer(cache, keys, reachable, ProgressReader(10.0), 10.0, *NOTHING)
     return Reconciler(
         {"TrainingJob": Controlled(TrainingJob, observer.training, plan)},
         cache,

@@ -7,53 +7,16 @@ import pytest
 
 from slipway.api import ModelDeployment, TrainingJob
 from slipway.controller.loop.observer import ConfigMapKeys, Observer, may_need_source
-from slipway.controller.loop.refusals import Refused
 from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.kube.watched.cache import Cache
-from slipway.plan import Children, Manifest, ObjectRef, StoreState
-from slipway.serving.observed.deaths import Death
+from slipway.plan import Children, Manifest, ObjectRef
 from slipway.training.children.names import INDEX
 from slipway.training.snapshot import TrainingSnapshot
 from tests.unit.controller.fakes import FakeClient, child, reference, training_job
+from tests.unit.controller.loop.surroundings import NOTHING, reachable
 
 SOURCE = {"source": {"configMap": {"name": "code"}}, "entrypoint": "train.py"}
-
-
-async def reachable() -> StoreState:
-    return StoreState()
-
-
-def no_traffic(_deployment: object, _raw: object, _children: object) -> None:
-    """Nothing is judged here."""
-
-
-async def unlabelled(_namespace: str) -> None:
-    """No namespace has a label."""
-
-
-async def none_refused(_children: object) -> Refused:
-    return Refused()
-
-
-async def served(_api_version: str, _kind: str) -> bool:
-    return True
-
-
-def no_deaths(*_: object) -> dict[str, Death]:
-    return {}
-
-
-NOTHING = (
-    served,
-    no_traffic,
-    no_deaths,
-    unlabelled,
-    none_refused,
-    lambda _: None,
-    lambda _: None,
-)
-"""What surrounds an object has nothing to say."""
 
 
 def in_phase(phase: str, **status: str) -> tuple[Manifest, Cache]:
