@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
@@ -58,11 +59,8 @@ func serve(ctx context.Context) error {
 	go shares.countAgainAndAgain(ctx)
 	status := &status{conf: conf, shares: shares}
 	go status.serve()
-	if conf.certificate != "" {
-		inner := &secure{socket: innerSocket(), slots: make(chan struct{}, maxConnections)}
-		if err := inner.serve(conf.securePort, &certificate{folder: conf.certificate}); err != nil {
-			return err
-		}
+	if err := conf.open(); err != nil {
+		return err
 	}
 	keeping := &store{Posix: files, conf: conf, shares: shares}
 	return embedgw.RunVersityGW(ctx, keeping, &conf.gateway)
@@ -82,13 +80,15 @@ const (
 // config is what the environment says.
 type config struct {
 	gateway     embedgw.Config
-	folder      string // the volume
-	bucket      string // the bucket that is there from the start
-	statusPort  string // where /ready and /metrics are, as ":7481"
-	certificate string // folder with tls.crt and tls.key; empty: no TLS
-	securePort  string // where TLS is taken, as ":7443"
-	quota       int64  // bytes that a namespace may store; 0: all
-	reserved    int64  // bytes of the volume that uploads leave free
+	folder      string        // the volume
+	bucket      string        // the bucket that is there from the start
+	plainPort   string        // where plain HTTP is taken, as ":7480"; empty: nowhere
+	statusPort  string        // where /ready and /metrics are, as ":7481"
+	certificate string        // folder with tls.crt and tls.key; empty: no TLS
+	securePort  string        // where TLS is taken, as ":7443"
+	idle        time.Duration // how long a client may keep a connection that it does not use
+	quota       int64         // bytes that a namespace may store; 0: all
+	reserved    int64         // bytes of the volume that uploads leave free
 }
 
 func (c *config) buckets() string  { return filepath.Join(c.folder, "buckets") }
@@ -105,19 +105,43 @@ func (c *config) makeFolders() error {
 	return os.MkdirAll(c.accounts(), 0o700)
 }
 
+// open has the store's ports answered.
+func (c *config) open() error {
+	taken := &doors{
+		socket: innerSocket(),
+		slots:  make(chan struct{}, maxConnections),
+		idle:   c.idle,
+	}
+	if c.plainPort != "" {
+		if err := taken.serve(c.plainPort, nil); err != nil {
+			return err
+		}
+	}
+	if c.certificate == "" {
+		return nil
+	}
+	return taken.serve(c.securePort, &certificate{folder: c.certificate})
+}
+
 // settings reads the environment; see images/README.md.
 func settings() (*config, error) {
-	quota, err := bytesIn("SLIPWAY_STORE_QUOTA_BYTES", 0)
+	quota, err := wholeIn("SLIPWAY_STORE_QUOTA_BYTES", 0)
 	if err != nil {
 		return nil, err
 	}
-	reserved, err := bytesIn("SLIPWAY_STORE_RESERVED_BYTES", 64<<20)
+	reserved, err := wholeIn("SLIPWAY_STORE_RESERVED_BYTES", 64<<20)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := wholeIn("SLIPWAY_STORE_IDLE_SECONDS", 75)
 	if err != nil {
 		return nil, err
 	}
 	conf := &config{
+		idle:        time.Duration(idle) * time.Second,
 		folder:      textIn("SLIPWAY_STORE_FOLDER", "/data"),
 		bucket:      textIn("SLIPWAY_BUCKET", "slipway"),
+		plainPort:   textIn("VGW_PORT", ":7480"),
 		statusPort:  textIn("SLIPWAY_STORE_STATUS_PORT", ":7481"),
 		certificate: os.Getenv("SLIPWAY_STORE_TLS_FOLDER"),
 		securePort:  textIn("SLIPWAY_STORE_TLS_PORT", ":7443"),
@@ -128,7 +152,8 @@ func settings() (*config, error) {
 		RootUserAccess:    os.Getenv("ROOT_ACCESS_KEY_ID"),
 		RootUserSecret:    os.Getenv("ROOT_SECRET_ACCESS_KEY"),
 		Region:            textIn("VGW_REGION", "us-east-1"),
-		Ports:             []string{textIn("VGW_PORT", ":7480")},
+		Ports:             []string{innerSocket()},
+		KeepAlive:         true,
 		HealthPath:        textIn("VGW_HEALTH", "/health"),
 		IAMDir:            conf.accounts(),
 		IAMCacheTTL:       accountsTTLSeconds,
@@ -138,13 +163,10 @@ func settings() (*config, error) {
 		MultipartMaxParts: maxParts,
 		Quiet:             true,
 	}
-	if conf.certificate != "" {
-		conf.gateway.Ports = append(conf.gateway.Ports, innerSocket())
-	}
 	if os.Getenv("SLIPWAY_STORE_PLAIN_PORT") == "closed" {
-		conf.gateway.Ports = conf.gateway.Ports[1:]
+		conf.plainPort = ""
 	}
-	if len(conf.gateway.Ports) == 0 {
+	if conf.plainPort == "" && conf.certificate == "" {
 		return nil, fmt.Errorf("set SLIPWAY_STORE_TLS_FOLDER, or leave the plain port open")
 	}
 	if conf.gateway.RootUserAccess == "" || conf.gateway.RootUserSecret == "" {
@@ -160,14 +182,14 @@ func textIn(name, otherwise string) string {
 	return otherwise
 }
 
-func bytesIn(name string, otherwise int64) (int64, error) {
+func wholeIn(name string, otherwise int64) (int64, error) {
 	text := os.Getenv(name)
 	if text == "" {
 		return otherwise, nil
 	}
 	value, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || value < 0 {
-		return 0, fmt.Errorf("%s is %q: set it to a number of bytes", name, text)
+		return 0, fmt.Errorf("%s is %q: set it to a whole number", name, text)
 	}
 	return value, nil
 }

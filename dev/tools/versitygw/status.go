@@ -63,11 +63,14 @@ func (s *status) check() error {
 	return s.connect()
 }
 
-// connect connects to the S3 server, and to what takes TLS for it.
+// connect connects to the S3 server, and to the ports that take connections for it.
 func (s *status) connect() error {
-	ports := s.conf.gateway.Ports
+	ports := []string{innerSocket()}
 	if s.conf.certificate != "" {
-		ports = append([]string{s.conf.securePort}, ports...)
+		ports = append(ports, s.conf.securePort)
+	}
+	if s.conf.plainPort != "" {
+		ports = append(ports, s.conf.plainPort)
 	}
 	for _, port := range ports {
 		if err := dial(port); err != nil {
