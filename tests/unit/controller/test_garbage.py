@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from slipway.controller import garbage
-from slipway.controller.garbage import LongCollections
+from slipway.controller.garbage import LongCollections, Trimming
 
 SECOND_ONES = {"generation": 2}
 
@@ -62,4 +62,18 @@ def test_the_collector_of_the_process_is_watched(monkeypatch: pytest.MonkeyPatch
     callbacks: list[object] = []
     monkeypatch.setattr(gc, "callbacks", callbacks)
     garbage.keep_collections_short()
-    assert [type(one) for one in callbacks] == [LongCollections]
+    assert [type(one) for one in callbacks] == [LongCollections, Trimming]
+
+
+def test_memory_is_given_back_after_full_collections_and_not_all_the_time() -> None:
+    given: list[float] = []
+    times = iter((0.0, 29.0, 30.0, 30.0, 59.0, 60.0, 60.0))
+    trimming = Trimming(lambda: given.append(1.0), times.__next__)
+    for generation in (2, 2, 1, 2, 2):
+        trimming("start", {"generation": generation})
+        trimming("stop", {"generation": generation})
+    assert len(given) == 2
+
+
+def test_the_c_library_of_this_machine_takes_back_memory() -> None:
+    garbage.trim()
