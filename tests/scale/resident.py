@@ -14,8 +14,10 @@ from pathlib import Path
 
 import httpx
 
+from slipway.api.training.package import Package
 from slipway.plan import Manifest
 from slipway.settings import Settings
+from slipway.training.stages.repackaging import digest_of
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import TestControlPlane
 from tests.harness.waiting import wait_for
@@ -58,6 +60,7 @@ def _condition(type_: str, status: str = "True") -> Manifest:
 
 def job_status() -> Manifest:
     """Return the status of a TrainingJob that has succeeded, with its package."""
+    package = Package.model_validate(workloads.training_job(0)["spec"]["package"])
     told = [_condition(one) for one in ("Created", "Packaged", "Succeeded")]
     conditions = [*told, _condition("Running", "False"), _condition("Queued", "False")]
     return {
@@ -69,13 +72,17 @@ def job_status() -> Manifest:
         "completionTime": _MOMENT,
         "progress": {"step": 100, "totalSteps": 100, "percent": 100, "metrics": {"loss": "0.1"}},
         "output": {"uri": "s3://slipway/outputs/scale/job/uid", "files": 3, "sizeBytes": 5},
+        "earlierPackages": [],
         "package": {
+            "generation": 1,
+            "lineageUri": "",
             "uri": "s3://slipway/models/scale/job/uid/job-1.0.mar",
             "sha256": "a" * 64,
             "sizeBytes": 1,
             "modelName": "job",
             "modelVersion": "1.0",
         },
+        "packaging": {"number": 1, "generation": 1, "digest": digest_of(package)},
     }
 
 
@@ -156,7 +163,7 @@ def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: f
 
 def idle_cpu(process: OperatorProcess, seconds: float) -> float:
     """Return the CPU seconds a minute that the operator uses while nothing happens."""
-    wait_for(lambda: process.metric("slipway_workqueue_depth") == 0, 120, "all is done")
+    wait_for(lambda: process.metric("slipway_workqueue_depth") == 0, 600, "all is done")
     begun, cpu = time.monotonic(), process.cpu()
     threading.Event().wait(seconds)
     return (process.cpu() - cpu) / (time.monotonic() - begun) * 60

@@ -130,7 +130,7 @@ def _take_in(families: list[list[Manifest]], cache: Cache, samples: Any) -> None
 
 @pytest.mark.parametrize(
     ("make", "most"),
-    [(ended, 3.0), (running, 50.0), (serving, 40.0)],
+    [(ended, 3.0), (running, 50.0), (serving, 25.0)],
     ids=["ended", "running", "serving"],
 )
 def test_what_is_kept_of_an_object_is_bounded(

@@ -66,6 +66,7 @@ async def test_the_watches_session_has_the_present_token_in_each_request(tmp_pat
 
     async def answer(request: web.Request) -> web.Response:
         seen.append(request.headers.get("Authorization", ""))
+        assert request.headers["Accept-Encoding"] == "identity", "the server compresses no list"
         return web.json_response({})
 
     application = web.Application()

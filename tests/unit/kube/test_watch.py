@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from slipway.kube.resources import CHILDREN
 from slipway.kube.watched import watch as module
-from slipway.kube.watched.watch import Watch
+from slipway.kube.watched.watch import Parts, Watch
 from slipway.plan import Manifest
 
 SERVICES = next(one for one in CHILDREN if one.kind == "Service")
@@ -79,7 +79,7 @@ class Scene:
         assert path == "/api/v1/services"
         self.listings += 1
 
-    async def run(self, *answers: Answer) -> None:
+    async def run(self, *answers: Answer, parts: Parts | None = None) -> None:
         """Run a watch until it has had all the answers."""
         self.answers = list(answers)
         application = web.Application()
@@ -88,7 +88,7 @@ class Scene:
         await server.start_server()
         async with aiohttp.ClientSession() as session:
             url = str(server.make_url("/")).rstrip("/")
-            watch = Watch(session, url, (SERVICES, ""), "a=b", 120)
+            watch = Watch(session, url, (SERVICES, ""), "a=b", 120, parts)
             running = asyncio.create_task(watch.run(self.take, self.listed))
             await asyncio.wait_for(self.through.wait(), 10)
             running.cancel()
@@ -180,3 +180,23 @@ async def test_a_server_that_fails_is_asked_again_from_where_it_was(scene: Scene
     await scene.run(refusal(503), page(version=7), refusal(500), refusal(403))
     assert scene.listings == 1
     assert scene.queries[-1]["resourceVersion"] == "7"
+
+
+async def test_what_is_listed_in_parts_is_watched_whole_from_the_first_part_on(
+    scene: Scene,
+) -> None:
+    parts = ({"labelSelector": "a=b,c=d"}, {"labelSelector": "a=b,!c"})
+    answers = (page(service("a", 3), version=10), page(service("b", 11), version=12))
+    await scene.run(*answers, events(("MODIFIED", of("a", 11))), parts=lambda: parts)
+    assert scene.seen == [("ADDED", "a"), ("ADDED", "b"), ("MODIFIED", "a")]
+    assert scene.listings == 1
+    first, second, watch, _ = scene.queries
+    assert [first["labelSelector"], second["labelSelector"]] == ["a=b,c=d", "a=b,!c"]
+    assert (watch["labelSelector"], watch["resourceVersion"]) == ("a=b", "10")
+
+
+async def test_a_listing_that_fails_at_a_later_part_begins_anew(scene: Scene) -> None:
+    parts = ({"labelSelector": "x"}, {"labelSelector": "y"})
+    await scene.run(page(), refusal(500), page(), page(version=20), parts=lambda: parts)
+    assert [query["labelSelector"] for query in scene.queries] == ["x", "y", "x", "y", "a=b"]
+    assert scene.listings == 1

@@ -48,6 +48,10 @@ class Intake:
         self._unlisted.discard(path)
         self._look_around()
 
+    def going_on(self, namespace: str) -> Iterator[str]:
+        """Yield the names of TrainingJobs that have not ended; no namespace means everywhere."""
+        return self._cache.going_on(namespace or None)
+
     def _look_around(self) -> None:
         if self._unlisted <= self._last:
             self.owners_listed.set()

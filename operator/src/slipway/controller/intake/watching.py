@@ -15,11 +15,12 @@ from slipway.controller.intake.kopf_handlers import (
     make_settings,
 )
 from slipway.controller.intake.kopf_runs import ListingPace, keep_running, run_once
+from slipway.controller.intake.pods import pods_worth_listing
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.kube.connection import Connection, RequestObserver
-from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN, PODS
-from slipway.kube.watched.watch import Watch
+from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN, PODS, Resource
+from slipway.kube.watched.watch import Parts, Watch
 from slipway.telemetry.health import WatchHealth
 
 SPARE_CONNECTIONS = 4
@@ -55,7 +56,14 @@ class Watching:
                 group.create_task(
                     self._watch_children(
                         path,
-                        Watch(own, connection.server, place, CHILD_SELECTOR, WATCH_SECONDS),
+                        Watch(
+                            own,
+                            connection.server,
+                            place,
+                            CHILD_SELECTOR,
+                            WATCH_SECONDS,
+                            self._parts(place),
+                        ),
                         sweeper,
                     )
                 )
@@ -66,6 +74,13 @@ class Watching:
             await keep_running(run, _waits, stop)
             for child in children:
                 child.cancel()
+
+    def _parts(self, place: tuple[Resource, str]) -> Parts | None:
+        """Leave out the pods of what has ended, where pods are listed."""
+        resource, namespace = place
+        if resource not in PODS:
+            return None
+        return lambda: pods_worth_listing(self.intake.going_on(namespace))
 
     async def _run_kopf(
         self,

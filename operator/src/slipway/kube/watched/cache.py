@@ -184,6 +184,18 @@ class Cache:
         for ref, entry in self._of_kind(kind, namespace):
             yield ref, entry.uid, entry.version
 
+    def going_on(self, namespace: str | None = None) -> Iterator[str]:
+        """Yield the names of TrainingJobs, everywhere or in a namespace, that have not ended.
+
+        One whose package is made again goes on as well. The pods of the others, once they have
+        ended, are not kept.
+        """
+        for ref, entry in self._of_kind("TrainingJob", namespace):
+            owner = OwnerKey(ref.kind, ref.namespace, ref.name)
+            family = self._family(owner) if entry.ended else {}
+            if not entry.ended or any(r.kind == "Job" and not e.ended for r, e in family.items()):
+                yield ref.name
+
     def of_kind(self, kind: str, namespace: str | None = None) -> Iterable[Manifest]:
         """Yield all known objects of a kind, in all namespaces or in one."""
         for _, entry in self._of_kind(kind, namespace):

@@ -8,7 +8,7 @@ gives, and all that is wanted of them is their newest version in the cache.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -33,11 +33,16 @@ Seen = Callable[[str, Manifest], None]
 """Takes in a change (``ADDED``, ``MODIFIED`` or ``DELETED``) and the object's version by it."""
 Listed = Callable[[str], None]
 """Is told that the collection at a path has been listed in full."""
+Query = Mapping[str, str]
+"""Selectors of a request, by the names of its parameters."""
+Parts = Callable[[], Iterable[Query]]
+"""Gives what to list, one after the other: together all that is wanted of the collection."""
 
 
 class Watch:
     """A list and a watch of one collection; ``namespace`` "" means all.
 
+    Where no more than ``parts`` is listed, the watch still tells of all that ``selector`` selects.
     The API server ends a watch after ``seconds``; it goes on from where it was. Only where the
     server has no longer all the changes since then is the collection listed again.
     """
@@ -49,12 +54,14 @@ class Watch:
         collection: tuple[Resource, str],
         selector: str,
         seconds: int,
+        parts: Parts | None = None,
     ) -> None:
         self._session = session
         self._resource, self._namespace = collection
         self._path = self._resource.path(self._namespace)
         self._url = f"{server}{self._path}"
-        self._selector = {"labelSelector": selector}
+        self._selector: Query = {"labelSelector": selector}
+        self._parts = parts or (lambda: (self._selector,))
         self._seconds = seconds
         self._version = ""
 
@@ -90,8 +97,17 @@ class Watch:
         return max(0.0, clock() - begun)
 
     async def _list(self, seen: Seen, listed: Listed) -> str:
+        """Take in all parts, and return the version that the first one is of.
+
+        The others may be newer: what changed between them is seen again, which is no news then.
+        """
+        versions = [await self._list_part(part, seen) for part in self._parts()]
+        listed(self._path)
+        return versions[0]
+
+    async def _list_part(self, part: Query, seen: Seen) -> str:
         """Take in all objects, page by page, and return the version that they are of."""
-        query = {**self._selector, "limit": str(_PAGE)}
+        query = {**part, "limit": str(_PAGE)}
         token = ""
         while True:
             page = await self._page({**query, **({"continue": token} if token else {})})
@@ -100,7 +116,6 @@ class Watch:
                 seen("ADDED", {**kind, **item})
             token = page["metadata"].get("continue") or ""
             if not token:
-                listed(self._path)
                 return str(page["metadata"]["resourceVersion"])
 
     async def _page(self, query: dict[str, str]) -> Manifest:
