@@ -189,6 +189,16 @@ def large_request(space: Space) -> Sight:
     return Sight(f"{seen} {text}", seen == 413 and "6553500 bytes" in text)
 
 
+def form_of_many_parts(space: Space) -> Sight:
+    """Look how a form of 100,000 parts is answered, and the request after it."""
+    part = b"--b\r\ncontent-disposition: form-data; name=a\r\n\r\n\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    seen, text = ask(space, part * 100_000 + b"--b--\r\n", "POST", "/predict", kind)
+    after, _ = ask(space, b"hi", "POST", "/predict", {"content-type": "text/plain"})
+    right = (seen, after) == (413, 200) and "256 parts" in text
+    return Sight(f"{seen} {text}; the next one: {after}", right)
+
+
 def own_word(space: Space) -> Sight:
     """Look what TorchServe says of the model's settings."""
     (pod,) = space.pods(f"slipway.dev/model-deployment={NAME}")

@@ -8,6 +8,7 @@ from tests.reports.served import (
     asked_to_die,
     death_told,
     deployment,
+    form_of_many_parts,
     large_request,
     not_ready,
     one_record,
@@ -35,6 +36,11 @@ OF_REQUESTS: tuple[Case, ...] = (
     ),
     Case("serving F4 the request after it", "is answered at once", look=answers("hi", 200, "hi")),
     Case("serving F4 a request of 7 MB", "413, also for Python's client", look=large_request),
+    Case(
+        "serving F4 a form of 100,000 parts",
+        "413 that says how many may be, and the model goes on",
+        look=form_of_many_parts,
+    ),
     Case(
         "serving F10 the case of a header's name",
         "the handler finds the header as it asks for it",

@@ -13,12 +13,14 @@ import slipway
 import slipway_pods
 import slipway_runtime
 from slipway.api.training import package
+from slipway.envoy import forms
 from slipway.training import reasons
 from slipway.training.children import names, packaging_job
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
+from slipway_server import fields
 
 OPERATOR = Path(slipway.__file__).parent
 RUNTIME = Path(slipway_runtime.__file__).parent
@@ -163,3 +165,7 @@ def test_both_sides_mean_the_same_by_a_reason() -> None:
     said = said_reasons()
     assert {reasons.ENTRYPOINT_NOT_FOUND, reasons.SOURCE_NOT_FOUND} <= said
     assert said - ENDED_WELL - NO_FAULT_OF_A_SPEC <= known
+
+
+def test_both_servers_take_forms_of_as_many_parts() -> None:
+    assert forms.MOST_PARTS == fields._MOST_FIELDS

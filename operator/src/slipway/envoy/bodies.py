@@ -1,11 +1,11 @@
 """What is refused before TorchServe sees it: bodies of the wrong kind or size, and long paths.
 
 Envoy streams a body whose length is announced and is no more than the limit, and the filters below
-never run for it. All others go through three filters: the first reads the body and throws away
-what is refused, so that each client, also one that reads no answer before it has sent all, gets to
-see the answer; the second holds the body back until it is whole, so that TorchServe is never begun
-with one that turns out too large; the third answers. The bodies of unknown length that are held
-back at a time are bounded as a whole, for Envoy can take no memory back from an HTTP/1 request.
+never run for it. All others, and forms, go through three filters: the first reads the body and
+throws away what is refused, so that each client, also one that reads no answer before it has sent
+all, gets to see the answer; the second holds the body back until it is whole, so that TorchServe is
+never begun with one that turns out too large; the third answers. The bodies that are held back at a
+time are bounded as a whole, for Envoy can take no memory back from an HTTP/1 request.
 
 Envoy's references: envoy.filters.http.lua, envoy.filters.http.buffer, and "Match delegate" for
 envoy.extensions.common.matching.v3.ExtensionWithMatcher.
@@ -15,13 +15,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from slipway.envoy import forms
 from slipway.envoy.config import CONNECTION_BUFFER_BYTES, ProxyConfig, typed
 
 MOST_DISCARDED_BYTES = 64 << 20
 """How much beyond the limit is read for the client's sake, in bytes; then the connection ends."""
 MOST_HELD_BYTES = 64 << 20
-"""How much of bodies of unknown length all requests together may have in Envoy's memory, bytes.
-What each may have anyway, since its connection has as much, is `CONNECTION_BUFFER_BYTES`."""
+"""How much of bodies of unknown length, and of forms, all requests together may have in Envoy's
+memory, in bytes. What each may have anyway, as its connection has as much, is
+`CONNECTION_BUFFER_BYTES`."""
 
 MAX_PATH = 4000
 """Longest path with its query; TorchServe's netty takes 4096 bytes of a request's first line."""
@@ -34,6 +36,8 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/matcher/v3/regex
 _LONG_PATH = ".{1000}" * (MAX_PATH // 1000) + ".+"
 """RE2 takes no repetition above 1000."""
 _FORM = "application/x-www-form-urlencoded"
+METADATA, REFUSAL = "slipway", "refusal"
+"""Where in Envoy's dynamic metadata the first filter leaves why it refuses a request."""
 _MARK = "x-slipway-body"
 """Header from the first filter to the third; it goes no further."""
 
@@ -46,10 +50,13 @@ def body_filters(config: ProxyConfig) -> list[dict[str, Any]]:
         max_request_bytes=limit,
     )
     fits = _header("content-length", {"safe_regex": _regex(up_to(limit))})
-    form = _header("content-type", {"prefix": _FORM, "ignore_case": True})
+    kinds = [
+        _header("content-type", {"prefix": kind, "ignore_case": True})
+        for kind in (_FORM, forms.KIND)
+    ]
     long = _header(":path", {"safe_regex": _regex(_LONG_PATH)})
-    either = {"or_matcher": {"predicate": [form, long]}}
-    plain = {"and_matcher": {"predicate": [fits, {"not_matcher": either}]}}
+    any_ = {"or_matcher": {"predicate": [*kinds, long]}}
+    plain = {"and_matcher": {"predicate": [fits, {"not_matcher": any_}]}}
     unmarked = {"not_matcher": _header(_MARK, {"exact": "read"})}
     return [
         _unless("envoy.filters.http.lua", _lua(_read(limit)), plain),
@@ -125,6 +132,8 @@ def size_refusal(limit: int) -> str:
 def _read(limit: int) -> str:
     return _READ.format(
         mark=_MARK,
+        metadata=METADATA,
+        refusal=REFUSAL,
         form=json.dumps(_FORM),
         limit=limit,
         most=limit + MOST_DISCARDED_BYTES,
@@ -132,6 +141,9 @@ def _read(limit: int) -> str:
         small=CONNECTION_BUFFER_BYTES,
         form_text=json.dumps(form_refusal()),
         size_text=json.dumps(size_refusal(limit)),
+        form_reader=forms.reader(),
+        parts=json.dumps(forms.KIND),
+        boundary_text=json.dumps(forms.BOUNDARY_REFUSAL),
         path=MAX_PATH,
         path_text=json.dumps(
             f"The path and its query are longer than {MAX_PATH} bytes: send them in the body."
@@ -140,8 +152,9 @@ def _read(limit: int) -> str:
 
 
 _READ = """\
--- How many bytes each request of unknown length has in memory. The keys are weak, and known to
--- nobody but the request's own coroutine: Lua forgets them when it is over, however it ended.
+{form_reader}
+-- How many bytes each request has in memory. The keys are weak, and known to nobody but the
+-- request's own coroutine: Lua forgets them when it is over, however it ended.
 local held = setmetatable({{}}, {{__mode = "k"}})
 
 local function all_held()
@@ -163,7 +176,8 @@ function envoy_on_request(handle)
     handle:respond({{[":status"] = "405", ["allow"] = "POST, PUT"}}, "There is no proxy here.")
     return
   end
-  local kind = (headers:get("content-type") or ""):lower()
+  local given = headers:get("content-type") or ""
+  local kind = given:lower()
   local length = tonumber(headers:get("content-length") or "0") or 0
   local refusal = nil
   local form = {form}
@@ -174,6 +188,15 @@ function envoy_on_request(handle)
   elseif headers:get(":path"):len() > {path} then
     refusal = {{status = "414", text = {path_text}}}
   end
+  local read_form = nil
+  if kind:sub(1, ({parts}):len()) == {parts} then
+    local boundary = boundary_of(given)
+    if boundary ~= nil then
+      read_form = form_reader(boundary)
+    elseif refusal == nil then
+      refusal = {{status = "400", text = {boundary_text}}}
+    end
+  end
   headers:replace("{mark}", "read")
   local me = {{}}
   local read, kept = 0, 0
@@ -183,8 +206,10 @@ function envoy_on_request(handle)
     if refusal == nil and read > {limit} then
       refusal = {{status = "413", text = {size_text}}}
     elseif refusal == nil and no_room(size, kept) then
-      refusal = {{status = "503", text = "Too many requests of unknown length at a time: " ..
-        "send the header content-length, or try again later."}}
+      refusal = {{status = "503", text = "Too many forms and requests of unknown length at a " ..
+        "time: send the header content-length where it is missing, or try again later."}}
+    elseif refusal == nil and read_form ~= nil then
+      refusal = read_form(chunk:getBytes(0, size))
     end
     if refusal == nil then
       kept = kept + size
@@ -194,16 +219,16 @@ function envoy_on_request(handle)
     end
   end
   if refusal ~= nil then
-    handle:streamInfo():dynamicMetadata():set("slipway", "refusal", refusal)
+    handle:streamInfo():dynamicMetadata():set("{metadata}", "{refusal}", refusal)
   end
 end
 """
 
 _ANSWER = f"""\
 function envoy_on_request(handle)
-  local found = handle:streamInfo():dynamicMetadata():get("slipway")
-  if found ~= nil and found.refusal ~= nil then
-    handle:respond({{[":status"] = found.refusal.status}}, found.refusal.text)
+  local found = handle:streamInfo():dynamicMetadata():get("{METADATA}")
+  if found ~= nil and found.{REFUSAL} ~= nil then
+    handle:respond({{[":status"] = found.{REFUSAL}.status}}, found.{REFUSAL}.text)
   else
     handle:headers():remove("{_MARK}")
   end

@@ -7,7 +7,7 @@ documentation; hardening after its "Configuring Envoy as an edge proxy".
 from typing import Any
 
 from slipway.envoy.answers import answer
-from slipway.envoy.bodies import body_filters
+from slipway.envoy.bodies import METADATA, REFUSAL, body_filters
 from slipway.envoy.clusters import ADMIN, DEATHS, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import (
     CONNECTION_BUFFER_BYTES,
@@ -201,7 +201,8 @@ def _forward(
 def _json_errors() -> dict[str, Any]:
     """Return how Envoy words its own answers: JSON shaped like TorchServe's errors.
 
-    What it refuses before there is a route comes without a word, and gets one here.
+    What it refuses before there is a route comes without a word, and gets one here; the filters of
+    bodies have words of their own.
     """
     mappers = [_full(), *(_worded(code, text) for code, text in _REFUSALS.items())]
     return {"body_format": _error("%LOCAL_REPLY_BODY%"), "mappers": mappers}
@@ -223,8 +224,14 @@ def _full() -> dict[str, Any]:
 
 def _worded(code: int, text: str) -> dict[str, Any]:
     value = {"default_value": code, "runtime_key": f"slipway.refusal.{code}"}
+    path = [{"key": REFUSAL}, {"key": "status"}]
+    no_status = {"filter": METADATA, "path": path, "value": {"string_match": {"exact": ""}}}
+    filters = [
+        {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        {"metadata_filter": {"matcher": no_status, "match_if_key_not_found": True}},
+    ]
     return {
-        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "filter": {"and_filter": {"filters": filters}},
         "body_format_override": _error(text),
     }
 
