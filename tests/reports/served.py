@@ -83,6 +83,9 @@ def archive() -> bytes:
     return buffer.getvalue()
 
 
+DEATHS = ("WorkerDied", "OutOfMemory")
+"""Reasons of the events that tell of a worker's death."""
+
 ARCHIVE = archive()
 DAMAGED = ARCHIVE.replace(b"handle", b"hanDle", 1)[:-30]
 
@@ -243,11 +246,14 @@ def asked_to_die(word: str) -> Callable[[Stage], None]:
 
 
 def death_told(*words: str) -> Look:
-    """Look whether an event tells why the worker died, and the model serves again."""
+    """Look whether an event tells why the worker died, and the model serves again.
+
+    Where the node has cgroups of version 2, the container ends with a worker that is too large.
+    """
 
     def look(space: Space) -> Sight:
         found = space.kubectl.list("events")
-        notes = [str(one["message"]) for one in found if one["reason"] == "WorkerDied"]
+        notes = [str(one["message"]) for one in found if one["reason"] in DEATHS]
         told = [note for note in notes if all(word in note for word in words)]
         back = is_ready(space.deployment(NAME))
         return Sight(f"{'ready again' if back else 'away'}: {notes}", bool(told) and back)

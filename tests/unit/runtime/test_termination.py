@@ -7,6 +7,7 @@ from slipway_runtime.termination import (
     MAX_MESSAGE_BYTES,
     encode_message,
     list_files,
+    oom_kills,
     read_tail,
     signal_name,
     write_message,
@@ -87,3 +88,19 @@ def test_listing_leaves_out_what_the_kubelet_keeps_beside_the_files(tmp_path: Pa
     (tmp_path / "train.py").symlink_to("..data/train.py")
     assert list_files(tmp_path) == "train.py"
     assert list_files(tmp_path / "nowhere") == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("memory.events", "low 0\nhigh 0\nmax 7\noom 4\noom_kill 3\noom_group_kill 1\n"),
+        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ],
+)
+def test_the_kernels_count_of_kills_is_read_from_cgroups_of_both_versions(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    assert oom_kills(tmp_path) == 0
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert oom_kills(tmp_path) == 3

@@ -27,6 +27,10 @@ STOPPED_REASON = "Stopped"
 EX_TEMPFAIL = 75
 """Exit code of a program that could not reach the store, after BSD's sysexits.h."""
 
+CGROUP = Path("/sys/fs/cgroup")
+_OOM_KILLS = ("memory.events", "memory/memory.oom_control")
+"""Where a container's cgroup counts what the kernel killed in it: of version 2, of version 1."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -51,6 +55,22 @@ def stop_on_signal() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def oom_kills(cgroup: Path = CGROUP) -> int:
+    """Return how many processes of this container the kernel has killed for want of memory.
+
+    Formats: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.events, and
+    https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, memory.oom_control.
+    """
+    for name in _OOM_KILLS:
+        try:
+            text = (cgroup / name).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            continue
+        match = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
+        return int(match.group(1)) if match else 0
+    return 0
 
 
 def signal_name(exit_code: int) -> str | None:

@@ -61,7 +61,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
         status=compose(found, conditions.to_list()).to_wire(),
         events=(
             *events(deployment.status.conditions, conditions),
-            *recovery(deployment.status.conditions, conditions),
+            *recovery(before, deployment.status.conditions, conditions),
             *shifts(before, work.state),
             *findings(before, work.state),
             *(Event("Warning", REVISION_REFUSED, why) for why in look.refused_records(work.state)),

@@ -70,7 +70,8 @@ OUT_OF_MEMORY = "OutOfMemory"
 WORKER_DIED = "WorkerDied"
 """A worker of a TorchServe that served died, and is started again; the message says why."""
 WORKER_BACK = "WorkerBack"
-"""Event: a pod answers again after its worker had died; the message says how long it was out."""
+"""Event: a pod answers again after a worker died, or TorchServe for want of memory; the message
+says how long it was out."""
 
 PROXY_FAILED = "ProxyFailed"
 """Envoy ended; it is started again."""

@@ -78,15 +78,6 @@ def test_a_kill_is_blamed_on_memory_or_on_a_late_answer_where_these_are_known() 
     assert deaths.cause_of("exit 3", "", oom=True) == "exit 3"
 
 
-def test_the_kernels_count_of_kills_is_read_and_one_that_is_not_there_is_none(
-    tmp_path: Path,
-) -> None:
-    events = tmp_path / "memory.events"
-    assert deaths.oom_kills(events) == 0
-    events.write_text("low 0\noom 4\noom_kill 3\n")
-    assert deaths.oom_kills(events) == 3
-
-
 def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path) -> None:
     dying, staying = begin(tmp_path, "os._exit(3)"), begin(tmp_path, "pass")
     told, looked, over, (port,) = deaths.Deaths(), Event(), Event(), free_ports(1)

@@ -90,12 +90,20 @@ def test_a_deployment_that_no_pod_serves_says_why_its_worker_died() -> None:
     assert world.told().count(("Warning", reasons.WORKER_DIED)) == 1
 
 
-def test_it_says_for_how_long_nobody_was_answered() -> None:
-    world = out()
+KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "batch 7"}}
+KILLED_SERVER = {"started": False, "state": {"running": {}}, "lastState": KILLED}
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [({"started": True}, reasons.WORKER_DIED), (KILLED_SERVER, reasons.OUT_OF_MEMORY)],
+)
+def test_it_says_for_how_long_nobody_was_answered(server: dict[str, Any], reason: str) -> None:
+    world = out(**main_status("torchserve", **{"state": {"running": {}}, **server}))
+    assert world.condition(reasons.READY).reason == reason
     world.now += timedelta(seconds=20)
     ready = {"type": "Ready", "status": "True"}
-    server = main_status("torchserve", started=True)
-    world.add_pod(phase="Running", conditions=[ready], **server)
+    world.add_pod(phase="Running", conditions=[ready], **main_status("torchserve", started=True))
     world.pods_are(updated=1, available=1)
     world.reconcile()
     assert world.condition(reasons.READY).status == "True"
@@ -114,3 +122,16 @@ def test_the_word_of_the_container_itself_comes_first() -> None:
 def test_a_pod_that_never_served_is_not_blamed_on_a_worker() -> None:
     status = main_status("torchserve", started=False)
     assert out(**status).condition(reasons.READY).reason == reasons.ROLLING_OUT
+
+
+def test_a_pod_that_comes_up_for_the_first_time_answers_nobody_again() -> None:
+    world = World()
+    world.reconcile()
+    world.add_pod(phase="Running", **main_status("torchserve", **KILLED_SERVER))
+    world.reconcile()
+    assert world.condition(reasons.READY).reason == reasons.OUT_OF_MEMORY
+    ready = {"type": "Ready", "status": "True"}
+    world.add_pod(phase="Running", conditions=[ready], **main_status("torchserve", started=True))
+    world.roll_out()
+    assert world.condition(reasons.READY).status == "True"
+    assert reasons.WORKER_BACK not in {event.reason for event in world.events}

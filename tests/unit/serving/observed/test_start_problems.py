@@ -92,9 +92,9 @@ ABOUT_THE_MODEL: list[Case] = [
         "had not loaded the model in time",
     ),
     (
-        main_status("torchserve", lastState=terminated(137, reason="OOMKilled"), **CRASHING),
+        main_status("torchserve", lastState=terminated(137, LOG, reason="OOMKilled"), **CRASHING),
         reasons.OUT_OF_MEMORY,
-        "spec.server.resources.limits",
+        "lower spec.server.workers; the log ended with:\nloading\nModuleNotFoundError",
     ),
 ]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_pods.serve import last_words
-from slipway_runtime.termination import clean_tail
+from slipway_runtime.termination import clean_tail, oom_kills
 
 PORT = 9902
 POLL_SECONDS = 0.5
@@ -28,7 +28,6 @@ LOG_SECONDS = 0.5
 WORKER = b"/model_service_worker.py"
 NO_ANSWER = "Number or consecutive unsuccessful inference"
 """What Java says of a worker that it ends as an answer took too long (WorkerThread.java)."""
-MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 OOM_KILLED = "OOMKilled"
 
 
@@ -43,18 +42,6 @@ def workers(proc: Path = Path("/proc")) -> set[int]:
         if any(word.endswith(WORKER) for word in words):
             found.add(int(folder.name))
     return found
-
-
-def oom_kills(path: Path = MEMORY_EVENTS) -> int:
-    """Return how many processes of this container the kernel has killed for memory so far.
-
-    Format: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.events
-    """
-    try:
-        pairs = (line.split() for line in path.read_text().splitlines())
-        return next((int(pair[1]) for pair in pairs if pair[0] == "oom_kill"), 0)
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def cause_of(note: str, log: str, *, oom: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +18,6 @@ from slipway_runtime.termination import (
     read_tail,
     signal_name,
 )
-
-
-def oom_kills() -> int:
-    """Return how many processes of this container the kernel has killed for want of memory."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            text = Path(path).read_text(encoding="ascii")
-        except OSError:
-            continue
-        match = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
-        return int(match.group(1)) if match else 0
-    return 0
 
 
 def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from slipway_runtime.launcher import commands, grace, leftovers, working_folder
 from slipway_runtime.launcher.ending import (
     checkpoint_failure,
     describe_failure,
-    oom_kills,
     stopped_message,
     stopped_together,
 )
@@ -42,6 +41,7 @@ from slipway_runtime.termination import (
     OWN_SIGTERM,
     STOPPED_REASON,
     Stopped,
+    oom_kills,
     read_json,
     say,
     write_message,

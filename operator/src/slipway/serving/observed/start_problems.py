@@ -103,9 +103,10 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
     if not end:
         return None
     if end.get("reason") == "OOMKilled":
-        text = (
+        text = _with_log(
             "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
-            "lower spec.server.workers."
+            "lower spec.server.workers",
+            log_tail(end),
         )
         return Problem(reasons.OUT_OF_MEMORY, text, pod.container(names.TORCHSERVE).ends)
     smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED

@@ -62,10 +62,17 @@ def findings(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
     return (_noted(reason, f"Revision {old.revision}: {told}"),)
 
 
-def recovery(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
-    """Return the Event for a deployment that is ready again after a worker had died."""
+def recovery(
+    state: RolloutStatus, previous: Sequence[Condition], conditions: Conditions
+) -> tuple[Event, ...]:
+    """Return the Event for a deployment that served, and is ready again after a worker had died.
+
+    For want of memory the kubelet ends the whole container with its worker.
+    """
     before, now = find(previous, reasons.READY), find(conditions.to_list(), reasons.READY)
-    if before is None or before.reason != reasons.WORKER_DIED:
+    if state.stable_revision is None or state.candidate is not None:
+        return ()
+    if before is None or before.reason not in (reasons.WORKER_DIED, reasons.OUT_OF_MEMORY):
         return ()
     if now is None or now.status != "True":
         return ()
