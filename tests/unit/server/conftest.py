@@ -102,9 +102,13 @@ class Running:
         """Tell whether workers have been given so many batches."""
         return await self.batches() == count
 
+    async def deaths(self) -> float:
+        """Return how many workers have ended."""
+        return await self.value("slipway_server_worker_deaths_total")
+
     async def has_died(self) -> bool:
         """Tell whether a worker has ended."""
-        return await self.value("slipway_server_worker_deaths_total") > 0
+        return await self.deaths() > 0
 
     async def waiting(self, count: int) -> bool:
         """Tell whether so many requests wait for a worker."""

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 
 from tests.unit.server.conftest import (
     Running,
+    Served,
     are_gone,
+    connected,
     eventually,
     running,
+    served,
     write_archive,
     write_echo,
 )
@@ -34,51 +38,63 @@ def handle(data, context):
 """
 
 
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
+    with served(archive, "--response-timeout", "20") as process:
+        yield process
+
+
+@pytest.fixture
+async def server(process: Served) -> AsyncIterator[Running]:
+    """A server of the echoing archive, whose one worker each test may end."""
+    async with connected(process) as server:
+        yield server
+
+
 @pytest.mark.parametrize("death", [{"exit": 3}, {"exit": 0}, {"kill": 1}])
 async def test_a_worker_that_ends_costs_its_batch_and_is_made_again(
-    archive: Path, death: dict[str, int]
+    server: Running, death: dict[str, int]
 ) -> None:
-    async with running(write_echo(archive)) as server:
-        await server.post({})
-        status, text = await server.post(death)
-        assert (status, json.loads(text)["message"]) == (500, "Worker died.")
-        begun = time.monotonic()
-        assert (await server.post({"a": 1}))[0] == 200
-        assert time.monotonic() - begun < NEXT_ANSWER_SECONDS
-        deaths = [line for line in await server.page() if "worker_deaths_total{" in line]
-        assert deaths[0].endswith(" 1.0")
+    await server.post({})
+    before = await server.deaths()
+    status, text = await server.post(death)
+    assert (status, json.loads(text)["message"]) == (500, "Worker died.")
+    begun = time.monotonic()
+    assert (await server.post({"a": 1}))[0] == 200
+    assert time.monotonic() - begun < NEXT_ANSWER_SECONDS
+    assert await server.deaths() == before + 1
 
 
 async def test_the_batch_of_a_killed_worker_is_told_within_a_tenth_of_a_second(
-    archive: Path, tmp_path: Path
+    server: Running, tmp_path: Path
 ) -> None:
-    async with running(write_echo(archive)) as server:
-        took = []
-        for turn in range(5):
-            pid = json.loads((await server.post({}))[1])["pid"]
-            begin = tmp_path / str(turn)
-            asked = asyncio.create_task(server.post({"begin": str(begin), "sleep": 600}))
-            await eventually(begin.exists)
-            begun = time.monotonic()
-            os.kill(pid, signal.SIGKILL)
-            assert (await asked)[0] == 500
-            took.append(time.monotonic() - begun)
-        assert min(took) < 0.1, took
+    took = []
+    for turn in range(5):
+        pid = json.loads((await server.post({}))[1])["pid"]
+        begin = tmp_path / str(turn)
+        asked = asyncio.create_task(server.post({"begin": str(begin), "sleep": 600}))
+        await eventually(begin.exists)
+        begun = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        assert (await asked)[0] == 500
+        took.append(time.monotonic() - begun)
+    assert min(took) < 0.1, took
 
 
 async def test_the_batch_that_a_dead_worker_had_not_begun_is_answered_by_the_next(
-    archive: Path, tmp_path: Path
+    server: Running, tmp_path: Path
 ) -> None:
     begin, gate = tmp_path / "begin", tmp_path / "gate"
-    async with running(write_echo(archive)) as server:
-        asked = {"begin": str(begin), "gate": str(gate), "kill": 1}
-        slow = asyncio.create_task(server.post(asked))
-        await eventually(begin.exists)
-        others = [asyncio.create_task(server.post({"a": number})) for number in range(5)]
-        await eventually(lambda: server.given(2))
-        gate.touch()
-        assert (await slow)[0] == 500
-        assert {(await other)[0] for other in others} == {200}
+    asked = {"begin": str(begin), "gate": str(gate), "kill": 1}
+    slow = asyncio.create_task(server.post(asked))
+    await eventually(begin.exists)
+    before = await server.batches()
+    others = [asyncio.create_task(server.post({"a": number})) for number in range(5)]
+    await eventually(lambda: server.given(before + 1))
+    gate.touch()
+    assert (await slow)[0] == 500
+    assert {(await other)[0] for other in others} == {200}
 
 
 async def test_a_worker_that_hangs_is_ended_when_its_time_is_over(archive: Path) -> None:
@@ -108,11 +124,10 @@ async def test_a_worker_that_ends_while_it_loads_is_told_with_what_it_printed(
         assert server.log.rstrip().endswith("out of luck")
 
 
-async def test_a_worker_killed_by_a_signal_is_told_with_its_name(archive: Path) -> None:
-    async with running(write_echo(archive)) as server:
-        _, text = await server.post({})
-        os.kill(json.loads(text)["pid"], signal.SIGSEGV)
-        await eventually(lambda: "Segmentation fault" in server.log)
+async def test_a_worker_killed_by_a_signal_is_told_with_its_name(server: Running) -> None:
+    _, text = await server.post({})
+    os.kill(json.loads(text)["pid"], signal.SIGSEGV)
+    await eventually(lambda: "Segmentation fault" in server.log)
 
 
 async def workers_of(server: Running) -> set[int]:
@@ -197,13 +212,18 @@ HOSTILE: dict[str, Any] = {
 
 @pytest.mark.parametrize("asked", HOSTILE.values(), ids=HOSTILE)
 async def test_whatever_a_handler_does_the_next_request_is_answered(
-    archive: Path, asked: dict[str, Any]
+    server: Running, asked: dict[str, Any]
 ) -> None:
-    async with running(write_echo(archive), "--response-timeout", "20") as server:
-        status, _ = await server.post(asked)
-        assert status in (200, 500, 503)
-        for number in range(3):
-            assert (await server.post({"a": number}))[0] == 200
+    status, _ = await server.post(asked)
+    assert status in (200, 500, 503)
+    for number in range(3):
+        assert (await server.post({"a": number}))[0] == 200
+
+
+async def test_nothing_that_handlers_have_started_outlives_the_server(archive: Path) -> None:
+    async with running(write_echo(archive)) as server:
+        for asked in HOSTILE.values():
+            await server.post(asked)
         left = server.workers()
         assert await server.stop() == 0
         await eventually(lambda: are_gone(left))
