@@ -44,6 +44,6 @@ def test_a_servers_last_word_neither_stops_the_operator_nor_shows_a_secret(what:
 def test_the_lines_that_outlive_a_candidates_pods_show_no_secret(what: str) -> None:
     ended = main_status("torchserve", lastState=terminated(1, WORDS[what]))
     said = last_lines((PodView({"metadata": {"name": "web-1"}, "status": ended}),))
-    assert said.startswith("TorchServe ended: Error, exit code 1")
+    assert said.startswith("The server ended: Error, exit code 1")
     assert SECRET.encode() not in said.encode()
     assert len(said) < 2100

@@ -104,6 +104,33 @@ def test_what_images_start_and_import_is_there() -> None:
     assert [each for each in sorted(named) if importlib.util.find_spec(each) is None] == []
 
 
+def test_a_runtime_is_named_by_its_own_modules_alone() -> None:
+    top = Path(slipway.__file__).parent
+    rooms = [top / room for room in ("serving", "envoy", "controller", "observed", "pods")]
+    files = [file for room in rooms for file in sorted(room.rglob("*.py"))]
+    named = {
+        str(file.relative_to(top)): [name for name in said(file) if "torchserve" in name.lower()]
+        for file in files
+        if "runtimes" not in file.parts
+    }
+    assert {file: names for file, names in named.items() if names} == {
+        "envoy/clusters.py": ["torchserve"]
+    }
+
+
+def said(file: Path) -> Iterator[str]:
+    """Yield the names and the texts in a file's code; what is said of it is no part of it."""
+    tree = ast.parse(file.read_text("utf-8"))
+    told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
+            yield node.value
+        elif isinstance(node, ast.Name | ast.Attribute):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.alias):
+            yield node.name
+
+
 @pytest.mark.parametrize("field", ["queueDeadlineSeconds", "drainSeconds", "jobQueueSize"])
 def test_a_field_of_the_api_is_written_into_few_files_by_hand(field: str) -> None:
     """One of each sort: a planner's rule, a part of a pod, a line of the server's configuration."""

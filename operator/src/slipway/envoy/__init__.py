@@ -6,9 +6,10 @@ from slipway.envoy.config import (
     ROUTE_CONFIG,
     Cors,
     ProxyConfig,
+    Upstream,
     to_text,
 )
-from slipway.envoy.listeners import DEATHS_PATH
+from slipway.envoy.listeners import DEATHS_PATH, SERVER_LIVE_PATH, SERVER_METRICS_PATH
 from slipway.envoy.routes import route_file
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
@@ -19,12 +20,15 @@ __all__ = [
     "INFERENCE",
     "OTHER",
     "ROUTE_CONFIG",
+    "SERVER_LIVE_PATH",
+    "SERVER_METRICS_PATH",
     "Condition",
     "Cors",
     "Match",
     "ProxyConfig",
     "Split",
     "Sticky",
+    "Upstream",
     "bootstrap",
     "route_file",
     "to_text",

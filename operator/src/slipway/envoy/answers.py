@@ -9,7 +9,7 @@ _MAX_INT64 = 2**63 - 1
 
 
 def too_large(config: ProxyConfig) -> dict[str, Any]:
-    """Return the route that refuses a body that TorchServe would refuse after reading all of it.
+    """Return the route that refuses a body that the server would refuse after reading all of it.
 
     Pods that a release before 0.3 made have no `slipway.envoy.bodies`, and read this file.
     """

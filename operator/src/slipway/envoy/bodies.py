@@ -1,9 +1,9 @@
-"""What is refused before TorchServe sees it: bodies of the wrong kind or size, and long paths.
+"""What is refused before the server sees it: bodies of the wrong kind or size, and long paths.
 
 Envoy streams a body whose length is announced and is no more than the limit, and the filters below
 never run for it. All others, and forms, go through three filters: the first reads the body and
 throws away what is refused, so that each client, also one that reads no answer before it has sent
-all, gets to see the answer; the second holds the body back until it is whole, so that TorchServe is
+all, gets to see the answer; the second holds the body back until it is whole, so that the server is
 never begun with one that turns out too large; the third answers. The bodies that are held back at a
 time are bounded as a whole, for Envoy can take no memory back from an HTTP/1 request.
 
@@ -26,7 +26,7 @@ memory, in bytes. What each may have anyway, as its connection has as much, is
 `CONNECTION_BUFFER_BYTES`."""
 
 MAX_PATH = 4000
-"""Longest path with its query; TorchServe's netty takes 4096 bytes of a request's first line."""
+"""Longest path with its query; a server may take no more than 4096 bytes of a first line."""
 PROGRAM_SIZE = 10_000
 """Largest program of a regular expression; Envoy's own limit, 100, is below that of `_LONG_PATH`.
 

@@ -1,4 +1,4 @@
-"""The upstreams of a server pod's Envoy: TorchServe, Envoy's own admin port, the other slot.
+"""The upstreams of a pod's Envoy: the model's server, Envoy's own admin port, the other slot.
 
 All but the last are on loopback. Field reference: envoy.config.cluster.v3.Cluster and
 envoy.config.core.v3.HealthCheck in Envoy's API documentation.
@@ -16,12 +16,13 @@ from slipway.envoy.config import (
 )
 
 INFERENCE = "torchserve"
-LIVENESS = "torchserve_liveness"
+"""The model's server, whatever its runtime: dashboards and rules know it by this name."""
+LIVENESS = f"{INFERENCE}_liveness"
 """The same port as `INFERENCE`: probes are not to be counted among the users' requests."""
-READINESS = "torchserve_readiness"
-METRICS = "torchserve_metrics"
+READINESS = f"{INFERENCE}_readiness"
+METRICS = f"{INFERENCE}_metrics"
 DEATHS = "worker_deaths"
-"""The page that tells why a worker of TorchServe died last."""
+"""The page that tells why a worker died last."""
 ADMIN = "envoy_admin"
 OTHER = "other"
 """The pods of the deployment's other slot, which hold another revision."""
@@ -31,9 +32,6 @@ FORWARDED = "x-slipway-forwarded"
 TOKEN = "x-slipway-token"  # noqa: S105 - a header's name
 """Header that marks a forwarded request as such, by what only the deployment's Envoys know."""
 
-WORKER_READY = '"status": "READY"'
-"""What TorchServe writes once for each worker that has loaded the model (GET /models/NAME)."""
-
 IDLE_SECONDS = 3
 """How long an unused connection to the other slot is kept. It leads to the pod that it was opened
 to, and must be gone before a pod of another revision comes to that slot."""
@@ -41,8 +39,8 @@ CHECK_SECONDS = 2
 LOOPBACK_CONNECT_SECONDS = 10
 """Longest wait for a connection within the pod.
 
-Where many come at once, the kernel drops those that find TorchServe's backlog (128) full, and tries
-them again after 1, 3 and 7 seconds.
+Where many come at once, the kernel drops those that find the server's backlog full, and tries them
+again after 1, 3 and 7 seconds.
 Source: https://docs.kernel.org/networking/ip-sysctl.html, tcp_syn_retries
 """
 MAX_PENDING = 4096
@@ -55,9 +53,9 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
         inference_cluster(config),
         other_cluster(),
         readiness_cluster(config),
-        _loopback(LIVENESS, config.inference_port),
-        _loopback(METRICS, config.metrics_port),
-        _loopback(DEATHS, config.deaths_port),
+        _loopback(LIVENESS, config.upstream.inference_port),
+        _loopback(METRICS, config.upstream.metrics_port),
+        _loopback(DEATHS, config.upstream.deaths_port),
         _admin(config),
     ]
 
@@ -65,12 +63,12 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
 def inference_cluster(config: ProxyConfig) -> dict[str, Any]:
     """Return the cluster that answers users.
 
-    TorchServe refuses what does not fit into its queue, and does not say that it was the queue. It
+    The server refuses what does not fit into its queue, and may not say that it was the queue. It
     gets no more at a time than fits; the others wait here, where one that its client gives up is
     forgotten, and take a connection each as they come free. A connection has one request.
     """
     limits = _limits(config.most_at_once, config.most_waiting)
-    return {**_loopback(INFERENCE, config.inference_port), "circuit_breakers": limits}
+    return {**_loopback(INFERENCE, config.upstream.inference_port), "circuit_breakers": limits}
 
 
 def other_cluster() -> dict[str, Any]:
@@ -104,12 +102,12 @@ def _limits(connections: int, pending: int) -> dict[str, Any]:
 
 
 def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
-    """Return the cluster that is healthy while all of TorchServe's workers are READY.
+    """Return the cluster that is healthy while all of the server's workers are ready.
 
-    TorchServe's /ping says "Healthy" with no model loaded at all, so the workers' states are
-    counted: each ``receive`` block must be found after the one before.
+    Their states are counted: each ``receive`` block must be found after the one before.
     """
-    ready = {"text": WORKER_READY.encode().hex()}
+    upstream = config.upstream
+    ready = {"text": upstream.ready_text.encode().hex()}
     check = {
         "timeout": seconds(5),
         "interval": seconds(CHECK_SECONDS),
@@ -119,14 +117,14 @@ def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
         "healthy_threshold": 1,
         "unhealthy_threshold": 3,
         "http_health_check": {
-            "path": f"/models/{config.model}",
+            "path": upstream.ready_path,
             "host": "localhost",
-            "receive": [ready] * config.workers,
+            "receive": [ready] * upstream.workers,
             "response_buffer_size": 0,
         },
     }
     return {
-        **_loopback(READINESS, config.management_port),
+        **_loopback(READINESS, upstream.management_port),
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [check],
     }

@@ -6,13 +6,13 @@ from typing import Any
 from pydantic_core import to_json
 
 LOOPBACK = "127.0.0.1"
-"""TorchServe, and what the pod's own hooks ask, answer on loopback only."""
+"""The model's server, and what the pod's own hooks ask, answer on loopback only."""
 
 ROUTE_CONFIG = "slipway"
 """Name of the one route configuration that the users' listener asks for."""
 
 TIMEOUT_MARGIN_SECONDS = 5
-"""How much later than TorchServe Envoy gives up, so that TorchServe's own error gets through."""
+"""How much later than the server Envoy gives up, so that the server's own error gets through."""
 
 CONNECTION_BUFFER_BYTES = 256 << 10
 """How much of what one connection brings waits in memory before Envoy stops reading, in bytes."""
@@ -31,23 +31,43 @@ class Cors:
 
 
 @dataclass(frozen=True)
+class Upstream:
+    """The server of the pod's one model, as Envoy knows it: TCP ports on loopback, and paths.
+
+    ``predictions`` is the path by which it knows the model. It is ready while its page at
+    ``ready_path`` (``management_port``) has ``ready_text`` once for each of its ``workers``, and
+    alive while ``live_path`` (``inference_port``) answers. It counts at ``metrics_path``
+    (``metrics_port``). ``deaths_port`` has the page that tells why a worker died.
+    """
+
+    workers: int
+    predictions: str
+    ready_path: str
+    ready_text: str
+    live_path: str
+    metrics_path: str
+    inference_port: int
+    management_port: int
+    metrics_port: int
+    deaths_port: int
+
+
+@dataclass(frozen=True)
 class ProxyConfig:
     """One pod's proxy; ports are TCP ports, times are in seconds.
 
-    ``workers`` is how many of TorchServe's workers must be READY before the pod is. TorchServe has
-    ``most_at_once`` requests at a time, and ``most_waiting`` more wait in Envoy before others are
-    refused. ``max_request_bytes`` is the longest request body, ``heap_bytes`` the memory beyond
-    which Envoy refuses work. ``revision`` is what answers are marked with; ``forward_token`` is
-    what the deployment's own Envoys know each other by: whoever does not know it is a user.
-    ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet does with a
-    mounted ConfigMap; ``routes_file`` lies in it. ``deaths_port`` has the page that tells why a
-    worker died.
+    The server has ``most_at_once`` requests at a time, and ``most_waiting`` more wait in Envoy
+    before others are refused. ``max_request_bytes`` is the longest request body, ``heap_bytes`` the
+    memory beyond which Envoy refuses work. ``revision`` is what answers are marked with;
+    ``forward_token`` is what the deployment's own Envoys know each other by: whoever does not know
+    it is a user. ``routes_folder`` is a folder whose files are replaced by renames, as the kubelet
+    does with a mounted ConfigMap; ``routes_file`` lies in it.
     """
 
     namespace: str
     deployment: str
     model: str
-    workers: int
+    upstream: Upstream
     response_timeout: int
     most_at_once: int = 100
     most_waiting: int = 4000
@@ -62,10 +82,6 @@ class ProxyConfig:
     http_port: int = 8000
     ops_port: int = 9000
     hooks_port: int = 9901
-    inference_port: int = 8080
-    management_port: int = 8081
-    metrics_port: int = 8082
-    deaths_port: int = 9902
 
     @property
     def route_timeout(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from slipway.envoy.answers import answer
 from slipway.envoy.bodies import METADATA, REFUSAL, body_filters
-from slipway.envoy.clusters import ADMIN, DEATHS, LIVENESS, METRICS, READINESS
+from slipway.envoy.clusters import ADMIN, DEATHS, INFERENCE, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import (
     CONNECTION_BUFFER_BYTES,
     LOOPBACK,
@@ -27,8 +27,8 @@ MAX_HEADERS = 100
 MAX_HEADERS_KIB = 7
 """Most headers of a request, and how long they and the path may be together, in KiB.
 
-TorchServe's netty takes 8 KiB of headers, Envoy's own few lines among them, and says "Invalid HTTP
-message" beyond (io.netty.handler.codec.http.HttpServerCodec).
+Netty and aiohttp take 8 KiB of headers, Envoy's own few lines among them, and know no way to say
+that there were more (io.netty.handler.codec.http.HttpServerCodec; aiohttp.http_parser).
 """
 IDLE_SECONDS = 900
 """How long a connection is kept that nobody uses."""
@@ -43,9 +43,9 @@ QUEUE_FULL = (
 
 READY_PATH = "/readyz"
 LIVE_PATH = "/livez"
-TORCHSERVE_LIVE_PATH = "/livez/torchserve"
+SERVER_LIVE_PATH = f"/livez/{INFERENCE}"
 METRICS_PATH = "/metrics"
-TORCHSERVE_METRICS_PATH = "/metrics/torchserve"
+SERVER_METRICS_PATH = f"/metrics/{INFERENCE}"
 DEATHS_PATH = "/workers/last-death"
 
 
@@ -71,14 +71,15 @@ def users_listener(config: ProxyConfig) -> dict[str, Any]:
 def ops_listener(config: ProxyConfig) -> dict[str, Any]:
     """Return the listener for the kubelet's probes and for scrapes.
 
-    It reaches exactly the paths below: neither Envoy's admin interface nor TorchServe's
+    It reaches exactly the paths below: neither Envoy's admin interface nor the server's
     management API. Readiness fails while a worker is not READY and while the pod drains.
     """
+    upstream = config.upstream
     routes = [
         answer("live", {"path": LIVE_PATH}, 200, "live"),
-        _forward("torchserve-live", TORCHSERVE_LIVE_PATH, LIVENESS, "/ping"),
+        _forward(f"{INFERENCE}-live", SERVER_LIVE_PATH, LIVENESS, upstream.live_path),
         _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus"),
-        _forward("torchserve-metrics", TORCHSERVE_METRICS_PATH, METRICS, "/metrics"),
+        _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, METRICS, upstream.metrics_path),
         _forward("worker-deaths", DEATHS_PATH, DEATHS, "/"),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
     ]
@@ -88,7 +89,7 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
 def hooks_listener(config: ProxyConfig) -> dict[str, Any]:
     """Return the listener for the pod's own hooks, on loopback.
 
-    TorchServe's container starts and ends a drain here and sees it through. The model's code can
+    The server's container starts and ends a drain here and sees it through. The model's code can
     ask it as well, and gets no further than to its own pod's readiness.
     """
     routes = [
@@ -199,7 +200,7 @@ def _forward(
 
 
 def _json_errors() -> dict[str, Any]:
-    """Return how Envoy words its own answers: JSON shaped like TorchServe's errors.
+    """Return how Envoy words its own answers: JSON shaped like the server's errors.
 
     What it refuses before there is a route comes without a word, and gets one here; the filters of
     bodies have words of their own.

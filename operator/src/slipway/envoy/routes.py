@@ -58,7 +58,7 @@ def _routes(config: ProxyConfig, split: Split) -> list[dict[str, Any]]:
 
 
 def own_path(config: ProxyConfig) -> str:
-    """Return the path by which TorchServe knows the model."""
+    """Return the path by which users may name the model, besides /predict."""
     return f"/predictions/{config.model}"
 
 
@@ -69,7 +69,10 @@ def forwarded(config: ProxyConfig) -> dict[str, Any]:
     call its model otherwise, so that any path of a prediction is the pod's own model. Only who
     knows the token is believed: a user's request is shared out like all others.
     """
-    rewrite = {"pattern": {"regex": f"^{_PREDICTION}$"}, "substitution": own_path(config)}
+    rewrite = {
+        "pattern": {"regex": f"^{_PREDICTION}$"},
+        "substitution": config.upstream.predictions,
+    }
     here = {"name": TOKEN, "string_match": {"exact": config.forward_token}}
     return {
         "name": "forwarded",
@@ -135,7 +138,7 @@ def _replacing(name: str, value: str) -> dict[str, Any]:
 
 
 def _own(config: ProxyConfig) -> dict[str, Any]:
-    """Return what goes with requests to the pod's own TorchServe.
+    """Return what goes with requests to the pod's own server.
 
     Its answers are marked with the revision; what Envoys tell each other is not the model's to see.
     """
@@ -169,7 +172,7 @@ def _shared(config: ProxyConfig, split: Split) -> Iterator[dict[str, Any]]:
     extra = {} if "weighted_clusters" in share else _own(config)
     newcomers = None if split.mirror or "weighted_clusters" not in share else split.sticky
     for name, path in _paths(config):
-        action = {**_action(config), **share, "prefix_rewrite": own_path(config)}
+        action = {**_action(config), **share, "prefix_rewrite": config.upstream.predictions}
         if newcomers is not None and newcomers.cookie:
             known = {
                 "path": path,
@@ -271,14 +274,14 @@ def _value_pattern(condition: Condition) -> str:
 
 
 def forward(config: ProxyConfig) -> dict[str, Any]:
-    """Return the action that hands a request to the pod's own TorchServe."""
+    """Return the action that hands a request to the pod's own server."""
     return {**_action(config), "cluster": INFERENCE}
 
 
 def _action(config: ProxyConfig) -> dict[str, Any]:
     """Return what holds wherever a request goes.
 
-    A request is tried again only where TorchServe cannot have seen it: predictions need not be
+    A request is tried again only where the server cannot have seen it: predictions need not be
     idempotent.
     """
     return {

@@ -1,4 +1,4 @@
-"""How the users' requests are shared out between a pod's own TorchServe and the other slot."""
+"""How the users' requests are shared out between a pod's own server and the other slot."""
 
 from dataclasses import dataclass
 

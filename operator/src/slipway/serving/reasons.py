@@ -54,7 +54,7 @@ ACCESS_DENIED = "AccessDenied"
 STORE_UNAVAILABLE = "StoreUnavailable"
 """The store does not answer; the pods try again until it does."""
 INVALID_ARCHIVE = "InvalidArchive"
-"""The archive has the right digest, but is no ``.mar`` that TorchServe could load."""
+"""The archive has the right digest, but is no ``.mar`` that a server could load."""
 FETCH_FAILED = "FetchFailed"
 """The archive could not be brought to a pod for another reason; tried again."""
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
@@ -62,15 +62,15 @@ SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
 CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
 """A ConfigMap that a container needs, or a key in it, is not there; the kubelet looks again."""
 MODEL_LOAD_FAILED = "ModelLoadFailed"
-"""TorchServe ended, or was ended since its workers did not come up; it is started again."""
+"""The server ended, or was ended since its workers did not come up; it is started again."""
 SMOKE_TEST_FAILED = "SmokeTestFailed"
 """The model did not answer the smoke test's request as it should; it takes no user's request."""
 OUT_OF_MEMORY = "OutOfMemory"
-"""TorchServe used more memory than its limit; it is started again."""
+"""The server used more memory than its limit; it is started again."""
 WORKER_DIED = "WorkerDied"
-"""A worker of a TorchServe that served died, and is started again; the message says why."""
+"""A worker of a server that served died, and is started again; the message says why."""
 WORKER_BACK = "WorkerBack"
-"""Event: a pod answers again after a worker died, or TorchServe for want of memory; the message
+"""Event: a pod answers again after a worker died, or the server for want of memory; the message
 says how long it was out."""
 
 PROXY_FAILED = "ProxyFailed"

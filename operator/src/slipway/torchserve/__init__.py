@@ -1,7 +1,7 @@
 """What the operator knows of TorchServe 0.12: its configuration and its processes' size. Pure.
 
-TorchServe is not maintained any more; whatever replaces it replaces this package, the paths and the
-health check in `slipway.envoy`, and the server image.
+TorchServe is not maintained any more; whatever replaces it stands beside this package, the runtime
+in `slipway.serving.children.pod.runtimes`, and the server image.
 """
 
 from slipway.torchserve.properties import ServerConfig, config_properties

@@ -301,7 +301,7 @@ def test_the_last_lines_of_a_candidates_server_that_died_outlive_its_pods(
     judge(monkeypatch, "Failed")
     world.run()
     log = rollout_of(world)["failed"]["log"]
-    assert log.startswith("TorchServe ended: OOMKilled, exit code 137")
+    assert log.startswith("The server ended: OOMKilled, exit code 137")
     assert log.endswith("cannot allocate memory")
     assert len(log) < 2100
 

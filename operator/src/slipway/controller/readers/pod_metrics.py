@@ -1,4 +1,4 @@
-"""Reading one serving pod's counters: Envoy's page, and TorchServe's own."""
+"""Reading one serving pod's counters: Envoy's page, and that of the model's server."""
 
 import logging
 import math
@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 
 from slipway.controller.readers.asking.bounded import BoundedReader, UnansweredError, pod_url
 from slipway.controller.readers.exposition import families
-from slipway.envoy import INFERENCE, OTHER
+from slipway.envoy import INFERENCE, OTHER, SERVER_METRICS_PATH
 from slipway.plan import Manifest
 from slipway.serving.analysis.traffic import Counters, PodSample
 from slipway.serving.children.names import OPS_PORT
@@ -18,7 +18,6 @@ from slipway.serving.children.names import OPS_PORT
 _LOG = logging.getLogger(__name__)
 _FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.]upstream_rq_(completed|5xx|time)$"
 _ENVOY_PAGE = f"/metrics?filter={quote(_FILTER)}"
-_TORCHSERVE_PAGE = "/metrics/torchserve"
 _COMPLETED, _FAILED, _TIMES = (
     f"envoy_cluster_upstream_rq_{each}" for each in ("completed", "xx", "time")
 )
@@ -40,8 +39,8 @@ async def read_pod(
 ) -> PodSample | None:
     """Return the counters of the pod whose ops port is at a URL; None where it tells none.
 
-    ``measures`` are the model's own that are wanted: TorchServe's page is asked for only where
-    there are some. It is not there while TorchServe starts; Envoy's alone is enough.
+    ``measures`` are the model's own that are wanted: the server's page is asked for only where
+    there are some. It is not there while the server starts; Envoy's alone is enough.
     """
     wanted = frozenset(measures)
     try:
@@ -58,7 +57,7 @@ async def _own(
     reader: BoundedReader, base: str, tenant: str, measures: frozenset[str]
 ) -> list[Metric]:
     try:
-        page = await reader.get_page(base + _TORCHSERVE_PAGE, tenant)
+        page = await reader.get_page(base + SERVER_METRICS_PATH, tenant)
         return families(page, set(_series(measures)), _MOST_LINES)
     except (UnansweredError, ValueError):
         return []
@@ -120,7 +119,7 @@ def _bound(text: str) -> float:
 
 
 def _own_measures(page: Sequence[Metric]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return counters (summed over labels) and gauges (their mean) of TorchServe and the model."""
+    """Return counters (summed over labels) and gauges (their mean) of the server and the model."""
     totals: dict[str, float] = {}
     seen: dict[str, list[float]] = {}
     for sample in _samples(family for family in page if family.type != "gauge"):

@@ -22,7 +22,7 @@ Buckets = tuple[tuple[float, float], ...]
 class Counters:
     """What one pod answered since its start, or all of a revision's in a span of time.
 
-    ``requests`` are those that its own TorchServe was given, whoever sent them; ``errors`` are
+    ``requests`` are those that its own server was given, whoever sent them; ``errors`` are
     those of them that ended in a server error (5xx, or no answer in time). ``latency`` is the
     histogram of the answers' times. ``totals`` are the model's own counters, its histograms' sums
     and counts among them (``NAME_sum``, ``NAME_count``); ``gauges`` its gauges, by name.

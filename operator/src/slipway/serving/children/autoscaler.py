@@ -10,7 +10,7 @@ API_VERSION, KIND = "autoscaling/v2", "HorizontalPodAutoscaler"
 
 
 def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Manifest | None:
-    """Return the autoscaler, which looks at TorchServe's CPU alone; None where none is wanted.
+    """Return the autoscaler, which looks at the server's CPU alone; None where none is wanted.
 
     ``least`` is how many pods it must leave for the time of a rollout: those that the candidate
     relieves of work are needed again when it is rolled back.
@@ -21,7 +21,7 @@ def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Man
     name = deployment.metadata.name
     cpu = {
         "name": "cpu",
-        "container": names.TORCHSERVE,
+        "container": names.MAIN,
         "target": {
             "type": "Utilization",
             "averageUtilization": wanted.target_cpu_utilization_percentage,

@@ -1,6 +1,7 @@
 """Names, labels, ports and paths of a ModelDeployment's children."""
 
 from slipway.api import ModelDeployment
+from slipway.api.fields.own_pieces import SERVING_POD
 from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT, REVISION, labels
 
 SERVER = "server"
@@ -8,9 +9,10 @@ SERVER = "server"
 TRACK = "slipway.dev/track"
 """Label that keeps the pods of an object's two Deployments apart: the name of their slot."""
 
-FETCH, ENVOY, TORCHSERVE = "fetch", "envoy", "torchserve"
-"""Names of the containers."""
-OWN_CONTAINERS = (FETCH, ENVOY, TORCHSERVE)
+FETCH, ENVOY, MAIN = "fetch", "envoy", SERVING_POD.main
+"""Names of the containers. The main one has its name whatever the runtime: overlays, autoscalers
+and dashboards know it by that."""
+OWN_CONTAINERS = (FETCH, ENVOY, MAIN)
 
 HTTP_PORT = 8000
 OPS_PORT = 9000
@@ -25,9 +27,13 @@ TMP_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod
 
 ENVOY_FILE = "envoy.yaml"
 ADMIN_SOCKET = "envoy.sock"
-PROPERTIES_FILE = "config.properties"
 ROUTES_FILE = "routes.yaml"
 SMOKE_FILE = "smoke.json"
+
+
+def archive(model: str) -> str:
+    """Return the file name, in the pod, of the archive that serves under a name."""
+    return f"{model}.mar"
 
 
 def config_map(deployment: ModelDeployment, revision: str) -> str:

@@ -1,4 +1,4 @@
-"""Why a worker of a TorchServe that served has died, as the pod itself tells it. Pure.
+"""Why a worker of a server that served has died, as the pod itself tells it. Pure.
 
 A model's own code may have written the page, so nothing of it is believed but its form, and only
 the pod that it comes from is judged by it.
@@ -23,7 +23,7 @@ _CAUSES = {
     "OOMKilled": "the kernel killed it, as the container used more memory than its limit: raise "
     "spec.server.resources.limits, or lower spec.server.workers",
     "Timeout": "it gave no answer within the response timeout "
-    "(spec.server.responseTimeoutSeconds), and TorchServe ended it",
+    "(spec.server.responseTimeoutSeconds), and the server ended it",
     "exit": "its Python ended by itself",
 }
 _SIGNAL, _EXIT = re.compile("SIG[A-Z]{1,10}"), re.compile("exit ([0-9]{1,4})")
@@ -39,7 +39,7 @@ class Death:
     @property
     def told(self) -> str:
         """The sentence, with the log."""
-        text = f"A worker of TorchServe died, and is started again: {self.why}"
+        text = f"A worker died, and is started again: {self.why}"
         return f"{text}; the log ended with:\n{self.log}" if self.log else f"{text}."
 
 
@@ -74,7 +74,7 @@ def _tail(log: str) -> str:
 def serves_no_more(pod: PodView) -> bool:
     """Tell whether a pod's server has started, runs, and is not ready."""
     ready = pod.condition("Ready").get("status")
-    return ready == "False" and any(c.started for c in pod.containers if c.name == names.TORCHSERVE)
+    return ready == "False" and any(c.started for c in pod.containers if c.name == names.MAIN)
 
 
 def worker_died(pods: Iterable[PodView], deaths: Mapping[str, Death]) -> Problem | None:

@@ -38,7 +38,7 @@ def last_word(end: Mapping[str, Any]) -> Mapping[str, Any]:
 def log_tail(end: Mapping[str, Any]) -> str:
     """Return the last lines of a container's log, as the termination message has them.
 
-    TorchServe's log is one JSON object a line; their messages and exceptions are what is kept. The
+    Of a log that is one JSON object a line, messages and exceptions are what is kept. The
     kubelet may have cut the first line.
     """
     raw = str(end.get("message") or "").splitlines()

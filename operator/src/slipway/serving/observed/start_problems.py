@@ -54,18 +54,18 @@ def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Prob
 
 
 def last_lines(pods: tuple[PodView, ...]) -> str:
-    """Return how the TorchServe that failed last ended, and the end of its log; empty for none.
+    """Return how the server that failed last ended, and the end of its log; empty for none.
 
     Other than a problem, this stays when the container has started again.
     """
-    servers = (one for pod in pods for one in pod.containers if one.name == names.TORCHSERVE)
+    servers = (one for pod in pods for one in pod.containers if one.name == names.MAIN)
     ends = [one.last_end for one in servers if one.last_end.get("exitCode")]
     if not ends:
         return ""
     end = max(ends, key=lambda one: str(one.get("finishedAt") or ""))
     word = last_word(end)
     tail = scrubbed(str(word.get("logTail") or word.get("message") or "")) or log_tail(end)
-    head = f"TorchServe ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
+    head = f"The server ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
     return f"{head}\n{tail[-TAIL_CHARACTERS:]}".strip()
 
 
@@ -98,20 +98,20 @@ def fetch_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
 
 
 def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
-    """Look for a TorchServe that ended and has not become ready again."""
-    end = _failure(pod, names.TORCHSERVE)
+    """Look for a server that ended and has not become ready again."""
+    end = _failure(pod, names.MAIN)
     if not end:
         return None
     if end.get("reason") == "OOMKilled":
         text = _with_log(
-            "TorchServe used more memory than its limit: raise spec.server.resources.limits, or "
+            "The server used more memory than its limit: raise spec.server.resources.limits, or "
             "lower spec.server.workers",
             log_tail(end),
         )
-        return Problem(reasons.OUT_OF_MEMORY, text, pod.container(names.TORCHSERVE).ends)
+        return Problem(reasons.OUT_OF_MEMORY, text, pod.container(names.MAIN).ends)
     smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
     reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
-    starts = pod.container(names.TORCHSERVE).ends
+    starts = pod.container(names.MAIN).ends
     return Problem(reason, _how_it_ended(deployment, end), starts)
 
 
@@ -124,11 +124,11 @@ def _how_it_ended(deployment: ModelDeployment, end: Mapping[str, Any]) -> str:
         limit = deployment.spec.server.startup_timeout_seconds
         within = f"{limit} s" if limit else "time"
         text = (
-            "TorchServe was stopped, as its workers had not loaded the model in "
+            "The server was stopped, as its workers had not loaded the model in "
             f"{within} (spec.server.startupTimeoutSeconds) or it did not answer any more"
         )
         return _with_log(text, log_tail(end))
-    return _with_log(f"TorchServe ended with exit code {end.get('exitCode')}", log_tail(end))
+    return _with_log(f"The server ended with exit code {end.get('exitCode')}", log_tail(end))
 
 
 def _with_log(text: str, tail: str) -> str:

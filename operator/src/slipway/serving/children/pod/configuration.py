@@ -1,35 +1,24 @@
-"""The files of a revision's pods, from what TorchServe's and Envoy's packages make."""
+"""The files of a revision's pods, from what its runtime and Envoy's package make."""
 
 import hashlib
 import json
 from dataclasses import replace
 from typing import Any
 
-from slipway import envoy, torchserve
+from slipway import envoy
 from slipway.api import ModelDeployment
 from slipway.api.fields.quantity import parse_quantity
 from slipway.api.serving.deployment import CrossOrigin
 from slipway.api.serving.model_status import ModelStatus
 from slipway.api.serving.smoke import SmokeTest
-from slipway.pods.placement import gpus
 from slipway.pods.resources import resources
 from slipway.serving.children import names
-from slipway.serving.children.pod.in_force import (
-    in_force,
-    longest_response,
-    most_at_once,
-    most_waiting,
-    queue_size,
-)
+from slipway.serving.children.pod import runtimes
+from slipway.serving.children.pod.in_force import longest_response, most_at_once, most_waiting
 from slipway.settings import Settings
 
 HEAP_PERCENT = 80
 """How much of its limit Envoy takes before it refuses work; the rest is for what no heap counts."""
-
-
-def archive_name(model: ModelStatus) -> str:
-    """Return the archive's file name in the pod."""
-    return f"{model.name}.mar"
 
 
 def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -> envoy.ProxyConfig:
@@ -42,7 +31,7 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
         namespace=deployment.metadata.namespace,
         deployment=deployment.metadata.name,
         model=model.name,
-        workers=server.workers,
+        upstream=runtimes.of(deployment).upstream(model.name, server.workers),
         response_timeout=longest_response(deployment, model),
         most_at_once=most_at_once(deployment, model),
         most_waiting=most_waiting(model),
@@ -95,25 +84,6 @@ def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:
     )
 
 
-def server(deployment: ModelDeployment, model: ModelStatus) -> torchserve.ServerConfig:
-    """Return the settings of the pods' TorchServe."""
-    wanted, holds = deployment.spec.server, in_force(deployment, model)
-    return torchserve.ServerConfig(
-        model=model.name,
-        archive=archive_name(model),
-        workers=wanted.workers,
-        queue_size=queue_size(deployment, model),
-        response_timeout=holds.response_timeout_seconds,
-        startup_timeout=holds.startup_timeout_seconds,
-        batch_size=holds.batch_size,
-        max_batch_delay=holds.max_batch_delay_milliseconds,
-        max_request_bytes=wanted.max_request_bytes,
-        max_response_bytes=wanted.max_response_bytes,
-        model_store=names.MODELS_DIR,
-        gpus=None if deployment.spec.resource_claims else gpus(wanted.resources),
-    )
-
-
 def fixed_files(
     deployment: ModelDeployment, model: ModelStatus, settings: Settings
 ) -> dict[str, str]:
@@ -121,7 +91,7 @@ def fixed_files(
     smoke = deployment.spec.rollout.smoke
     return {
         names.ENVOY_FILE: envoy.to_text(envoy.bootstrap(bootstrap(deployment, model, settings))),
-        names.PROPERTIES_FILE: torchserve.config_properties(server(deployment, model)),
+        **runtimes.of(deployment).files(deployment, model),
         **({names.SMOKE_FILE: _smoke_text(smoke)} if smoke else {}),
     }
 

@@ -1,7 +1,8 @@
-"""The containers of a serving pod: fetch (init), Envoy (native sidecar), TorchServe (main)."""
+"""The containers of a serving pod: fetch (init), Envoy (native sidecar), the server (main)."""
 
 from typing import Any
 
+from slipway import envoy as proxy
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.serving.model_status import ModelStatus
@@ -11,7 +12,8 @@ from slipway.pods.placement import with_claims
 from slipway.pods.resources import resources as added
 from slipway.pods.resources import room, size
 from slipway.serving.children import names
-from slipway.serving.children.pod.configuration import archive_name, proxy_resources
+from slipway.serving.children.pod import runtimes
+from slipway.serving.children.pod.configuration import proxy_resources
 from slipway.serving.children.pod.in_force import (
     in_force,
     longest_response,
@@ -19,17 +21,16 @@ from slipway.serving.children.pod.in_force import (
     one_more_answer,
 )
 from slipway.settings import Settings
-from slipway.torchserve import java_options, threads_per_worker
 
 SCRATCH = {"HOME": names.TMP_DIR, "TMPDIR": names.TMP_DIR}
 """Where programs write what nobody needs later: the root file system is read-only."""
 
 SERVER_REQUESTS = {"cpu": "500m", "memory": "1Gi"}
-"""What TorchServe asks for where the user says neither a request nor a limit; the autoscaler needs
+"""What the server asks for where the user says neither a request nor a limit; the autoscaler needs
 a CPU request to compare with."""
 
 ENVOY_THREADS = 1
-"""One thread answers many thousand requests a second, more than TorchServe ever does; a second one
+"""One thread answers many thousand requests a second, more than the server ever does; a second one
 costs a third more processor time for each."""
 STARTUP_MARGIN_SECONDS = 30
 """How much later than the pod's own watcher, which says why, the kubelet ends a slow start."""
@@ -48,9 +49,8 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     limit = size("model", settings, deployment.spec.server.volume_sizes.model)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
-        *("--dest", f"{names.MODELS_DIR}/{archive_name(model)}"),
-        *("--config-template", f"{names.CONFIG_DIR}/{names.PROPERTIES_FILE}"),
-        *("--config", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
+        *("--dest", f"{names.MODELS_DIR}/{names.archive(model.name)}"),
+        *runtimes.of(deployment).fetch_arguments,
     ]
     return {
         **_container(names.FETCH, settings.server_image, settings),
@@ -85,7 +85,7 @@ def credentials_secret(
 def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
     """Return the sidecar that is the pod's only door, and knows whether the pod is ready.
 
-    As a native sidecar it starts before TorchServe and is stopped after it.
+    As a native sidecar it starts before the server and is stopped after it.
     """
     config = f"{names.CONFIG_DIR}/{names.ENVOY_FILE}"
     flags = ["--concurrency", str(ENVOY_THREADS), "--disable-hot-restart", "--log-level", "warning"]
@@ -109,33 +109,28 @@ def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
     }
 
 
-def torchserve(
-    deployment: ModelDeployment, model: ModelStatus, settings: Settings
-) -> dict[str, Any]:
+def server(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
     """Return the main container.
 
-    It listens on loopback, so the kubelet asks Envoy: it has started once its workers are READY,
-    and is alive while its Java process answers /ping within a minute. That needs no worker, so a
-    slow model is never killed; it fails when TorchServe has given up starting a worker again.
+    It listens on loopback, so the kubelet asks Envoy: it has started once its workers are ready,
+    and is alive while it answers within a minute. That needs no worker, so a slow model is never
+    killed; it fails when the server has given up starting a worker again.
     """
-    wanted = deployment.spec.server
+    wanted, runtime = deployment.spec.server, runtimes.of(deployment)
     patience = longest_startup(deployment, model) + STARTUP_MARGIN_SECONDS
     return {
-        **_container(names.TORCHSERVE, wanted.image or settings.server_image, settings),
-        "command": ["/opt/slipway/torchserve"],
-        "args": [
-            *("-f", f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}"),
-            *("-s", names.MODELS_DIR, "-ncs"),
-        ],
+        **_container(names.MAIN, wanted.image or runtime.image(settings), settings),
+        "command": list(runtime.command),
+        "args": runtime.arguments(deployment, model),
         "env": _server_env(deployment, model),
         **env_from(wanted.env_from),
         "resources": with_claims(resources(wanted.resources), deployment.spec),
         "startupProbe": _probe("/readyz", period=1, timeout=5, failures=patience),
-        "livenessProbe": _probe("/livez/torchserve", period=10, timeout=10, failures=6),
+        "livenessProbe": _probe(proxy.SERVER_LIVE_PATH, period=10, timeout=10, failures=6),
         "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
         "volumeMounts": [
             mount("models", names.MODELS_DIR, read_only=True),
-            mount("logs", names.LOGS_DIR),
+            *(mount(name, path) for name, path in runtime.folders.items()),
             mount("tmp", names.TMP_DIR),
             mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
             *_smoke_mounts(deployment),
@@ -151,7 +146,7 @@ def _smoke_mounts(deployment: ModelDeployment) -> list[dict[str, Any]]:
 
 
 def resources(given: ResourceRequirements) -> dict[str, Any]:
-    """Return TorchServe's resources: the user's, with a request for CPU and for memory.
+    """Return the server's resources: the user's, with a request for CPU and for memory.
 
     Kubernetes takes a limit as the request where there is none.
     """
@@ -161,24 +156,11 @@ def resources(given: ResourceRequirements) -> dict[str, Any]:
 
 
 def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[str, Any]]:
-    """Return TorchServe's variables: ours, then the user's, which replace ours of that name."""
+    """Return the server's variables: ours, then the user's, which replace ours of that name."""
     wanted = deployment.spec.server
     own = {
         **SCRATCH,
-        "TEMP": names.TMP_DIR,
-        "USER": "slipway",
-        "LOG_LOCATION": names.LOGS_DIR,
-        "METRICS_LOCATION": names.LOGS_DIR,
-        "JAVA_TOOL_OPTIONS": java_options(
-            wanted.resources, max(wanted.max_request_bytes, wanted.max_response_bytes)
-        ),
-        "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
-        "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_QUIET": "1",
-        "SLIPWAY_MODEL": model.name,
-        "SLIPWAY_WORKERS": str(wanted.workers),
-        "SLIPWAY_CONFIG": f"{names.MODELS_DIR}/{names.PROPERTIES_FILE}",
+        **runtimes.of(deployment).environment(deployment, model),
         "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
         "SLIPWAY_DRAIN_ANSWER_SECONDS": str(one_more_answer(deployment, model)),
     }

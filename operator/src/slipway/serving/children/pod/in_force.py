@@ -12,18 +12,18 @@ from slipway.api.training.package import PackageConfig
 _DEFAULTS = PackageConfig(
     batch_size=1, max_batch_delay=100, response_timeout=120, startup_timeout=600
 )
-"""What TorchServe takes where nobody says anything."""
+"""What a server takes where nobody says anything."""
 LEAST_AT_ONCE = 8
-"""Requests that TorchServe has at a time where its batches need no more: the next one is there when
+"""Requests that a server has at a time where its batches need no more: the next one is there when
 a quick answer is given, and few are computed whose clients have given up."""
 UNKNOWN_AT_ONCE = 100
-"""Requests that TorchServe has at a time where only the archive says how large its batches are, and
+"""Requests that a server has at a time where only the archive says how large its batches are, and
 the least room in its queue."""
 WAITING_REQUESTS = 4000
 """Requests that wait in a pod where the archive says nothing. No one waits longer than an answer
 may take, and one that its client gives up costs nothing."""
 UNKNOWN_ANSWER_SECONDS = 120
-"""Time for one more answer where only the archive says how long it may take: TorchServe's own."""
+"""Time for one more answer where only the archive says how long it may take: the default."""
 LONGEST_RESPONSE_SECONDS = 3600
 LONGEST_STARTUP_SECONDS = 86_400
 """The bounds of the spec's fields: what an archive that nobody has read yet may ask for."""
@@ -50,7 +50,7 @@ def _first(*values: int | None) -> int | None:
 
 
 def longest_response(deployment: ModelDeployment, model: ModelStatus) -> int:
-    """Return how long TorchServe may take for one answer at most, in seconds."""
+    """Return how long the server may take for one answer at most, in seconds."""
     return in_force(deployment, model).response_timeout_seconds or LONGEST_RESPONSE_SECONDS
 
 
@@ -65,9 +65,9 @@ def longest_startup(deployment: ModelDeployment, model: ModelStatus) -> int:
 
 
 def most_at_once(deployment: ModelDeployment, model: ModelStatus) -> int:
-    """Return how many requests TorchServe gets at a time at most, which its queue has room for.
+    """Return how many requests the server gets at a time at most, which its queue has room for.
 
-    They fill all workers' batches twice: one that is computed, and the next one. What TorchServe
+    They fill all workers' batches twice: one that is computed, and the next one. What the server
     has is computed even if nobody waits for it any more; what waits in Envoy is forgotten then.
     """
     holds = in_force(deployment, model)
@@ -76,7 +76,7 @@ def most_at_once(deployment: ModelDeployment, model: ModelStatus) -> int:
 
 
 def queue_size(deployment: ModelDeployment, model: ModelStatus) -> int:
-    """Return how many requests have room in TorchServe's queue: the smoke test's too."""
+    """Return how many requests have room in the server's queue: the smoke test's too."""
     return _own_queue(model) or max(UNKNOWN_AT_ONCE, _batches(in_force(deployment, model)))
 
 

@@ -41,7 +41,7 @@ def pod_template(
             containers.fetch(deployment, model, settings),
             containers.envoy(deployment, settings),
         ],
-        "containers": [containers.torchserve(deployment, model, settings)],
+        "containers": [containers.server(deployment, model, settings)],
         "volumes": [
             *_volumes(deployment, revision, settings),
             *volumes([containers.opened(deployment, model, settings)]),
@@ -51,7 +51,7 @@ def pod_template(
     metadata = {
         "labels": {**names.pod_labels(deployment, revision, track), MODEL: model.name},
         "annotations": {
-            "kubectl.kubernetes.io/default-container": names.TORCHSERVE,
+            "kubectl.kubernetes.io/default-container": names.MAIN,
             **scrape_annotations(settings, names.OPS_PORT),
         },
     }

@@ -1,0 +1,93 @@
+"""TorchServe in a pod: its Java process, and a program beside it that watches the workers."""
+
+from collections.abc import Mapping, Sequence
+
+from slipway import torchserve
+from slipway.api import ModelDeployment
+from slipway.api.serving.model_status import ModelStatus
+from slipway.envoy import Upstream
+from slipway.pods.placement import gpus
+from slipway.serving.children import names
+from slipway.serving.children.pod.in_force import in_force, queue_size
+from slipway.settings import Settings
+
+PROPERTIES_FILE = "config.properties"
+_TEMPLATE = f"{names.CONFIG_DIR}/{PROPERTIES_FILE}"
+_PROPERTIES = f"{names.MODELS_DIR}/{PROPERTIES_FILE}"
+"""The template, completed with what the archive says."""
+WORKER_READY = '"status": "READY"'
+"""What TorchServe writes once for each worker that has loaded the model (GET /models/NAME). Its
+/ping says "Healthy" with no model loaded at all."""
+
+
+class TorchServe:
+    """TorchServe 0.12 with the server image's start script; see `slipway.torchserve`."""
+
+    command: Sequence[str] = ("/opt/slipway/torchserve",)
+    fetch_arguments: Sequence[str] = ("--config-template", _TEMPLATE, "--config", _PROPERTIES)
+    folders: Mapping[str, str] = {"logs": names.LOGS_DIR}
+
+    def image(self, settings: Settings) -> str:
+        """Return the release's image."""
+        return settings.server_image
+
+    def arguments(self, _deployment: ModelDeployment, _model: ModelStatus) -> list[str]:
+        """Return the configuration's place; no snapshots are written."""
+        return ["-f", _PROPERTIES, "-s", names.MODELS_DIR, "-ncs"]
+
+    def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
+        """Return where it may write, the sizes of its processes, and what its watcher needs."""
+        wanted = deployment.spec.server
+        longest_body = max(wanted.max_request_bytes, wanted.max_response_bytes)
+        threads = torchserve.threads_per_worker(wanted.resources, wanted.workers)
+        return {
+            "TEMP": names.TMP_DIR,
+            "USER": "slipway",
+            "LOG_LOCATION": names.LOGS_DIR,
+            "METRICS_LOCATION": names.LOGS_DIR,
+            "JAVA_TOOL_OPTIONS": torchserve.java_options(wanted.resources, longest_body),
+            "OMP_NUM_THREADS": str(threads),
+            "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_QUIET": "1",
+            "SLIPWAY_MODEL": model.name,
+            "SLIPWAY_WORKERS": str(wanted.workers),
+            "SLIPWAY_CONFIG": _PROPERTIES,
+        }
+
+    def files(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
+        """Return its configuration."""
+        return {PROPERTIES_FILE: torchserve.config_properties(_config(deployment, model))}
+
+    def upstream(self, model: str, workers: int) -> Upstream:
+        """Return its three addresses, and the page of `slipway_pods.serve.deaths`."""
+        return Upstream(
+            workers=workers,
+            predictions=f"/predictions/{model}",
+            ready_path=f"/models/{model}",
+            ready_text=WORKER_READY,
+            live_path="/ping",
+            metrics_path="/metrics",
+            inference_port=8080,
+            management_port=8081,
+            metrics_port=8082,
+            deaths_port=9902,
+        )
+
+
+def _config(deployment: ModelDeployment, model: ModelStatus) -> torchserve.ServerConfig:
+    wanted, holds = deployment.spec.server, in_force(deployment, model)
+    return torchserve.ServerConfig(
+        model=model.name,
+        archive=names.archive(model.name),
+        workers=wanted.workers,
+        queue_size=queue_size(deployment, model),
+        response_timeout=holds.response_timeout_seconds,
+        startup_timeout=holds.startup_timeout_seconds,
+        batch_size=holds.batch_size,
+        max_batch_delay=holds.max_batch_delay_milliseconds,
+        max_request_bytes=wanted.max_request_bytes,
+        max_response_bytes=wanted.max_response_bytes,
+        model_store=names.MODELS_DIR,
+        gpus=None if deployment.spec.resource_claims else gpus(wanted.resources),
+    )
