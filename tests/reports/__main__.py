@@ -4,10 +4,12 @@ The exit code is 1 where what was seen of a case is not what is expected.
 """
 
 import argparse
+import contextlib
 import importlib
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import tests.reports
 from tests.harness import Cluster
@@ -31,6 +33,21 @@ def known() -> Iterator[Report]:
             yield from getattr(found, "CASES", ())
 
 
+def chosen(reports: Iterable[Report], words: Sequence[str]) -> Iterator[Report]:
+    """Yield the reports whose names have one of the words; of a group those cases alone."""
+    for report in reports:
+        if isinstance(report, Group):
+            cases = tuple(case for case in report.cases if _has_one(case.name, words))
+            if cases:
+                yield replace(report, cases=cases)
+        elif _has_one(report.name, words):
+            yield report
+
+
+def _has_one(name: str, words: Sequence[str]) -> bool:
+    return any(word in name for word in words)
+
+
 def row(*cells: str) -> str:
     """Return a line of the table; what would end a cell does not."""
     return f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in cells)} |"
@@ -44,11 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-tests", action="store_true", help="leave out those that tests play")
     parser.add_argument("--running", action="store_true", help="take the cluster as it is")
     arguments = parser.parse_args(argv)
-    words = arguments.words or [""]
-    wanted = [case for case in known() if any(word in case.name for word in words)]
+    wanted = list(chosen(known(), arguments.words or [""]))
     if arguments.no_tests:
         wanted = [case for case in wanted if not isinstance(case, Tested)]
-    cluster = Cluster.running() if arguments.running else Cluster.ensure()
+    with contextlib.redirect_stdout(sys.stderr):
+        cluster = Cluster.running() if arguments.running else Cluster.ensure()
     print(HEAD, RULE, sep="\n", flush=True)
     different = 0
     played = 0

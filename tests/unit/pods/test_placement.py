@@ -29,10 +29,24 @@ PLACED: dict[str, Any] = {
 }
 
 
-def training_pod(**fields: Any) -> dict[str, Any]:
+def training_template(**fields: Any) -> dict[str, Any]:
     job = simulation.training_job(simulation.spec(**fields))
-    pod: dict[str, Any] = training_job(job, simulation.SETTINGS)["spec"]["template"]["spec"]
+    template: dict[str, Any] = training_job(job, simulation.SETTINGS)["spec"]["template"]
+    return template
+
+
+def training_pod(**fields: Any) -> dict[str, Any]:
+    pod: dict[str, Any] = training_template(**fields)["spec"]
     return pod
+
+
+def packaging_template(settings: Settings = simulation.SETTINGS, **fields: Any) -> dict[str, Any]:
+    job = simulation.training_job(simulation.spec(**fields, package=simulation.PACKAGE))
+    assert job.spec.package
+    trained, number = Trained("i:1"), PackagingStatus(number=1, digest="0")
+    made = packaging_job(job, job.spec.package, settings, "s3://slipway/o", trained, number)
+    template: dict[str, Any] = made["spec"]["template"]
+    return template
 
 
 def serving_template(**fields: Any) -> dict[str, Any]:
@@ -84,6 +98,21 @@ def test_variables_come_from_secrets_and_config_maps(make: Any) -> None:
     assert main["envFrom"] == SOURCES
 
 
+@pytest.mark.parametrize(
+    ("template", "container"),
+    [
+        (training_template, "trainer"),
+        (packaging_template, "packager"),
+        (serving_template, "torchserve"),
+    ],
+)
+def test_kubectl_shows_the_log_of_the_container_that_a_user_means(
+    template: Any, container: str
+) -> None:
+    noted = template()["metadata"]["annotations"]
+    assert noted["kubectl.kubernetes.io/default-container"] == container
+
+
 def test_an_exclusive_domain_and_an_affinity_hold_together() -> None:
     pod = training_pod(exclusiveTopologyKey="rack", affinity=AFFINITY)
     assert pod["affinity"].keys() == {"nodeAffinity", "podAffinity", "podAntiAffinity"}
@@ -95,20 +124,13 @@ def test_the_releases_registry_secrets_come_first_in_every_pod(
     monkeypatch.setenv("SLIPWAY_IMAGE_PULL_SECRETS", "release, registry")
     settings = Settings(_env_file=None)
     fields = {"imagePullSecrets": [{"name": "registry"}, {"name": "own"}]}
-    job = simulation.training_job(simulation.spec(**fields, package=simulation.PACKAGE))
-    assert job.spec.package
-    train = training_job(job, settings)
-    packs = packaging_job(
-        job,
-        job.spec.package,
-        settings,
-        "s3://slipway/o",
-        Trained("i:1"),
-        PackagingStatus(number=1, digest="0"),
-    )
+    job = simulation.training_job(simulation.spec(**fields))
     named = [{"name": name} for name in ("release", "registry", "own")]
-    for made in (train, packs):
-        assert made["spec"]["template"]["spec"]["imagePullSecrets"] == named
+    for made in (
+        training_job(job, settings)["spec"]["template"],
+        packaging_template(settings, **fields),
+    ):
+        assert made["spec"]["imagePullSecrets"] == named
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,11 @@ GOLDEN = Path(__file__).parent / "golden"
 
 SPECS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "training-job": {"model": {**JOB_MODEL, "name": "flowers"}, "replicas": 2},
+    "training-job": {
+        "model": {**JOB_MODEL, "name": "flowers"},
+        "replicas": 2,
+        "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}],
+    },
     "everything": {
         "model": {
             "name": "flowers",
@@ -35,6 +39,10 @@ SPECS: dict[str, dict[str, Any]] = {
                 {"name": "OMP_NUM_THREADS", "value": "1"},
                 {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
             ],
+            "envFrom": [
+                {"secretRef": {"name": "keys", "optional": True}, "prefix": "MY_"},
+                {"configMapRef": {"name": "words"}},
+            ],
             "batchSize": 8,
             "maxBatchDelayMilliseconds": 20,
             "responseTimeoutSeconds": 30,
@@ -43,6 +51,11 @@ SPECS: dict[str, dict[str, Any]] = {
             "maxResponseBytes": 20_000_000,
             "drainSeconds": 60,
         },
+        "nodeSelector": {"pool": "gpu"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"podAntiAffinity": {}},
+        "imagePullSecrets": [{"name": "registry"}],
+        "sharedMemory": "2Gi",
         "autoscaling": {
             "minReplicas": 3,
             "maxReplicas": 9,

@@ -64,6 +64,24 @@ async def test_an_event_that_is_no_news_wakes_nobody() -> None:
     assert await scene.woken() == set()
 
 
+async def test_a_fixed_spec_is_tried_at_once_and_not_after_the_pause_of_the_one_before() -> None:
+    scene = Scene()
+    job = training_job("a")
+    ref = ObjectRef.of(job)
+    scene.intake.seen("ADDED", at(job, 3, generation=1))
+    for _ in range(8):
+        await asyncio.wait_for(scene.queue.get(), 5)
+        scene.queue.retry(ref, at_most=0.0)
+    await asyncio.wait_for(scene.queue.get(), 5)
+    assert scene.queue.retry(ref) > 60
+    scene.intake.seen("MODIFIED", at(job, 4, generation=1))
+    assert scene.queue.failures(ref) == 9, "a status is no other spec"
+    scene.intake.seen("MODIFIED", at(job, 5, generation=2))
+    assert await asyncio.wait_for(scene.queue.get(), 5) == ref
+    assert scene.queue.failures(ref) == 0
+    assert scene.queue.retry(ref) < 5
+
+
 async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
     scene = Scene()
     scene.intake.seen("ADDED", deployment("a"))

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -40,7 +41,7 @@ async def test_a_store_that_is_down_is_told_with_its_address() -> None:
 async def test_an_answer_is_believed_for_the_set_time() -> None:
     server, clock = await refusing_store(), Clock()
     store = StoreSettings(endpoint=str(server.make_url("/")), probe_seconds=10)
-    probe = StoreProbe(store, in_cluster=True, clock=clock)
+    probe = StoreProbe(store, in_cluster=True, clock=clock, pauses=(0.0,))
     assert (await probe.state()).reachable
     await server.close()
     clock.now = 9.0
@@ -52,6 +53,34 @@ async def test_an_answer_is_believed_for_the_set_time() -> None:
             await asyncio.sleep(0.01)
             state = await probe.state()
     await probe.aclose()
+
+
+async def test_a_store_that_answered_and_is_slow_once_or_twice_is_not_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        if len(asked) in (2, 3) and request.transport is not None:
+            request.transport.close()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    clock = Clock()
+    async with TestServer(app) as server:
+        store = StoreSettings(endpoint=str(server.make_url("/")), probe_seconds=10)
+        probe = StoreProbe(store, in_cluster=True, clock=clock, pauses=(0.0, 0.0))
+        assert (await probe.state()).reachable
+        clock.now = 10.0
+        async with asyncio.timeout(10):
+            while len(asked) < 4:
+                assert (await probe.state()).reachable
+                await asyncio.sleep(0.01)
+        assert (await probe.state()).reachable
+        await probe.aclose()
+    assert "cannot be reached" not in caplog.text
 
 
 async def test_outside_of_the_cluster_a_service_name_that_cannot_be_resolved_is_no_fault() -> None:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from slipway.accounts.trust import Trust
@@ -17,6 +17,9 @@ from slipway.settings import StoreSettings
 
 _LOG = logging.getLogger(__name__)
 _BOUNDS = Bounds(total_seconds=3.0, connect_seconds=2.0, most_bytes=1 << 16)
+_PAUSES = (1.0, 4.0)
+"""After how many seconds each a store that answered before is asked again that did not answer: a
+busy node is slow at times, and that is no outage to tell every job of."""
 
 
 class StoreProbe:
@@ -33,8 +36,10 @@ class StoreProbe:
         *,
         in_cluster: bool,
         clock: Callable[[], float] = time.monotonic,
+        pauses: Sequence[float] = _PAUSES,
     ) -> None:
         self._endpoint = store.endpoint
+        self._pauses = pauses
         self._in_cluster = in_cluster
         self._known = asyncio.Event()
         self._questions: Questions[StoreState] = Questions(store.probe_seconds, clock)
@@ -57,6 +62,11 @@ class StoreProbe:
 
     async def _ask(self, before: StoreState | None) -> StoreState:
         state = await self._answer()
+        for pause in self._pauses if before is not None and before.reachable else ():
+            if state.reachable:
+                break
+            await asyncio.sleep(pause)
+            state = await self._answer()
         if state.reachable != (before is None or before.reachable):
             what = "answers again" if state.reachable else f"cannot be reached: {state.message}"
             _LOG.warning("The store at %s %s", self._endpoint, what)
