@@ -101,3 +101,17 @@ async def test_other_pods_are_left_alone(monkeypatch: pytest.MonkeyPatch, one: M
         assert read(reader, pod(uid="another")) == {}
         await asyncio.wait_for(news.wait(), 30)
         assert len(paths) == 1, "only the second pod was asked"
+
+
+async def test_what_a_pod_told_that_serves_again_is_not_why_it_dies_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with asked(monkeypatch) as (reader, news, paths):
+        read(reader, pod())
+        await asyncio.wait_for(news.wait(), 30)
+        assert read(reader, pod(ready=True)) == {}
+        news.clear()
+        assert read(reader, pod()) == {}, "it is asked anew"
+        await asyncio.wait_for(news.wait(), 30)
+        assert read(reader, pod()).keys() == {"p"}
+        assert len(paths) == 2

@@ -113,6 +113,16 @@ def test_it_says_for_how_long_nobody_was_answered(server: dict[str, Any], reason
     assert world.told().count(("Normal", reasons.WORKER_BACK)) == 1
 
 
+def test_a_worker_that_dies_of_something_else_meanwhile_is_told_too() -> None:
+    world = out()
+    world.deaths = {"pod-web-1": Death("the kernel killed it", "batch 7")}
+    world.reconcile()
+    world.reconcile()
+    told = [one.message for one in world.events if one.reason == reasons.WORKER_DIED]
+    assert ["SIGSEGV" in text for text in told] == [True, False]
+    assert "the kernel killed it" in told[1]
+
+
 def test_the_word_of_the_container_itself_comes_first() -> None:
     end = {"exitCode": 137, "reason": "OOMKilled"}
     status = main_status("torchserve", started=True, lastState={"terminated": end})

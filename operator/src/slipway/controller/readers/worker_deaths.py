@@ -38,10 +38,16 @@ class DeathReader:
     def read(
         self, deployment: ModelDeployment, raw: Manifest, children: Children
     ) -> dict[str, Death]:
-        """Return what is known, by the UIDs of pods; only pods that are asked are in it."""
+        """Return what is known, by the UIDs of pods; only pods that are asked are in it.
+
+        What one told that serves again is forgotten: it would be taken for why it dies next.
+        """
         known: Mapping[str, Death | None] = {
             pod.uid: self._newest(pod.manifest, raw) for pod in _asked(deployment, children)
         }
+        for pod in children.of_kind("Pod"):
+            if (uid := PodView(pod).uid) not in known:
+                self._questions.forget(uid)
         return {uid: death for uid, death in known.items() if death is not None}
 
     def _newest(self, pod: Manifest, raw: Manifest) -> Death | None:

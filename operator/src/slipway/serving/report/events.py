@@ -22,10 +22,15 @@ _TOLD_BY = (
 def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event, ...]:
     """Return the Events for conditions with another status or reason than before, each once.
 
-    The summary Ready is left out, for it says what another condition has said.
+    A worker that dies of something else meanwhile is news too. The summary Ready is left out, for
+    it says what another condition has said.
     """
     told = (one for one in conditions.to_list() if one.type in _TOLD_BY)
-    turned = (one for one in told if conditions.turned(one.type) and one.reason not in _QUIET)
+    turned = (
+        one
+        for one in told
+        if (conditions.turned(one.type) or _died_again(one, previous)) and one.reason not in _QUIET
+    )
     made = {one.reason: _event(one) for one in turned if _is_news(one, previous)}
     return tuple(made.values())
 
@@ -95,6 +100,13 @@ def _is_news(condition: Condition, previous: Sequence[Condition]) -> bool:
         return True
     before = find(previous, condition.type)
     return before is not None and before.status == "True"
+
+
+def _died_again(condition: Condition, previous: Sequence[Condition]) -> bool:
+    if condition.reason != reasons.WORKER_DIED:
+        return False
+    before = find(previous, condition.type)
+    return before is not None and before.message != condition.message
 
 
 def _event(condition: Condition) -> Event:
