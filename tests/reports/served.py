@@ -23,6 +23,7 @@ from tests.reports.case import NAME, Look, Sight, Stage
 
 HANDLER = """
 import os
+import time
 
 import numpy
 from slipway_runtime.handler import BadRequest
@@ -30,7 +31,7 @@ from slipway_runtime.handler import BadRequest
 
 class Handler:
     def initialize(self, context):
-        pass
+        time.sleep(10)  # as a model that has to be loaded; a pod out for less stays ready
 
     def handle(self, data, context):
         words = [row.get("body") or row.get("data") for row in data]
