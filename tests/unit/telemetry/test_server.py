@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import ClientSession
@@ -75,3 +75,30 @@ async def test_a_crowd_that_never_asks_is_dropped_and_the_probes_are_answered(
         for writer in writers:
             writer.close()
         await server.close()
+
+
+async def test_a_scraper_that_leaves_before_the_end_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def page(_: str) -> AsyncIterator[bytes]:
+        begun.set()
+        await left.wait()
+        try:
+            for _ in range(1000):
+                yield b"x" * 65536
+        finally:
+            ended.set()
+
+    server = HttpServer(page, list, list)
+    await server.start(0)
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    await begun.wait()
+    writer.transport.abort()
+    left.set()
+    async with asyncio.timeout(30):
+        await ended.wait()
+    await server.close()
+    assert not caplog.records

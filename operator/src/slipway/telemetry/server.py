@@ -1,6 +1,7 @@
 """The HTTP server of metrics and health."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import deque
@@ -41,10 +42,12 @@ def _metrics(page: Page) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         accept = request.headers.get("Accept", "")
         response = web.StreamResponse(headers={"Content-Type": content_type_for(accept)})
-        await response.prepare(request)
-        async for piece in page(accept):
-            await response.write(piece)
-        await response.write_eof()
+        # Whoever asked may be gone before the end of the page: no fault of ours.
+        with contextlib.suppress(ConnectionError):
+            await response.prepare(request)
+            async for piece in page(accept):
+                await response.write(piece)
+            await response.write_eof()
         return response
 
     return answer
