@@ -4,22 +4,26 @@ Jobs that have ended are written as they would lie there after months, without r
 deployments are made by the operator, and their pods run on simulated nodes.
 """
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import httpx
 
 from slipway.api.training.package import Package
+from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
 from slipway.plan import Manifest
 from slipway.settings import Settings
 from slipway.training.stages.repackaging import digest_of
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import TestControlPlane
+from tests.harness.api import KubectlError
 from tests.harness.waiting import wait_for
 from tests.scale import measure, stored, workloads
 from tests.scale.client import LoadClient
@@ -144,6 +148,23 @@ async def write_ended(plane: TestControlPlane, count: int) -> None:
     name = family[0]["metadata"]["name"]
     others = (stored.copies(family, name, f"job-{number}") for number in range(1, count))
     stored.store(plane, chain.from_iterable(others))
+    for resource in (TRAINING_JOBS, *(one for one in CHILDREN if one.kind in ("Job", "Pod"))):
+        wait_for(
+            partial(_is_listed, plane, resource, count), 900, f"all {resource.plural} are told of"
+        )
+
+
+def _is_listed(plane: TestControlPlane, resource: Resource, count: int) -> bool:
+    """Tell whether the API server has taken in what it was not told of.
+
+    Until then it refuses to list, or tells of fewer.
+    """
+    path = f"{resource.path(workloads.NAMESPACE)}?limit=1"
+    try:
+        listed = json.loads(plane.kubectl.run("get", "--raw", path))["metadata"]
+    except KubectlError:
+        return False
+    return int(listed.get("remainingItemCount") or 0) + 1 >= count
 
 
 def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: float) -> Resident:
