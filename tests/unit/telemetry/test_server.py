@@ -82,7 +82,8 @@ async def test_a_scraper_that_leaves_before_the_end_is_no_error(
 ) -> None:
     begun, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def page(_: str) -> AsyncIterator[bytes]:
+    async def page(accept: str) -> AsyncIterator[bytes]:
+        del accept
         begun.set()
         await left.wait()
         try:
