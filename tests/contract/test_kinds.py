@@ -253,6 +253,26 @@ def test_a_training_job_is_refused_with_a_message_for(
 
 
 DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "a claim of two kinds": (
+        {
+            "resourceClaims": [
+                {"name": "gpu", "resourceClaimName": "a", "resourceClaimTemplateName": "b"}
+            ]
+        },
+        "write exactly one of resourceClaimName",
+    ),
+    "a claim of no kind": (
+        {"resourceClaims": [{"name": "gpu"}]},
+        "write exactly one of resourceClaimName",
+    ),
+    "variables from nowhere": (
+        {"server": {"envFrom": [{"prefix": "MY_"}]}},
+        "write exactly one of configMapRef and secretRef",
+    ),
+    "a taint with a value that does not count": (
+        {"tolerations": [{"key": "gpu", "operator": "Exists", "value": "a100"}]},
+        "remove value, or write operator: Equal",
+    ),
     "two models": (
         {"model": {"trainingJob": {"name": "a"}, "uri": "s3://a/b.mar", "sha256": SHA}},
         "write exactly one of model.trainingJob (its package is served), model.trainingJobSelector",
@@ -324,6 +344,33 @@ def test_a_model_deployment_is_refused_with_a_message_for(
 ) -> None:
     spec, message = DEPLOYMENT_REFUSALS[case]
     assert message in refusal(kubectl, _with(deployment, **spec))
+
+
+PLACED: dict[str, Any] = {
+    "nodeSelector": {"pool": "gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "urgent",
+    "runtimeClassName": "nvidia",
+    "serviceAccountName": "identity",
+    "imagePullSecrets": [{"name": "registry"}],
+    "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}],
+    "sharedMemory": "2Gi",
+    "podTemplate": {"spec": {"volumes": [{"name": "notes", "emptyDir": {}}]}},
+}
+
+
+def test_both_kinds_are_placed_and_given_variables_by_the_same_fields(
+    kubectl: Kubectl, job: dict[str, Any], deployment: dict[str, Any]
+) -> None:
+    variables = {"envFrom": [{"secretRef": {"name": "keys", "optional": True}, "prefix": "MY_"}]}
+    kubectl.apply(_with(job, **PLACED, **variables), "--validate=strict")
+    kubectl.apply(_with(deployment, **PLACED, server=variables), "--validate=strict")
+    trained = (kubectl.get("tj", "job") or {})["spec"]
+    served = (kubectl.get("mdep", "model") or {})["spec"]
+    assert PLACED.items() <= trained.items()
+    assert PLACED.items() <= served.items()
+    assert trained["envFrom"] == served["server"]["envFrom"] == variables["envFrom"]
 
 
 @pytest.mark.parametrize("name", ["a" * 41, "with.dot", "7b-chat"])

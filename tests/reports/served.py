@@ -257,6 +257,7 @@ def death_told(*words: str) -> Look:
         notes = [str(one["message"]) for one in found if one["reason"] in DEATHS]
         told = [note for note in notes if all(word in note for word in words)]
         back = is_ready(space.deployment(NAME))
-        return Sight(f"{'ready again' if back else 'away'}: {notes}", bool(told) and back)
+        shown = told or notes
+        return Sight(f"{'ready again' if back else 'away'}: {shown}", bool(told) and back)
 
     return look
