@@ -22,17 +22,24 @@ Played = tuple[Case | Tested, Sight]
 def play_all(
     cluster: Cluster, wanted: Sequence[Case | Group | Tested], at_once: int
 ) -> Iterator[Played]:
-    """Yield each case with what was seen of it in the end, in the order in which they end."""
+    """Yield each case with what was seen of it in the end, in the order in which they end.
+
+    Tests come last and one by one: they start API servers and proxies of their own.
+    """
     with ThreadPoolExecutor(at_once) as pool:
-        playing = [pool.submit(_played, cluster, one) for one in wanted]
+        cases = (one for one in wanted if not isinstance(one, Tested))
+        playing = [pool.submit(_played, cluster, one) for one in cases]
         for done in as_completed(playing):
             yield from done.result()
+    for one in wanted:
+        if isinstance(one, Tested):
+            yield one, run_tests(one)
 
 
-def _played(cluster: Cluster, wanted: Case | Group | Tested) -> list[Played]:
+def _played(cluster: Cluster, wanted: Case | Group) -> list[Played]:
     if isinstance(wanted, Group):
         return play_group(cluster, wanted)
-    return [(wanted, run_tests(wanted) if isinstance(wanted, Tested) else play(cluster, wanted))]
+    return [(wanted, play(cluster, wanted))]
 
 
 def play_group(cluster: Cluster, group: Group) -> list[Played]:
