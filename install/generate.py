@@ -122,7 +122,7 @@ def _kustomization() -> dict[Path, str]:
     images = {each["repository"]: tag for each in values.values() if isinstance(each, dict)}
     variables = {
         f"SLIPWAY_{part.upper()}_IMAGE": values[part]["repository"]
-        for part in ("trainer", "server")
+        for part in ("trainer", "server", "python")
     }
     made = kustomize.files(MANIFEST.name, images, variables)
     return {MANIFEST.parent / name: text for name, text in made.items()}

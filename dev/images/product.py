@@ -112,6 +112,7 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
         "store": _product(sources, "store", {"BASE": base, "GO_BASE": go_base}),
         "trainer": _product(sources, "trainer", {"TORCH_IMAGE": torch}),
         "server": _product(sources, "server", {"TORCH_IMAGE": torch}),
+        "python": _product(sources, "python", {"TORCH_IMAGE": torch}),
     }
 
 

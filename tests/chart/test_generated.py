@@ -105,8 +105,8 @@ def test_images_are_changed_in_one_place_those_of_variables_too(tmp_path: Path) 
     operator = release.one("Deployment", "slipway")["spec"]["template"]["spec"]["containers"][0]
     told = env(operator)
     images = {each["image"] for each in release.containers()}
-    images |= {told["SLIPWAY_TRAINER_IMAGE"], told["SLIPWAY_SERVER_IMAGE"]}
-    names = ("operator", "store", "trainer", "server")
+    images |= {told[f"SLIPWAY_{part}_IMAGE"] for part in ("TRAINER", "SERVER", "PYTHON")}
+    names = ("operator", "store", "trainer", "server", "python")
     assert images == {f"registry.example.com/ml/slipway-{name}:{__version__}" for name in names}
 
 
@@ -117,6 +117,7 @@ def test_a_release_has_one_version_wherever_it_is_written() -> None:
         "images/README.md": rf"slipway-\w+:({versions})",
         "images/runtime/pyproject.toml": rf'^version = "({versions})"$',
         "images/runtime/src/slipway_runtime/__init__.py": rf'^__version__ = "({versions})"$',
+        "images/python/Dockerfile": rf"slipway-torch:({versions})",
         "images/server/Dockerfile": rf"slipway-torch:({versions})",
         "images/trainer/Dockerfile": rf"slipway-torch:({versions})",
         "operator/pyproject.toml": rf'^version = "({versions})"$',

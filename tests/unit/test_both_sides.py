@@ -8,12 +8,18 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 import slipway
 import slipway_pods
 import slipway_runtime
 from slipway.api.training import package
 from slipway.envoy import forms
+from slipway.serving.children.pod import runtimes
+from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
 from slipway.training.children import names, packaging_job
 from slipway.training.observed import first_failure
@@ -21,6 +27,8 @@ from slipway_pods.package import built_in, mar
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 from slipway_server import fields
+from slipway_server.__main__ import _arguments
+from tests.unit.serving.children.test_in_force import deployment, model
 
 OPERATOR = Path(slipway.__file__).parent
 RUNTIME = Path(slipway_runtime.__file__).parent
@@ -28,6 +36,9 @@ PODS = Path(slipway_pods.__file__).parent
 VARIABLE = re.compile(r"SLIPWAY_[A-Z0-9_]*[A-Z0-9]")
 
 TOLD = {
+    "SLIPWAY_ARCHIVE",
+    "SLIPWAY_DEATHS_PORT",
+    "SLIPWAY_END_SIGNAL",
     "SLIPWAY_AGENT_DIR",
     "SLIPWAY_BACKEND",
     "SLIPWAY_CHECKPOINT_CREDENTIALS_DIR",
@@ -94,7 +105,6 @@ FOR_SCRIPTS = {
 OF_THE_OPERATOR = {"SLIPWAY_EXPIRES"}
 """A key of the store's Secret that nobody but the operator reads; its settings have a prefix."""
 OF_THE_RUNTIME = {
-    "SLIPWAY_DEATHS_PORT",
     "SLIPWAY_DRAIN_MIN_SECONDS",
     "SLIPWAY_ENVOY_ADMIN",
     "SLIPWAY_ENVOY_STAT_PREFIX",
@@ -165,6 +175,29 @@ def test_both_sides_mean_the_same_by_a_reason() -> None:
     said = said_reasons()
     assert {reasons.ENTRYPOINT_NOT_FOUND, reasons.SOURCE_NOT_FOUND} <= said
     assert said - ENDED_WELL - NO_FAULT_OF_A_SPEC <= known
+
+
+@given(
+    st.fixed_dictionaries(
+        {"workers": st.integers(1, 64)},
+        optional={
+            "batchSize": st.integers(1, 4096),
+            "maxBatchDelayMilliseconds": st.integers(0, 3_600_000),
+            "responseTimeoutSeconds": st.integers(1, 3600),
+            "startupTimeoutSeconds": st.integers(10, 86_400),
+            "resources": st.just({"limits": {"nvidia.com/gpu": 2}}),
+        },
+    )
+)
+def test_the_python_server_takes_the_options_that_pods_give_it(server: dict[str, Any]) -> None:
+    made = deployment(runtime="Python", **server)
+    assert runtimes.of(made) is PYTHON
+    options = _arguments().parse_args(PYTHON.arguments(made, model(None)))
+    assert (options.name, options.workers) == ("iris", server["workers"])
+    assert options.batch_size == server.get("batchSize")
+    assert options.startup_timeout == server.get("startupTimeoutSeconds")
+    assert options.gpus == (2 if "resources" in server else 0)
+    assert str(options.archive) == PYTHON.environment(made, model(None))["SLIPWAY_ARCHIVE"]
 
 
 def test_both_servers_take_forms_of_as_many_parts() -> None:

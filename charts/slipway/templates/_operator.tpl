@@ -12,6 +12,8 @@
   value: {{ include "slipway.image" (dict "root" . "image" .Values.images.trainer) | quote }}
 - name: SLIPWAY_SERVER_IMAGE
   value: {{ include "slipway.image" (dict "root" . "image" .Values.images.server) | quote }}
+- name: SLIPWAY_PYTHON_IMAGE
+  value: {{ include "slipway.image" (dict "root" . "image" .Values.images.python) | quote }}
 - name: SLIPWAY_IMAGE_PULL_POLICY
   value: {{ .Values.images.pullPolicy }}
 - name: SLIPWAY_LEADER_ELECTION

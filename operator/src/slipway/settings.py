@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     """Image of training pods' agent and of packaging, and of the trainer where a job names none."""
     server_image: str = f"slipway-server:{__version__}"
     """Image of serving pods."""
+    python_image: str = f"slipway-python:{__version__}"
+    """Image of serving pods whose runtime is Python."""
     image_pull_policy: str = Field(default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     """Pull policy of all images in pods that the operator makes."""
     leader_election: bool = True

@@ -150,6 +150,7 @@ def proxy_config(
         TORCHSERVE.upstream(model, workers),
         inference_port=inference,
         management_port=management,
+        live_port=inference,
         metrics_port=metrics,
         deaths_port=deaths_port,
     )

@@ -106,6 +106,12 @@ class Running:
         """Return how many workers have ended."""
         return await self.value("slipway_server_worker_deaths_total")
 
+    async def told_deaths(self) -> dict[str, Any]:
+        """Return the page about workers' deaths."""
+        async with self.session.get(self.url("/deaths", 1)) as told:
+            page: dict[str, Any] = await told.json()
+            return page
+
     async def has_died(self) -> bool:
         """Tell whether a worker has ended."""
         return await self.deaths() > 0

@@ -177,12 +177,20 @@ async def test_a_client_that_does_not_read_its_parts_costs_no_memory(server: Run
     reader, writer = await asyncio.open_connection("127.0.0.1", server.served.ports[0], limit=1024)
     body = json.dumps(asked).encode()
     head = "POST /predictions/echo HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    before = await server.batches()
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     await writer.drain()
+    await eventually(lambda: server.given(before + 1))
     assert (await server.post({}))[0] == 200
     with pytest.raises(asyncio.IncompleteReadError):
         await reader.readexactly(40_000_000)
     writer.close()
+
+
+async def test_a_model_is_served_under_another_name_than_its_archives(archive: Path) -> None:
+    async with running(write_echo(archive), "--name", "other") as server:
+        assert (await server.post({}, "/predictions/other"))[0] == 200
+        assert (await server.post({}))[0] == 404
 
 
 async def test_a_batch_is_what_came_within_the_delay(archive: Path) -> None:

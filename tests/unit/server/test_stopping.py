@@ -1,6 +1,7 @@
 """The end of the server, and more requests than it takes."""
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 
@@ -25,6 +26,12 @@ async def test_what_is_under_way_is_answered_after_sigterm_and_nothing_is_left(
         assert (await slow)[0] == 200
         assert await code == 0
         await eventually(lambda: are_gone(left))
+
+
+async def test_whoever_interrupts_it_sees_by_its_exit_code_that_it_was(archive: Path) -> None:
+    async with running(write_echo(archive)) as server:
+        server.served.process.send_signal(signal.SIGINT)
+        assert await server.end() == 128 + signal.SIGINT
 
 
 async def refuses(server: Running) -> bool:

@@ -64,6 +64,9 @@ async def test_a_worker_that_ends_costs_its_batch_and_is_made_again(
     assert (await server.post({"a": 1}))[0] == 200
     assert time.monotonic() - begun < NEXT_ANSWER_SECONDS
     assert await server.deaths() == before + 1
+    told = await server.told_deaths()
+    assert told["deaths"] == before + 1
+    assert told["cause"] == ("SIGKILL" if "kill" in death else f"exit {death['exit']}")
 
 
 async def test_the_batch_of_a_killed_worker_is_told_within_a_tenth_of_a_second(
@@ -100,6 +103,8 @@ async def test_the_batch_that_a_dead_worker_had_not_begun_is_answered_by_the_nex
 async def test_a_worker_that_hangs_is_ended_when_its_time_is_over(archive: Path) -> None:
     async with running(write_echo(archive), "--response-timeout", "1") as server:
         assert (await server.post({"sleep": 600}))[0] == 500
+        await eventually(server.has_died)
+        assert (await server.told_deaths())["cause"] == "Timeout"
         assert (await server.post({}))[0] == 200
 
 

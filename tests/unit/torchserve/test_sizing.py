@@ -2,7 +2,8 @@ import pytest
 
 from slipway.api.common import ResourceRequirements
 from slipway.api.fields.quantity import parse_quantity
-from slipway.torchserve import java_options, threads_per_worker
+from slipway.serving.children.pod.runtimes.threads import threads_per_worker
+from slipway.torchserve import java_options
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from slipway_server import archive, model_config
@@ -15,6 +16,8 @@ from slipway_server.errors import ArchiveError
 _LOG = logging.getLogger("slipway_server")
 INVALID_ARCHIVE = 64
 """Exit code for an archive that cannot be served: trying again does not help."""
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after SIGINT, as shells have it."""
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -23,6 +26,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="answer the archive's samples, tell how, and end"
     )
+    parser.add_argument("--name", help="name in URLs, instead of the archive's own")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port for predictions")
     parser.add_argument("--management-port", type=int, default=8081)
@@ -42,12 +46,23 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-sharing", action="store_true", help="have each worker load the model for itself"
     )
-    parser.add_argument("--gpu", type=int, help="number of the GPU; without it, the CPU")
+    parser.add_argument(
+        "--gpus",
+        type=_gpus,
+        default=0,
+        metavar="COUNT",
+        help="how many GPUs the workers use in turn, or all; without it, the CPU",
+    )
     return parser
 
 
+def _gpus(text: str) -> int:
+    """Return how many GPUs there are for workers; -1 for all that torch finds."""
+    return -1 if text == "all" else int(text)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Serve an archive until SIGTERM or SIGINT; return the exit code."""
+    """Serve an archive until SIGTERM (0) or SIGINT (130); return the exit code."""
     options = _arguments().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with tempfile.TemporaryDirectory(prefix="slipway-server-") as scratch:
@@ -65,6 +80,8 @@ async def _serve(options: argparse.Namespace, scratch: Path) -> int:
     if options.check:
         options.port = options.management_port = options.metrics_port = 0
     folder, manifest = archive.place(options.archive, scratch)
+    if options.name:
+        manifest = replace(manifest, model_name=archive.checked_name(options.name))
     config = model_config.load(folder, manifest.config_file).with_values(
         workers=options.workers,
         batch_size=options.batch_size,
@@ -75,9 +92,9 @@ async def _serve(options: argparse.Namespace, scratch: Path) -> int:
     )
     server = Server(options, folder, manifest, config)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, INTERRUPTED)):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, server.stop, code)
     return await (check(server, folder) if options.check else server.run())
 
 

@@ -151,6 +151,13 @@ def _extract(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, most: 
     return written
 
 
+def checked_name(name: str) -> str:
+    """Return a model's name; raises ``ArchiveError`` for one that no URL can have."""
+    if not _NAME.fullmatch(name):
+        raise ArchiveError(f"{name!r:.200} is no name of a model.")
+    return name
+
+
 def place(source: Path, scratch: Path, limits: Limits = Limits()) -> tuple[Path, Manifest]:
     """Return the folder of an archive's files, and its manifest.
 

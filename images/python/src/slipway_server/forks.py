@@ -144,6 +144,7 @@ class Child:
         self._bounds = bounds
         self._printed: deque[bytes] = deque(maxlen=8)
         self._output: asyncio.Task[None] | None = None
+        self.status = 0
 
     @classmethod
     async def connect(
@@ -180,12 +181,12 @@ class Child:
         """End it unless it has ended; return how it did, with the end of what it printed."""
         self._writer.close()
         self._parent.kill(self.pid)
-        status = await self.ended()
+        self.status = await self.ended()
         self._parent.forget(self.pid)
         if self._output is not None:
             await asyncio.wait({self._output}, timeout=_OUTPUT_SECONDS)
             self._output.cancel()
-        return f"{how_ended(status)}\n{self.last_lines()}".strip()
+        return f"{how_ended(self.status)}\n{self.last_lines()}".strip()
 
     def last_lines(self) -> str:
         """Return the end of what it printed."""

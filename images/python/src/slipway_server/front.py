@@ -1,7 +1,7 @@
 """The HTTP front: TorchServe's paths, words and codes, on aiohttp.
 
 - inference: POST and PUT /predictions/NAME[/VERSION[/REST]], /explanations/NAME, GET /ping
-- management: GET /models, GET /models/NAME, which readiness asks for
+- management: GET /models, GET /models/NAME, which readiness asks for, and GET /deaths
 - metrics: GET /metrics
 
 Reference: https://github.com/pytorch/serve/blob/master/docs/rest_api.md
@@ -98,6 +98,7 @@ class Front:
         app.router.add_get("/models", self._models)
         app.router.add_get("/models/{name}", self._model)
         app.router.add_get("/models/{name}/{version}", self._model)
+        app.router.add_get("/deaths", self._deaths)
         return app
 
     def scrapes(self) -> web.Application:
@@ -253,6 +254,9 @@ class Front:
             },
         }
         return _json(200, [told])
+
+    async def _deaths(self, _request: web.Request) -> web.Response:
+        return _json(200, self._served.pool.deaths.told())
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         page = self._served.metrics.page()

@@ -37,7 +37,7 @@ class ModelConfig:
     batch_size: int = 1
     max_batch_delay: int = 100
     response_timeout: int = 120
-    startup_timeout: int = 120
+    startup_timeout: int = 600
     queue_size: int = 100
     device_type: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)

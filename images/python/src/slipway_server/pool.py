@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
+from slipway_server.deaths import Deaths
 from slipway_server.forks import Child, GivenUp, Parent, Zygote
 from slipway_server.metrics import Metrics
 from slipway_server.plan import Plan
@@ -36,18 +38,21 @@ class Nursery:
             self._parent.close()
         await self._zygote.stop()
 
-    async def make(self) -> Child:
-        """Return a worker that is ready; raises ``CannotLoad``, or ``GivenUp`` with no zygote."""
+    async def make(self, number: int) -> Child:
+        """Return the worker with a number once it is ready.
+
+        Raises ``CannotLoad``, or ``GivenUp`` with no zygote.
+        """
         if self._is_shared:
             async with self._turn:
-                if self._is_shared and (child := await self._share()) is not None:
+                if self._is_shared and (child := await self._share(number)) is not None:
                     return child
-        return await self._load({**self._plan.told, "share": False})
+        return await self._load({**self._plan.told, "share": False, "number": number})
 
-    async def _share(self) -> Child | None:
+    async def _share(self, number: int) -> Child | None:
         """Return a worker with the shared model, or the one that found that it cannot be shared."""
         if self._parent is None or self._parent.is_gone:
-            child = await self._load({**self._plan.told, "share": True})
+            child = await self._load({**self._plan.told, "share": True, "number": number})
             if not self._is_shared:
                 return child
             self._loaded, self._parent = child, child.as_parent()
@@ -92,12 +97,14 @@ class Pool:
 
     def __init__(self, plan: Plan, queue: JobQueue, metrics: Metrics) -> None:
         self._nursery = Nursery(plan)
+        self.deaths = Deaths()
         self.slots = [
             Slot(
                 number,
-                self._nursery.make,
+                partial(self._nursery.make, number),
                 lambda child: Service(child, plan, queue, metrics),
                 metrics,
+                self.deaths,
             )
             for number in range(plan.workers)
         ]

@@ -37,6 +37,7 @@ class Server:
             Served(manifest, config, queue, pool, metrics, options.max_request_bytes)
         )
         self._stopping = asyncio.Event()
+        self._code = 0
         self._runners: list[web.AppRunner] = []
         self._path = f"/predictions/{manifest.model_name}"
 
@@ -51,8 +52,9 @@ class Server:
         host, port = self._runners[0].addresses[0][:2]
         return f"http://{host}:{port}{self._path}"
 
-    def stop(self) -> None:
-        """Take no more connections, answer what is there, and end."""
+    def stop(self, code: int = 0) -> None:
+        """Take no more connections, answer what is there, and end with an exit code."""
+        self._code = code
         self._stopping.set()
 
     async def run(self) -> int:
@@ -67,7 +69,7 @@ class Server:
             await sites[0].stop()
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._front.drain(), self._options.drain_seconds)
-            return 0
+            return self._code
         finally:
             stopping.cancel()
             working.cancel()
@@ -106,6 +108,7 @@ def _told(working: "asyncio.Task[None]") -> int:
 def _plan(
     options: argparse.Namespace, folder: Path, manifest: Manifest, config: ModelConfig
 ) -> Plan:
+    gpus = 0 if config.device_type == "cpu" else options.gpus
     told = {
         "kind": "serve",
         "folder": str(folder.resolve()),
@@ -114,7 +117,7 @@ def _plan(
         "manifest": manifest.raw,
         "config": config.raw,
         "batch_size": config.batch_size,
-        "gpu": options.gpu,
+        "gpus": gpus,
         "envelope": options.service_envelope,
         "max_response_bytes": options.max_response_bytes,
     }
@@ -126,5 +129,5 @@ def _plan(
         response_timeout=config.response_timeout,
         startup_timeout=config.startup_timeout,
         most_response_bytes=options.max_response_bytes,
-        is_shared=options.gpu is None and not options.no_sharing,
+        is_shared=not gpus and not options.no_sharing,
     )

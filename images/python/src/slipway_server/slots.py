@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from slipway_server.answers import Answer, error
+from slipway_server.deaths import Deaths
 from slipway_server.forks import Child, GivenUp
 from slipway_server.frames import Frame
 from slipway_server.metrics import Metrics
@@ -44,6 +45,7 @@ class Service:
         self._given: deque[list[Job]] = deque()
         self._deadline = 0.0
         self.has_answered = False
+        self.is_late = False
 
     async def run(self) -> None:
         """Have batches answered."""
@@ -69,7 +71,8 @@ class Service:
                     await asyncio.wait({reading}, timeout=_LAST_ANSWERS_SECONDS)
                     if not reading.done():
                         return
-                else:  # it has taken too long
+                else:
+                    self.is_late = True
                     return
         finally:
             for event in (ending, reading):
@@ -198,6 +201,7 @@ class Slot:
         make: Callable[[], Awaitable[Child]],
         serve: Callable[[Child], Service],
         metrics: Metrics,
+        deaths: Deaths,
     ) -> None:
         self.number = number
         self.is_ready = False
@@ -206,6 +210,7 @@ class Slot:
         self._make = make
         self._serve = serve
         self._metrics = metrics
+        self._deaths = deaths
 
     async def run(self, may_give_up: Callable[[], bool]) -> None:
         """Keep a worker, for ever; raises ``GivenUp`` where none can be started."""
@@ -236,4 +241,5 @@ class Slot:
             self.is_ready = False
             self._metrics.died()
             _LOG.error("Worker %d ended: %s", self.number, await child.end())
+            self._deaths.note(child.status, child.last_lines(), is_late=service.is_late)
         return service.has_answered

@@ -86,7 +86,7 @@ class Worker:
             model_dir=told["folder"],
             manifest=told["manifest"],
             batch_size=told["batch_size"],
-            gpu=told["gpu"],
+            gpu=_gpu(told["gpus"], told["number"]),
             model_yaml_config=told["config"],
             metrics=self._metrics,
             stream=self,
@@ -185,6 +185,15 @@ class Worker:
         except answers.InvalidAnswer as problem:
             _LOG.warning("%s", problem)
             return answers.invalid(problem)
+
+
+def _gpu(count: int, number: int) -> int | None:
+    """Return the GPU of the worker with a number; None for the CPU. -1 stands for all there are."""
+    if count < 0:
+        import torch
+
+        count = torch.cuda.device_count()
+    return number % count if count else None
 
 
 def _refusal(error: Exception) -> Answer | None:

@@ -18,7 +18,7 @@ from slipway.envoy.config import (
 INFERENCE = "torchserve"
 """The model's server, whatever its runtime: dashboards and rules know it by this name."""
 LIVENESS = f"{INFERENCE}_liveness"
-"""The same port as `INFERENCE`: probes are not to be counted among the users' requests."""
+"""Apart from `INFERENCE`: probes are not to be counted among the users' requests."""
 READINESS = f"{INFERENCE}_readiness"
 METRICS = f"{INFERENCE}_metrics"
 DEATHS = "worker_deaths"
@@ -53,7 +53,7 @@ def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
         inference_cluster(config),
         other_cluster(),
         readiness_cluster(config),
-        _loopback(LIVENESS, config.upstream.inference_port),
+        _loopback(LIVENESS, config.upstream.live_port),
         _loopback(METRICS, config.upstream.metrics_port),
         _loopback(DEATHS, config.upstream.deaths_port),
         _admin(config),

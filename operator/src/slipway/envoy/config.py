@@ -36,8 +36,8 @@ class Upstream:
 
     ``predictions`` is the path by which it knows the model. It is ready while its page at
     ``ready_path`` (``management_port``) has ``ready_text`` once for each of its ``workers``, and
-    alive while ``live_path`` (``inference_port``) answers. It counts at ``metrics_path``
-    (``metrics_port``). ``deaths_port`` has the page that tells why a worker died.
+    alive while ``live_path`` (``live_port``) answers. It counts at ``metrics_path``
+    (``metrics_port``). ``deaths_path`` (``deaths_port``) is the page that tells why a worker died.
     """
 
     workers: int
@@ -46,8 +46,10 @@ class Upstream:
     ready_text: str
     live_path: str
     metrics_path: str
+    deaths_path: str
     inference_port: int
     management_port: int
+    live_port: int
     metrics_port: int
     deaths_port: int
 

@@ -80,7 +80,7 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
         _forward(f"{INFERENCE}-live", SERVER_LIVE_PATH, LIVENESS, upstream.live_path),
         _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus"),
         _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, METRICS, upstream.metrics_path),
-        _forward("worker-deaths", DEATHS_PATH, DEATHS, "/"),
+        _forward("worker-deaths", DEATHS_PATH, DEATHS, upstream.deaths_path),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
     ]
     return _inner("ops", address(ANYWHERE, config.ops_port), routes, [_readiness(), _router()])

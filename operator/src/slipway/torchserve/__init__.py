@@ -5,6 +5,6 @@ in `slipway.serving.children.pod.runtimes`, and the server image.
 """
 
 from slipway.torchserve.properties import ServerConfig, config_properties
-from slipway.torchserve.sizing import java_options, threads_per_worker
+from slipway.torchserve.sizing import java_options
 
-__all__ = ["ServerConfig", "config_properties", "java_options", "threads_per_worker"]
+__all__ = ["ServerConfig", "config_properties", "java_options"]

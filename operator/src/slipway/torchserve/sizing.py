@@ -1,6 +1,4 @@
-"""How much of a container's memory and CPU the parts of TorchServe get."""
-
-from decimal import Decimal
+"""How much of a container's memory TorchServe's Java process gets."""
 
 from slipway.api.common import ResourceRequirements
 from slipway.api.fields.quantity import parse_quantity
@@ -22,13 +20,3 @@ def java_options(resources: ResourceRequirements, longest_body: int = 0) -> str:
         heap = max(_SMALLEST_HEAP, min(_LARGEST_HEAP, int(limit / 8 / _MIB)))
     heap = max(heap, -(-4 * longest_body // _MIB))
     return f"-Xmx{heap}m -XX:MaxDirectMemorySize={heap}m -XX:-UsePerfData"
-
-
-def threads_per_worker(resources: ResourceRequirements, workers: int) -> int:
-    """Return how many threads each worker may compute with: its share of the CPUs, at least 1.
-
-    Without it PyTorch starts one thread for each CPU of the node in each worker, which then fight
-    for the container's share.
-    """
-    cpu = parse_quantity(resources.limits.get("cpu", resources.requests.get("cpu", "")))
-    return max(1, int((cpu or Decimal(1)) / workers))

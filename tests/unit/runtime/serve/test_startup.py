@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert code == -signal.SIGTERM
     assert "had not loaded the model in 1 s" in word["message"]
     assert "downloading the vocabulary" in word["logTail"]
+
+
+def test_a_server_that_ends_well_on_sigterm_is_ended_by_what_its_exit_code_tells(
+    tmp_path: Path,
+) -> None:
+    settings = {"SLIPWAY_STARTUP_SECONDS": "1", "SLIPWAY_END_SIGNAL": "SIGINT"}
+    code, _ = watch(tmp_path, None, **settings)
+    assert code == -signal.SIGINT
+
+
+def test_an_archive_says_itself_how_long_its_start_may_take(tmp_path: Path) -> None:
+    archive = tmp_path / "iris.mar"
+    with zipfile.ZipFile(archive, "w") as bundle:
+        model = {"modelName": "iris", "handler": "handler.py", "configFile": "mc.yaml"}
+        bundle.writestr("MAR-INF/MANIFEST.json", json.dumps({"model": model}))
+        bundle.writestr("mc.yaml", "startupTimeout: 1\n")
+    _, word = watch(tmp_path, None, SLIPWAY_ARCHIVE=str(archive))
+    assert "had not loaded the model in 1 s" in word["message"]
 
 
 @pytest.mark.parametrize("states", [None, []])

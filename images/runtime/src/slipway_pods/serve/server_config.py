@@ -75,6 +75,14 @@ def startup_timeout(config: str) -> int:
     return int(entry["startupTimeout"])
 
 
+def own_startup_timeout(archive: Path) -> int:
+    """Return how long an archive's workers may take to come up, as it says itself, in seconds.
+
+    Raises InvalidArchiveError.
+    """
+    return _number(model_config(archive).get("startupTimeout"), *KEYS["startupTimeout"])
+
+
 def model_config(archive: Path) -> Mapping[str, Any]:
     """Return the content of an archive's model-config.yaml; empty where it has none.
 

@@ -13,12 +13,13 @@ SmokeTestFailed.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_STARTUP_SECONDS`` (longest time to come up; as TorchServe's configuration at
-``SLIPWAY_CONFIG`` says by default, or 600), ``SLIPWAY_MANAGEMENT``
-(http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080), ``LOG_LOCATION`` (the folder
-of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of `slipway_pods.serve.smoke`; none by default),
-``SLIPWAY_RESPONSE_SECONDS`` (longest time for its answer, 120), ``SLIPWAY_DEATHS_PORT`` (of the
-page that tells why a worker died, 9902; 0 for none), and ``SLIPWAY_ENVOY_ADMIN`` (see
-`slipway_runtime.drain`).
+``SLIPWAY_CONFIG`` says by default, or the archive at ``SLIPWAY_ARCHIVE``, or 600),
+``SLIPWAY_MANAGEMENT`` (http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080),
+``LOG_LOCATION`` (the folder of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of
+`slipway_pods.serve.smoke`; none by default), ``SLIPWAY_RESPONSE_SECONDS`` (longest time for its
+answer, 120), ``SLIPWAY_DEATHS_PORT`` (of the page that tells why a worker died, 9902; 0 for none),
+``SLIPWAY_END_SIGNAL`` (what ends the parent so that its exit code tells of a failure, SIGTERM), and
+``SLIPWAY_ENVOY_ADMIN`` (see `slipway_runtime.drain`).
 """
 
 import json
@@ -34,7 +35,11 @@ from http import HTTPStatus
 from pathlib import Path
 
 from slipway_pods.serve import deaths
-from slipway_pods.serve.server_config import startup_timeout
+from slipway_pods.serve.server_config import (
+    InvalidArchiveError,
+    own_startup_timeout,
+    startup_timeout,
+)
 from slipway_pods.serve.smoke import SmokeTest, SmokeTestError
 from slipway_runtime import drain
 from slipway_runtime.termination import clean_tail, say, write_message
@@ -66,6 +71,7 @@ class Settings:
     smoke_test: Path | None
     answer: float
     deaths_port: int
+    end_signal: signal.Signals
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -80,16 +86,19 @@ class Settings:
             smoke_test=Path(env["SLIPWAY_SMOKE_TEST"]) if "SLIPWAY_SMOKE_TEST" in env else None,
             answer=float(env.get("SLIPWAY_RESPONSE_SECONDS", "120")),
             deaths_port=int(env.get("SLIPWAY_DEATHS_PORT", deaths.PORT)),
+            end_signal=signal.Signals[env.get("SLIPWAY_END_SIGNAL", "SIGTERM")],
         )
 
 
 def _longest(env: Mapping[str, str]) -> float:
-    """Return how long workers may take to come up: as we are told, or as TorchServe is."""
+    """Return how long workers may take to come up: as we are told, or as the server is."""
     if "SLIPWAY_STARTUP_SECONDS" in env:
         return float(env["SLIPWAY_STARTUP_SECONDS"])
     try:
+        if "SLIPWAY_ARCHIVE" in env:
+            return own_startup_timeout(Path(env["SLIPWAY_ARCHIVE"]))
         return startup_timeout(Path(env["SLIPWAY_CONFIG"]).read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    except (InvalidArchiveError, OSError, ValueError, KeyError, TypeError, StopIteration):
         return DEFAULT_SECONDS
 
 
@@ -252,7 +261,7 @@ def main() -> int:
     say(failure.message)
     word = {"reason": failure.reason, "message": failure.message}
     write_message({**word, "logTail": clean_tail(failure.log)})
-    os.kill(parent, signal.SIGTERM)
+    os.kill(parent, settings.end_signal)
     return 0
 
 

@@ -1,6 +1,6 @@
 """What a ModelDeployment says of its server, and what its status tells of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ MAX_BODY_BYTES = 100 << 20
 OWNED_SERVER_ENV = ("TS_CONFIG_FILE", "TEMP", "LOG_LOCATION", "METRICS_LOCATION")
 """Variables by which TorchServe is told where its files are; a user must not set them."""
 
+RuntimeName = Literal["TorchServe", "Python"]
+
 ServerEnv = Annotated[
     EnvList,
     Field(
@@ -32,12 +34,20 @@ ServerEnv = Annotated[
 
 
 class Server(ApiModel):
-    """How TorchServe runs the model in each pod."""
+    """How the model is run in each pod."""
 
+    runtime: RuntimeName = Field(
+        default="TorchServe",
+        description=(
+            "What serves the archive: TorchServe, or Slipway's own server without Java, which "
+            "takes the same archives and handlers and gives the same answers."
+        ),
+    )
     image: Image | None = Field(
         default=None,
         description=(
-            "TorchServe's image; the release's own by default. Where it is set, an upgrade of the "
+            "The server's image; the release's own by default. It stands on that of the runtime. "
+            "Where it is set, an upgrade of the "
             "operator changes no pod until the spec is changed."
         ),
     )
@@ -45,7 +55,7 @@ class Server(ApiModel):
         default=1, description="Worker processes in each pod; all must be up before traffic comes."
     )
     resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
-    """Resources of TorchServe in each pod."""
+    """Resources of the server in each pod."""
     fetch: AddedContainer = Field(
         default_factory=AddedContainer,
         description="The container that brings the archive.",

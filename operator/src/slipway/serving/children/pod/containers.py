@@ -53,7 +53,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
         *runtimes.of(deployment).fetch_arguments,
     ]
     return {
-        **_container(names.FETCH, settings.server_image, settings),
+        **_container(names.FETCH, runtimes.of(deployment).image(settings), settings),
         "command": pod_command("serve.fetch"),
         "args": command,
         "env": [*_pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
@@ -90,7 +90,7 @@ def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
     config = f"{names.CONFIG_DIR}/{names.ENVOY_FILE}"
     flags = ["--concurrency", str(ENVOY_THREADS), "--disable-hot-restart", "--log-level", "warning"]
     return {
-        **_container(names.ENVOY, settings.server_image, settings),
+        **_container(names.ENVOY, runtimes.of(deployment).image(settings), settings),
         "restartPolicy": "Always",
         "command": ["envoy"],
         "args": ["-c", config, *flags],

@@ -11,7 +11,7 @@ from slipway.pods import placement
 from slipway.pods.overlay import overlaid
 from slipway.pods.resources import shared_memory, size
 from slipway.serving.children import names
-from slipway.serving.children.pod import containers
+from slipway.serving.children.pod import containers, runtimes
 from slipway.serving.children.pod.in_force import one_more_answer
 from slipway.settings import Settings
 from slipway.store import store_identity
@@ -107,7 +107,7 @@ def _volumes(
     scratch = size("scratch", settings, sizes.scratch)
     limits = {
         "models": size("model", settings, sizes.model),
-        "logs": size("logs", settings, sizes.logs),
+        **{name: size("logs", settings, sizes.logs) for name in runtimes.of(deployment).folders},
         "tmp": scratch,
         "fetch-tmp": scratch,
         "admin": size("admin", settings),

@@ -1,14 +1,19 @@
 """What runs a model in a pod: each runtime in a module of its own, behind one interface."""
 
+from collections.abc import Mapping
+
 from slipway.api import ModelDeployment
+from slipway.api.serving.server import RuntimeName
+from slipway.serving.children.pod.runtimes.python import Python
 from slipway.serving.children.pod.runtimes.runtime import Runtime
 from slipway.serving.children.pod.runtimes.torchserve import TorchServe
 
-TORCHSERVE = TorchServe()
+TORCHSERVE, PYTHON = TorchServe(), Python()
+_RUNTIMES: Mapping[RuntimeName, Runtime] = {"TorchServe": TORCHSERVE, "Python": PYTHON}
 
-__all__ = ["TORCHSERVE", "Runtime", "of"]
+__all__ = ["PYTHON", "TORCHSERVE", "Runtime", "of"]
 
 
-def of(_: ModelDeployment) -> Runtime:
+def of(deployment: ModelDeployment) -> Runtime:
     """Return the runtime of a deployment's pods."""
-    return TORCHSERVE
+    return _RUNTIMES[deployment.spec.server.runtime]

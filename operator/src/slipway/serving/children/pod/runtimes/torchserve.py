@@ -9,6 +9,7 @@ from slipway.envoy import Upstream
 from slipway.pods.placement import gpus
 from slipway.serving.children import names
 from slipway.serving.children.pod.in_force import in_force, queue_size
+from slipway.serving.children.pod.runtimes.threads import threads_per_worker
 from slipway.settings import Settings
 
 PROPERTIES_FILE = "config.properties"
@@ -39,7 +40,7 @@ class TorchServe:
         """Return where it may write, the sizes of its processes, and what its watcher needs."""
         wanted = deployment.spec.server
         longest_body = max(wanted.max_request_bytes, wanted.max_response_bytes)
-        threads = torchserve.threads_per_worker(wanted.resources, wanted.workers)
+        threads = threads_per_worker(wanted.resources, wanted.workers)
         return {
             "TEMP": names.TMP_DIR,
             "USER": "slipway",
@@ -68,8 +69,10 @@ class TorchServe:
             ready_text=WORKER_READY,
             live_path="/ping",
             metrics_path="/metrics",
+            deaths_path="/",
             inference_port=8080,
             management_port=8081,
+            live_port=8080,
             metrics_port=8082,
             deaths_port=9902,
         )
