@@ -24,7 +24,8 @@ class S3Server:
     ``quota`` is what a namespace may store, ``reserved`` what of the disk stays free, in bytes.
     ``certificate`` is a folder with ``tls.crt`` and ``tls.key``; with it the server takes TLS on
     ``secure_port``, and besides no TLS on ``port`` unless that is closed.
-    ``idle`` is how many seconds a client may keep a connection that it does not use.
+    ``idle`` is how many seconds a client may keep a connection that it does not use, and
+    ``connections`` how many may be open at a time.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class S3Server:
         certificate: Path | None = None,
         plain: bool = True,
         idle: int = 75,
+        connections: int = 2048,
     ) -> None:
         self.port = free_port()
         self.secure_port = free_port()
         self.certificate = certificate
         self.plain = plain
         self.idle = idle
+        self.connections = connections
         self.status_port = free_port()
         self.quota = quota
         self.reserved = reserved
@@ -69,6 +72,7 @@ class S3Server:
             "SLIPWAY_STORE_QUOTA_BYTES": str(self.quota),
             "SLIPWAY_STORE_RESERVED_BYTES": str(self.reserved),
             "SLIPWAY_STORE_IDLE_SECONDS": str(self.idle),
+            "SLIPWAY_STORE_CONNECTIONS": str(self.connections),
             "VGW_PORT": f"127.0.0.1:{self.port}",
             "SLIPWAY_STORE_PLAIN_PORT": "open" if self.plain else "closed",
             "SLIPWAY_STORE_TLS_FOLDER": str(self.certificate or ""),

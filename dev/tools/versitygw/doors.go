@@ -26,7 +26,7 @@ const (
 // know none; and it would keep a connection whose client is silent for good.
 type doors struct {
 	socket string
-	slots  chan struct{} // one for each connection at a time
+	crowd  *crowd
 	idle   time.Duration // how long a client may be silent after an answer
 }
 
@@ -51,23 +51,23 @@ func (d *doors) serve(port string, held *certificate) error {
 // descriptor, it waits until others have ended.
 func (d *doors) takeAll(listener net.Listener) {
 	for {
-		d.slots <- struct{}{}
 		client, err := listener.Accept()
 		if err != nil {
 			log.Print(err)
-			<-d.slots
 			time.Sleep(retryTime)
 			continue
 		}
+		entered := d.crowd.enter(client)
 		go func() {
-			defer func() { <-d.slots }()
-			d.carry(client)
+			defer d.crowd.leave(entered)
+			d.carry(entered)
 		}()
 	}
 }
 
 // carry hands on both directions of a connection until both have ended.
-func (d *doors) carry(client net.Conn) {
+func (d *doors) carry(entered *guest) {
+	client := entered.client
 	defer client.Close()
 	if !shakenHands(client) {
 		return
@@ -79,7 +79,7 @@ func (d *doors) carry(client net.Conn) {
 	}
 	server := opened.(*net.UnixConn)
 	defer server.Close()
-	turn := &turn{client: client, idle: d.idle}
+	turn := &turn{guest: entered, idle: d.idle}
 	turn.wait()
 	done := make(chan struct{})
 	go func() {
@@ -111,8 +111,8 @@ func shakenHands(client net.Conn) bool {
 // turn knows whose turn it is on a connection. While the server works on a request or writes an
 // answer nothing ends the connection; a client that has its answer may be silent for so long.
 type turn struct {
-	client net.Conn
-	idle   time.Duration
+	*guest
+	idle time.Duration
 
 	mutex   sync.Mutex
 	writing bool // an answer is on its way
@@ -138,6 +138,7 @@ func (t *turn) asked() {
 
 // write hands on a part of an answer.
 func (t *turn) write(data []byte) (int, error) {
+	t.stir()
 	t.mutex.Lock()
 	t.writing = true
 	// Before it is written: the client may send its next request as soon as it has this.
@@ -176,6 +177,7 @@ func (a asking) Read(data []byte) (int, error) {
 	for {
 		count, err := a.client.Read(data)
 		if count > 0 {
+			a.stir()
 			a.asked()
 		}
 		if count > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !a.extended() {
@@ -190,7 +192,7 @@ type answering struct{ *turn }
 func (a answering) Write(data []byte) (int, error) { return a.write(data) }
 
 // copyBytes is the size of what is copied at once: several records of TLS.
-const copyBytes = 128 << 10
+const copyBytes = 64 << 10
 
 func copyAll(to io.Writer, from io.Reader) {
 	// Only Reader and Writer, so that the buffer below is used and no smaller one.

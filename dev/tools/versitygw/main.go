@@ -86,6 +86,7 @@ type config struct {
 	statusPort  string        // where /ready and /metrics are, as ":7481"
 	certificate string        // folder with tls.crt and tls.key; empty: no TLS
 	securePort  string        // where TLS is taken, as ":7443"
+	connections int           // how many are open at a time
 	idle        time.Duration // how long a client may keep a connection that it does not use
 	quota       int64         // bytes that a namespace may store; 0: all
 	reserved    int64         // bytes of the volume that uploads leave free
@@ -109,7 +110,7 @@ func (c *config) makeFolders() error {
 func (c *config) open() error {
 	taken := &doors{
 		socket: innerSocket(),
-		slots:  make(chan struct{}, maxConnections),
+		crowd:  newCrowd(c.connections),
 		idle:   c.idle,
 	}
 	if c.plainPort != "" {
@@ -137,7 +138,12 @@ func settings() (*config, error) {
 	if err != nil {
 		return nil, err
 	}
+	connections, err := wholeIn("SLIPWAY_STORE_CONNECTIONS", 2048)
+	if err != nil {
+		return nil, err
+	}
 	conf := &config{
+		connections: int(connections),
 		idle:        time.Duration(idle) * time.Second,
 		folder:      textIn("SLIPWAY_STORE_FOLDER", "/data"),
 		bucket:      textIn("SLIPWAY_BUCKET", "slipway"),

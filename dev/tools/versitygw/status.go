@@ -15,10 +15,21 @@ import (
 
 // status tells at /ready whether objects can be stored now, and at /metrics how full the volume is.
 type status struct {
-	conf    *config
-	shares  *shares
-	writing sync.Mutex
+	conf   *config
+	shares *shares
+
+	mutex   sync.Mutex
+	running chan struct{} // closed when the check that goes on is over
+	found   error         // of the last check
+	last    time.Time     // when that was over
 }
+
+const (
+	// checkedFor is how long a check's outcome is told again: whoever asks often costs no more.
+	checkedFor = time.Second
+	// checkTime is how long anybody waits for a check.
+	checkTime = 8 * time.Second
+)
 
 // serve answers until the process ends.
 func (s *status) serve() {
@@ -50,13 +61,40 @@ func (s *status) health(answer http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(answer, "serving")
 }
 
-// check writes a file to the volume, syncs and removes it, and connects to the S3 server. A volume
-// that hangs holds one check, and fails the others.
+// check returns the outcome of a check, which all who ask meanwhile share. A volume that hangs holds
+// one check, and fails all who wait for it.
 func (s *status) check() error {
-	if !s.writing.TryLock() {
-		return fmt.Errorf("the volume has not answered the check before yet")
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.running == nil && time.Since(s.last) < checkedFor {
+		return s.found
 	}
-	defer s.writing.Unlock()
+	if s.running == nil {
+		s.running = make(chan struct{})
+		go s.checkNow(s.running)
+	}
+	running := s.running
+	s.mutex.Unlock()
+	select {
+	case <-running:
+		s.mutex.Lock()
+		return s.found
+	case <-time.After(checkTime):
+		s.mutex.Lock()
+		return fmt.Errorf("the volume has not answered the check yet")
+	}
+}
+
+func (s *status) checkNow(over chan struct{}) {
+	found := s.tryAll()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.found, s.last, s.running = found, time.Now(), nil
+	close(over)
+}
+
+// tryAll writes a file to the volume, syncs and removes it, and connects to the S3 server.
+func (s *status) tryAll() error {
 	if err := s.write(filepath.Join(s.conf.folder, ".ready")); err != nil {
 		return fmt.Errorf("the volume cannot be written: %w", err)
 	}

@@ -4,7 +4,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import botocore.session
@@ -100,3 +100,47 @@ def test_a_client_that_is_slow_to_take_its_answer_gets_all_of_it(connect: Connec
             let_a_silent_client_lose_its_connection(connect)
         assert len(answer.read()) == LARGE
         ask(connection)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_who_opens_connections_without_end_ends_their_own_alone(
+    secure: bool, tmp_path: Path
+) -> None:
+    gotools.ensure(["slipway-store"])
+    authority = Authority(tmp_path / "authority")
+    authority.issue(tmp_path / "tls", "IP:127.0.0.1")
+    server = S3Server(tmp_path / "s3", certificate=tmp_path / "tls", connections=16)
+    server.start()
+    trust = ssl.create_default_context(cafile=str(authority.certificate))
+    port = server.secure_port if secure else server.port
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+
+        def connected(address: str) -> http.client.HTTPConnection:
+            source = (address, 0)
+            made = (
+                http.client.HTTPSConnection(
+                    "127.0.0.1", port, context=trust, timeout=30, source_address=source
+                )
+                if secure
+                else http.client.HTTPConnection(
+                    "127.0.0.1", port, timeout=30, source_address=source
+                )
+            )
+            return stack.enter_context(closing(made))
+
+        victims = [connected("127.0.0.3") for _ in range(4)]
+        for victim in victims:
+            ask(victim)
+        opened = [socket_of(victim) for victim in victims]
+        crowd = [stack.enter_context(silent(port)) for _ in range(200)]
+        assert crowd[0].recv(1) == b""
+        for victim in victims:
+            ask(victim)
+        assert [victim.sock for victim in victims] == opened
+        ask(connected("127.0.0.4"))
+
+
+def silent(port: int) -> socket.socket:
+    """Return a connection whose client says nothing."""
+    return socket.create_connection(("127.0.0.1", port), 30, ("127.0.0.2", 0))

@@ -7,6 +7,7 @@ import struct
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,11 +147,16 @@ def test_metrics_tell_how_full_the_volume_and_each_share_is(small: S3Server) -> 
 def test_a_store_that_cannot_write_is_not_ready(small: S3Server) -> None:
     assert status(small, "/ready")[0] == 200
     away = small.folder.rename(small.folder.with_name("away"))
-    code, text = status(small, "/ready")
-    assert code == 503
-    assert "the volume cannot be written" in text
+    wait_for(lambda: status(small, "/ready")[0] == 503, 10, "the store is not ready")
+    assert "the volume cannot be written" in status(small, "/ready")[1]
     away.rename(small.folder)
-    assert status(small, "/ready")[0] == 200
+    wait_for(lambda: status(small, "/ready")[0] == 200, 10, "the store is ready again")
+
+
+def test_who_asks_again_and_again_whether_it_is_ready_makes_it_no_less_so(small: S3Server) -> None:
+    with ThreadPoolExecutor(16) as crowd:
+        codes = list(crowd.map(lambda _: status(small, "/ready")[0], range(400)))
+    assert set(codes) == {200}
 
 
 def test_a_full_volume_takes_nothing_more_and_goes_on_giving(tmp_path: Path) -> None:
