@@ -9,6 +9,8 @@ from slipway.settings import Settings
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "slipway"
 """Value of the managed-by label, and the field manager of every write."""
+UNREADABLE = "unreadable"
+"""The only field of a spec that is too large or too deep to be read; its text says why."""
 TRAINING_JOB = "slipway.dev/training-job"
 MODEL_DEPLOYMENT = "slipway.dev/model-deployment"
 COMPONENT = "slipway.dev/component"

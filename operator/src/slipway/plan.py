@@ -144,16 +144,20 @@ class Removed:
 
 @dataclass(frozen=True)
 class Reference:
-    """What an object names in the store: ``user`` is the object in words."""
+    """What an object names in the store: ``user`` is the object in words.
+
+    One that cannot be read (``unknown``) may name all there is.
+    """
 
     user: str
     uris: frozenset[str] = frozenset()
     digests: frozenset[str] = frozenset()
+    unknown: bool = False
 
     def names(self, target: Target) -> bool:
         """Tell whether the object may need what is to be removed."""
         same = bool(target.sha256) and target.sha256 in self.digests
-        return same or any(target.folder.is_named_by(uri) for uri in self.uris)
+        return self.unknown or same or any(target.folder.is_named_by(uri) for uri in self.uris)
 
 
 @dataclass(frozen=True)

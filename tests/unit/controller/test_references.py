@@ -1,5 +1,6 @@
 """Who names what lies in the store, by the cache and by the API server's word."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -10,9 +11,11 @@ from slipway.controller.readers.asking.bounded import UnansweredError
 from slipway.controller.references import References
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError
+from slipway.kube.resources import Resource
 from slipway.kube.watched.cache import Cache
-from slipway.plan import Manifest, Reference, Removal
+from slipway.plan import Manifest, Reference, Removal, StoredFolder, Target
 from slipway.settings import Settings
+from slipway.uris import ObjectUri
 from tests.unit.controller.fakes import training_job
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,12 +30,12 @@ class Api:
         self.error: KubeError | None = None
         self.paths: list[str] = []
 
-    async def request(self, _method: str, path: str) -> Manifest:
-        self.paths.append(path)
+    async def pages(self, resource: Resource, namespace: str) -> AsyncIterator[Manifest]:
+        self.paths.append(resource.path(namespace))
         if self.error:
             raise self.error
-        plural = path.rpartition("/")[2]
-        return {"items": [one for one in self.listed if f"{one['kind'].lower()}s" == plural]}
+        for one in self.listed:
+            yield {"items": [one] if one["kind"] == resource.kind else []}
 
 
 def named(kind: str, name: str, **rest: Any) -> Manifest:
@@ -110,6 +113,14 @@ async def test_before_a_removal_the_api_server_is_asked_and_not_the_cache_alone(
     record = "a revision of ModelDeployment web"
     assert uris(found) == {"ModelDeployment new": {f"{URI}/new.mar"}, record: WHO[record]}
     assert all("/namespaces/default/" in path for path in api.paths)
+
+
+async def test_an_object_that_cannot_be_read_may_name_all_there_is() -> None:
+    job, why = the_job(60), {"unreadable": "its spec has 1500000 bytes"}
+    api = Api(named("ModelDeployment", "large", spec=why))
+    (found, *_) = await references(job, api, END).live(Removal("default", "u", "", ()))
+    folder = StoredFolder(ObjectUri.parse(URI), "_manifest.json")
+    assert found.names(Target("output", folder))
 
 
 async def test_an_api_server_that_fails_lets_nothing_be_removed() -> None:

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
 from slipway.kube import client as module
+from slipway.kube.answers.response import MOST_ANSWER_BYTES
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
 from slipway.kube.errors import AlreadyExists, Conflict, Rejected, Unavailable
@@ -180,3 +181,14 @@ async def test_a_long_list_is_read_page_by_page(api: ApiServer, client: Client) 
     assert await client.uids(resource, "", "a=b") == ({"1", "2"}, 7)
     assert api.requests[1].query["continue"] == "more"
     assert "PartialObjectMetadataList" in api.requests[0].headers["Accept"]
+
+
+async def test_a_list_of_large_objects_is_asked_for_a_few_at_a_time(
+    api: ApiServer, client: Client
+) -> None:
+    large = {"metadata": {"resourceVersion": "7", "padding": "x" * MOST_ANSWER_BYTES}}
+    small = {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"uid": "1"}}]}
+    api.answers = [says(200, large), says(200, large), says(200, small)]
+    assert await client.uids(resource_of(REF), "", "") == ({"1"}, 7)
+    sizes = [int(request.query["limit"]) for request in api.requests]
+    assert sizes == [500, 62, 7]

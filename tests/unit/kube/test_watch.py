@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from slipway.kube.answers.response import MOST_ANSWER_BYTES
 from slipway.kube.resources import CHILDREN
 from slipway.kube.watched import watch as module
 from slipway.kube.watched.watch import Parts, Watch
@@ -154,6 +155,13 @@ async def test_what_is_there_is_seen_page_by_page_and_then_each_change(scene: Sc
     assert (first["labelSelector"], first["limit"], second["continue"]) == ("a=b", "100", "next")
     assert (watch["resourceVersion"], watch["allowWatchBookmarks"]) == ("10", "true")
     assert again["resourceVersion"] == "12"
+
+
+async def test_large_objects_are_listed_a_few_at_a_time(scene: Scene) -> None:
+    large = {**service("large", 3), "data": "x" * MOST_ANSWER_BYTES}
+    await scene.run(page(large), page(large), page(service("a", 3), more="next"), page(large))
+    sizes = [int(query["limit"]) for query in scene.queries]
+    assert (sizes[:4], scene.seen[:1]) == ([100, 12, 1, 1], [("ADDED", "a")])
 
 
 async def test_events_are_whole_however_the_stream_is_cut(scene: Scene) -> None:

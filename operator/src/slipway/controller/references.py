@@ -52,14 +52,15 @@ class References:
 
     async def live(self, removal: Removal) -> tuple[Reference, ...]:
         """Return what others name by the API server's word; raises UnansweredError."""
-        found: list[Manifest] = []
+        found: list[Reference] = []
         for resource in (MODEL_DEPLOYMENTS, TRAINING_JOBS):
             try:
-                listed = await self._client.request("get", resource.path(removal.namespace))
+                async for page in self._client.pages(resource, removal.namespace):
+                    items = ({**item, "kind": resource.kind} for item in page["items"])
+                    found += _references(items, removal.uid)
             except KubeError as error:
                 raise UnansweredError(error.message) from error
-            found += [{**item, "kind": resource.kind} for item in listed["items"]]
-        return (*_references(found, removal.uid), *self._records(removal.namespace))
+        return (*found, *self._records(removal.namespace))
 
     def _records(self, namespace: str) -> Iterator[Reference]:
         for obj in self._cache.of_kind("ConfigMap", namespace):

@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
 
+from slipway.kube.answers.bounds import parsed
+from slipway.kube.answers.response import TooLongError, fewer, read_whole
 from slipway.kube.connection import Connection
 from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
@@ -45,10 +47,10 @@ class Client:
             async with connection.own.request(
                 method.upper(), f"{connection.server}{path}", timeout=_TIMEOUT, **options
             ) as response:
-                answer = await response.read()
+                answer = await read_whole(response)
                 if response.status >= 300:
                     raise from_status(response.status, answer, response.headers)
-                found: Manifest = json.loads(answer)
+                found: Manifest = await parsed(answer)
                 return found
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             text = str(error) or type(error).__name__
@@ -173,16 +175,28 @@ class Client:
         Of each object only its metadata is asked for, and of that no more than a page is held.
         """
         found: set[str] = set()
-        query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
-        token: str | None = None
-        while True:
-            page = await self.request(
-                "get",
-                resource.path(namespace),
-                params={**query, **({"continue": token} if token else {})},
-                headers={"Accept": _METADATA},
-            )
+        version = 0
+        async for page in self.pages(resource, namespace, selector, _METADATA):
             found.update(item["metadata"]["uid"] for item in page.get("items") or ())
-            token = page["metadata"].get("continue")
+            version = int(page["metadata"].get("resourceVersion") or 0)
+        return found, version
+
+    async def pages(
+        self, resource: Resource, namespace: str, selector: str = "", accept: str = _JSON
+    ) -> AsyncIterator[Manifest]:
+        """Yield a collection page by page; fewer objects are asked for where they are large."""
+        query, size, token = {"labelSelector": selector} if selector else {}, _PAGE, ""
+        while True:
+            more = {"continue": token} if token else {}
+            params = {**query, "limit": str(size), **more}
+            try:
+                page = await self.request(
+                    "get", resource.path(namespace), params=params, headers={"Accept": accept}
+                )
+            except TooLongError:
+                size = fewer(size)
+                continue
+            yield page
+            token = page["metadata"].get("continue") or ""
             if not token:
-                return found, int(page["metadata"].get("resourceVersion") or 0)
+                return

@@ -16,6 +16,7 @@ from kubernetes.aio.config import load_kube_config
 from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import load_incluster_config
 
+from slipway.kube.answers.response import BoundedResponse
 from slipway.kube.errors import KubeError
 from slipway.telemetry.trace import traceparent
 
@@ -100,6 +101,7 @@ class Connection:
             middlewares=(*outer, self._authorise, _observing(observer)),
             proxy=self._configuration.proxy,
             headers=_PLAIN,
+            response_class=BoundedResponse,
         )
 
     async def close(self) -> None:

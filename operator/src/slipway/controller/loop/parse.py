@@ -5,6 +5,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from slipway.api.common import OwnerLike
+from slipway.manifests import UNREADABLE
 from slipway.plan import Manifest
 
 Model = TypeVar("Model", bound=OwnerLike)
@@ -29,6 +30,9 @@ def parse(model: type[Model], raw: Manifest) -> Model:
     A status that cannot be read, as another release may have written it, is taken for empty: it
     is made anew from what is observed. Raises ``InvalidObject`` where the rest cannot be read.
     """
+    why = (raw.get("spec") or {}).get(UNREADABLE)
+    if why is not None:
+        raise InvalidObject(f"This release cannot read the object: {why}.")
     try:
         return model.model_validate(raw)
     except ValidationError:

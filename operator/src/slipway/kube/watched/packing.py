@@ -21,6 +21,8 @@ _AT_REST = frozenset(
 )
 """Kinds that change seldom once they are as they should be."""
 _WHEN_ENDED = frozenset({"TrainingJob", "Job"})
+_LARGE_BYTES = 32 << 10
+"""A TrainingJob that goes on is kept as it is up to this size; its user may make it much larger."""
 _LEVEL = 3
 """Costs two thirds of level 6 and leaves 3 % more; fewer levels save nothing."""
 _WORDS = (
@@ -48,10 +50,12 @@ _DICTIONARY = _WORDS.encode()
 
 
 def is_at_rest(obj: Manifest) -> bool:
-    """Tell whether an object is likely to stay as it is, and seldom read."""
+    """Tell whether an object is likely to stay as it is, and seldom read, or else large."""
     if obj["kind"] == "Pod":
         return MODEL_DEPLOYMENT in (obj["metadata"].get("labels") or {})
-    return obj["kind"] in _AT_REST or (obj["kind"] in _WHEN_ENDED and has_ended(obj))
+    if obj["kind"] in _AT_REST or (obj["kind"] in _WHEN_ENDED and has_ended(obj)):
+        return True
+    return obj["kind"] == "TrainingJob" and len(to_json(obj)) > _LARGE_BYTES
 
 
 def pack(obj: Manifest) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json
 
+from slipway.kube.answers.response import TooLongError, fewer, read_whole
 from slipway.kube.errors import KubeError, NotFound, from_status
 from slipway.kube.resources import Resource
 from slipway.plan import Manifest
@@ -107,10 +108,14 @@ class Watch:
 
     async def _list_part(self, part: Query, seen: Seen) -> str:
         """Take in all objects, page by page, and return the version that they are of."""
-        query = {**part, "limit": str(_PAGE)}
-        token = ""
+        size, token = _PAGE, ""
         while True:
-            page = await self._page({**query, **({"continue": token} if token else {})})
+            more = {"continue": token} if token else {}
+            try:
+                page = await self._page({**part, "limit": str(size), **more})
+            except TooLongError:
+                size = fewer(size)
+                continue
             for item in page.get("items") or ():
                 kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
                 seen("ADDED", {**kind, **item})
@@ -120,7 +125,7 @@ class Watch:
 
     async def _page(self, query: dict[str, str]) -> Manifest:
         async with self._session.get(self._url, params=query, timeout=_LIST_TIMEOUT) as answer:
-            body = await answer.read()
+            body = await read_whole(answer)
             if answer.status >= 300:
                 raise from_status(answer.status, body, answer.headers)
             page: Manifest = _parsed(body)

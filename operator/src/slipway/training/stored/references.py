@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from slipway.manifests import UNREADABLE
 from slipway.plan import Manifest, Reference
 
 _URI = re.compile(r"s3://[^\s\"'\\<>]+")
@@ -22,6 +23,7 @@ def reference_of(obj: Manifest) -> Reference:
         f"{obj.get('kind') or 'an object'} {meta['name']}",
         frozenset(uri for text in texts for uri in _URI.findall(text)),
         frozenset(digest for text in texts for digest in _DIGEST.findall(text)),
+        UNREADABLE in (obj.get("spec") or {}),
     )
 
 

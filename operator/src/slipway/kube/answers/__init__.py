@@ -1,0 +1,1 @@
+"""What the API server answers, whatever users have put into their objects."""

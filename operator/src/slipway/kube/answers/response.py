@@ -1,0 +1,73 @@
+"""Answers as aiohttp hands them out, within bounds."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from pydantic_core import from_json
+
+from slipway.kube.answers.bounds import bounded, is_readable
+from slipway.kube.errors import KubeError
+
+MOST_ANSWER_BYTES = 16 << 20
+"""Longest answer that is taken in at once."""
+
+
+class TooLongError(Exception):
+    """An answer is longer than is taken in: ask for less at a time."""
+
+
+async def read_whole(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer's body; raises TooLongError."""
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > MOST_ANSWER_BYTES:
+            response.close()
+            raise TooLongError(f"The answer has more than {MOST_ANSWER_BYTES} bytes.")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def fewer(size: int) -> int:
+    """Return how many objects to ask for where so many were too long; raises a KubeError."""
+    if size == 1:
+        raise KubeError("The API server answers with more than is taken in of one object.")
+    return max(1, size // 8)
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer whose JSON, and whose events, can be read by whoever asks for it: by kopf."""
+
+    async def start(self, connection: Any) -> "BoundedResponse":
+        """Take in the head of the answer."""
+        await super().start(connection)
+        self.content: Any = _Lines(self.content)
+        return self
+
+    async def json(self, **options: Any) -> Any:
+        """Return the answer's JSON, without what is too large of the objects in it."""
+        body = await self.read()
+        if is_readable(body):
+            return await super().json(**options)
+        return from_json(await bounded(body), cache_strings="all")
+
+
+class _Lines:
+    """A stream of an answer, of which each line that is read in chunks is within bounds."""
+
+    def __init__(self, stream: aiohttp.StreamReader) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+        """Yield whole lines, as they come."""
+        rest = b""
+        async for chunk in self._stream.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield await bounded(line) + b"\n"
+        if rest:
+            yield await bounded(rest)
