@@ -173,13 +173,12 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 
 def sends(text: str, first: str, *parts: str) -> Look:
-    """Look how raw bytes are answered: the first line and some parts."""
+    """Look how raw bytes, after whose answer the server closes, are answered."""
 
     def look(space: Space) -> Sight:
         where = urlsplit(address(space, NAME))
         with socket.create_connection((where.hostname, where.port or 80), 60) as line:
             line.sendall(text.encode())
-            line.shutdown(socket.SHUT_WR)
             found = b"".join(iter(lambda: line.recv(1 << 16), b"")).decode(errors="replace")
         right = found.startswith(first) and all(part in found for part in parts)
         return Sight(found, right)

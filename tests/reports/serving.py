@@ -25,7 +25,7 @@ PLACED = {
     "sharedMemory": "64Mi",
 }
 LINE = "POST /predict HTTP/1.0\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi"
-NO_HOST = "POST /predict HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+NO_HOST = "POST /predict HTTP/1.1\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi"
 OF_REQUESTS: tuple[Case, ...] = (
     Case("serving F2 HTTP/1.0", "is answered", look=sends(LINE, "HTTP/1.", "200", "hi")),
     Case("serving F3 the archive's own settings", "hold in TorchServe", look=own_word),
