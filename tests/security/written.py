@@ -212,4 +212,11 @@ REFERENCES = {
         "SourceNotFound", source={"configMap": {"name": "theirs"}}
     ),
 }
-ATTACKS = {**URIS, **SECRETS, **POD_TEMPLATES, **PASSWORDS, **REFERENCES}
+PRIORITIES = {
+    f"{kind}: the priority of {name}": make(
+        "would drive the pods of all others", priorityClassName=name
+    )
+    for kind, make in (("job", job), ("model", deployment))
+    for name in ("system-node-critical", "system-cluster-critical")
+}
+ATTACKS = {**URIS, **SECRETS, **POD_TEMPLATES, **PASSWORDS, **REFERENCES, **PRIORITIES}

@@ -64,6 +64,27 @@ class PodResourceClaim(
     """A ResourceClaimTemplate from which each pod gets a claim of its own."""
 
 
+PriorityClassName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        json_schema_extra=rules(
+            (
+                "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+                "write the name of a PriorityClass: lower-case letters, digits, '-' and '.'",
+            ),
+            (
+                "!self.startsWith('system-')",
+                "write a PriorityClass of your cluster's administrators: system-* would drive the "
+                "pods of all others from their nodes",
+            ),
+        ),
+    ),
+]
+"""A PriorityClass that is not for the pods that a cluster itself is made of."""
+
+
 class SecretReference(ApiModel):
     """A Secret in the object's namespace."""
 
@@ -90,8 +111,8 @@ class Placement(ApiModel):
     affinity: Affinity | None = Field(
         default=None, description="Nodes and pods that the pods seek or avoid, as in a Pod."
     )
-    priority_class_name: DnsName | None = Field(
-        default=None, description="PriorityClass of the pods."
+    priority_class_name: PriorityClassName | None = Field(
+        default=None, description="PriorityClass of the pods; none of Kubernetes' own (system-*)."
     )
     runtime_class_name: DnsName | None = Field(
         default=None, description="RuntimeClass of the pods, such as nvidia or gvisor."
