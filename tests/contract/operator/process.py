@@ -95,7 +95,7 @@ class OperatorProcess:
     def wait_until_leading(self, seconds: float = 90) -> None:
         """Wait until all kinds are listed and it is the one that acts."""
         self.wait_until_ready(seconds)
-        wait_for(lambda: self.leads, 60, "the operator leads", self.log.read_text)
+        wait_for(lambda: self.leads, 90, "the operator leads", self.log.read_text)
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric's samples; ``name`` may go on with labels, as on the page."""

@@ -60,7 +60,7 @@ def test_a_leader_that_dies_is_followed_once_its_lease_is_over(start_operator: S
     second.wait_until_ready()
     assert not second.leads
     first.kill()
-    wait_for(lambda: second.leads, 60, "the other one leads", second.log.read_text)
+    wait_for(lambda: second.leads, 90, "the other one leads", second.log.read_text)
 
 
 def test_a_leader_that_loses_its_lease_ends(
