@@ -69,3 +69,30 @@ def test_a_canary_changes_the_runtime_and_back_with_no_request_lost(
         change(space, model, "TorchServe")
     assert account.lost == {}, (account.total, space.report())
     assert asked(space) == told
+
+
+@pytest.mark.parametrize(
+    ("rollout", "variables", "reason", "told"),
+    [
+        ({}, {"NETWORK": "none"}, "ModelLoadFailed", "ValueError: invalid literal for int()"),
+        (
+            {"smoke": {"request": [1], "expected": "red"}},
+            {"ANSWER": "blue"},
+            "SmokeTestFailed",
+            'it is "blue" instead of "red"',
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_told_as_it_is_under_torchserve(
+    cluster: Cluster,
+    space: Space,
+    rollout: Object,
+    variables: dict[str, str],
+    reason: str,
+    told: str,
+) -> None:
+    made = toy.deployment("wrong", toy.put(cluster), rollout, **variables)
+    made["spec"]["server"]["runtime"] = "Python"
+    space.apply(made)
+    found = space.wait_for_reason("mdep", "wrong", "Ready", reason, SERVE)
+    assert told in found["message"]
