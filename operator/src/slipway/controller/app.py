@@ -56,6 +56,8 @@ _LOG = logging.getLogger(__name__)
 _CRD_WAIT_SECONDS = 5.0
 _CATCH_UP_SECONDS = 0.5
 """How often a replica that leads looks whether its watches work."""
+_SWEEP_SECONDS = 3600.0
+"""How often all that is known is compared with what is there, if nothing calls for it before."""
 _LONGEST_RECONCILE = 300.0
 """All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
 
@@ -137,7 +139,7 @@ class Operator:
         trust = Trust(self._settings.store.ca_file)
         look = self._certificates.run(servers, connection.tls, trust.context)
         self._start("certificates", look)
-        self._start("sweeper", sweeper.run(self._settings.resync_seconds))
+        self._start("sweeper", sweeper.run(_SWEEP_SECONDS))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()
         watches = asyncio.create_task(self._watching().run(connection, sweeper, kopf_stop))

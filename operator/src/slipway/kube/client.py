@@ -169,26 +169,32 @@ class Client:
         path = resource_of(ref).path(ref.namespace, ref.name)
         return await self.request("delete", path, options)
 
-    async def uids(self, resource: Resource, namespace: str, selector: str) -> tuple[set[str], int]:
-        """Return the UIDs of the objects that a selector finds, and the list's version.
+    async def uids(
+        self, resource: Resource, namespace: str, query: Mapping[str, str]
+    ) -> tuple[set[str], int]:
+        """Return the UIDs of the objects that selectors find, and the list's version.
 
         Of each object only its metadata is asked for, and of that no more than a page is held.
         """
         found: set[str] = set()
         version = 0
-        async for page in self.pages(resource, namespace, selector, _METADATA):
+        async for page in self.pages(resource, namespace, query, _METADATA):
             found.update(item["metadata"]["uid"] for item in page.get("items") or ())
             version = int(page["metadata"].get("resourceVersion") or 0)
         return found, version
 
     async def pages(
-        self, resource: Resource, namespace: str, selector: str = "", accept: str = _JSON
+        self,
+        resource: Resource,
+        namespace: str,
+        query: Mapping[str, str] | None = None,
+        accept: str = _JSON,
     ) -> AsyncIterator[Manifest]:
         """Yield a collection page by page; fewer objects are asked for where they are large."""
-        query, size, token = {"labelSelector": selector} if selector else {}, _PAGE, ""
+        size, token = _PAGE, ""
         while True:
             more = {"continue": token} if token else {}
-            params = {**query, "limit": str(size), **more}
+            params = {**(query or {}), "limit": str(size), **more}
             try:
                 page = await self.request(
                     "get", resource.path(namespace), params=params, headers={"Accept": accept}

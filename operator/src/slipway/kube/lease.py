@@ -22,7 +22,7 @@ from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 LEASE_NAME = "slipway-operator"
-_LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 30, 20, 2
+_LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 30, 20, 4
 """How long the Lease is held, until when it must have been renewed, and how often that is tried.
 
 Twice what Kubernetes' own controllers take: an API server on a machine that is short of processor

@@ -18,6 +18,7 @@ from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import Watching
 from slipway.controller.loop.work_queue import WorkQueue
+from slipway.kube.answers.response import MOST_ANSWER_BYTES
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
 from slipway.kube.resources import OWN, PODS, TRAINING_JOBS
@@ -204,6 +205,36 @@ async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever
         await scene.seen("a")
         await until(lambda: asked.count(3600.0) == len(OWN))
         assert server.requests["watch", JOBS] == 4, "the first listing and three others"
+
+
+class ServerOfLargeJobs(ApiServer):
+    """Has three TrainingJobs that are too long together, and lists as many as it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        note = {"x": "x" * (MOST_ANSWER_BYTES // 2)}
+        self.jobs = [{**listed(name), "status": note} for name in ("a", "b", "c")]
+        self.limits: list[int] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        whole = "watch" in request.query or "Partial" in request.headers.get("Accept", "")
+        if request.path != JOBS or whole:
+            return await super().handle(request)
+        self.limits.append(int(request.query["limit"]))
+        begin = int(request.query.get("continue", "0"))
+        end = begin + self.limits[-1]
+        meta = {"resourceVersion": "9", "continue": str(end) if end < len(self.jobs) else ""}
+        return web.json_response({"metadata": meta, "items": self.jobs[begin:end]})
+
+    def _items(self, path: str) -> list[Any]:
+        return [{"metadata": job["metadata"]} for job in super()._items(path)]
+
+
+async def test_objects_that_are_too_large_together_are_listed_a_few_at_a_time() -> None:
+    server = ServerOfLargeJobs()
+    async with playing(server) as scene:
+        await scene.seen("a", "b", "c")
+    assert server.limits == [100, 12, 1, 100, 12, 1, 100]
 
 
 async def test_failures_of_an_hour_ago_count_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

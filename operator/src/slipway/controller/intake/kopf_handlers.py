@@ -18,8 +18,6 @@ from slipway.kube.resources import OWN
 
 WATCH_SECONDS = 120
 """The API server ends each watch after so many seconds; it is begun again at once."""
-LISTED_AT_ONCE = 16
-"""Objects in a page of a listing, which may have 1.5 MB each."""
 LONGEST_SILENCE = 300.0
 """A watch that shows no sign of life for so many seconds is dead."""
 
@@ -90,7 +88,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.execution.default_backoff = 5
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = LISTED_AT_ONCE
+    settings.watching.chunk_size = 100
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()

@@ -18,6 +18,8 @@ from typing import Any
 import aiohttp
 import kopf
 
+from slipway.kube.answers.response import TooLongError, fewer
+
 _LOG = logging.getLogger(__name__)
 _KOPF = str(Path(kopf.__file__).parent)
 _HEALTHY_SECONDS = 60.0
@@ -97,3 +99,24 @@ class ListingPace:
         pause = next(waits)
         self._rows[path] = now + pause, waits
         return pause
+
+
+async def in_pages(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Have collections listed by as many objects at a time as can be taken in (a middleware).
+
+    kopf asks for so many each time; one that a user made may have 1.5 MB.
+    """
+    if "limit" not in request.url.query:
+        return await handler(request)
+    size = int(request.url.query["limit"])
+    while True:
+        request.url = request.url.update_query(limit=str(size))
+        answer = await handler(request)
+        try:
+            await answer.read()
+        except TooLongError:
+            size = fewer(size)
+            continue
+        return answer

@@ -11,12 +11,14 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 
+from slipway.controller.intake.pods import pods_worth_listing
 from slipway.controller.intake.watches import Intake
 from slipway.controller.loop.work_queue import backoff
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError
-from slipway.kube.resources import CHILD_SELECTOR, OWN, WATCHED, Resource
+from slipway.kube.resources import CHILD_SELECTOR, OWN, PODS, WATCHED, Resource
 from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.watch import Query
 
 _LOG = logging.getLogger(__name__)
 _HANDED_OVER_SECONDS = 0.2
@@ -112,7 +114,7 @@ class Sweeper:
 
     async def _missing(self, resource: Resource, namespace: str) -> set[str]:
         """Return the UIDs of the objects of one of our own kinds that the cache lacks."""
-        there, _ = await self._client.uids(resource, namespace, "")
+        there, _ = await self._client.uids(resource, namespace, {})
         return there - self._known(resource, namespace)
 
     def _known(self, resource: Resource, namespace: str) -> set[str]:
@@ -130,8 +132,7 @@ class Sweeper:
 
     async def sweep(self, resource: Resource, namespace: str) -> int:
         """Compare one collection, and return how many objects were gone."""
-        selector = "" if resource in OWN else CHILD_SELECTOR
-        there, version = await self._client.uids(resource, namespace, selector)
+        there, version = await self._there(resource, namespace)
         gone = [
             (ref, uid)
             for ref, uid, known in self._cache.uids(resource.kind, namespace or None)
@@ -140,3 +141,11 @@ class Sweeper:
         for ref, uid in gone:
             self._intake.lost(ref, uid, version)
         return len(gone)
+
+    async def _there(self, resource: Resource, namespace: str) -> tuple[set[str], int]:
+        """Return the UIDs of what is watched of a collection, and the version of the listing."""
+        queries: Iterable[Query] = ({} if resource in OWN else {"labelSelector": CHILD_SELECTOR},)
+        if resource in PODS:
+            queries = pods_worth_listing(self._cache.going_on(namespace or None))
+        parts = [await self._client.uids(resource, namespace, query) for query in queries]
+        return set().union(*(uids for uids, _ in parts)), parts[0][1]

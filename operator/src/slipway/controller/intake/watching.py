@@ -14,7 +14,7 @@ from slipway.controller.intake.kopf_handlers import (
     make_registry,
     make_settings,
 )
-from slipway.controller.intake.kopf_runs import ListingPace, keep_running, run_once
+from slipway.controller.intake.kopf_runs import ListingPace, in_pages, keep_running, run_once
 from slipway.controller.intake.pods import pods_worth_listing
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
@@ -70,7 +70,7 @@ class Watching:
                 for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
             pace = ListingPace(_waits)
-            run = partial(self._run_kopf, connection, partial(session, pace), stop)
+            run = partial(self._run_kopf, connection, partial(session, pace, in_pages), stop)
             await keep_running(run, _waits, stop)
             for child in children:
                 child.cancel()

@@ -7,12 +7,13 @@ read, and ten of them end the operator.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from slipway.manifests import UNREADABLE
 
@@ -23,6 +24,10 @@ MOST_LEVELS = 100
 """Most levels of lists and objects in such a part."""
 _FEW = 150
 """So few lists and objects cannot be too deep."""
+_LIGHT_CONTAINERS, _LIGHT_VALUES = 100_000, 400_000
+"""So many lists and objects, and values in them, have some 40 MiB at most in Python."""
+_SHORT_BYTES = MOST_BYTES // 8
+"""An object that Python writes as shortly has no part that is too long in any other writing."""
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _TOKEN = re.compile(rf"{_STRING}|[][{{}}]".encode())
 _LEAF = rf'(?:[^][{{}}"]++|{_STRING})'
@@ -54,7 +59,33 @@ async def parsed(text: bytes) -> Any:
 
     What takes long runs in a thread, so that the loop goes on.
     """
+    if _is_light(text):
+        with contextlib.suppress(ValueError):
+            found = from_json(text, cache_strings="all")
+            if len(text) <= MOST_BYTES or all(map(_is_short, _objects(found))):
+                return found
     return from_json(await bounded(text), cache_strings="all")
+
+
+def is_few(text: bytes) -> bool:
+    """Tell whether a text is short and has so few lists and objects that any parser reads it."""
+    return len(text) <= MOST_BYTES and text.count(b"{") + text.count(b"[") <= _FEW
+
+
+def _is_light(text: bytes) -> bool:
+    """Tell whether a text may be parsed as a whole."""
+    containers = text.count(b"{") + text.count(b"[")
+    return containers <= _LIGHT_CONTAINERS and text.count(b",") <= _LIGHT_VALUES
+
+
+def _is_short(obj: Any) -> bool:
+    return len(to_json(obj)) <= _SHORT_BYTES
+
+
+def _objects(found: Any) -> list[Any]:
+    """Return the objects in a list or in an event of a watch, or the one that this is."""
+    inner = found.get("items", found.get("object")) if isinstance(found, dict) else None
+    return inner if isinstance(inner, list) else [inner or found]
 
 
 async def bounded(text: bytes) -> bytes:
@@ -66,7 +97,7 @@ def is_readable(text: bytes) -> bool:
     """Tell whether a text is short, and not too deep for a parser."""
     if len(text) > MOST_BYTES:
         return False
-    if text.count(b"{") + text.count(b"[") <= _FEW:
+    if is_few(text):
         return True
     try:
         from_json(text)

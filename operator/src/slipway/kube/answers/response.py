@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-from pydantic_core import from_json
 
-from slipway.kube.answers.bounds import bounded, is_readable
+from slipway.kube.answers.bounds import bounded, is_few, parsed
 from slipway.kube.errors import KubeError
 
 MOST_ANSWER_BYTES = 16 << 20
@@ -45,12 +44,16 @@ class BoundedResponse(aiohttp.ClientResponse):
         self.content: Any = _Lines(self.content)
         return self
 
+    async def read(self) -> bytes:
+        """Return the answer's body; raises TooLongError."""
+        if self._body is None:
+            self._body = await read_whole(self)
+        return self._body
+
     async def json(self, **options: Any) -> Any:
         """Return the answer's JSON, without what is too large of the objects in it."""
         body = await self.read()
-        if is_readable(body):
-            return await super().json(**options)
-        return from_json(await bounded(body), cache_strings="all")
+        return await super().json(**options) if is_few(body) else await parsed(body)
 
 
 class _Lines:
