@@ -55,10 +55,12 @@ async def test_a_list_is_read_but_for_what_is_too_deep_in_it(
     assert found["items"][1]["metadata"] == job("job")["metadata"]
 
 
+@pytest.mark.parametrize("chunked", [True, False], ids=["in chunks", "by lines"])
 async def test_each_event_is_read_but_for_what_is_too_deep_in_it(
-    session: aiohttp.ClientSession,
+    session: aiohttp.ClientSession, chunked: bool
 ) -> None:
     async with session.get("/watch") as answer:
-        text = b"".join([chunk async for chunk in answer.content.iter_chunked(1 << 20)])
+        lines = answer.content.iter_chunked(1 << 20) if chunked else answer.content
+        text = b"".join([line async for line in lines])
     events = [json.loads(line) for line in text.splitlines()]
     assert specs(*(event["object"] for event in events)) == [1, UNREADABLE, UNREADABLE, 2]

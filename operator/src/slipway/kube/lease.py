@@ -22,12 +22,7 @@ from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 LEASE_NAME = "slipway-operator"
-_LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 30, 20, 4
-"""How long the Lease is held, until when it must have been renewed, and how often that is tried.
-
-Twice what Kubernetes' own controllers take: an API server on a machine that is short of processor
-time was silent for 14 s, and an operator that ends lists all there is when it begins again.
-"""
+_LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS = 15, 10, 2
 _PATIENCE_SECONDS = 60.0
 """How long a request may take, its retries included, while the Lease is not held."""
 _RELEASE_SECONDS = 3.0

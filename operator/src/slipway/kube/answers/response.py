@@ -65,6 +65,9 @@ class _Lines:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.iter_chunked(0)
+
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
         """Yield whole lines, as they come."""
         rest = b""
