@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from slipway.kube.answers.bounds import parsed
-from slipway.kube.answers.response import TooLongError, fewer, read_whole
+from slipway.kube.answers.response import paged, read_whole
 from slipway.kube.connection import Connection
 from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
@@ -191,18 +191,12 @@ class Client:
         accept: str = _JSON,
     ) -> AsyncIterator[Manifest]:
         """Yield a collection page by page; fewer objects are asked for where they are large."""
-        size, token = _PAGE, ""
-        while True:
-            more = {"continue": token} if token else {}
-            params = {**(query or {}), "limit": str(size), **more}
-            try:
-                page = await self.request(
-                    "get", resource.path(namespace), params=params, headers={"Accept": accept}
-                )
-            except TooLongError:
-                size = fewer(size)
-                continue
+
+        async def ask(more: dict[str, str]) -> Manifest:
+            params = {**(query or {}), **more}
+            return await self.request(
+                "get", resource.path(namespace), params=params, headers={"Accept": accept}
+            )
+
+        async for page in paged(ask, _PAGE):
             yield page
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return

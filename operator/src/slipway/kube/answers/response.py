@@ -1,6 +1,6 @@
 """Answers as aiohttp hands them out, within bounds."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -33,6 +33,25 @@ def fewer(size: int) -> int:
     if size == 1:
         raise KubeError("The API server answers with more than is taken in of one object.")
     return max(1, size // 8)
+
+
+async def paged(ask: Callable[[dict[str, str]], Awaitable[Any]], size: int) -> AsyncIterator[Any]:
+    """Yield a collection page by page, of ``size`` objects at most; fewer where they are large.
+
+    ``ask`` returns the page for what is added to its request, or raises TooLongError.
+    """
+    token = ""
+    while True:
+        more = {"continue": token} if token else {}
+        try:
+            page = await ask({"limit": str(size), **more})
+        except TooLongError:
+            size = fewer(size)
+            continue
+        yield page
+        token = page["metadata"].get("continue") or ""
+        if not token:
+            return
 
 
 class BoundedResponse(aiohttp.ClientResponse):

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json
 
-from slipway.kube.answers.response import TooLongError, fewer, read_whole
+from slipway.kube.answers.response import paged, read_whole
 from slipway.kube.errors import KubeError, NotFound, from_status
 from slipway.kube.resources import Resource
 from slipway.plan import Manifest
@@ -108,20 +108,13 @@ class Watch:
 
     async def _list_part(self, part: Query, seen: Seen) -> str:
         """Take in all objects, page by page, and return the version that they are of."""
-        size, token = _PAGE, ""
-        while True:
-            more = {"continue": token} if token else {}
-            try:
-                page = await self._page({**part, "limit": str(size), **more})
-            except TooLongError:
-                size = fewer(size)
-                continue
+        kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+        version = ""
+        async for page in paged(lambda more: self._page({**part, **more}), _PAGE):
             for item in page.get("items") or ():
-                kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
                 seen("ADDED", {**kind, **item})
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return str(page["metadata"]["resourceVersion"])
+            version = str(page["metadata"]["resourceVersion"])
+        return version
 
     async def _page(self, query: dict[str, str]) -> Manifest:
         async with self._session.get(self._url, params=query, timeout=_LIST_TIMEOUT) as answer:
