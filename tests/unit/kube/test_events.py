@@ -32,6 +32,24 @@ async def test_what_is_too_much_is_dropped_and_counted() -> None:
     assert recorder.record(training_job("job-4999"), event), "what was dropped may be told later"
 
 
+def in_namespace(namespace: str, name: str) -> Manifest:
+    job = training_job(name)
+    meta = {**job["metadata"], "namespace": namespace, "uid": f"{namespace}-{name}"}
+    return {**job, "metadata": meta}
+
+
+async def test_events_of_one_namespace_neither_delay_nor_displace_those_of_another() -> None:
+    api = FakeClient()
+    recorder = EventRecorder(cast(Client, api))
+    event = Event("Normal", "Created", "one")
+    for number in range(5000):
+        recorder.record(in_namespace("flood", str(number)), event)
+    assert recorder.record(in_namespace("victim", "job"), event)
+    await recorder.post()
+    assert "victim" in [each["metadata"]["namespace"] for each in api.events[:2]]
+    assert recorder.record(in_namespace("flood", "4095"), event), "what made room may be told later"
+
+
 async def test_what_the_api_server_refuses_is_not_counted_as_posted() -> None:
     api, told = FakeClient(), list[str]()
     api.failures["create"] = Forbidden("events is forbidden", 403)

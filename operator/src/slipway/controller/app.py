@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Coroutine
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ class Operator:
         self._make_kinds = make_kinds
         self._metrics = Metrics()
         self._cache = Cache()
-        self._queue: WorkQueue[ObjectRef] = WorkQueue(self._metrics.queue_wait.observe)
+        self._queue: WorkQueue[ObjectRef] = WorkQueue(
+            self._metrics.queue_wait.observe, attrgetter("namespace")
+        )
         self._intake = Intake(
             self._cache,
             self._queue,

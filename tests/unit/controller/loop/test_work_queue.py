@@ -66,6 +66,18 @@ async def test_a_revisit_does_not_put_off_what_was_added_meanwhile() -> None:
     assert await take(queue) == "a"
 
 
+async def test_what_one_namespace_changes_delays_no_key_of_another() -> None:
+    queue: WorkQueue[str] = WorkQueue(lane_of=lambda key: key.partition("/")[0])
+    for number in range(5000):
+        queue.add(f"flood/{number}")
+    queue.add("victim/job")
+    first = [await take(queue) for _ in range(2)]
+    assert "victim/job" in first
+    queue.done("victim/job")
+    queue.add("victim/job")
+    assert "victim/job" in [await take(queue) for _ in range(2)]
+
+
 async def test_keys_come_when_their_time_has_come_in_its_order() -> None:
     queue: WorkQueue[str] = WorkQueue()
     for key, after in (("late", 0.03), ("soon", 0.01), ("now", 0.0)):

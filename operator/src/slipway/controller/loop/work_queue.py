@@ -3,26 +3,22 @@
 Keys are deduplicated: one that is added twice runs once. A key that is being worked on is never
 handed out a second time; it runs again afterwards if it was added meanwhile. All waiting, be it
 back-off, debouncing or a planned revisit, is in one heap with one timer.
-
-What somebody changed comes before what is only looked at again: a new object need not wait until
-all others were looked at after a start. Of each nine keys one is of the second sort, so that they
-have their turn as well.
 """
 
 import asyncio
 import heapq
 import math
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from slipway.controller.loop.ready_keys import ReadyKeys
 
 Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 300.0
 _MOST_DOUBLINGS = 16
-_MOST_IN_A_ROW = 8
-"""How many urgent keys are handed out before one in the background has its turn."""
 
 
 def backoff(failures: int, spread: Callable[[], float] = random.random) -> float:
@@ -35,52 +31,23 @@ def backoff(failures: int, spread: Callable[[], float] = random.random) -> float
     return longest * (0.5 + spread() / 2)
 
 
-class ReadyKeys(Generic[Key]):
-    """Keys whose time has come, each once, with the time since when: urgent ones come first."""
-
-    def __init__(self) -> None:
-        self._urgent: OrderedDict[Key, float] = OrderedDict()
-        self._background: OrderedDict[Key, float] = OrderedDict()
-        self._row = 0
-
-    def __len__(self) -> int:
-        return len(self._urgent) + len(self._background)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._urgent or key in self._background
-
-    def put(self, key: Key, since: float, *, background: bool) -> None:
-        """Add a key that is not there yet."""
-        (self._background if background else self._urgent)[key] = since
-
-    def hurry(self, key: Key) -> None:
-        """Have a key that may be in the background come with the urgent ones."""
-        since = self._background.pop(key, None)
-        if since is not None:
-            self._urgent[key] = since
-
-    def take(self) -> tuple[Key, float]:
-        """Take the next key and the time since when it is ready."""
-        patient = self._row < _MOST_IN_A_ROW or not self._background
-        if self._urgent and patient:
-            self._row += 1
-            return self._urgent.popitem(last=False)
-        self._row = 0
-        return self._background.popitem(last=False)
-
-
 class WorkQueue(Generic[Key]):
     """A delaying, deduplicating queue for the workers of one event loop.
 
     ``waited`` is told how many seconds each urgent key that was due waited for a worker.
+    ``lane_of`` names what takes turns: the namespace of a key.
     """
 
-    def __init__(self, waited: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        waited: Callable[[float], None] = lambda _: None,
+        lane_of: Callable[[Key], Hashable] = lambda _: "",
+    ) -> None:
         self._waited = waited
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._entries = 0
-        self._ready: ReadyKeys[Key] = ReadyKeys()
+        self._ready: ReadyKeys[Key] = ReadyKeys(lane_of)
         self._background: set[Key] = set()
         self._active: dict[Key, float] = {}
         self._again: dict[Key, float] = {}

@@ -5,10 +5,10 @@ import logging
 import socket
 import time
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from cachetools import LRUCache
@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError, Unavailable
 from slipway.kube.resources import EVENTS
+from slipway.lanes import Lanes
 from slipway.manifests import MANAGER
 from slipway.plan import Event, Manifest
 from slipway.uris import scrubbed
@@ -76,19 +77,31 @@ class EventRecorder:
         self._seen: LRUCache[tuple[str, Event], float] = LRUCache(_MOST)
         self._budget = Budget(_BURST, _REFILL_SECONDS)
         self._instance = socket.gethostname()
-        self._waiting: deque[Manifest] = deque()
+        self._waiting: Lanes[tuple[str, str], tuple[Manifest, Event]] = Lanes(itemgetter(0))
         self._wanted = asyncio.Event()
 
     def record(self, obj: Mapping[str, Any], event: Event) -> bool:
         """Have an event about ``obj`` posted soon; tell whether it will be."""
         uid, now = str(obj["metadata"]["uid"]), self._clock()
-        if len(self._waiting) >= _MOST:
-            self._told("dropped")
-            return False
+        meta = obj["metadata"]
+        key = (meta["namespace"], f"{meta['name']}.{uuid.uuid4().hex[:16]}")
         if not self._is_news(uid, event, now) or not self._budget.take(uid, now):
             return False
-        self._waiting.append(self._manifest(obj, event))
+        if len(self._waiting) >= _MOST and not self._make_room(key):
+            del self._seen[uid, event]
+            return False
+        self._waiting.put(key, (self._manifest(obj, event, key), event))
         self._wanted.set()
+        return True
+
+    def _make_room(self, key: tuple[str, str]) -> bool:
+        """Drop an event of the namespace that has most; tell whether it is not the new one."""
+        self._told("dropped")
+        dropped = self._waiting.make_room(key)
+        if dropped is None:
+            return False
+        _, (manifest, event) = dropped
+        self._seen.pop((manifest["regarding"]["uid"], event), None)
         return True
 
     async def run(self) -> None:
@@ -101,9 +114,13 @@ class EventRecorder:
             await self.post()
 
     async def post(self) -> None:
-        """Post the events that were recorded so far, while nothing else waits."""
+        """Post the events that were recorded so far, while nothing else waits.
+
+        The namespaces take turns, so that one with many events does not delay those of others.
+        """
         for _ in range(min(len(self._waiting), _BATCH)):
-            await self._post(self._waiting.popleft())
+            _, (manifest, _) = self._waiting.take()
+            await self._post(manifest)
         if not self._waiting:
             self._wanted.clear()
 
@@ -124,19 +141,16 @@ class EventRecorder:
         self._seen[key] = now
         return True
 
-    def _manifest(self, obj: Mapping[str, Any], event: Event) -> Manifest:
-        """Return an events.k8s.io/v1 Event.
+    def _manifest(self, obj: Mapping[str, Any], event: Event, place: tuple[str, str]) -> Manifest:
+        """Return an events.k8s.io/v1 Event; ``place`` is its namespace and name.
 
         Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
         """
-        meta = obj["metadata"]
+        meta, (namespace, name) = obj["metadata"], place
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {
-                "name": f"{meta['name']}.{uuid.uuid4().hex[:16]}",
-                "namespace": meta["namespace"],
-            },
+            "metadata": {"name": name, "namespace": namespace},
             "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": f"{MANAGER}.dev/operator",
             "reportingInstance": self._instance,
