@@ -66,6 +66,7 @@ async def test_a_worker_that_ends_costs_its_batch_and_is_made_again(
     assert await server.deaths() == before + 1
     told = await server.told_deaths()
     assert told["deaths"] == before + 1
+    assert 0 < told["seconds"] < 60, "for so long its place was empty"
     assert told["cause"] == ("SIGKILL" if "kill" in death else f"exit {death['exit']}")
 
 

@@ -29,13 +29,17 @@ class Deaths:
     """How many workers have ended since the start; of the last one why, and what it printed.
 
     ``cause`` is the name of a signal, ``OOMKilled``, ``Timeout``, or ``exit CODE``; ``time`` is in
-    seconds since 1970.
+    seconds since 1970, and ``seconds`` how long it took until all workers were there again: None
+    while they are not.
     """
 
     count: int = 0
     cause: str = ""
     log: str = ""
     time: float = 0.0
+    seconds: float | None = None
+    _missing: int = 0
+    _since: float = 0.0
     _killed: int = field(default_factory=_killed_for_memory)
 
     def note(self, status: int, log: str, *, is_late: bool) -> None:
@@ -43,7 +47,10 @@ class Deaths:
         killed = _killed_for_memory()
         is_out_of_memory, self._killed = killed > self._killed, killed
         self.count += 1
-        self.log, self.time = log[-_MOST_LOG:], time.time()
+        self.log, self.time, self.seconds = log[-_MOST_LOG:], time.time(), None
+        if not self._missing:
+            self._since = time.monotonic()
+        self._missing += 1
         if is_late:
             self.cause = "Timeout"
         elif not os.WIFSIGNALED(status):
@@ -53,6 +60,13 @@ class Deaths:
         else:
             self.cause = signal.Signals(os.WTERMSIG(status)).name
 
+    def note_ready(self) -> None:
+        """Note that one that ended has another in its place, which is ready."""
+        self._missing -= 1
+        if not self._missing:
+            self.seconds = time.monotonic() - self._since
+
     def told(self) -> dict[str, Any]:
         """Return the page."""
-        return {"deaths": self.count, "cause": self.cause, "log": self.log, "time": self.time}
+        told = {"deaths": self.count, "cause": self.cause, "log": self.log, "time": self.time}
+        return {**told, "seconds": self.seconds}

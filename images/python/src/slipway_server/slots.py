@@ -207,6 +207,7 @@ class Slot:
         self.is_ready = False
         self.pid = 0
         self.started = 0.0
+        self._has_died = False
         self._make = make
         self._serve = serve
         self._metrics = metrics
@@ -235,6 +236,8 @@ class Slot:
         """Have a process answer until it ends; tell whether it answered any."""
         service = self._serve(child)
         self.pid, self.started, self.is_ready = child.pid, time.time(), True
+        if self._has_died:
+            self._deaths.note_ready()
         try:
             await service.run()
         finally:
@@ -242,4 +245,5 @@ class Slot:
             self._metrics.died()
             _LOG.error("Worker %d ended: %s", self.number, await child.end())
             self._deaths.note(child.status, child.last_lines(), is_late=service.is_late)
+            self._has_died = True
         return service.has_answered

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
 from slipway.controller.loop.kinds import MakeKinds
-from slipway.controller.loop.observer import ConfigMapKeys, Observer
+from slipway.controller.loop.observer import ConfigMapKeys, Observer, served
 from slipway.controller.loop.reconciler import Reconciler
 from slipway.controller.loop.refusals import Refusals
 from slipway.controller.loop.status_writer import StatusWriter
@@ -28,6 +28,7 @@ from slipway.controller.loop.work_queue import WorkQueue
 from slipway.controller.loop.workers import Workers
 from slipway.controller.namespaces import PodSecurity
 from slipway.controller.readers.analyses import AnalysisReader
+from slipway.controller.readers.death_rounds import DeathRounds
 from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
 from slipway.controller.readers.store_probe import StoreProbe
@@ -137,6 +138,8 @@ class Operator:
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
+        rounds = DeathRounds(self._deaths, lambda: served(self._cache), events.record)
+        self._start("deaths", self._while_leading(rounds.run))
         self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
         trust = Trust(self._settings.store.ca_file)
@@ -255,6 +258,10 @@ class Operator:
         gates = (self._leading.wait, self._intake.synced.wait, self._caught_up)
         async with contextlib.aclosing(probe), contextlib.aclosing(removals):
             await workers.run(settings.workers, *gates)
+
+    async def _while_leading(self, run: Callable[[], Awaitable[None]]) -> None:
+        await self._leading.wait()
+        await run()
 
     async def _caught_up(self) -> None:
         """Wait until no watch fails: what is missed there would be decided without."""

@@ -14,8 +14,9 @@ from slipway.api import ModelDeployment
 from slipway.controller.readers import worker_deaths as module
 from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.envoy import DEATHS_PATH
-from slipway.manifests import REVISION
+from slipway.manifests import COMPONENT, REVISION
 from slipway.plan import Children, Manifest, ObjectRef
+from slipway.serving.children.names import SERVER
 from slipway.serving.observed.deaths import Death
 
 PAGE = json.dumps({"deaths": 2, "cause": "exit 3", "log": "bye", "time": 1.0})
@@ -33,7 +34,7 @@ def deployment(**rollout: Any) -> ModelDeployment:
 def pod(
     *, ready: bool = False, started: bool = True, revision: str = "old", **meta: Any
 ) -> Manifest:
-    labels = {REVISION: revision}
+    labels = {REVISION: revision, COMPONENT: SERVER}
     conditions = [{"type": "Ready", "status": str(ready)}]
     server = {"name": "torchserve", "started": started, "ready": ready}
     status = {"phase": "Running", "podIP": "127.0.0.1", "conditions": conditions}
@@ -81,7 +82,7 @@ async def test_a_pod_that_serves_no_more_or_is_tried_is_asked(
         assert read(reader, one, **rollout) == {}, "the first look waits for nobody"
         await asyncio.wait_for(news.wait(), 30)
         assert read(reader, one, **rollout) == {
-            "p": Death("it ended itself with exit code 3", "bye")
+            "p": Death("it ended itself with exit code 3", "bye", count=2, time=1.0)
         }
         assert paths[0] == DEATHS_PATH
 

@@ -81,6 +81,7 @@ def test_a_kill_is_blamed_on_memory_or_on_a_late_answer_where_these_are_known() 
 def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path) -> None:
     dying, staying = begin(tmp_path, "os._exit(3)"), begin(tmp_path, "pass")
     told, looked, over, (port,) = deaths.Deaths(), Event(), Event(), free_ports(1)
+    ready = Event()
     logs = {dying.pid: "loading\x1b[0m\nKeyError: 'label'\n"}
 
     def goes_on() -> bool:
@@ -92,7 +93,7 @@ def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path)
         return mine
 
     def follow() -> None:
-        deaths.follow(told, tmp_path, logs.__getitem__, goes_on, alive)
+        deaths.follow(told, tmp_path, logs.__getitem__, goes_on, ready.is_set, alive)
 
     deaths.serve(told, port)
     thread = Thread(target=follow)
@@ -103,6 +104,9 @@ def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path)
         dying.communicate(b"\n", timeout=60)
         wait_for(lambda: page(port)["log"] == "loading\nKeyError: 'label'", 30, "it is told")
         assert (before["deaths"], page(port)["cause"]) == (0, "exit 3")
+        assert page(port)["seconds"] is None, "nobody is in its place"
+        ready.set()
+        wait_for(lambda: page(port)["seconds"], 30, "all workers are there again")
     finally:
         over.set()
         thread.join()

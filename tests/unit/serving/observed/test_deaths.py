@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.serving import reasons
-from slipway.serving.observed.deaths import MOST_BYTES, Death, parse
+from slipway.serving.observed.deaths import MOST_BYTES, Death, news, parse
 from slipway.serving.observed.pods import TAIL_CHARACTERS
 from tests.unit.serving.world import World, main_status
 
@@ -42,6 +42,8 @@ def test_each_cause_has_words(cause: str) -> None:
         "[" * 20_000,
         page(deaths=0),
         page(deaths="1"),
+        page(deaths=True),
+        page(deaths=1e300),
         page(cause="kubectl delete everything"),
         page(cause="SIGKILL\n"),
         page(cause=["SIGKILL"]),
@@ -57,6 +59,25 @@ def test_what_a_page_says_is_bounded_and_printable(log: str) -> None:
     assert isinstance(death, Death)
     assert len(death.log) <= TAIL_CHARACTERS
     assert all(line.isprintable() for line in death.log.split("\n"))
+
+
+@pytest.mark.parametrize("number", [-1, "2", True, None, 1e7, float("nan"), 10**400])
+def test_a_duration_that_is_none_is_not_told(number: Any) -> None:
+    death = parse(page(seconds=number, time=number))
+    assert death is not None
+    assert death.missing is None
+    assert death.under_way == (number is None)
+    assert isinstance(news("web-1", death, 0, 1e9), str)
+
+
+@given(st.integers(1, 9), st.none() | st.integers(0, 9), st.floats(0, 2e3))
+def test_each_death_of_a_known_server_is_told(count: int, known: int | None, age: float) -> None:
+    death = Death("it was ended by SIGSEGV", count=count, time=1e6 - age, missing=1.0)
+    text = news("web-1", death, known, 1e6)
+    if known is None:
+        assert (text is not None) == (age < 600)
+    else:
+        assert (text is not None) == (count != known)
 
 
 def test_what_opens_a_uri_is_not_shown() -> None:

@@ -3,7 +3,9 @@
 TorchServe replaces a worker that dies and logs no cause, while Envoy takes the pod out. The page is
 one JSON object on loopback, which Envoy offers on the pod's operations port. Its ``cause`` is the
 name of a signal, ``OOMKilled``, ``Timeout`` for a worker that Java killed as it did not answer in
-time, ``exit CODE`` or ``exit``; ``log`` is the end of what the worker wrote.
+time, ``exit CODE`` or ``exit``; ``log`` is the end of what the worker wrote, ``time`` when that
+was, in seconds since 1970, and ``seconds`` how long it took until all workers were there again:
+null while they are not.
 """
 
 import json
@@ -61,11 +63,24 @@ class Deaths:
     cause: str = ""
     log: str = ""
     time: float = 0.0
+    seconds: float | None = None
+    _since: float | None = None
+
+    def note(self, cause: str, log: str, noticed: float) -> None:
+        """Note the death of a worker that was noticed at a time of ``time.monotonic``."""
+        self.cause, self.log, self.time = cause, log, time.time()
+        self.seconds, self._since = None, noticed if self._since is None else self._since
+        self.count += 1
+
+    def look(self, are_all_ready: Callable[[], bool]) -> None:
+        """Note how long workers were missing, once they are not any more."""
+        if self._since is not None and are_all_ready():
+            self.seconds, self._since = time.monotonic() - self._since, None
 
     def page(self) -> bytes:
         """Return the page."""
         told = {"deaths": self.count, "cause": self.cause, "log": self.log, "time": self.time}
-        return json.dumps(told).encode()
+        return json.dumps({**told, "seconds": self.seconds}).encode()
 
 
 def follow(
@@ -73,26 +88,28 @@ def follow(
     folder: Path,
     read_log: Callable[[int], str],
     goes_on: Callable[[], bool],
+    are_all_ready: Callable[[], bool],
     alive: Callable[[], set[int]] = workers,
 ) -> None:
     """Note each worker's death in ``deaths`` for as long as the server goes on.
 
     ``folder`` has the workers' notes; ``read_log`` gives what the worker with a process id wrote,
-    ``alive`` the process ids of all workers.
+    ``alive`` the process ids of all workers. ``are_all_ready`` is asked while workers are missing.
     """
     before, killed = alive(), oom_kills()
     while goes_on():
         time.sleep(POLL_SECONDS)
-        now = alive()
+        now, noticed = alive(), time.monotonic()
         for pid in before - now:
             time.sleep(LOG_SECONDS)
             if not goes_on():
                 return
             count, log = oom_kills(), read_log(pid)
-            deaths.cause = cause_of(last_words.read(folder, pid), log, oom=count > killed)
-            deaths.log, deaths.time = clean_tail(log)[-MOST_LOG:], time.time()
-            deaths.count, killed = deaths.count + 1, count
+            cause = cause_of(last_words.read(folder, pid), log, oom=count > killed)
+            deaths.note(cause, clean_tail(log)[-MOST_LOG:], noticed)
+            killed = count
         before = now
+        deaths.look(are_all_ready)
 
 
 def serve(deaths: Deaths, port: int) -> None:
@@ -119,8 +136,14 @@ def serve(deaths: Deaths, port: int) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def watch(folder: Path, port: int, read_log: Callable[[int], str], parent: int) -> None:
+def watch(
+    folder: Path,
+    port: int,
+    read_log: Callable[[int], str],
+    are_all_ready: Callable[[], bool],
+    parent: int,
+) -> None:
     """Follow the workers and serve the page until the parent, which is the server, is gone."""
     deaths = Deaths()
     serve(deaths, port)
-    follow(deaths, folder, read_log, lambda: os.getppid() == parent)
+    follow(deaths, folder, read_log, lambda: os.getppid() == parent, are_all_ready)

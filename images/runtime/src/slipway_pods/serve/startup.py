@@ -236,6 +236,7 @@ def follow(settings: Settings, parent: int) -> int:
             settings.log.parent,
             settings.deaths_port,
             lambda pid: log_of(settings.log, pid),
+            lambda: (ready_workers(settings) or 0) >= settings.workers,
             parent,
         )
     except OSError as error:

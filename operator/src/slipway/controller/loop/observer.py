@@ -1,7 +1,7 @@
 """Observing: one frozen snapshot of an object and what its plan depends on."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from slipway.controller.readers.asking.questions import Newest
 from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
 from slipway.controller.readers.training_progress import ProgressReader, first_pod
 from slipway.gangs import GANGS
-from slipway.kube.resources import CONFIG_MAPS, TRAINING_JOBS
+from slipway.kube.resources import CONFIG_MAPS, MODEL_DEPLOYMENTS, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
 from slipway.serving.analysis.traffic import Traffic
@@ -178,6 +178,14 @@ class Observer:
         jobs = (parse_or_none(TrainingJob, one) for one in raw)
         newest = next((job for job in jobs if job and job.status.package), None)
         return (newest,) if newest else ()
+
+
+def served(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
+    """Yield all ModelDeployments with their children, each as it is by then."""
+    for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
+        raw = cache.get(ref)
+        if raw is not None:
+            yield raw, cache.children(raw)
 
 
 def may_need_source(job: TrainingJob, children: Children) -> bool:

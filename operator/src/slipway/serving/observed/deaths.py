@@ -4,6 +4,7 @@ A model's own code may have written the page, so nothing of it is believed but i
 the pod that it comes from is judged by it.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,15 +27,29 @@ _CAUSES = {
     "(spec.server.responseTimeoutSeconds), and the server ended it",
     "exit": "its Python ended by itself",
 }
+_FRESH_SECONDS = 600.0
+"""A death that is older is no news of a pod that is asked for the first time."""
+_PATIENCE_SECONDS = 20.0
+"""So long it is waited for the next worker, to tell with a death how long that took."""
+_LONGEST_SECONDS, _MOST_DEATHS = 1e6, 1_000_000
 _SIGNAL, _EXIT = re.compile("SIG[A-Z]{1,10}"), re.compile("exit ([0-9]{1,4})")
 
 
 @dataclass(frozen=True)
 class Death:
-    """Why the last worker of a pod died, in words, and the end of what it wrote."""
+    """Why the last worker of a pod died, in words, and the end of what it wrote.
+
+    ``count`` is how many have died since the server's start. The last one did at ``time``, in
+    seconds since 1970; then workers were ``missing`` for so many seconds, which is None while that
+    is ``under_way``, and of a pod that does not tell.
+    """
 
     why: str
     log: str = ""
+    count: int = 1
+    time: float = 0.0
+    missing: float | None = None
+    under_way: bool = False
 
     @property
     def told(self) -> str:
@@ -46,13 +61,32 @@ class Death:
 def parse(page: str) -> Death | None:
     """Return what a pod's page tells; None where no worker has died, or the page is no such one."""
     found = json_object(page)
-    if not isinstance(found.get("deaths"), int):
+    count = found.get("deaths")
+    if type(count) is not int or not 1 <= count <= _MOST_DEATHS:
         return None
     cause, log = found.get("cause"), found.get("log")
     why = _words(cause) if isinstance(cause, str) else None
-    if found["deaths"] < 1 or why is None:
+    if why is None:
         return None
-    return Death(why, _tail(log) if isinstance(log, str) else "")
+    return Death(
+        why,
+        _tail(log) if isinstance(log, str) else "",
+        count,
+        _number(found.get("time")) or 0.0,
+        _number(found.get("seconds"), _LONGEST_SECONDS),
+        "seconds" in found and found["seconds"] is None,
+    )
+
+
+def _number(given: object, most: float = math.inf) -> float | None:
+    """Return a number that is finite, not negative and ``most`` at most; None for anything else."""
+    if type(given) not in (int, float):
+        return None
+    try:
+        number = float(given)  # type: ignore[arg-type]
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and 0 <= number <= most else None
 
 
 def _words(cause: str) -> str | None:
@@ -75,6 +109,29 @@ def serves_no_more(pod: PodView) -> bool:
     """Tell whether a pod's server has started, runs, and is not ready."""
     ready = pod.condition("Ready").get("status")
     return ready == "False" and any(c.started for c in pod.containers if c.name == names.MAIN)
+
+
+def news(pod: str, death: Death, known: int | None, now: float) -> str | None:
+    """Return what is to be told of workers that died unseen, with the log; None for no news.
+
+    ``known`` deaths of the pod have been told of; None for a pod that was never asked, of which a
+    death is news while it is fresh. ``now`` is in seconds since 1970. A server that started again
+    counts from 0.
+    """
+    age = now - death.time
+    if death.under_way and age < _PATIENCE_SECONDS:
+        return None
+    if known is None:
+        known = death.count - (age < _FRESH_SECONDS)
+    died = death.count - (known if death.count >= known else 0)
+    if died < 1:
+        return None
+    begin = f"A worker of pod {pod} died"
+    if died > 1:
+        begin = f"{died} workers of pod {pod} died, the last one as follows"
+    back = "" if death.missing is None else f"; all were there again after {death.missing:.1f} s"
+    text = f"{begin}: {death.why}{back}"
+    return f"{text}; the log ended with:\n{death.log}" if death.log else f"{text}."
 
 
 def worker_died(pods: Iterable[PodView], deaths: Mapping[str, Death]) -> Problem | None:

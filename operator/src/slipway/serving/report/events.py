@@ -88,6 +88,11 @@ def recovery(
     return (_noted(reasons.WORKER_BACK, f"Predictions are answered again, after {out:.0f} s."),)
 
 
+def worker_died(text: str) -> Event:
+    """Return the Event for workers whose death the conditions do not tell of."""
+    return _noted(reasons.WORKER_DIED, text)
+
+
 def _share(candidate: Candidate | None) -> tuple[int, bool, bool]:
     if candidate is None:
         return (0, False, False)
