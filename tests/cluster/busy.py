@@ -15,8 +15,11 @@ from dev.cluster import layout
 from tests.cluster.support import Space, condition
 from tests.harness import KubectlError, Object
 
-LONGEST = 900
-"""How long a busy process goes on at most, should nobody be left to end it, in seconds."""
+LOOP = """import os
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(100_000))"""
+"""Computes until the process that began it is gone."""
 PAUSE = 0.5
 """Seconds between two looks at Ready and the pods."""
 
@@ -28,8 +31,7 @@ def busy(processes: int) -> Iterator[None]:
     They share one session, as a build's do, so that Linux' autogroups give all of them together as
     much as one of the control plane's programs.
     """
-    loop = f"import time; end = time.time() + {LONGEST}\nwhile time.time() < end: pass"
-    running = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(processes)]
+    running = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(processes)]
     try:
         yield
     finally:

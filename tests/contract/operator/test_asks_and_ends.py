@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.kubelet import Begin, finish, package
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.waiting import wait_for
@@ -198,6 +199,22 @@ def test_a_deployment_takes_the_archive_that_is_packaged_anew(
     serves("job-1.1.mar")
     revisions = {one["metadata"]["name"] for one in kubectl.list("configmaps")}
     assert len([name for name in revisions if re.fullmatch("model-[0-9a-f]{10}", name)]) == 2
+
+
+def test_an_operator_that_begins_after_the_end_packages_anew_and_removes_what_is_to_go(
+    begin: Begin, shared_operator: SharedOperator
+) -> None:
+    changed, unwanted = begin("changed"), begin("unwanted")
+    for job in (changed, unwanted):
+        finish(job, job.run())
+    before = changed.uid("package")
+    shared_operator.end()
+    shared_operator.ensure()
+    changed.change(package={"repeat": 1})
+    unwanted.change(cleanPodPolicy="All")
+    wait_for(lambda: changed.uid("package") not in ("", before), 60, "another packaging")
+    package(changed)
+    wait_for(lambda: not unwanted.uid() + unwanted.uid("package"), 60, "no Job is left")
 
 
 def test_a_spec_that_changes_after_the_end_starts_nothing(begin: Begin) -> None:

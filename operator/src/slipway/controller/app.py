@@ -19,10 +19,12 @@ from slipway.controller.intake.kopf_handlers import (
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
+from slipway.controller.intake.worth_listing import LISTED_BY_OWNERS
 from slipway.controller.loop.kinds import MakeKinds
 from slipway.controller.loop.observer import ConfigMapKeys, Observer, served
 from slipway.controller.loop.reconciler import Reconciler
 from slipway.controller.loop.refusals import Refusals
+from slipway.controller.loop.settled_jobs import SettledJobs
 from slipway.controller.loop.status_writer import StatusWriter
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.controller.loop.workers import Workers
@@ -41,7 +43,7 @@ from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.lease import LeaseLock, holder_identity, lead
-from slipway.kube.resources import OWN, PODS
+from slipway.kube.resources import OWN
 from slipway.kube.review import MetricsReview
 from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.apply import Writer
@@ -80,7 +82,7 @@ class Operator:
             self._queue,
             self._metrics.object_changed,
             watched_paths(settings.namespaces),
-            watched_paths(settings.namespaces, PODS),
+            watched_paths(settings.namespaces, LISTED_BY_OWNERS),
             settings.max_concurrent_server_updates,
         )
         self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
@@ -241,6 +243,7 @@ class Operator:
             Refusals(client).of,
             references.known,
             removals.outcome,
+            SettledJobs(client, self._cache).read,
         )
         credentials = make_credentials(settings, client, self._cache)
         reconciler = Reconciler(

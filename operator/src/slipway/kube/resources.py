@@ -58,7 +58,7 @@ CHILDREN = (
 )
 """The kinds that the operator makes and watches by ``CHILD_SELECTOR``."""
 
-PODS = tuple(resource for resource in CHILDREN if resource.kind == "Pod")
+JOBS, PODS = (tuple(one for one in CHILDREN if one.kind == kind) for kind in ("Job", "Pod"))
 
 GANG_OBJECTS = tuple(Resource(gang.api_version, gang.kind, gang.plural) for gang in GANGS.values())
 """The kinds of gang schedulers, where a cluster has them; the operator makes them unwatched."""

@@ -17,11 +17,12 @@ from slipway.controller.intake.kopf_handlers import Backoffs, make_settings
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import Watching
+from slipway.controller.intake.worth_listing import LISTED_BY_OWNERS
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.answers.response import MOST_ANSWER_BYTES
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
-from slipway.kube.resources import OWN, PODS, TRAINING_JOBS
+from slipway.kube.resources import OWN, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
 from slipway.telemetry.health import WatchHealth
@@ -118,7 +119,7 @@ class Scene:
         self.server, self.stop = server, asyncio.Event()
         self.cache = Cache()
         queue = WorkQueue[ObjectRef]()
-        unlisted, last = watched_paths(()), watched_paths((), PODS)
+        unlisted, last = watched_paths(()), watched_paths((), LISTED_BY_OWNERS)
         self.intake = Intake(self.cache, queue, unlisted=unlisted, last=last)
         self.sweeper = Sweeper(Client(connection), self.cache, self.intake, ())
         health = WatchHealth(unlisted, 300)

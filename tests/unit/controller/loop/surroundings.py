@@ -29,6 +29,10 @@ def no_deaths(*_: object) -> dict[str, Death]:
     return {}
 
 
+async def none_settled(*_: object) -> None:
+    """All Jobs are listed here."""
+
+
 NOTHING = (
     served,
     no_traffic,
@@ -37,5 +41,6 @@ NOTHING = (
     none_refused,
     lambda _: None,
     lambda _: None,
+    none_settled,
 )
 """What surrounds an object has nothing to say."""

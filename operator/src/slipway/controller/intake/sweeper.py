@@ -11,8 +11,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 
-from slipway.controller.intake.pods import pods_worth_listing
 from slipway.controller.intake.watches import Intake
+from slipway.controller.intake.worth_listing import pods_worth_listing
 from slipway.controller.loop.work_queue import backoff
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError

@@ -52,6 +52,10 @@ class Intake:
         """Yield the names of TrainingJobs that have not ended; no namespace means everywhere."""
         return self._cache.going_on(namespace or None)
 
+    def unsettled(self, namespace: str) -> Iterator[str]:
+        """Yield the names of TrainingJobs whose Jobs are to be listed; none means everywhere."""
+        return self._cache.unsettled(namespace or None)
+
     def _look_around(self) -> None:
         if self._unlisted <= self._last:
             self.owners_listed.set()

@@ -15,18 +15,22 @@ from slipway.controller.intake.kopf_handlers import (
     make_settings,
 )
 from slipway.controller.intake.kopf_runs import ListingPace, in_pages, keep_running, run_once
-from slipway.controller.intake.pods import pods_worth_listing
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
+from slipway.controller.intake.worth_listing import (
+    LISTED_BY_OWNERS,
+    jobs_worth_listing,
+    pods_worth_listing,
+)
 from slipway.kube.connection import Connection, RequestObserver
-from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, OWN, PODS, Resource
+from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, JOBS, OWN, PODS, Resource
 from slipway.kube.watched.watch import Parts, Watch
 from slipway.telemetry.health import WatchHealth
 
 SPARE_CONNECTIONS = 4
 """Connections of a session beside those that its purpose needs at once."""
-_PODS_WAIT_SECONDS = 30.0
-"""How often the watch of pods shows a sign of life while it waits for their owners."""
+_OWNERS_WAIT_SECONDS = 30.0
+"""How often a watch shows a sign of life while it waits until the owners are listed."""
 
 
 def _waits() -> Iterator[float]:
@@ -76,11 +80,13 @@ class Watching:
                 child.cancel()
 
     def _parts(self, place: tuple[Resource, str]) -> Parts | None:
-        """Leave out the pods of what has ended, where pods are listed."""
+        """Leave out the Jobs and pods of what has ended, where such are listed."""
         resource, namespace = place
-        if resource not in PODS:
-            return None
-        return lambda: pods_worth_listing(self.intake.going_on(namespace))
+        if resource in JOBS:
+            return lambda: jobs_worth_listing(self.intake.unsettled(namespace))
+        if resource in PODS:
+            return lambda: pods_worth_listing(self.intake.going_on(namespace))
+        return None
 
     async def _run_kopf(
         self,
@@ -92,11 +98,11 @@ class Watching:
         await run_once(registry, make_settings(), self.namespaces, stop)
 
     async def _watch_children(self, path: str, watch: Watch, sweeper: Sweeper) -> None:
-        """Watch one collection; pods only after their owners, as those of the ended are dropped."""
-        while path in watched_paths(self.namespaces, PODS):
+        """Watch one collection; Jobs and pods after their owners, by which they are left out."""
+        while path in watched_paths(self.namespaces, LISTED_BY_OWNERS):
             self.health.attempt(path)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.intake.owners_listed.wait(), _PODS_WAIT_SECONDS)
+                await asyncio.wait_for(self.intake.owners_listed.wait(), _OWNERS_WAIT_SECONDS)
                 break
         await watch.run(self.intake.seen, sweeper.listed)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from slipway.api import is_true
 from slipway.api.common import OwnerLike
@@ -13,6 +13,7 @@ from slipway.api.training.job import TrainingJob
 from slipway.api.training.status import Progress
 from slipway.controller.loop.parse import parse_or_none
 from slipway.controller.loop.refusals import Refused
+from slipway.controller.namespaces import Reader
 from slipway.controller.readers.asking.questions import Newest
 from slipway.controller.readers.rollout_traffic import LOOK_SECONDS
 from slipway.controller.readers.training_progress import ProgressReader, first_pod
@@ -29,13 +30,6 @@ from slipway.training.snapshot import Silence, TrainingSnapshot
 
 _NOBODY: Newest[Progress | None] = Newest(age=0.0)
 _FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
-
-
-class Reader(Protocol):
-    """Reads one object from the API server."""
-
-    async def get(self, ref: ObjectRef) -> Manifest | None:
-        """Return an object, or None where there is none."""
 
 
 class ConfigMapKeys:
@@ -88,8 +82,10 @@ class Observer:
         refused: Callable[[Children], Awaitable[Refused]],
         references: Callable[[TrainingJob], tuple[Reference, ...] | None],
         removed: Callable[[str], Removed | None],
+        read_settled: Callable[[TrainingJob, Manifest], Awaitable[None]],
     ) -> None:
         self._cache = cache
+        self._read_settled = read_settled
         self._references = references
         self._removed = removed
         self._serves = serves
@@ -104,6 +100,7 @@ class Observer:
 
     async def training(self, job: TrainingJob, raw: Manifest) -> Observation:
         """Return the snapshot of a TrainingJob."""
+        await self._read_settled(job, raw)
         children = self._cache.children(raw)
         source, keys = job.spec.source_config_map, None
         asked = source is not None and may_need_source(job, children)

@@ -17,7 +17,7 @@ from slipway.kube.watched.gone import GonePods
 from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
 from slipway.kube.watched.indexes import Packages, Servers, Turns
 from slipway.kube.watched.packing import is_at_rest, pack, unpack
-from slipway.kube.watched.slim import has_ended, skeleton, slim
+from slipway.kube.watched.slim import has_ended, is_settled, skeleton, slim
 from slipway.manifests import OWNER_LABELS
 from slipway.plan import Children, Manifest, ObjectRef
 
@@ -35,6 +35,7 @@ class _Entry:
     version: int
     controller: str
     ended: bool
+    settled: bool
     kept: Manifest | bytes
 
     @classmethod
@@ -42,7 +43,8 @@ class _Entry:
         """Return the entry of an object that is slim already."""
         kept = pack(obj) if is_at_rest(obj) else obj
         controller = str(controller_of(obj).get("uid", ""))
-        return cls(uid_of(obj), version_of(obj), controller, has_ended(obj), kept)
+        ended, settled = has_ended(obj), is_settled(obj)
+        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept)
 
     @property
     def obj(self) -> Manifest:
@@ -58,6 +60,7 @@ class Cache:
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
         self._gone_pods = GonePods(_GONE_PODS)
+        self._left_out: set[OwnerKey] = set()
         self.packages, self.servers, self.turns = Packages(), Servers(), Turns()
 
     def __len__(self) -> int:
@@ -112,6 +115,7 @@ class Cache:
             self._gone_pods.add(owner, uid, pod)
         if ref.kind in OWNER_LABELS:
             self._drop_unwatched(OwnerKey(ref.kind, ref.namespace, ref.name))
+            self._left_out.discard(OwnerKey(ref.kind, ref.namespace, ref.name))
         return True
 
     def _drop_unwatched(self, owner: OwnerKey) -> None:
@@ -195,6 +199,28 @@ class Cache:
             family = self._family(owner) if entry.ended else {}
             if not entry.ended or any(r.kind == "Job" and not e.ended for r, e in family.items()):
                 yield ref.name
+
+    def unsettled(self, namespace: str | None = None) -> Iterator[str]:
+        """Yield the names of TrainingJobs, everywhere or in a namespace, that may need their Jobs.
+
+        Those of the others need not be listed; `lacks_jobs` tells of them from then on.
+        """
+        for ref, entry in self._of_kind("TrainingJob", namespace):
+            owner = OwnerKey(ref.kind, ref.namespace, ref.name)
+            if not entry.settled:
+                yield ref.name
+            elif all(child.kind != "Job" for child in self._by_owner.get(owner, ())):
+                self._left_out.add(owner)
+
+    def lacks_jobs(self, ref: ObjectRef) -> bool:
+        """Tell whether a TrainingJob may have Jobs that were not listed."""
+        return OwnerKey(ref.kind, ref.namespace, ref.name) in self._left_out
+
+    def feed_jobs(self, ref: ObjectRef, jobs: Iterable[Manifest]) -> None:
+        """Take in the Jobs of a TrainingJob whose Jobs were not listed."""
+        for job in jobs:
+            self.feed(job)
+        self._left_out.discard(OwnerKey(ref.kind, ref.namespace, ref.name))
 
     def of_kind(self, kind: str, namespace: str | None = None) -> Iterable[Manifest]:
         """Yield all known objects of a kind, in all namespaces or in one."""

@@ -31,6 +31,13 @@ def has_ended(obj: Mapping[str, Any]) -> bool:
     return any(condition(status, type_).get("status") == "True" for type_ in ends)
 
 
+def is_settled(obj: Mapping[str, Any]) -> bool:
+    """Tell whether a TrainingJob asks nothing of its Jobs: it has succeeded, and keeps them."""
+    if obj["kind"] != "TrainingJob" or (obj.get("spec") or {}).get("cleanPodPolicy") == "All":
+        return False
+    return condition(obj.get("status") or {}, "Succeeded").get("status") == "True"
+
+
 def slim(obj: Mapping[str, Any]) -> Manifest:
     """Return an object without what nobody reads and what weighs most.
 

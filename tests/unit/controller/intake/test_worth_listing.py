@@ -1,25 +1,33 @@
-"""The pods that are listed at a start: all that a plan may read, and few that none reads."""
+"""Which Jobs and pods are listed at a start: all that a plan may read, and few that none does."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.controller.intake.pods import NAMES_AT_ONCE, pods_worth_listing
+from slipway.controller.intake.worth_listing import (
+    NAMES_AT_ONCE,
+    jobs_worth_listing,
+    pods_worth_listing,
+)
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.watch import Query
 from slipway.manifests import MANAGED_BY, MANAGER, MODEL_DEPLOYMENT, TRAINING_JOB
-from slipway.plan import Manifest
+from slipway.plan import Manifest, ObjectRef
 from tests.unit.controller.fakes import child, reference, training_job
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 
 
-def matches(query: Query, pod: Manifest) -> bool:
-    """Tell whether the API server would list a pod, by the few forms that the operator uses."""
-    labels, phase = pod["metadata"]["labels"], pod["status"]["phase"]
+def matches(query: Query, obj: Manifest) -> bool:
+    """Tell whether the API server would list an object, by the few forms that the operator uses."""
+    labels, status = obj["metadata"]["labels"], obj["status"]
+    fields = {
+        "status.phase": status.get("phase", ""),
+        "status.successful": str(status.get("succeeded", 0)),
+    }
     for term in re.split(r",(?![^(]*\))", query["labelSelector"]):
         among = re.fullmatch(r"(\S+) in \((.*)\)", term)
         if among:
@@ -31,7 +39,12 @@ def matches(query: Query, pod: Manifest) -> bool:
             held = labels.get(key) == value
         if not held:
             return False
-    return all(term != f"status.phase!={phase}" for term in query["fieldSelector"].split(","))
+    return all(_holds(term, fields) for term in query["fieldSelector"].split(","))
+
+
+def _holds(term: str, fields: Mapping[str, str]) -> bool:
+    field, unequal, value = re.fullmatch(r"([\w.]+)(!?)=(\w+)", term).groups()  # type: ignore[union-attr]
+    return (fields[field] != value) == bool(unequal)
 
 
 def listed(pods: Iterable[Manifest], going_on: Iterable[str]) -> Iterator[Manifest]:
@@ -133,3 +146,74 @@ def test_the_pods_of_deployments_are_all_listed() -> None:
         for phase in PHASES
     ]
     assert list(listed(pods, ())) == pods
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A TrainingJob with what its status and policy say, and how its Job stands."""
+
+    ends: str
+    policy: str
+    job_ended: bool
+
+    def objects(self, number: int) -> tuple[Manifest, Manifest]:
+        """Return the TrainingJob and its Job; a success is told only after the Job's."""
+        raw = training_job(f"job-{number}", cleanPodPolicy=self.policy)
+        raw["metadata"] |= {"uid": f"t{number}", "resourceVersion": "1"}
+        ends = [{"type": self.ends, "status": "True"}] if self.ends else []
+        well = self.ends == "Succeeded"
+        over = [{"type": "Complete", "status": "True"}] if well or self.job_ended else []
+        job = child(raw, "Job", f"job-{number}-train", "batch/v1")
+        job["metadata"] |= {"uid": f"j{number}", "resourceVersion": "2"}
+        status = {"conditions": over, **({"succeeded": 2} if over else {})}
+        return {**raw, "status": {"conditions": ends}}, {**job, "status": status}
+
+
+TRAINED = st.lists(
+    st.builds(
+        Trained,
+        ends=st.sampled_from(("", "Succeeded", "Failed")),
+        policy=st.sampled_from(("None", "Running", "All")),
+        job_ended=st.booleans(),
+    ),
+    max_size=2 * NAMES_AT_ONCE + 1,
+)
+
+
+@given(TRAINED)
+def test_each_job_that_is_not_listed_is_one_of_a_training_that_succeeded_and_keeps_it(
+    families: list[Trained],
+) -> None:
+    cache, jobs, owners = Cache(), list[Manifest](), list[Manifest]()
+    for number, family in enumerate(families):
+        owner, job = family.objects(number)
+        owners.append(owner)
+        jobs.append(job)
+        cache.feed(owner)
+    queries = tuple(jobs_worth_listing(cache.unsettled()))
+    for job in jobs:
+        if any(matches(query, job) for query in queries):
+            cache.feed(job)
+    for owner, family in zip(owners, families, strict=True):
+        settled = family.ends == "Succeeded" and family.policy != "All"
+        assert bool(cache.children(owner).items) != settled
+        assert cache.lacks_jobs(ObjectRef.of(owner)) == settled
+
+
+def test_of_a_new_job_of_the_same_name_no_job_is_missing() -> None:
+    cache = Cache()
+    owner, _ = Trained("Succeeded", "None", True).objects(0)
+    cache.feed(owner)
+    list(cache.unsettled())
+    anew = {**owner["metadata"], "uid": "another", "resourceVersion": "9"}
+    cache.feed({**owner, "metadata": anew, "status": {}})
+    assert not cache.lacks_jobs(ObjectRef.of(owner))
+
+
+def test_jobs_that_are_known_are_not_left_out_when_all_is_listed_again() -> None:
+    cache = Cache()
+    owner, job = Trained("Succeeded", "None", True).objects(0)
+    cache.feed(owner)
+    cache.feed(job)
+    assert list(cache.unsettled()) == []
+    assert not cache.lacks_jobs(ObjectRef.of(owner))
