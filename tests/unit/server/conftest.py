@@ -30,7 +30,7 @@ def manifest(handler: str = "handler.py", **model: str) -> dict[str, Any]:
     return {"runtime": "python", "model": told}
 
 
-def write_archive(path: Path, files: Mapping[str, str], **model: str) -> Path:
+def write_archive(path: Path, files: Mapping[str, str | bytes], **model: str) -> Path:
     """Write an archive with a manifest that names ``handler.py``, or what ``model`` says."""
     with zipfile.ZipFile(path, "w") as bundle:
         bundle.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest(**model)))
@@ -159,7 +159,7 @@ def _children(pid: int) -> list[str]:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -167,14 +167,18 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def doors(ports: Sequence[int]) -> list[str]:
+    """Return the options that name a server's three ports."""
+    names = ("--port", "--management-port", "--metrics-port")
+    return [text for name, port in zip(names, ports, strict=True) for text in (name, str(port))]
+
+
 @contextlib.contextmanager
 def served(archive: Path, *options: str) -> Iterator[Served]:
     """Have a process serve an archive until the block ends."""
-    ports = _free_ports(3)
-    names = ("--port", "--management-port", "--metrics-port")
-    doors = [text for name, port in zip(names, ports, strict=True) for text in (name, str(port))]
+    ports = free_ports(3)
     log = archive.with_suffix(".log")
-    command = [sys.executable, "-m", "slipway_server", str(archive), *doors, *options]
+    command = [sys.executable, "-m", "slipway_server", str(archive), *doors(ports), *options]
     env = {**os.environ, "PYTHONPATH": PYTHONPATH}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stderr=output, env=env)

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import shutil
 import stat
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -87,6 +89,55 @@ def test_an_archive_without_a_manifest_is_refused(archive: Path, tmp_path: Path)
 def test_a_manifest_that_names_nothing_usable_is_refused(model: dict[str, str]) -> None:
     with pytest.raises(ArchiveError):
         Manifest.parse(json.dumps(manifest(**model)).encode())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("a", "a/b"), ("a/b", "a"), ("x" * 300,), ("ä" * 150,), ("x/" * 1500 + "x",)],
+)
+def test_names_that_no_file_system_takes_are_refused(
+    archive: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    write_archive(archive, {"handler.py": "", **dict.fromkeys(names, "x")})
+    with pytest.raises(ArchiveError, match=r"is a file and a folder|too long a name"):
+        unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_another_compression_than_archivers_use_is_refused(
+    archive: Path, tmp_path: Path, method: int
+) -> None:
+    write_archive(archive, {"handler.py": ""})
+    with zipfile.ZipFile(archive, "a", method) as bundle:
+        bundle.writestr("x", "x" * 100)
+    with pytest.raises(ArchiveError, match="another method"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_file_that_is_longer_than_it_says_is_refused(archive: Path, tmp_path: Path) -> None:
+    write_archive(archive, {"handler.py": "", "x": "x" * 4321})
+    size = (4321).to_bytes(4, "little")
+    archive.write_bytes(archive.read_bytes().replace(size, (1).to_bytes(4, "little")))
+    with pytest.raises(ArchiveError):
+        unpack(archive, tmp_path / "out")
+
+
+@given(st.data())
+def test_no_change_of_an_archives_bytes_makes_unpacking_fail_otherwise(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "a.mar"
+        write_archive(path, {"handler.py": "x = 1\n" * 9})
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as bundle:
+            bundle.writestr("packed", "y" * 99)
+        text = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(text)
+        with contextlib.suppress(ArchiveError):
+            unpack(path, folder / "deep/out")
+        shutil.rmtree(folder / "deep", ignore_errors=True)
+        assert [one.name for one in folder.iterdir()] == ["a.mar"]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

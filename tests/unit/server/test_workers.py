@@ -6,8 +6,8 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -136,6 +136,37 @@ async def test_a_worker_killed_by_a_signal_is_told_with_its_name(server: Running
     await eventually(lambda: "Segmentation fault" in server.log)
 
 
+async def ask_steadily(server: Running, count: int, rate: float) -> list[int]:
+    """Ask so many times at so many a second, whatever becomes of the answers; return statuses."""
+    begun = time.monotonic()
+    asked = []
+    for number in range(count):
+        await asyncio.sleep(begun + number / rate - time.monotonic())
+        asked.append(asyncio.create_task(server.post({"a": number})))
+    return [(await one)[0] for one in asked]
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_killed_workers_cost_only_what_they_had_begun(archive: Path, count: int) -> None:
+    async with running(write_echo(archive), "--workers=2", "--queue-size=10000") as server:
+        asking = asyncio.create_task(ask_steadily(server, count, 100))
+        kills = 0
+        while not asking.done():
+            os.kill(sorted(await workers_of(server))[kills % 2], signal.SIGKILL)
+            kills += 1
+            await eventually(partial(has_lost, server, kills))
+            await server.wait_until_ready()
+            await asyncio.wait({asking}, timeout=1)
+        answers = await asking
+        assert set(answers) <= {200, 500}
+        assert answers.count(500) <= kills
+
+
+async def has_lost(server: Running, count: int) -> bool:
+    """Tell whether so many workers have ended."""
+    return await server.deaths() == count
+
+
 async def workers_of(server: Running) -> set[int]:
     """Return the process IDs of the workers, which answer in turn."""
     async with server.session.get(server.url("/models/echo", 1)) as told:
@@ -197,39 +228,3 @@ async def test_a_model_that_a_fork_would_break_is_loaded_by_each_worker(
         assert (tmp_path / "log").read_text() == "loaded\n" * 2
         assert "Each worker loads the model for itself: loading it has" in server.log
         assert why in server.log
-
-
-HOSTILE: dict[str, Any] = {
-    "leaves": {"run": "raise SystemExit(0)"},
-    "forks a process that keeps its socket": {
-        "run": "if os.fork() == 0:\n  os.setsid(); time.sleep(600)\nos._exit(9)"
-    },
-    "forks and has both answer": {"run": "os.fork()"},
-    "closes what is not its own": {"run": "os.closerange(3, 200)"},
-    "writes to what is not its own": {
-        "run": "for fd in range(3, 64):\n  try: os.write(fd, b'\\xff' * 64)\n  except OSError: pass"
-    },
-    "prints a lot": {"run": "for _ in range(400): print('x' * 65536)"},
-    "ignores SIGTERM and its end": {"run": "signal.signal(signal.SIGTERM, signal.SIG_IGN)"},
-    "eats all its stack": {"run": "f = lambda: f()\nglobals()['f'] = f\nf()"},
-    "gives deep nonsense": {"answer": "[[]] * 3 + [{1: {2: (3,)}}]"},
-}
-
-
-@pytest.mark.parametrize("asked", HOSTILE.values(), ids=HOSTILE)
-async def test_whatever_a_handler_does_the_next_request_is_answered(
-    server: Running, asked: dict[str, Any]
-) -> None:
-    status, _ = await server.post(asked)
-    assert status in (200, 500, 503)
-    for number in range(3):
-        assert (await server.post({"a": number}))[0] == 200
-
-
-async def test_nothing_that_handlers_have_started_outlives_the_server(archive: Path) -> None:
-    async with running(write_echo(archive)) as server:
-        for asked in HOSTILE.values():
-            await server.post(asked)
-        left = server.workers()
-        assert await server.stop() == 0
-        await eventually(lambda: are_gone(left))

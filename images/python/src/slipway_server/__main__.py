@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import sys
 import tempfile
@@ -65,6 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     """Serve an archive until SIGTERM (0) or SIGINT (130); return the exit code."""
     options = _arguments().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower one that it does not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes one
     with tempfile.TemporaryDirectory(prefix="slipway-server-") as scratch:
         try:
             return asyncio.run(_serve(options, Path(scratch)))

@@ -10,7 +10,9 @@ import json
 import re
 import shutil
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,19 @@ _CHUNK = 1 << 20
 """How much of a file is unpacked at a time, in bytes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """A model's name and version: they stand in paths."""
+_NAME_BYTES, _PATH_BYTES = 255, 2048
+"""Longest name of a file, and longest path in an archive: what file systems take."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What `zipfile` raises for files that are no archives, or whose content is encrypted or broken."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,7 @@ def unpack(archive: Path, into: Path, limits: Limits = Limits()) -> Manifest:
             for entry in entries:
                 if not entry.is_dir():
                     left -= _extract(bundle, entry, into / entry.filename, left)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise ArchiveError(f"{archive.name} is no archive: {error}.") from None
     return read(into, limits)
 
@@ -127,6 +142,11 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         if entry.filename in seen:
             raise ArchiveError(f"The archive has {entry.filename!r} twice.")
         seen.add(entry.filename)
+    files = {entry.filename for entry in entries if not entry.is_dir()}
+    for name in sorted(seen):
+        for folder in map(str, PurePosixPath(name).parents):
+            if folder in files:
+                raise ArchiveError(f"The archive's {folder!r:.200} is a file and a folder.")
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
@@ -134,6 +154,11 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in entry.orig_filename:
         raise ArchiveError(f"The archive's file {name!r} lies outside of it.")
+    text = name.encode("utf-8", "replace")
+    if len(text) > _PATH_BYTES or max(map(len, text.split(b"/"))) > _NAME_BYTES:
+        raise ArchiveError(f"The archive's file {name!r:.200} has too long a name.")
+    if entry.compress_type not in _METHODS:
+        raise ArchiveError(f"The archive's {name!r} is compressed by another method than deflate.")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ArchiveError(f"The archive's {name!r} is a link or a device, not a file.")
 

@@ -1,27 +1,33 @@
 """Why a worker ended last, for whoever looks after the server: the page `/deaths`."""
 
+import contextlib
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
+_CGROUP = Path("/sys/fs/cgroup")
+_KILLS = ("memory.events", "memory/memory.oom_control")
+"""Where Linux counts what it has killed for want of memory: by the second version of its control
+groups, and by the first."""
 _MOST_LOG = 2000
 """How many characters of what a worker printed last are told."""
 
 
-def _killed_for_memory() -> int:
+def killed_for_memory(cgroup: Path = _CGROUP) -> int:
     """Return how many processes of this container the kernel has killed for want of memory.
 
-    Format: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.events
+    Formats: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.events, and
+    https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, memory.oom_control.
     """
-    try:
-        lines = _MEMORY_EVENTS.read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    except (OSError, ValueError, IndexError):
-        return 0
+    for name in _KILLS:
+        with contextlib.suppress(OSError, ValueError):
+            told = re.search(r"^oom_kill (\d+)$", (cgroup / name).read_text(), re.MULTILINE)
+            return int(told[1]) if told else 0
+    return 0
 
 
 @dataclass
@@ -30,9 +36,10 @@ class Deaths:
 
     ``cause`` is the name of a signal, ``OOMKilled``, ``Timeout``, or ``exit CODE``; ``time`` is in
     seconds since 1970, and ``seconds`` how long it took until all workers were there again: None
-    while they are not.
+    while they are not. ``cgroup`` is where Linux shows the container's control group.
     """
 
+    cgroup: Path = _CGROUP
     count: int = 0
     cause: str = ""
     log: str = ""
@@ -40,11 +47,14 @@ class Deaths:
     seconds: float | None = None
     _missing: int = 0
     _since: float = 0.0
-    _killed: int = field(default_factory=_killed_for_memory)
+    _killed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._killed = killed_for_memory(self.cgroup)
 
     def note(self, status: int, log: str, *, is_late: bool) -> None:
         """Note a worker's end by what `os.waitpid` told; one that is late was ended for that."""
-        killed = _killed_for_memory()
+        killed = killed_for_memory(self.cgroup)
         is_out_of_memory, self._killed = killed > self._killed, killed
         self.count += 1
         self.log, self.time, self.seconds = log[-_MOST_LOG:], time.time(), None

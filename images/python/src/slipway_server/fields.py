@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, http_exceptions, web
 
 from slipway_server.errors import Refusal
 
 _MOST_FIELDS = 256
 """Most fields of a form."""
+_MOST_TEXT = 400
+"""How many characters are told of what is wrong with a body."""
 
 FieldOfRequest = tuple[str, str, dict[str, str], bytes]
 """Name, content type, headers by their names in lower case, and value."""
@@ -27,8 +29,9 @@ async def fields(request: web.Request, most: int) -> AsyncIterator[FieldOfReques
             yield "body", request.headers.get("content-type", ""), {}, await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(most) from None
-    except ValueError as problem:
-        raise Refusal(400, "BadRequestException", f"The body cannot be read: {problem}") from None
+    except (ValueError, http_exceptions.HttpProcessingError) as problem:
+        text = f"The body cannot be read: {problem}"[:_MOST_TEXT]
+        raise Refusal(400, "BadRequestException", text) from None
 
 
 def _pairs(body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +17,8 @@ from slipway_server.frames import Bounds, Frame, FrameError
 _LOG = logging.getLogger(__name__)
 _TAIL_BYTES = 4096
 """How much of what a process printed last is told when it ends."""
+_CHUNK_BYTES = 1 << 16
+"""How much of what a process prints is copied at a time: as much as a pipe of Linux holds."""
 _OUTPUT_SECONDS = 1.0
 """How long the end of what a process printed is waited for."""
 
@@ -142,7 +143,7 @@ class Child:
         self.reader, self._writer = streams
         self._parent = parent
         self._bounds = bounds
-        self._printed: deque[bytes] = deque(maxlen=8)
+        self._printed = b""
         self._output: asyncio.Task[None] | None = None
         self.status = 0
 
@@ -190,7 +191,7 @@ class Child:
 
     def last_lines(self) -> str:
         """Return the end of what it printed."""
-        return b"".join(self._printed)[-_TAIL_BYTES:].decode(errors="replace")
+        return self._printed.decode(errors="replace")
 
     def as_parent(self) -> Parent:
         """Return it as a process that others are forked from, once it has said that it is one."""
@@ -207,8 +208,8 @@ class Child:
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
         )
         try:
-            while chunk := await reader.read(_TAIL_BYTES):
-                self._printed.append(chunk)
+            while chunk := await reader.read(_CHUNK_BYTES):
+                self._printed = (self._printed + chunk)[-_TAIL_BYTES:]
                 await loop.run_in_executor(None, _write, chunk)
         finally:
             transport.close()

@@ -4,6 +4,7 @@ Reference: "Config model" in TorchServe's README
 (https://github.com/pytorch/serve/blob/master/model-archiver/README.md#config-file).
 """
 
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,14 +17,18 @@ from slipway_server.errors import ArchiveError
 _MOST_BYTES = 1 << 20
 """Longest model-config.yaml, in bytes."""
 
-_REFUSED = {
-    "asyncCommunication": "its handler talks to the server by itself",
-    "continuousBatching": "running requests are not batched with new ones",
-    "sequenceBatching": "requests of one sequence are not batched in their order",
-    "parallelType": "a model is not spread over processes",
-    "useVenv": "all packages are those of the image",
+REFUSED = {
+    "asyncCommunication": "its handler talks to the server by itself; serve it with vLLM",
+    "continuousBatching": "running requests are not batched with new ones; serve the model with "
+    "vLLM, or with the runtime TorchServe",
+    "sequenceBatching": "requests of one sequence are not kept in their order; send the whole "
+    "sequence in one request, or use the runtime TorchServe",
+    "parallelType": "a model is not spread over processes; serve it with vLLM, or with the runtime "
+    "TorchServe",
+    "useVenv": "all packages are those of the image; package them into the archive or into an "
+    "image",
 }
-"""What this server does not do, and why: such a model would serve something else than it means."""
+"""What this server does not do, why, and what to do: such a model would serve something else."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def _count(most: int, least: int = 1) -> Callable[[str, object], int]:
     def parse(key: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise ArchiveError(
-                f"model-config.yaml: {key} is a number from {least} to {most}, not {value!r:.80}."
+                f"model-config.yaml: {key} is a number from {least} to {most}, not "
+                f"{reprlib.repr(value):.80}."
             )
         return value
 
@@ -60,7 +66,9 @@ def _count(most: int, least: int = 1) -> Callable[[str, object], int]:
 
 def _device(key: str, value: object) -> str:
     if value not in ("cpu", "gpu"):
-        raise ArchiveError(f"model-config.yaml: {key} is cpu or gpu, not {value!r:.80}.")
+        raise ArchiveError(
+            f"model-config.yaml: {key} is cpu or gpu, not {reprlib.repr(value):.80}."
+        )
     return str(value)
 
 
@@ -84,7 +92,7 @@ def parse(text: bytes) -> ModelConfig:
         raise ArchiveError(f"model-config.yaml is no YAML: {line}.") from None
     if not isinstance(raw, dict):
         raise ArchiveError("model-config.yaml is no mapping.")
-    for key, why in _REFUSED.items():
+    for key, why in REFUSED.items():
         if raw.get(key):
             raise ArchiveError(f"model-config.yaml: {key} is not served here: {why}.")
     known = {name: parse(key, raw[key]) for key, (name, parse) in _KEYS.items() if key in raw}

@@ -112,10 +112,7 @@ def _plan(
     told = {
         "kind": "serve",
         "folder": str(folder.resolve()),
-        "handler": manifest.handler,
         "model_name": manifest.model_name,
-        "manifest": manifest.raw,
-        "config": config.raw,
         "batch_size": config.batch_size,
         "gpus": gpus,
         "envelope": options.service_envelope,

@@ -219,7 +219,7 @@ class Slot:
         while True:
             try:
                 child = await self._make()
-            except CannotLoad as problem:
+            except (CannotLoad, OSError) as problem:
                 failures += 1
                 _LOG.error("Worker %d cannot load the model: %s", self.number, problem)
                 if failures >= MOST_FAILURES and may_give_up():

@@ -22,7 +22,7 @@ from ts.context import Context
 from ts.metrics.metrics_store import MetricsStore
 from ts.utils.util import PredictionException
 
-from slipway_server import answers, frames, loading
+from slipway_server import answers, archive, frames, loading, model_config
 from slipway_server.answers import Answer, Field
 from slipway_server.errors import ArchiveError
 from slipway_server.forking import Forks
@@ -80,14 +80,17 @@ class Worker:
         self._told = told
         self._most = int(told["max_response_bytes"])
         self._metrics = MetricsStore(told["model_name"])
+        self._folder = Path(told["folder"])
+        self._manifest = archive.read(self._folder)
+        config = model_config.load(self._folder, self._manifest.config_file)
         self._ids: list[str] = []
         self._context = Context(
             model_name=told["model_name"],
             model_dir=told["folder"],
-            manifest=told["manifest"],
+            manifest=self._manifest.raw,
             batch_size=told["batch_size"],
             gpu=_gpu(told["gpus"], told["number"]),
-            model_yaml_config=told["config"],
+            model_yaml_config=config.raw,
             metrics=self._metrics,
             stream=self,
         )
@@ -95,10 +98,9 @@ class Worker:
 
     def load(self) -> None:
         """Load the handler and its model; whatever is wrong with it is raised."""
-        folder = Path(self._told["folder"])
-        os.chdir(folder)
+        os.chdir(self._folder)
         self._entry = loading.load(
-            folder, self._told["handler"], self._context, self._told.get("envelope") or ""
+            self._folder, self._manifest.handler, self._context, self._told.get("envelope") or ""
         )
 
     def use(self, sock: socket.socket) -> None:
