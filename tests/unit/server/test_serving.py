@@ -19,6 +19,8 @@ from tests.unit.server.conftest import (
     write_echo,
 )
 
+UNPRINTABLE = "type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})"
+SET_HEADER = "context.set_response_header(index, f'x-{n}', 'a')"
 MICRO = """
 from ts.handler_utils.micro_batching import MicroBatching
 
@@ -91,6 +93,23 @@ async def test_a_handler_is_asked_in_its_own_words(
         ({"header": ["bad name", "x"]}, 500, "a header named 'bad name'"),
         ({"header": ["x-a", "b\r\nset-cookie: c"]}, 500, "a line of ASCII text"),
         ({"status": 99}, 500, "the status 99"),
+        ({"status": 204}, 204, ""),
+        ({"status": 304}, 304, ""),
+        ({"header": ["Transfer-Encoding", "chunked"]}, 200, "body"),
+        ({"header": ["Upgrade", "h2c"]}, 200, "body"),
+        ({"header": ["x-long", "a" * 40_000]}, 500, "1 headers of 40006 bytes"),
+        (
+            {"run": f"for n in range(81): {SET_HEADER}"},
+            500,
+            "81",
+        ),
+        ({"answer": "10**5000"}, 500, "no JSON: Exceeds"),
+        ({"answer": "type('Gone', (), {'tolist': lambda self: 1 / 0})()"}, 500, "division"),
+        ({"run": "raise PredictionException({'field': 'inputs'}, 422)"}, 422, "inputs"),
+        ({"run": "raise PredictionException('so', '422')"}, 500, "so"),
+        ({"run": "import asyncio; raise asyncio.CancelledError"}, 503, "Prediction failed"),
+        ({"run": "raise KeyboardInterrupt"}, 503, "Prediction failed"),
+        ({"run": f"raise {UNPRINTABLE}()"}, 503, "Prediction failed"),
         ({"status": 418}, 418, "body"),
         ({"answer": "b'\\x00\\xff'"}, 200, "\x00"),
         ({"answer": "'text'"}, 200, "text"),

@@ -16,7 +16,13 @@ from typing import Any
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 """RFC 9110, 5.1: a token."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_MOST_HEADERS = 100
+_MOST_HEADERS, _MOST_HEADER_BYTES = 80, 32 * 1024
+"""How many headers an answer may have, and how long they are together."""
+_JSON_CANNOT = {
+    "Out of range float": "NaN or an infinite number",
+    "Circular reference": "itself in itself",
+}
+"""What Python says of a value that is no JSON, and what that means."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,7 @@ class InvalidAnswer(Exception):  # noqa: N818 - what a handler gave
 
 def error(status: int, kind: str, message: str) -> Answer:
     """Return an error as TorchServe writes it."""
-    text = message.encode("utf-8", "replace").decode()
-    body = {"code": status, "type": kind, "message": text}
+    body = {"code": status, "type": kind, "message": text_of(message)}
     return Answer(status, json.dumps(body, indent=2).encode() + b"\n", (_JSON_TYPE,))
 
 
@@ -105,7 +110,7 @@ def encoded(value: Any, most: int) -> tuple[bytes, str]:
 
 def _text(value: str) -> bytes:
     try:
-        return value.encode()
+        return str.encode(value)
     except UnicodeEncodeError as problem:
         raise InvalidAnswer(
             f"The handler's answer is no text that can be sent: {problem.reason} at "
@@ -116,11 +121,21 @@ def _text(value: str) -> bytes:
 def _json(value: Any) -> str:
     try:
         return json.dumps(value, indent=2, allow_nan=False, default=_plain)
-    except ValueError as problem:
-        what = "NaN or an infinite number" if "range" in str(problem) else "itself in itself"
-        raise InvalidAnswer(f"The handler's answer holds {what}, which JSON cannot say.") from None
-    except (TypeError, RecursionError) as problem:
-        raise InvalidAnswer(f"The handler's answer is no JSON: {problem}.") from None
+    except Exception as problem:  # a value's own class may raise anything
+        why = text_of(problem)
+        for words, what in _JSON_CANNOT.items():
+            if words in why:
+                text = f"The handler's answer holds {what}, which JSON cannot say."
+                raise InvalidAnswer(text) from None
+        raise InvalidAnswer(f"The handler's answer is no JSON: {why}.") from None
+
+
+def text_of(value: Any) -> str:
+    """Return a text that can be sent for anything; its own way to show itself may fail."""
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:
+        return f"a {type(value).__name__} without a text"
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +159,7 @@ def _saved(value: Any) -> bytes:
 def headers(told: Mapping[Any, Any], kind: str) -> tuple[tuple[str, str], ...]:
     """Return the headers that a handler has set, with its answer's type where it has set none."""
     pairs: list[tuple[str, str]] = []
-    for name, value in list(told.items())[:_MOST_HEADERS]:
+    for name, value in list(told.items()):
         text = str(value) if isinstance(value, int | float) else value
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidAnswer(f"The handler set a header named {name!r:.80}.")
@@ -154,6 +169,12 @@ def headers(told: Mapping[Any, Any], kind: str) -> tuple[tuple[str, str], ...]:
             )
         if name.lower() not in _OWN:
             pairs.append((name, text))
+    size = sum(len(name) + len(value) for name, value in pairs)
+    if len(pairs) > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
+        raise InvalidAnswer(
+            f"The handler set {len(pairs)} headers of {size} bytes in all: set {_MOST_HEADERS} of "
+            f"{_MOST_HEADER_BYTES} bytes at most, and put the rest into the answer."
+        )
     if kind and not any(name.lower() == "content-type" for name, _ in pairs):
         pairs.insert(0, ("content-type", kind))
     return tuple(pairs)
@@ -169,5 +190,16 @@ def checked(status: Any) -> int:
 
 
 _JSON_TYPE = ("content-type", "application/json")
-_OWN = frozenset({"connection", "content-length", "transfer-encoding"})
-"""Headers of the connection, which is the server's."""
+_OWN = frozenset(
+    (
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Headers of the connection, which is the server's (RFC 9110, 7.6.1)."""

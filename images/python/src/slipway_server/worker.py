@@ -148,12 +148,12 @@ class Worker:
         data = [{one.name: one.decoded() for one in fields} for fields in batch.fields]
         try:
             return self._all(self._call(data), len(data))
-        except Exception as error:
+        except BaseException as error:
             refusal = _refusal(error)
             if refusal is not None and len(data) > 1:
                 return [answer for one in batch.alone() for answer in self._answers(one)]
             if refusal is not None:
-                _LOG.info("The handler refused a request: %s", error)
+                _LOG.info("The handler refused a request: %s", answers.text_of(error))
                 return [refusal]
             _LOG.exception("The handler failed")
             return [_failed(error)] * len(data)
@@ -198,7 +198,7 @@ def _gpu(count: int, number: int) -> int | None:
     return number % count if count else None
 
 
-def _refusal(error: Exception) -> Answer | None:
+def _refusal(error: BaseException) -> Answer | None:
     """Return the answer for an exception that blames the request, with a code from 400 to 499.
 
     It is TorchServe's PredictionException, or a ``BadRequest`` with a ``code``, as Slipway's
@@ -208,8 +208,8 @@ def _refusal(error: Exception) -> Answer | None:
     for cls in type(error).__mro__:
         code = getattr(error, ours.get(cls.__name__, ""), None)
         if isinstance(code, int) and 400 <= code <= 499:
-            message = str(getattr(error, "message", error))
-            return answers.error(code, "BadRequest", message)
+            message = answers.text_of(getattr(error, "message", error))
+            return answers.error(int(code), "BadRequest", message)
     return None
 
 
@@ -217,14 +217,15 @@ def _failed(error: BaseException) -> Answer:
     """Return the answer for a batch whose handler failed, with TorchServe's codes and words."""
     if isinstance(error, PredictionException):
         return _plain(error.error_code, error.message)
-    if isinstance(error, MemoryError) or "CUDA" in str(error):
+    if isinstance(error, MemoryError) or "CUDA" in answers.text_of(error):
         return _plain(507, "Out of resources")
     return _plain(503, "Prediction failed")
 
 
 def _plain(status: Any, message: Any) -> Answer:
     is_status = isinstance(status, int) and 200 <= status <= 599
-    return answers.error(status if is_status else 500, "InternalServerException", str(message))
+    text = answers.text_of(message)
+    return answers.error(status if is_status else 500, "InternalServerException", text)
 
 
 def _told_of(ids: Sequence[str], given: Sequence[Answer]) -> list[Any]:

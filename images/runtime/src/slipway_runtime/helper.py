@@ -155,11 +155,23 @@ class _Given:
                 places[name] = named.pop(name)
         if "metrics" not in places and isinstance(named.get("metrics"), Mapping):
             places["metrics"] = named.pop("metrics")
-        mapping = places.get("metrics") or {}
-        if not isinstance(mapping, Mapping):
-            notes.say("metrics", "its third argument is no mapping of metrics: it is left out")
-            mapping = {}
+        mapping = _read(places.get("metrics"), notes)
         return cls(places.get("step"), places.get("total"), {**mapping, **named})
+
+
+def _read(metrics: Any, notes: progress.Notes) -> Mapping[Any, Any]:
+    """Return what a mapping of metrics holds; nothing, with a word, of what is none."""
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        notes.say("metrics", "its third argument is no mapping of metrics: it is left out")
+        return {}
+    try:
+        return {**metrics}
+    except Exception as error:  # a library's own mapping may raise anything
+        why = progress.shown(error)
+        notes.say("metrics", f"its mapping of metrics cannot be read: {why}")
+        return {}
 
 
 def should_stop() -> bool:

@@ -124,6 +124,28 @@ def test_a_rank_that_the_kernel_killed_for_memory_is_told_what_to_raise() -> Non
     assert ending.describe_rank(failure, "", out_of_memory=False)["reason"] == "ScriptFailed"
 
 
+def test_a_shell_whose_program_the_kernel_killed_for_memory_is_told_as_that() -> None:
+    failure = {
+        "rank": 0,
+        "localRank": 0,
+        "exitCode": 137,
+        "what": "The command './run.sh' of pod 0",
+    }
+    told = ending.describe_rank(failure, "", out_of_memory=True)
+    assert (told["reason"], told["exitCode"]) == ("OutOfMemory", 137)
+    assert told["message"].startswith("The command './run.sh' of pod 0 exited with code 137: ")
+    assert "spec.resources.limits.memory" in told["message"]
+    assert ending.describe_rank(failure, "", out_of_memory=False)["reason"] == "ScriptFailed"
+
+
+def test_a_script_that_ends_as_a_process_of_it_was_killed_for_memory_is_told_that_too() -> None:
+    failure = {"rank": 0, "localRank": 0, "exitCode": 1}
+    told = ending.describe_rank(failure, "DataLoader worker is killed", out_of_memory=True)
+    assert (told["reason"], told["exitCode"]) == ("ScriptFailed", 1)
+    assert "exited with code 1. Before that a process of it was killed" in told["message"]
+    assert "spec.resources.limits.memory" in told["message"]
+
+
 def test_pods_that_do_not_meet_are_no_failure_of_the_script(pod: Pod) -> None:
     failure = {"rendezvous": "RendezvousTimeoutError: "}
     (pod.logs / "failure.json").write_text(json.dumps(failure))
@@ -471,13 +493,25 @@ def test_a_source_that_the_image_lacks_is_told(pod: Pod) -> None:
     assert pod.word["reason"] == "SourceNotFound"
 
 
-def test_a_command_that_the_kernel_cannot_start_is_told_why(pod: Pod) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no interpreter\n", "Exec format error: it begins with no '#!' and an interpreter."),
+        (b"#!/bin/sh\r\nexit 0\r\n", "a carriage return: save it with the line ends of Unix."),
+        (b"#! /opt/conda/bin/python -u\n", "names the interpreter '/opt/conda/bin/python'."),
+        (b"\x7fELF" + bytes(60), "Exec format error: it is built for another processor"),
+        (b"", "Exec format error"),
+    ],
+)
+def test_a_command_that_the_kernel_cannot_start_is_told_why(
+    pod: Pod, content: bytes, words: str
+) -> None:
     script = pod.source / "run.sh"
-    script.write_text("no interpreter\n")
+    script.write_bytes(content)
     script.chmod(0o755)
     assert plain(pod, "./run.sh") == 1
     assert pod.word["reason"] == "CommandNotExecutable"
-    assert "Exec format error" in pod.word["message"]
+    assert words in pod.word["message"]
 
 
 def test_a_command_that_is_not_there_is_named(pod: Pod) -> None:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,14 +156,52 @@ def test_a_value_that_cannot_even_be_shown_is_left_out(
     assert "note is Unshowable, no number" in capsys.readouterr().err
 
 
+class Ambiguous(Broken):
+    """As an array of two elements: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+class Unnamed:
+    """A key that has no name to show."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Gone(Mapping[str, float]):
+    """Metrics that cannot be read any more."""
+
+    def __getitem__(self, name: str) -> float:
+        raise OSError("gone")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["loss"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_metrics_that_cannot_be_read_are_left_out_and_the_step_is_reported(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slipway.report(1, 10, Gone(), accuracy=0.5)
+    assert shown(run_dir)["metrics"] == {"accuracy": 0.5}
+    assert "cannot be read: OSError('gone')" in capsys.readouterr().err
+
+
 ANY = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=5)
-    | st.sampled_from([10**400, Tensor(), Broken()]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    | st.sampled_from([10**400, Tensor(), Broken(), Ambiguous(), Gone()]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text(max_size=2) | st.just(Unnamed()), inner)
+    ),
     max_leaves=3,
 )
 NAMES = st.sampled_from(["step", "total", "epoch", "samples", "metrics", "loss"]) | st.text()

@@ -1,5 +1,6 @@
 """What handlers answer, through TorchServe's own Python worker code of the pinned version."""
 
+import asyncio
 import importlib.metadata
 import json
 import struct
@@ -157,6 +158,13 @@ def test_the_handlers_own_content_type_stays(ask: Ask) -> None:
     assert found.headers == {"Content-Type": "text/html"}
 
 
+class Broken:
+    """A value that is not there any more when it is to be sent."""
+
+    def tolist(self) -> Any:
+        raise OSError("it is gone")
+
+
 def circular() -> list[Any]:
     found: list[Any] = []
     found.append(found)
@@ -186,6 +194,8 @@ def deep() -> list[Any]:
         ([circular()], "itself in itself"),
         ([deep()], "no JSON"),
         ([{(1, 2): 3}], "no JSON"),
+        ([Broken()], "no JSON: it is gone"),
+        ([10**5000], "no JSON: Exceeds the limit"),
         ([b"x" * (answers.DEFAULT_MAX_BYTES + 1)], "maxResponseBytes is 6553500"),
         (["x" * (answers.DEFAULT_MAX_BYTES + 1)], "maxResponseBytes is 6553500"),
     ],
@@ -235,7 +245,43 @@ def test_numbers_in_headers_are_sent_and_odd_phrases_are_not(ask: Ask) -> None:
     assert (found.code, found.headers["x-count"]) == (422, "5")
 
 
-@pytest.mark.parametrize("code", ["400", 99, 600, 2.5])
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade"])
+def test_headers_of_another_servers_answer_are_left_out_that_are_its_connections(
+    ask: Ask, name: str
+) -> None:
+    def handler(data: Any, context: Any) -> list[int]:
+        context.set_response_header(0, name, "chunked")
+        context.set_response_header(0, "x-other", "stays")
+        return [1]
+
+    (found,) = ask(handler)
+    assert (found.code, found.headers.get("x-other"), name in found.headers) == (
+        200,
+        "stays",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {f"x-{number}": "a" for number in range(answers.MOST_HEADERS + 1)},
+        {"x-long": "a" * answers.MOST_HEADER_BYTES},
+    ],
+)
+def test_headers_that_envoy_would_not_take_are_an_error_that_says_so(
+    ask: Ask, headers: dict[str, str]
+) -> None:
+    def handler(data: Any, context: Any) -> list[int]:
+        for name, value in headers.items():
+            context.set_response_header(0, name, value)
+        return [1]
+
+    (found,) = ask(handler)
+    assert (found.code, f"{len(headers)} headers of" in found.message) == (500, True)
+
+
+@pytest.mark.parametrize("code", ["400", 99, 100, 101, 600, 2.5, True])
 def test_a_status_that_is_none_is_an_error(ask: Ask, code: Any) -> None:
     def handler(data: Any, context: Any) -> list[int]:
         context.set_response_status(code, "", 0)
@@ -303,6 +349,67 @@ def test_an_exception_is_a_503_that_tells_nobody_more(ask: Ask, error: BaseExcep
 
     (found,) = ask(handler)
     assert (found.code, found.body) == (503, b"error")
+
+
+class Unprintable(Exception):  # noqa: N818 - what a library may have
+    def __str__(self) -> str:
+        raise KeyError("text")
+
+
+class Own(BaseException):
+    """What no `except Exception` catches."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unprintable(), Own(), asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt()],
+    ids=repr,
+)
+def test_an_exception_that_torchserve_cannot_take_ends_no_worker(
+    ask: Ask, error: BaseException
+) -> None:
+    def handler(data: Any, context: Any) -> Any:
+        raise error
+
+    for found in ask(handler, "one", "two"):
+        assert (found.code, found.body) == (503, b"error")
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "seen"),
+    [
+        ("no such flower", "404", 500),
+        ({"field": "inputs"}, 422, 422),
+        (None, 500, 500),
+        ("\ud800", 503, 503),
+        ("far away", 10**12, 500),
+        ("not final", 100, 500),
+    ],
+)
+def test_a_refusal_that_torchserve_cannot_encode_ends_no_worker(
+    ask: Ask, message: Any, code: Any, seen: int
+) -> None:
+    from ts.utils.util import PredictionException
+
+    def handler(data: Any, context: Any) -> Any:
+        raise PredictionException(message, code)
+
+    (found,) = ask(handler)
+    assert found.code == seen
+
+
+def test_a_class_of_ones_own_for_refusals_spares_the_others_of_a_batch(ask: Ask) -> None:
+    from ts.utils.util import PredictionException
+
+    class NoSuchFlower(PredictionException):  # type: ignore[misc]
+        pass
+
+    def handler(data: Any, context: Any) -> Any:
+        if any(row["body"] == "weed" for row in data):
+            raise NoSuchFlower("there is no such flower", 404)
+        return ["rose" for _ in data]
+
+    assert [one.code for one in ask(handler, "rose", "weed")] == [200, 404]
 
 
 @pytest.mark.parametrize("name", ["x-my-header", "X-My-Header", "X-MY-HEADER"])

@@ -16,9 +16,9 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from slipway_pods.serve import last_words, records
 from slipway_runtime.handler import BadRequest
@@ -27,8 +27,31 @@ LOG = logging.getLogger(__name__)
 DEFAULT_MAX_BYTES = 6_553_500
 SERVER_ERROR = 500
 
+_JSON_CANNOT = {
+    "Out of range float": "NaN or an infinite number",
+    "Circular reference": "itself in itself",
+}
+"""What Python says of a value that is no JSON, and what that means."""
+
 Handler = Callable[[Any, Any], Any]
 
+MOST_HEADERS, MOST_HEADER_BYTES = 80, 32 * 1024
+"""How many headers an answer may have, and how long they are together: Envoy takes 100, its own
+ones among them, and clients take less than it."""
+_OF_THE_CONNECTION = frozenset(
+    (
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Headers that only a server can set (RFC 9110, 7.6.1): a handler that hands on another's answer
+has them."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110, 5.1: a token."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -93,31 +116,67 @@ def answer(handler: Handler, data: Any, context: Any, longest: int) -> Any:
         request._request_header = Headers(request._request_header)
     try:
         found = handler(data, context)
+    except MemoryError:
+        raise
     except SystemExit as error:
         raise RuntimeError(f"The handler called sys.exit({error.code}).") from error
-    except Exception as error:
+    except BaseException as error:
         code = refusal_code(error)
         if code is None:
-            raise
+            raise tellable(error) from error
         if len(data) > 1:
             return [_alone(handler, data, context, longest, place) for place in range(len(data))]
-        LOG.info("The handler refused a request with %d: %s", code, error)
-        return [failure(context, 0, code, "BadRequest", getattr(error, "message", str(error)))]
+        text = text_of(getattr(error, "message", error))
+        LOG.info("The handler refused a request with %d: %s", code, text)
+        return [failure(context, 0, code, "BadRequest", text)]
     if context.stopping_criteria is not None:
         return found
     return encode_all(found, len(data), context, longest)
 
 
-def refusal_code(error: Exception) -> int | None:
+def refusal_code(error: BaseException) -> int | None:
     """Return the code from 400 to 499 of an exception that blames the request; None for others.
 
     ts.utils.util.PredictionException is TorchServe's own way, with 500 where it has no code.
     """
     if isinstance(error, BadRequest):
         return error.code
-    code = getattr(error, "error_code", None)
-    ours = type(error).__name__ == "PredictionException" and isinstance(code, int)
-    return code if ours and isinstance(code, int) and 400 <= code <= 499 else None
+    code = getattr(error, "error_code", None) if _prediction_exception(error) else None
+    return int(code) if isinstance(code, int) and 400 <= code <= 499 else None
+
+
+def _prediction_exception(error: BaseException) -> type | None:
+    """Return TorchServe's own class where an exception is of it; its handlers may derive others."""
+    classes = type(error).__mro__
+    return next((one for one in classes if one.__name__ == "PredictionException"), None)
+
+
+def tellable(error: BaseException) -> Exception:
+    """Return an exception that TorchServe can answer with, such as the given one.
+
+    It asks each for its text, and its own one for a message and a code, where nobody catches what
+    is raised, and it lets pass what is no Exception: all that would end the worker.
+    """
+    if (own := _prediction_exception(error)) is not None:
+        code = getattr(error, "error_code", None)
+        known = int(code) if isinstance(code, int) and 400 <= code <= 599 else SERVER_ERROR
+        made = own(text_of(getattr(error, "message", error)), known)
+        return cast("Exception", made)
+    if isinstance(error, Exception) and text_of(error) != _no_text(error):
+        return error
+    return RuntimeError(f"The handler raised {type(error).__name__}.")
+
+
+def text_of(value: Any) -> str:
+    """Return a text that can be sent for anything; its own way to show itself may fail."""
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:
+        return _no_text(value)
+
+
+def _no_text(value: Any) -> str:
+    return f"a {type(value).__name__} without a text"
 
 
 def _alone(handler: Handler, data: Any, context: Any, longest: int, place: int) -> bytes:
@@ -197,7 +256,7 @@ def encode(value: Any) -> tuple[bytes, str]:
     Bytes are the handler's own; a tensor is saved as TorchServe does it; all else is JSON, where
     NumPy's numbers and arrays, and tensors, are what they hold.
     """
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), ""
     if isinstance(value, str):
         return _utf8(value), "text/plain; charset=utf-8"
@@ -212,7 +271,7 @@ def encode(value: Any) -> tuple[bytes, str]:
 
 def _utf8(text: str) -> bytes:
     try:
-        return text.encode()
+        return str.encode(text)
     except UnicodeEncodeError as error:
         raise InvalidAnswerError(
             f"The handler's answer is no text that can be sent: {error.reason} at {error.start}."
@@ -222,13 +281,13 @@ def _utf8(text: str) -> bytes:
 def _json(value: Any) -> str:
     try:
         return json.dumps(value, indent=2, allow_nan=False, default=_plain)
-    except ValueError as error:
-        text = "NaN or an infinite number" if "Out of range" in str(error) else "itself in itself"
-        raise InvalidAnswerError(
-            f"The handler's answer holds {text}, which JSON cannot say."
-        ) from error
-    except (TypeError, RecursionError) as error:
-        raise InvalidAnswerError(f"The handler's answer is no JSON: {error}.") from error
+    except Exception as error:  # a value's own class may raise anything
+        why = text_of(error)
+        for words, what in _JSON_CANNOT.items():
+            if words in why:
+                text = f"The handler's answer holds {what}, which JSON cannot say."
+                raise InvalidAnswerError(text) from error
+        raise InvalidAnswerError(f"The handler's answer is no JSON: {why}.") from error
 
 
 def _plain(value: Any) -> Any:
@@ -244,10 +303,13 @@ def check_head(context: Any, place: int) -> None:
     Numbers become texts. The reason phrase goes: TorchServe counts its characters, not its bytes.
     """
     code, _ = context.get_response_status(place)
-    if code is not None and (not isinstance(code, int) or not 100 <= code <= 599):
+    is_code = isinstance(code, int) and not isinstance(code, bool) and 200 <= code <= 599
+    if code is not None and not is_code:
         raise InvalidAnswerError(f"The handler set the status {code!r}: set a number, such as 400.")
     context.request_processor[place].report_status(code)
     headers = context.get_response_headers(place)
+    for name in [one for one in headers if str(one).lower() in _OF_THE_CONNECTION]:
+        del headers[name]
     for name, value in list(headers.items()):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidAnswerError(f"The handler set a header named {name!r}.")
@@ -257,6 +319,12 @@ def check_head(context: Any, place: int) -> None:
             raise InvalidAnswerError(
                 f"The handler set the header {name} to {value!r:.80}: set a line of ASCII text."
             )
+    size = sum(len(name) + len(value) for name, value in headers.items())
+    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        raise InvalidAnswerError(
+            f"The handler set {len(headers)} headers of {size} bytes in all: set {MOST_HEADERS} of "
+            f"{MOST_HEADER_BYTES} bytes at most, and put the rest into the answer."
+        )
 
 
 def failure(context: Any, place: int, code: int, kind: str, message: str) -> bytes:
@@ -264,6 +332,5 @@ def failure(context: Any, place: int, code: int, kind: str, message: str) -> byt
     _reset(context.request_processor[place])
     context.set_response_status(code, "", place)
     context.set_response_content_type(place, "application/json")
-    text = message.encode("utf-8", "replace").decode()
-    body: dict[str, Sequence[Any] | int | str] = {"code": code, "type": kind, "message": text}
+    body = {"code": code, "type": kind, "message": text_of(message)}
     return json.dumps(body, indent=2).encode() + b"\n"

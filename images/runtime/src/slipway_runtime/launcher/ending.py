@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,13 @@ from slipway_runtime.termination import (
     signal_name,
 )
 
+_KILLED = 128 + signal.SIGKILL
+"""What a shell ends with where its program was killed."""
+_OUT_OF_MEMORY = (
+    "the container reached its memory limit: raise spec.resources.limits.memory, or let the "
+    "script use less."
+)
+
 
 def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict[str, Any]:
     """Return the termination message of a torchrun or a command that failed."""
@@ -33,7 +41,7 @@ def describe_failure(exit_code: int, log_dir: Path, out_of_memory: bool) -> dict
             "logTail": (failure or {}).get("launcher"),
         }
     if "notStarted" in failure:
-        why = f"The command {failure['notStarted']} Does it begin with '#!' and an interpreter?"
+        why = f"The command {failure['notStarted']}"
         return {"reason": "CommandNotExecutable", "exitCode": 1, "message": why}
     if "rendezvous" in failure:
         return {
@@ -53,11 +61,11 @@ def describe_rank(failure: Mapping[str, Any], tail: str, out_of_memory: bool) ->
     what = failure.get("what") or f"Rank {rank} of the training script"
     reason, message = "ScriptFailed", f"{what} {how}."
     if out_of_memory and name == "SIGKILL":
-        reason = "OutOfMemory"
-        message = (
-            f"Rank {rank} was killed because the container reached its memory limit: "
-            "raise spec.resources.limits.memory, or let the script use less."
-        )
+        reason, message = "OutOfMemory", f"Rank {rank} was killed because {_OUT_OF_MEMORY}"
+    elif out_of_memory and code == _KILLED:
+        reason, message = "OutOfMemory", f"{what} {how}: a process was killed as {_OUT_OF_MEMORY}"
+    elif out_of_memory:
+        message += f" Before that a process of it was killed as {_OUT_OF_MEMORY}"
     return {
         "reason": reason,
         "exitCode": positive(code),

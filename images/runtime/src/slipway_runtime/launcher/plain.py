@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 65536
+_LONGEST_FIRST_LINE = 256
+"""How much of a file's first line the kernel reads, in bytes (BINPRM_BUF_SIZE)."""
 LAST_WORDS_SECONDS = 2.0
 """How long the output of processes that outlive the command is waited for."""
 
@@ -32,7 +35,8 @@ def run(log_dir: Path, index: int, folder: Path, command: Sequence[str]) -> int:
     try:
         child = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
-        write(log_dir, {"notStarted": f"{command[0]!r} cannot be started: {error.strerror}."})
+        why = f"{command[0]!r} cannot be started: {obstacle(command[0], error)}."
+        write(log_dir, {"notStarted": why})
         return 1
     signal.signal(signal.SIGTERM, lambda signum, _: child.send_signal(signum))
     for signum in told:
@@ -47,6 +51,26 @@ def run(log_dir: Path, index: int, folder: Path, command: Sequence[str]) -> int:
     if code != 0:
         write(log_dir, describe(command, index, code))
     return code if code >= 0 else 1
+
+
+def obstacle(name: str, error: OSError) -> str:
+    """Return why the kernel does not start a program that is there, as the end of a sentence.
+
+    For a script it tells the same of an interpreter that is missing as of a file that is.
+    """
+    try:
+        with Path(shutil.which(name) or name).open("rb") as file:
+            first = file.readline(_LONGEST_FIRST_LINE)
+    except OSError:
+        return str(error.strerror)
+    if first.startswith(b"#!") and first.rstrip(b"\n").endswith(b"\r"):
+        return "its first line ends with a carriage return: save it with the line ends of Unix"
+    if first.startswith(b"#!"):
+        interpreter = (first[2:].decode("utf-8", "replace").split() or [""])[0]
+        return f"{error.strerror}: its first line names the interpreter {interpreter!r}"
+    if first.startswith(b"\x7fELF"):
+        return f"{error.strerror}: it is built for another processor, or another Linux"
+    return f"{error.strerror}: it begins with no '#!' and an interpreter"
 
 
 def write(log_dir: Path, failure: dict[str, Any]) -> None:

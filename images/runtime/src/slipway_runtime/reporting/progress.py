@@ -50,7 +50,7 @@ def document(
     """
     whole = count(step)
     if whole is None:
-        notes.say("step", f"step {_shown(step)} is no whole number from 0 on: nothing is reported")
+        notes.say("step", f"step {shown(step)} is no whole number from 0 on: nothing is reported")
         return None
     return {
         "step": whole,
@@ -67,14 +67,14 @@ def shown_metrics(metrics: Mapping[Any, Any], notes: Notes) -> dict[str, float |
     for name, value in metrics.items():
         number, short = _number(value), _name(name)
         if number is None:
-            notes.say(f"value of {short}", f"{short} is {_shown(value)}, no number: it is left out")
+            notes.say(f"value of {short}", f"{short} is {shown(value)}, no number: it is left out")
         elif short in kept:
             notes.say(f"twice {short}", f"two metrics are called {short}: one is left out")
         elif len(kept) >= MAX_METRICS:
             notes.say("many", f"only the first {MAX_METRICS} of {len(metrics)} metrics are shown")
         else:
             if short != name:
-                notes.say(f"name {short}", f"the metric {_shown(name)} is shown as {short}")
+                notes.say(f"name {short}", f"the metric {shown(name)} is shown as {short}")
             kept[short] = number
     return kept
 
@@ -94,17 +94,21 @@ def count(value: Any) -> int | None:
 def _optional(name: str, value: Any, notes: Notes) -> int | None:
     found = None if value is None else count(value)
     if value is not None and found is None:
-        notes.say(name, f"{name} is {_shown(value)}, no number from 0 on: it is left out")
+        notes.say(name, f"{name} is {shown(value)}, no number from 0 on: it is left out")
     return found
 
 
 def _name(name: Any) -> str:
     """Return a metric's name as it is shown: printable, and at most `MAX_NAME` characters."""
-    text = "".join(one if one.isprintable() else "_" for one in str(name)[:MAX_NAME])
+    try:
+        whole = str(name)
+    except Exception:  # a user's own class may raise anything
+        whole = type(name).__name__
+    text = "".join(one if one.isprintable() else "_" for one in whole[:MAX_NAME])
     return text or "unnamed"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value for a sentence; its own way to show itself may fail, too."""
     try:
         text = " ".join(repr(value).split())
