@@ -50,10 +50,12 @@ def apply(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
 def test_a_smoke_tests_json_is_kept_as_it_is(kubectl: Kubectl) -> None:
     assert apply(kubectl, deployment(smoke=SMOKE))["smoke"] == SMOKE
     assert apply(kubectl, deployment(smoke={"request": "text"}))["smoke"] == {"request": "text"}
+    by_number = {**SMOKE, "tolerance": 0.001}
+    assert apply(kubectl, deployment(smoke=by_number))["smoke"] == by_number
 
 
-@pytest.mark.parametrize("tolerance", ["-1", "much", "0.1.2"])
-def test_a_tolerance_that_is_no_number_is_refused(kubectl: Kubectl, tolerance: str) -> None:
+@pytest.mark.parametrize("tolerance", ["-1", "much", "0.1.2", -0.5])
+def test_a_tolerance_that_is_no_number_is_refused(kubectl: Kubectl, tolerance: str | float) -> None:
     told = refusal(kubectl, deployment(smoke={**SMOKE, "tolerance": tolerance}))
     assert "tolerance" in told
 

@@ -221,6 +221,10 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "write a Python file, such as handler.py or handler.py:function, or one of "
         "image-classification, tensor, text-classification, or TorchServe's own",
     ),
+    "a handler's function that is no name": (
+        {"package": {"serializedFile": "m.pt", "handler": "handler.py:Flowers.handle"}},
+        "write a Python file, such as handler.py or handler.py:function",
+    ),
     "a handler of texts without a vocabulary": (
         {
             "package": {

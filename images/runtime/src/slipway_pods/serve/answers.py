@@ -18,10 +18,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from slipway_pods.serve import last_words, records
-from slipway_runtime.handler import BadRequest
+from slipway_pods.serve import last_words, records, refusals
 
 LOG = logging.getLogger(__name__)
 DEFAULT_MAX_BYTES = 6_553_500
@@ -121,62 +120,17 @@ def answer(handler: Handler, data: Any, context: Any, longest: int) -> Any:
     except SystemExit as error:
         raise RuntimeError(f"The handler called sys.exit({error.code}).") from error
     except BaseException as error:
-        code = refusal_code(error)
+        code = refusals.refusal_code(error)
         if code is None:
-            raise tellable(error) from error
+            raise refusals.tellable(error) from error
         if len(data) > 1:
             return [_alone(handler, data, context, longest, place) for place in range(len(data))]
-        text = text_of(getattr(error, "message", error))
+        text = refusals.text_of(getattr(error, "message", error))
         LOG.info("The handler refused a request with %d: %s", code, text)
         return [failure(context, 0, code, "BadRequest", text)]
     if context.stopping_criteria is not None:
         return found
     return encode_all(found, len(data), context, longest)
-
-
-def refusal_code(error: BaseException) -> int | None:
-    """Return the code from 400 to 499 of an exception that blames the request; None for others.
-
-    ts.utils.util.PredictionException is TorchServe's own way, with 500 where it has no code.
-    """
-    if isinstance(error, BadRequest):
-        return error.code
-    code = getattr(error, "error_code", None) if _prediction_exception(error) else None
-    return int(code) if isinstance(code, int) and 400 <= code <= 499 else None
-
-
-def _prediction_exception(error: BaseException) -> type | None:
-    """Return TorchServe's own class where an exception is of it; its handlers may derive others."""
-    classes = type(error).__mro__
-    return next((one for one in classes if one.__name__ == "PredictionException"), None)
-
-
-def tellable(error: BaseException) -> Exception:
-    """Return an exception that TorchServe can answer with, such as the given one.
-
-    It asks each for its text, and its own one for a message and a code, where nobody catches what
-    is raised, and it lets pass what is no Exception: all that would end the worker.
-    """
-    if (own := _prediction_exception(error)) is not None:
-        code = getattr(error, "error_code", None)
-        known = int(code) if isinstance(code, int) and 400 <= code <= 599 else SERVER_ERROR
-        made = own(text_of(getattr(error, "message", error)), known)
-        return cast("Exception", made)
-    if isinstance(error, Exception) and text_of(error) != _no_text(error):
-        return error
-    return RuntimeError(f"The handler raised {type(error).__name__}.")
-
-
-def text_of(value: Any) -> str:
-    """Return a text that can be sent for anything; its own way to show itself may fail."""
-    try:
-        return str(value).encode("utf-8", "replace").decode()
-    except Exception:
-        return _no_text(value)
-
-
-def _no_text(value: Any) -> str:
-    return f"a {type(value).__name__} without a text"
 
 
 def _alone(handler: Handler, data: Any, context: Any, longest: int, place: int) -> bytes:
@@ -282,7 +236,7 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, indent=2, allow_nan=False, default=_plain)
     except Exception as error:  # a value's own class may raise anything
-        why = text_of(error)
+        why = refusals.text_of(error)
         for words, what in _JSON_CANNOT.items():
             if words in why:
                 text = f"The handler's answer holds {what}, which JSON cannot say."
@@ -332,5 +286,5 @@ def failure(context: Any, place: int, code: int, kind: str, message: str) -> byt
     _reset(context.request_processor[place])
     context.set_response_status(code, "", place)
     context.set_response_content_type(place, "application/json")
-    body = {"code": code, "type": kind, "message": text_of(message)}
+    body = {"code": code, "type": kind, "message": refusals.text_of(message)}
     return json.dumps(body, indent=2).encode() + b"\n"

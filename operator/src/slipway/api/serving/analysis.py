@@ -1,12 +1,13 @@
 """The analysis of a new revision's traffic: what is measured, and what was found."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from slipway.api.base import ApiModel, map_list, rules, text, uri_text
 from slipway.api.fields.duration import Interval
+from slipway.api.fields.number import check, number_or_text
 
 _NUMBER = "-?[0-9]+([.][0-9]+)?"
 _COMPARISON = f"result *(<|<=|>|>=|==|!=) *{_NUMBER}"
@@ -22,41 +23,18 @@ SuccessCondition = Annotated[
 """Comparisons of a measured value with numbers."""
 
 
-def _number_or_text(**bounds: Any) -> Any:
-    """Return the schema of a number that may be in quotes, without rounding.
-
-    A structural schema has no type for both, so that the field has none, and no CEL rule sees it.
-    """
-    bounds = {"x-kubernetes-preserve-unknown-fields": True, "minimum": 0, **bounds}
-    return WithJsonSchema(bounds)
-
-
-def _is_ratio(value: float | str) -> float | str:
-    """Return a ratio as it is; raises ValueError for what is none."""
-    if isinstance(value, bool) or not math.isfinite(float(value)) or float(value) < 0:
-        raise ValueError("write a number such as 1.5")
-    return value
-
-
 Ratio = Annotated[
     int | float | str,
-    BeforeValidator(_is_ratio),
-    _number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?$"),
+    check(lambda value: 0 <= value < math.inf, "write a number such as 1.5"),
+    number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?$"),
 ]
 """A ratio, such as 2 or 1.5, as a number or in quotes."""
 
 
-def _is_share(value: float | str) -> float | str:
-    """Return a share that is above 0 and below 1; raises ValueError for any other value."""
-    if isinstance(value, bool) or not 0 < float(value) < 1:
-        raise ValueError("write a share above 0 and below 1, such as 0.99")
-    return value
-
-
 Quantile = Annotated[
     float | str,
-    BeforeValidator(_is_share),
-    _number_or_text(maximum=1, pattern="^0[.][0-9]+$", maxLength=8),
+    check(lambda value: 0 < value < 1, "write a share above 0 and below 1, such as 0.99"),
+    number_or_text(maximum=1, pattern="^0[.][0-9]+$", maxLength=8),
 ]
 """Which share of the answers is faster, as a number or in quotes."""
 

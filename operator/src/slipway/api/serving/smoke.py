@@ -1,25 +1,22 @@
 """The smoke test of a new revision: a stored request, and what must be answered."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
 from slipway.api.base import ApiModel
+from slipway.api.fields.number import check, number_or_text
 
 Json = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
 """Any JSON value."""
 
 Tolerance = Annotated[
-    int | str,
-    WithJsonSchema(
-        {
-            "x-kubernetes-int-or-string": True,
-            "maxLength": 16,
-            "pattern": r"^[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?$",
-        }
-    ),
+    int | float | str,
+    check(lambda value: 0 <= value < math.inf, "write a number such as 0.001"),
+    number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?([eE]-?[0-9]+)?$"),
 ]
-"""A number such as 0 or "0.001"."""
+"""A number such as 0.001, as a number or in quotes."""
 
 
 class SmokeTest(ApiModel):
@@ -36,5 +33,5 @@ class SmokeTest(ApiModel):
     tolerance: Tolerance | None = Field(
         default=None,
         description="By how much a number may differ, as a share of the expected number where that "
-        'is above 1; such as "0.001", and 0 by default.',
+        "is above 1; such as 0.001, and 0 by default.",
     )

@@ -59,7 +59,7 @@ class Package(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             (
-                f"self.handler.matches('[.]py(:[^/:]+)?$') || "
+                f"self.handler.matches('[.]py(:[A-Za-z_][A-Za-z0-9_]*)?$') || "
                 f"self.handler in [{', '.join(map(repr, _KNOWN_HANDLERS))}]",
                 "package.handler: write a Python file, such as handler.py or handler.py:function, "
                 f"or one of {', '.join(BUILT_IN_HANDLERS)}, or TorchServe's own, such as "

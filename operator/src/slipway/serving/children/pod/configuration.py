@@ -77,11 +77,21 @@ def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:
     if wanted is None:
         return None
     return envoy.Cors(
-        origins=tuple(wanted.allow_origins),
+        origins=tuple(dict.fromkeys(map(_as_sent, wanted.allow_origins))),
         headers=tuple(wanted.allow_headers),
         max_age_seconds=wanted.max_age_seconds,
         credentials=wanted.allow_credentials,
     )
+
+
+def _as_sent(origin: str) -> str:
+    """Return an origin as browsers send it: in small letters, without its scheme's own port.
+
+    Source: https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
+    """
+    scheme, _, host = origin.lower().partition("://")
+    own = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return f"{scheme}://{host.removesuffix(own)}" if host else origin
 
 
 def fixed_files(
