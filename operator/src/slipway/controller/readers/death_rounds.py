@@ -19,8 +19,9 @@ from slipway.serving.observed.pods import serving_pods
 from slipway.serving.report.events import worker_died
 
 _LOG = logging.getLogger(__name__)
-PAUSE_SECONDS, ROUND_SECONDS = 0.2, 30.0
-"""At most one pod is asked in so many seconds; a round begins as long after the one before."""
+PAUSE_SECONDS, ROUND_SECONDS = 0.5, 30.0
+"""At most one pod is asked in so many seconds, which takes half a percent of a processor; a round
+begins as long after the one before."""
 
 Served = tuple[Manifest, Children]
 """A ModelDeployment and its children."""
