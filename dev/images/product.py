@@ -26,6 +26,8 @@ SLIM = tuple(
     for files in ("doc/*", "info/*", "locale/*", "man/*/*")
 )
 SPACE = 20 * 2**30
+EXAMPLES = ("flask", "django", "keras")
+"""Folders of examples with a Dockerfile."""
 CERTIFICATES = Path("/etc/ssl/certs")
 
 
@@ -95,9 +97,7 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
 
     ``sources`` is the root of the clone that they are made of.
     """
-    base = DebianImage(
-        "slipway-base", HERE / "Dockerfile.base", HERE, extra_key=f"{PACKAGES} {SUITE} {SLIM}"
-    )
+    base = _base()
     torch = _product(sources, "torch", {"BASE": base})
     program = gotools.path("slipway-store").parent
     go_base = Image(
@@ -114,6 +114,30 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
         "server": _product(sources, "server", {"TORCH_IMAGE": torch}),
         "python": _product(sources, "python", {"TORCH_IMAGE": torch}),
     }
+
+
+def _base() -> DebianImage:
+    key = f"{PACKAGES} {SUITE} {SLIM}"
+    return DebianImage("slipway-base", HERE / "Dockerfile.base", HERE, extra_key=key)
+
+
+def examples() -> dict[str, Image]:
+    """Return the images of servers of users' own, by their folders: none of ours is in them."""
+    folders = {name: paths.REPOSITORY / "examples" / name for name in EXAMPLES}
+    return {
+        name: Image(f"slipway-example-{name}", folder / "Dockerfile", folder, {"BASE": _base()})
+        for name, folder in folders.items()
+    }
+
+
+def ensure_example(name: str) -> Image:
+    """Build and export one of them where that was not done, and return it."""
+    image = examples()[name]
+    if not oci.manifest(image.reference):
+        with buildah.alone():
+            image.ensure()
+            buildah.export(image.reference)
+    return image
 
 
 def frameworks() -> Image:

@@ -192,7 +192,7 @@ def test_both_sides_mean_the_same_by_a_reason() -> None:
 def test_the_python_server_takes_the_options_that_pods_give_it(server: dict[str, Any]) -> None:
     made = deployment(runtime="Python", **server)
     assert runtimes.of(made) is PYTHON
-    options = _arguments().parse_args(PYTHON.arguments(made, model(None)))
+    options = _arguments().parse_args(PYTHON.process(made, model(None))["args"])
     assert (options.name, options.workers) == ("iris", server["workers"])
     assert options.batch_size == server.get("batchSize")
     assert options.startup_timeout == server.get("startupTimeoutSeconds")

@@ -148,8 +148,8 @@ class Settings(BaseSettings):
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""
     resources: dict[str, ResourceRequirements] = Field(default_factory=dict)
-    """Resources of the containers agent, fetch, package and proxy, as JSON; those that are not
-    named have defaults."""
+    """Resources of the containers agent, fetch, hooks, package and proxy, as JSON; those that are
+    not named have defaults."""
     volume_sizes: dict[str, int | str] = Field(default_factory=dict)
     """Sizes of the pods' volumes, as JSON: output, inputs, source, checkpoint, model, logs and
     scratch; those that are not named have defaults."""

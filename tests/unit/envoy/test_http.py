@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.envoy import Cors
-from slipway.envoy.listeners import MAX_HEADERS, MAX_HEADERS_KIB
+from slipway.envoy.answers import MAX_HEADERS, MAX_HEADERS_KIB
 from tests.unit.envoy.pod import JSON, Pod, running_pod
 
 

@@ -5,8 +5,7 @@ import pytest
 import yaml
 
 from slipway.envoy import ProxyConfig, bootstrap, route_file, to_text
-from slipway.serving.children.pod.runtimes import TORCHSERVE
-from tests.unit.envoy.pod import envoy_binary, mount, proxy_config
+from tests.unit.envoy.pod import envoy_binary, mount, proxy_config, upstream_of
 
 
 @pytest.mark.parametrize(("workers", "limit"), [(1, 1024), (3, 98_765_432), (64, 100 << 20)])
@@ -26,9 +25,7 @@ def test_envoy_accepts_the_generated_files(tmp_path: Path, workers: int, limit: 
 
 
 def test_no_address_but_loopback_is_contacted() -> None:
-    text = to_text(
-        bootstrap(ProxyConfig("demo", "iris", "iris", TORCHSERVE.upstream("iris", 1), 120))
-    )
+    text = to_text(bootstrap(ProxyConfig("demo", "iris", "iris", upstream_of("iris"), 120)))
     clusters = yaml.safe_load(text)["static_resources"]["clusters"]
     addresses = {
         str(next(iter(endpoint["endpoint"]["address"].values())))
@@ -44,7 +41,7 @@ def test_no_address_but_loopback_is_contacted() -> None:
 
 def test_equal_settings_give_equal_text() -> None:
     first, second = (
-        ProxyConfig("demo", "iris", "iris", TORCHSERVE.upstream("iris", 2), 60) for _ in range(2)
+        ProxyConfig("demo", "iris", "iris", upstream_of("iris", 2), 60) for _ in range(2)
     )
     assert to_text(bootstrap(first)) == to_text(bootstrap(second))
     assert to_text(route_file(first)) == to_text(route_file(second))

@@ -10,7 +10,7 @@ import yaml
 from slipway.api.fields.quantity import parse_quantity
 from slipway.plan import Manifest
 from slipway.serving.children.pod.configuration import heap_bytes
-from tests.unit.serving.world import JOB_MODEL, SETTINGS, World, training_job
+from tests.unit.serving.world import JOB_MODEL, SETTINGS, SHA, World, training_job
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -28,6 +28,28 @@ SPECS: dict[str, dict[str, Any]] = {
             "resources": {
                 "requests": {"cpu": 2},
                 "limits": {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": 2},
+            },
+        },
+        "rollout": {"smoke": {"request": [[5.1, 3.5]]}},
+    },
+    "container": {
+        "model": {"uri": "s3://slipway/shared/iris/", "sha256": SHA},
+        "server": {
+            "runtime": "Container",
+            "container": {
+                "image": "registry.example/team/iris-flask:3",
+                "command": ["gunicorn"],
+                "args": ["--bind=0.0.0.0:5000", "app:app"],
+                "port": 5000,
+                "env": [{"name": "THREADS", "value": "2"}],
+                "envFrom": [{"secretRef": {"name": "keys", "optional": True}}],
+                "readiness": {"path": "/healthz"},
+                "drain": {"path": "/flush"},
+                "metricsPath": "/metrics",
+                "metricsPort": 5001,
+                "predictPath": "/v1/models/iris:predict",
+                "paths": ["/v1/"],
+                "maxConcurrentRequests": 16,
             },
         },
         "rollout": {"smoke": {"request": [[5.1, 3.5]]}},
@@ -193,7 +215,7 @@ def test_a_pod_has_time_to_drain_and_to_answer(name: str) -> None:
     assert pod(name)["terminationGracePeriodSeconds"] > needed
 
 
-@pytest.mark.parametrize("name", sorted(set(SPECS) - {"python"}))
+@pytest.mark.parametrize("name", sorted(set(SPECS) - {"python", "container"}))
 def test_a_worker_refuses_what_java_would_take_for_a_broken_frame(name: str) -> None:
     variables = {one["name"]: one.get("value") for one in containers(name)["torchserve"]["env"]}
     files = [one["data"] for one in children(SPECS[name]) if "immutable" in one]

@@ -9,14 +9,24 @@ from slipway.envoy.config import (
     Upstream,
     to_text,
 )
-from slipway.envoy.listeners import DEATHS_PATH, SERVER_LIVE_PATH, SERVER_METRICS_PATH
+from slipway.envoy.listeners import (
+    DEATHS_PATH,
+    DRAIN_HEADER,
+    DRAIN_PATH,
+    HOOKS_LIVE_PATH,
+    SERVER_LIVE_PATH,
+    SERVER_METRICS_PATH,
+)
 from slipway.envoy.routes import route_file
 from slipway.envoy.split import ALONE, Condition, Match, Split, Sticky
 
 __all__ = [
     "ALONE",
     "DEATHS_PATH",
+    "DRAIN_HEADER",
+    "DRAIN_PATH",
     "FORWARDED",
+    "HOOKS_LIVE_PATH",
     "INFERENCE",
     "OTHER",
     "ROUTE_CONFIG",

@@ -43,8 +43,14 @@ _MARK = "x-slipway-body"
 
 
 def body_filters(config: ProxyConfig) -> list[dict[str, Any]]:
-    """Return the HTTP filters, in their order."""
-    limit = config.max_request_bytes
+    """Return the HTTP filters, in their order.
+
+    A server of the user's own takes forms as it likes. Messages of gRPC are a stream whose length
+    nobody knows beforehand, and the server bounds each of them.
+    """
+    if config.upstream.speaks_grpc:
+        return []
+    limit, reads_forms = config.max_request_bytes, not config.upstream.paths
     whole = typed(
         "envoy.extensions.filters.http.buffer.v3.Buffer",
         max_request_bytes=limit,
@@ -52,14 +58,14 @@ def body_filters(config: ProxyConfig) -> list[dict[str, Any]]:
     fits = _header("content-length", {"safe_regex": _regex(up_to(limit))})
     kinds = [
         _header("content-type", {"prefix": kind, "ignore_case": True})
-        for kind in (_FORM, forms.KIND)
+        for kind in ((_FORM, forms.KIND) if reads_forms else ())
     ]
     long = _header(":path", {"safe_regex": _regex(_LONG_PATH)})
-    any_ = {"or_matcher": {"predicate": [*kinds, long]}}
+    any_ = {"or_matcher": {"predicate": [*kinds, long]}} if kinds else long
     plain = {"and_matcher": {"predicate": [fits, {"not_matcher": any_}]}}
     unmarked = {"not_matcher": _header(_MARK, {"exact": "read"})}
     return [
-        _unless("envoy.filters.http.lua", _lua(_read(limit)), plain),
+        _unless("envoy.filters.http.lua", _lua(_read(limit, reads_forms=reads_forms)), plain),
         _unless("envoy.filters.http.buffer", whole, plain),
         _unless("envoy.filters.http.lua", _lua(_ANSWER), unmarked),
     ]
@@ -129,8 +135,9 @@ def size_refusal(limit: int) -> str:
     return f"The request body is longer than {limit} bytes: send less at a time."
 
 
-def _read(limit: int) -> str:
+def _read(limit: int, *, reads_forms: bool) -> str:
     return _READ.format(
+        forms="true" if reads_forms else "false",
         mark=_MARK,
         metadata=METADATA,
         refusal=REFUSAL,
@@ -181,7 +188,7 @@ function envoy_on_request(handle)
   local length = tonumber(headers:get("content-length") or "0") or 0
   local refusal = nil
   local form = {form}
-  if kind:sub(1, form:len()) == form then
+  if {forms} and kind:sub(1, form:len()) == form then
     refusal = {{status = "415", text = {form_text}}}
   elseif length > {limit} then
     refusal = {{status = "413", text = {size_text}}}
@@ -189,7 +196,7 @@ function envoy_on_request(handle)
     refusal = {{status = "414", text = {path_text}}}
   end
   local read_form = nil
-  if kind:sub(1, ({parts}):len()) == {parts} then
+  if {forms} and kind:sub(1, ({parts}):len()) == {parts} then
     local boundary = boundary_of(given)
     if boundary ~= nil then
       read_form = form_reader(boundary)

@@ -10,6 +10,7 @@ from slipway.envoy.config import (
     CONNECTION_BUFFER_BYTES,
     LOOPBACK,
     ProxyConfig,
+    Upstream,
     address,
     seconds,
     typed,
@@ -23,6 +24,8 @@ READINESS = f"{INFERENCE}_readiness"
 METRICS = f"{INFERENCE}_metrics"
 DEATHS = "worker_deaths"
 """The page that tells why a worker died last."""
+HOOKS = "pod_hooks"
+"""The program that drains a pod whose server has none; see `slipway_pods.serve.hooks`."""
 ADMIN = "envoy_admin"
 OTHER = "other"
 """The pods of the deployment's other slot, which hold another revision."""
@@ -49,13 +52,15 @@ MAX_PENDING = 4096
 
 def clusters(config: ProxyConfig) -> list[dict[str, Any]]:
     """Return all upstream clusters."""
+    upstream = config.upstream
     return [
         inference_cluster(config),
-        other_cluster(),
+        other_cluster(grpc=upstream.speaks_grpc),
         readiness_cluster(config),
-        _loopback(LIVENESS, config.upstream.live_port),
-        _loopback(METRICS, config.upstream.metrics_port),
-        _loopback(DEATHS, config.upstream.deaths_port),
+        *([_loopback(LIVENESS, upstream.live_port)] if upstream.live_path else ()),
+        *([_loopback(METRICS, upstream.metrics_port)] if upstream.metrics_path else ()),
+        *([_loopback(DEATHS, upstream.deaths_port)] if upstream.deaths_path else ()),
+        *([_loopback(HOOKS, config.drain_port)] if config.drain_token else ()),
         _admin(config),
     ]
 
@@ -67,11 +72,18 @@ def inference_cluster(config: ProxyConfig) -> dict[str, Any]:
     gets no more at a time than fits; the others wait here, where one that its client gives up is
     forgotten, and take a connection each as they come free. A connection has one request.
     """
-    limits = _limits(config.most_at_once, config.most_waiting)
-    return {**_loopback(INFERENCE, config.upstream.inference_port), "circuit_breakers": limits}
+    limits, upstream = _limits(config.most_at_once, config.most_waiting), config.upstream
+    cluster = _loopback(INFERENCE, upstream.inference_port, _protocol(upstream))
+    return {**cluster, "circuit_breakers": limits}
 
 
-def other_cluster() -> dict[str, Any]:
+def _protocol(upstream: Upstream) -> dict[str, Any]:
+    """Return the options of the server's protocol."""
+    idle = upstream.idle_seconds
+    return _http(grpc=upstream.speaks_grpc, **({"idle_timeout": seconds(idle)} if idle else {}))
+
+
+def other_cluster(*, grpc: bool = False) -> dict[str, Any]:
     """Return the cluster of the other slot's pods, whose address each route to it names.
 
     Nothing but the route file sets that header on a request that goes here (see
@@ -85,7 +97,7 @@ def other_cluster() -> dict[str, Any]:
         "connect_timeout": seconds(1),
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "circuit_breakers": _limits(MAX_PENDING, MAX_PENDING),
-        "typed_extension_protocol_options": _http1(idle_timeout=seconds(IDLE_SECONDS)),
+        "typed_extension_protocol_options": _http(grpc=grpc, idle_timeout=seconds(IDLE_SECONDS)),
     }
 
 
@@ -102,12 +114,8 @@ def _limits(connections: int, pending: int) -> dict[str, Any]:
 
 
 def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
-    """Return the cluster that is healthy while all of the server's workers are ready.
-
-    Their states are counted: each ``receive`` block must be found after the one before.
-    """
+    """Return the cluster that is healthy while the server takes requests."""
     upstream = config.upstream
-    ready = {"text": upstream.ready_text.encode().hex()}
     check = {
         "timeout": seconds(5),
         "interval": seconds(CHECK_SECONDS),
@@ -116,30 +124,42 @@ def readiness_cluster(config: ProxyConfig) -> dict[str, Any]:
         "no_traffic_healthy_interval": seconds(CHECK_SECONDS),
         "healthy_threshold": 1,
         "unhealthy_threshold": 3,
-        "http_health_check": {
-            "path": upstream.ready_path,
-            "host": "localhost",
-            "receive": [ready] * upstream.workers,
-            "response_buffer_size": 0,
-        },
+        **_check(upstream),
     }
     return {
-        **_loopback(READINESS, upstream.management_port),
+        **_loopback(READINESS, upstream.management_port, _http(grpc=upstream.speaks_grpc)),
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [check],
     }
 
 
-def _loopback(name: str, port: int) -> dict[str, Any]:
-    return _static(name, address(LOOPBACK, port))
+def _check(upstream: Upstream) -> dict[str, Any]:
+    """Return how the server is asked: by its page, its gRPC health service, or a connection.
+
+    The states of workers are counted: each ``receive`` block must be found after the one before.
+    """
+    if upstream.ready_path is not None:
+        told = [{"text": upstream.ready_text.encode().hex()}] * upstream.workers
+        page = {"path": upstream.ready_path, "host": "localhost"}
+        body = {"receive": told, "response_buffer_size": 0} if upstream.ready_text else {}
+        return {"http_health_check": {**page, **body}}
+    if upstream.grpc_service is not None:
+        return {"grpc_health_check": {"service_name": upstream.grpc_service}}
+    return {"tcp_health_check": {}}
+
+
+def _loopback(name: str, port: int, protocol: dict[str, Any] | None = None) -> dict[str, Any]:
+    return _static(name, address(LOOPBACK, port), protocol)
 
 
 def _admin(config: ProxyConfig) -> dict[str, Any]:
     return _static(ADMIN, {"pipe": {"path": config.admin_socket}})
 
 
-def _static(name: str, where: dict[str, Any]) -> dict[str, Any]:
-    """Return a cluster with one address within the pod."""
+def _static(
+    name: str, where: dict[str, Any], protocol: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a cluster with one address within the pod, which is asked by HTTP/1.1 by default."""
     endpoint = {"endpoint": {"address": where}}
     return {
         "name": name,
@@ -147,12 +167,13 @@ def _static(name: str, where: dict[str, Any]) -> dict[str, Any]:
         "connect_timeout": seconds(LOOPBACK_CONNECT_SECONDS),
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": _http1(),
+        "typed_extension_protocol_options": protocol or _http(),
     }
 
 
-def _http1(**common: Any) -> dict[str, Any]:
-    """Return the options of HTTP/1.1; ``common`` are those that all versions have."""
+def _http(*, grpc: bool = False, **common: Any) -> dict[str, Any]:
+    """Return the options of HTTP/1.1, or HTTP/2; ``common`` are those that all versions have."""
     name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     more = {"common_http_protocol_options": common} if common else {}
-    return {name: typed(name, explicit_http_config={"http_protocol_options": {}}, **more)}
+    version = "http2_protocol_options" if grpc else "http_protocol_options"
+    return {name: typed(name, explicit_http_config={version: {}}, **more)}

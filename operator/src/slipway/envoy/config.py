@@ -34,24 +34,37 @@ class Cors:
 class Upstream:
     """The server of the pod's one model, as Envoy knows it: TCP ports on loopback, and paths.
 
-    ``predictions`` is the path by which it knows the model. It is ready while its page at
-    ``ready_path`` (``management_port``) has ``ready_text`` once for each of its ``workers``, and
-    alive while ``live_path`` (``live_port``) answers. It counts at ``metrics_path``
-    (``metrics_port``). ``deaths_path`` (``deaths_port``) is the page that tells why a worker died.
+    ``predictions`` is the path by which it knows the model, ``paths`` the beginnings of others that
+    it gets as users ask them, with any method and any body. It is ready while its page at
+    ``ready_path`` (``management_port``) has ``ready_text`` once for each of its ``workers``, or
+    answers 200 where that is empty; without a path, while its gRPC health service says that
+    ``grpc_service`` serves, or else while the port takes connections. With ``grpc_service`` it
+    speaks HTTP/2. It is alive while ``live_path`` (``live_port``) answers. It counts at
+    ``metrics_path`` (``metrics_port``). ``deaths_path`` (``deaths_port``) is the page that tells
+    why a worker died. What has no path is not asked. A connection that is unused for
+    ``idle_seconds`` is closed before the server may do so; None leaves that to the server.
     """
 
     workers: int
     predictions: str
-    ready_path: str
-    ready_text: str
-    live_path: str
-    metrics_path: str
-    deaths_path: str
     inference_port: int
     management_port: int
-    live_port: int
-    metrics_port: int
-    deaths_port: int
+    ready_path: str | None = None
+    ready_text: str = ""
+    grpc_service: str | None = None
+    live_path: str | None = None
+    live_port: int = 0
+    metrics_path: str | None = None
+    metrics_port: int = 0
+    deaths_path: str | None = None
+    deaths_port: int = 0
+    paths: tuple[str, ...] = ()
+    idle_seconds: int | None = None
+
+    @property
+    def speaks_grpc(self) -> bool:
+        """Whether requests are gRPC's: by HTTP/2, and streams that are never held back."""
+        return self.grpc_service is not None
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,7 @@ class ProxyConfig:
     heap_bytes: int = 400 << 20
     revision: str = ""
     forward_token: str = ""
+    drain_token: str = ""
     cors: Cors | None = None
     admin_socket: str = "/slipway/admin/envoy.sock"
     routes_folder: str = "/slipway/routes"
@@ -84,6 +98,7 @@ class ProxyConfig:
     http_port: int = 8000
     ops_port: int = 9000
     hooks_port: int = 9901
+    drain_port: int = 9903
 
     @property
     def route_timeout(self) -> int:

@@ -4,16 +4,18 @@ Field reference: envoy.extensions.filters.network.http_connection_manager.v3 in 
 documentation; hardening after its "Configuring Envoy as an edge proxy".
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from slipway.envoy.answers import answer
-from slipway.envoy.bodies import METADATA, REFUSAL, body_filters
-from slipway.envoy.clusters import ADMIN, DEATHS, INFERENCE, LIVENESS, METRICS, READINESS
+from slipway.envoy.answers import MAX_HEADERS, MAX_HEADERS_KIB, answer, json_errors
+from slipway.envoy.bodies import body_filters
+from slipway.envoy.clusters import ADMIN, DEATHS, HOOKS, INFERENCE, LIVENESS, METRICS, READINESS
 from slipway.envoy.config import (
     CONNECTION_BUFFER_BYTES,
     LOOPBACK,
     ROUTE_CONFIG,
     ProxyConfig,
+    Upstream,
     address,
     seconds,
     typed,
@@ -23,23 +25,11 @@ ANYWHERE = "0.0.0.0"  # noqa: S104 - the pod's own address is not known here
 HTTP_STAT_PREFIX = "http"
 """The users' listener in Envoy's statistics: http.http.downstream_rq_active and so on."""
 
-MAX_HEADERS = 100
-MAX_HEADERS_KIB = 7
-"""Most headers of a request, and how long they and the path may be together, in KiB.
-
-Netty and aiohttp take 8 KiB of headers, Envoy's own few lines among them, and know no way to say
-that there were more (io.netty.handler.codec.http.HttpServerCodec; aiohttp.http_parser).
-"""
 IDLE_SECONDS = 900
 """How long a connection is kept that nobody uses."""
 REQUEST_SECONDS = 300
 """Longest time for a request to come in, with its body."""
 CORS = "envoy.filters.http.cors"
-
-QUEUE_FULL = (
-    "Too many requests wait for the model in this pod: try again later. More replicas or workers "
-    "answer more at a time."
-)
 
 READY_PATH = "/readyz"
 LIVE_PATH = "/livez"
@@ -47,6 +37,12 @@ SERVER_LIVE_PATH = f"/livez/{INFERENCE}"
 METRICS_PATH = "/metrics"
 SERVER_METRICS_PATH = f"/metrics/{INFERENCE}"
 DEATHS_PATH = "/workers/last-death"
+DRAIN_PATH = "/hooks/drain"
+HOOKS_LIVE_PATH = "/hooks/livez"
+DRAIN_HEADER = "x-slipway-drain"
+"""Header with the token that opens `DRAIN_PATH`."""
+_NO_METRICS = "/stats/prometheus?filter=^$"
+"""An empty page, for those who scrape every pod, of a server that counts nothing."""
 
 
 def users_listener(config: ProxyConfig) -> dict[str, Any]:
@@ -74,16 +70,38 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
     It reaches exactly the paths below: neither Envoy's admin interface nor the server's
     management API. Readiness fails while a worker is not READY and while the pod drains.
     """
-    upstream = config.upstream
     routes = [
         answer("live", {"path": LIVE_PATH}, 200, "live"),
-        _forward(f"{INFERENCE}-live", SERVER_LIVE_PATH, LIVENESS, upstream.live_path),
-        _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus"),
-        _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, METRICS, upstream.metrics_path),
-        _forward("worker-deaths", DEATHS_PATH, DEATHS, upstream.deaths_path),
+        *_pages(config.upstream),
+        *(_drained(config.drain_token) if config.drain_token else ()),
         answer("not-found", {"prefix": "/"}, 404, "There is no such path here."),
     ]
     return _inner("ops", address(ANYWHERE, config.ops_port), routes, [_readiness(), _router()])
+
+
+def _pages(upstream: Upstream) -> Iterator[dict[str, Any]]:
+    """Yield the routes to what tells of the server and of Envoy."""
+    if upstream.live_path:
+        yield _forward(f"{INFERENCE}-live", SERVER_LIVE_PATH, LIVENESS, upstream.live_path)
+    yield _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus")
+    own = upstream.metrics_path
+    cluster, page = (METRICS, own) if own else (ADMIN, _NO_METRICS)
+    yield _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, cluster, page)
+    if upstream.deaths_path:
+        yield _forward("worker-deaths", DEATHS_PATH, DEATHS, upstream.deaths_path)
+
+
+def _drained(token: str) -> Iterator[dict[str, Any]]:
+    """Yield the routes of the preStop hook, which lasts as long as the drain, and of its life.
+
+    Whoever does not know the token could otherwise take the pod out of service.
+    """
+    yield _forward("hooks-live", HOOKS_LIVE_PATH, HOOKS, "/livez")
+    drain = _forward("drain", DRAIN_PATH, HOOKS, "/drain")
+    known = {"name": DRAIN_HEADER, "string_match": {"exact": token}}
+    match = {**drain["match"], "headers": [*drain["match"]["headers"], known]}
+    unbounded = {"timeout": seconds(0), "idle_timeout": seconds(0)}
+    yield {**drain, "match": match, "route": {**drain["route"], **unbounded}}
 
 
 def hooks_listener(config: ProxyConfig) -> dict[str, Any]:
@@ -148,7 +166,7 @@ def _manager(stat_prefix: str, **fields: Any) -> dict[str, Any]:
         http2_protocol_options=_http2(),
         max_request_headers_kb=MAX_HEADERS_KIB,
         request_headers_timeout=seconds(10),
-        local_reply_config=_json_errors(),
+        local_reply_config=json_errors(),
         **fields,
     )
 
@@ -197,54 +215,6 @@ def _forward(
         "match": {"path": path, "headers": [only]},
         "route": {"cluster": cluster, "prefix_rewrite": target, "timeout": seconds(15)},
     }
-
-
-def _json_errors() -> dict[str, Any]:
-    """Return how Envoy words its own answers: JSON shaped like the server's errors.
-
-    What it refuses before there is a route comes without a word, and gets one here; the filters of
-    bodies have words of their own.
-    """
-    mappers = [_full(), *(_worded(code, text) for code, text in _REFUSALS.items())]
-    return {"body_format": _error("%LOCAL_REPLY_BODY%"), "mappers": mappers}
-
-
-def _error(message: str) -> dict[str, Any]:
-    body = {"code": "%RESPONSE_CODE%", "type": "Slipway", "message": message}
-    return {"json_format": body}
-
-
-def _full() -> dict[str, Any]:
-    """Return what is said where no more requests may wait for the model (flag UO)."""
-    return {
-        "filter": {"response_flag_filter": {"flags": ["UO"]}},
-        "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
-        "body_format_override": _error(QUEUE_FULL),
-    }
-
-
-def _worded(code: int, text: str) -> dict[str, Any]:
-    value = {"default_value": code, "runtime_key": f"slipway.refusal.{code}"}
-    path = [{"key": REFUSAL}, {"key": "status"}]
-    no_status = {"filter": METADATA, "path": path, "value": {"string_match": {"exact": ""}}}
-    filters = [
-        {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
-        {"metadata_filter": {"matcher": no_status, "match_if_key_not_found": True}},
-    ]
-    return {
-        "filter": {"and_filter": {"filters": filters}},
-        "body_format_override": _error(text),
-    }
-
-
-_REFUSALS = {
-    400: "The request is no valid HTTP, or has a path or a header that is not taken "
-    "(%RESPONSE_CODE_DETAILS%). Header names have no underscores, paths no escaped slashes.",
-    408: "The request did not come in time (%RESPONSE_CODE_DETAILS%).",
-    431: f"The request's path and headers are longer than {MAX_HEADERS_KIB} KiB, or more than "
-    f"{MAX_HEADERS}: send less in them.",
-}
-"""What Envoy says of requests that it refuses itself, by the code of its answer."""
 
 
 def _error_log() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from slipway.api.common import ResourceRequirements
 from slipway.api.fields.quantity import parse_quantity
 from slipway.settings import Settings
 
-Added = Literal["agent", "fetch", "package", "proxy"]
+Added = Literal["agent", "fetch", "hooks", "package", "proxy"]
 """The operator's own containers, by what they do."""
 
 DEFAULTS: Mapping[Added, ResourceRequirements] = {
@@ -29,6 +29,10 @@ DEFAULTS: Mapping[Added, ResourceRequirements] = {
     "fetch": ResourceRequirements(
         requests={"cpu": "100m", "memory": "128Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
+    ),
+    "hooks": ResourceRequirements(
+        requests={"cpu": "10m", "memory": "64Mi"},
+        limits={"cpu": "1", "memory": "256Mi"},
     ),
     "package": ResourceRequirements(
         requests={"cpu": "100m", "memory": "256Mi"},

@@ -2,20 +2,23 @@
 
 ``python3 -m slipway_pods.serve.fetch --uri URI --sha256 HEX --dest FILE`` downloads beside FILE,
 checks the digest, and only then renames: what lies at FILE is always the archive that was asked
-for. With ``--config-template`` and ``--config`` it also completes TorchServe's configuration with
-what the archive says. The termination message has the reasons Fetched, DigestMismatch,
-InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable, DiskFull, DiskError, StoreError and
-Interrupted. Exit codes: 0, 1, and 75 where the store is unavailable or the program was told to
-stop.
+for. ``--folder FOLDER`` in place of ``--dest`` puts any model there, for a server of the user's own
+(see `slipway_pods.serve.model_folder`). With ``--config-template`` and ``--config`` it also
+completes TorchServe's configuration with what the archive says. The termination message has the
+reasons Fetched, DigestMismatch, InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable,
+DiskFull, DiskError, StoreError and Interrupted. Exit codes: 0, 1, and 75 where the store is
+unavailable or the program was told to stop.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from slipway_pods import room
-from slipway_pods.serve import server_config
+from slipway_pods.bring import archive
+from slipway_pods.bring import download as bring
+from slipway_pods.serve import model_folder, server_config
 from slipway_pods.store import credentials, manifest, store
 from slipway_pods.store.whole_file import whole
 from slipway_runtime.shown import shown
@@ -46,6 +49,20 @@ def fetch(uri: str, sha256: str, dest: Path) -> None:
         raise FetchError(*disk_problem(error, dest)) from error
 
 
+def fetch_into(uri: str, sha256: str, folder: Path) -> None:
+    """Put a model into a folder; raises FetchError, and leaves nothing there, where it cannot."""
+    try:
+        model_folder.place(uri, sha256, folder)
+    except bring.DigestError as error:
+        raise FetchError("DigestMismatch", f"{error} It is not served.") from error
+    except archive.ArchiveError as error:
+        raise FetchError("InvalidArchive", str(error)) from error
+    except store.StoreError as error:
+        raise FetchError(*store_problem(error)) from error
+    except OSError as error:
+        raise FetchError(*disk_problem(error, folder)) from error
+
+
 def download(uri: str, part: Path) -> None:
     """Copy what lies at the URI to a file; raises FetchError with the store's reason."""
     try:
@@ -53,12 +70,17 @@ def download(uri: str, part: Path) -> None:
         store.retry(
             lambda: store.get_file(uri, part, most), give_up=store.unavailable_for(PATIENCE)
         )
-    except (store.ObjectNotFoundError, store.BucketNotFoundError) as error:
-        raise FetchError("ModelNotFound", str(error)) from error
-    except store.TooLargeError as error:
-        raise FetchError("DiskFull", str(error)) from error
     except store.StoreError as error:
-        raise FetchError(error.reason, str(error)) from error
+        raise FetchError(*store_problem(error)) from error
+
+
+def store_problem(error: store.StoreError) -> tuple[str, str]:
+    """Return the reason and the sentence for what the store says."""
+    if isinstance(error, store.ObjectNotFoundError | store.BucketNotFoundError):
+        return "ModelNotFound", str(error)
+    if isinstance(error, store.TooLargeError):
+        return "DiskFull", str(error)
+    return error.reason, str(error)
 
 
 def check(part: Path, uri: str, sha256: str) -> None:
@@ -94,10 +116,19 @@ def configure(template: Path | None, config: Path | None, archive: Path) -> None
 def run(
     uri: str, sha256: str, dest: Path, template: Path | None = None, config: Path | None = None
 ) -> int:
-    """Fetch, write the termination message, and return the exit code."""
-    try:
+    """Fetch an archive, write the termination message, and return the exit code."""
+
+    def work() -> None:
         fetch(uri, sha256, dest)
         configure(template, config, dest)
+
+    return told(work, f"{shown(uri)} is at {dest}.")
+
+
+def told(work: Callable[[], None], done: str) -> int:
+    """Do the work, write the termination message, and return the exit code."""
+    try:
+        work()
     except FetchError as error:
         code = EX_TEMPFAIL if error.reason == "StoreUnavailable" else 1
         message = {"reason": error.reason, "message": str(error)}
@@ -105,7 +136,7 @@ def run(
         code = EX_TEMPFAIL
         message = {"reason": "Interrupted", "message": "The pod was told to stop."}
     else:
-        code, message = 0, {"reason": "Fetched", "message": f"{shown(uri)} is at {dest}."}
+        code, message = 0, {"reason": "Fetched", "message": done}
     write_message(message)
     say(message["message"])
     return code
@@ -114,14 +145,19 @@ def run(
 def main(argv: Sequence[str]) -> int:
     """Read the arguments and fetch; returns the exit code."""
     parser = argparse.ArgumentParser(prog="slipway_pods.serve.fetch", description=__doc__)
-    parser.add_argument("--uri", required=True, help="s3://, http:// or https:// URI of a .mar")
+    parser.add_argument("--uri", required=True, help="s3://, http:// or https:// URI of the model")
     parser.add_argument("--sha256", required=True, type=str.lower, help="digest, 64 hex digits")
-    parser.add_argument("--dest", required=True, type=Path, help="file to write")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--dest", type=Path, help="file to write the archive to")
+    where.add_argument("--folder", type=Path, help="folder to put the model into")
     parser.add_argument("--config-template", type=Path, help="config.properties to complete")
     parser.add_argument("--config", type=Path, help="file to write it to")
     options = parser.parse_args(argv)
     stop_on_signal()
-    return run(options.uri, options.sha256, options.dest, options.config_template, options.config)
+    uri, sha256, folder = options.uri, options.sha256, options.folder
+    if folder is not None:
+        return told(lambda: fetch_into(uri, sha256, folder), f"{shown(uri)} is in {folder}.")
+    return run(uri, sha256, options.dest, options.config_template, options.config)
 
 
 if __name__ == "__main__":

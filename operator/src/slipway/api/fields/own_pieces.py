@@ -65,7 +65,7 @@ TRAINING_POD = OwnPieces(
 )
 SERVING_POD = OwnPieces(
     main="torchserve",
-    containers=("fetch", "envoy", "torchserve"),
+    containers=("fetch", "envoy", "slipway-hooks", "torchserve"),
     volumes=("config", "routes", "models", "logs", "tmp", "fetch-tmp", "admin", "shm"),
     private=("fetch-tmp", "admin"),
     where="spec.server",

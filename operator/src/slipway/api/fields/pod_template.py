@@ -38,16 +38,13 @@ def _main_messages(own: OwnPieces) -> dict[str, str]:
     if own is TRAINING_POD:
         instead = {name: f"write spec.{name}" for name in _NOT_HERE}
     else:
-        nothing = "remove it: the server's command line is the operator's own, and so is"
+        own_server = "write {}.container.{} (server.runtime: Container), or nothing"
         instead = {
             **{name: f"write {own.where}.{name}" for name in ("image", "env", "resources")},
-            **dict.fromkeys(("command", "args"), nothing),
+            **{name: own_server.format(own.where, name) for name in ("command", "args")},
         }
     tail = f"of the container {own.main} in podTemplate"
-    return {
-        name: f"{text} instead of {name} {tail}" if "write" in text else f"{text} {name} {tail}"
-        for name, text in instead.items()
-    }
+    return {name: f"{text} instead of {name} {tail}" for name, text in instead.items()}
 
 
 def _quoted(names: tuple[str, ...]) -> str:

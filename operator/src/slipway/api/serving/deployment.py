@@ -31,12 +31,17 @@ from slipway.api.serving.rollout import Rollout
 from slipway.api.serving.rollout_status import RolloutStatus
 from slipway.api.serving.server import Server, ServerStatus
 
-ArchiveUri = Annotated[
+_WRITE_ADDRESS = (
+    "write the address of a .mar archive that starts with s3://, http:// or https://; behind .mar "
+    "there may be a query, as in a presigned https:// address; or with server.runtime: Container "
+    "that of any file or folder"
+)
+
+ModelUri = Annotated[
     str,
     uri_text(
-        "^(s3://[^ ?#]+[.]mar|https?://[^ ?#]+[.]mar([?][^ #]*)?)$",
-        "write the address of a .mar archive that starts with s3://, http:// or https://; behind "
-        ".mar there may be a query, as in a presigned https:// address",
+        "^(s3://[^ ?#]+|https?://[^ ?#]+([?][^ #]*)?)$",
+        _WRITE_ADDRESS,
         "name the Secret that opens it in model.credentialsSecretName",
         longest=MAX_ARCHIVE_URI,
     ),
@@ -81,12 +86,17 @@ class Model(
         default=None,
         description="Labels of TrainingJobs; the newest package that one of them made is served.",
     )
-    uri: ArchiveUri | None = Field(
+    uri: ModelUri | None = Field(
         default=None,
-        description="Where the .mar lies: s3://, http:// or https://. Every new pod fetches it, so "
-        "a presigned address must not expire while the model is served.",
+        description="Where the .mar lies: s3://, http:// or https://; with server.runtime: "
+        "Container any file, or under s3:// a folder. Every new pod fetches it, so a presigned "
+        "address must not expire while the model is served.",
     )
-    sha256: Sha256 | None = Field(default=None, description="The archive's digest.")
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="The archive's or file's digest; a folder's is that of what sha256sum prints "
+        "for its files, sorted by path.",
+    )
     credentials_secret_name: DnsName | None = Field(
         default=None,
         description="Secret with AWS_* variables for the URI; the store's own by default.",
@@ -195,7 +205,18 @@ class ModelDeploymentSpec(
             "self.rollout.progressDeadlineSeconds > self.server.startupTimeoutSeconds",
             "write a rollout.progressDeadlineSeconds above server.startupTimeoutSeconds, or a "
             "model that loads slowly counts as a failed rollout",
-        )
+        ),
+        (
+            "self.server.runtime == 'Container' || !has(self.model.uri) || "
+            "self.model.uri.matches('^[^?]*[.]mar([?]|$)')",
+            _WRITE_ADDRESS,
+        ),
+        (
+            "!has(self.rollout.smoke) || !has(self.server.container) || "
+            "!has(self.server.container.readiness) || "
+            "!has(self.server.container.readiness.grpc)",
+            "remove rollout.smoke, whose request is JSON by HTTP: the server speaks gRPC",
+        ),
     ),
 ):
     """What is wanted of a served model."""
@@ -259,7 +280,7 @@ class ModelDeploymentStatus(ApiModel):
 
 
 class ModelDeployment(OwnerLike):
-    """A model served by TorchServe behind one Service."""
+    """A model that pods serve behind one Service."""
 
     api_version: str = API_VERSION
     kind: str = "ModelDeployment"

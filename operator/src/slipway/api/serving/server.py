@@ -7,6 +7,7 @@ from pydantic import Field
 from slipway.api.base import ApiModel, Image, rules
 from slipway.api.common import EnvFromList, EnvList, ResourceRequirements, none_named
 from slipway.api.fields.added import AddedContainer, ServingVolumes
+from slipway.api.serving.container import ServerContainer, container_rules
 
 DEFAULT_BODY_BYTES = 6_553_500
 """Longest body where nobody says otherwise, in bytes: TorchServe's own max_request_size."""
@@ -17,7 +18,7 @@ MAX_BODY_BYTES = 100 << 20
 OWNED_SERVER_ENV = ("TS_CONFIG_FILE", "TEMP", "LOG_LOCATION", "METRICS_LOCATION")
 """Variables by which TorchServe is told where its files are; a user must not set them."""
 
-RuntimeName = Literal["TorchServe", "Python"]
+RuntimeName = Literal["TorchServe", "Python", "Container"]
 
 ServerEnv = Annotated[
     EnvList,
@@ -33,15 +34,25 @@ ServerEnv = Annotated[
 ]
 
 
-class Server(ApiModel):
+class Server(
+    ApiModel,
+    json_schema_extra=rules(
+        *container_rules({"workers": 1, "maxResponseBytes": DEFAULT_BODY_BYTES})
+    ),
+):
     """How the model is run in each pod."""
 
     runtime: RuntimeName = Field(
         default="TorchServe",
         description=(
-            "What serves the archive: TorchServe, or Slipway's own server without Java, which "
-            "takes the same archives and handlers and gives the same answers."
+            "What serves the archive: TorchServe, or Slipway's own server without Java (Python), "
+            "which takes the same archives and handlers and gives the same answers; or a server of "
+            "your own, which server.container describes (Container)."
         ),
+    )
+    container: ServerContainer | None = Field(
+        default=None,
+        description="A server of your own; with runtime Container, and only there.",
     )
     image: Image | None = Field(
         default=None,

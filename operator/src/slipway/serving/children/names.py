@@ -12,7 +12,9 @@ TRACK = "slipway.dev/track"
 FETCH, ENVOY, MAIN = "fetch", "envoy", SERVING_POD.main
 """Names of the containers. The main one has its name whatever the runtime: overlays, autoscalers
 and dashboards know it by that."""
-OWN_CONTAINERS = (FETCH, ENVOY, MAIN)
+HOOKS = "slipway-hooks"
+"""The container that drains a pod whose server has no program for that."""
+OWN_CONTAINERS = (FETCH, ENVOY, HOOKS, MAIN)
 
 HTTP_PORT = 8000
 OPS_PORT = 9000
@@ -20,6 +22,8 @@ OPS_PORT = 9000
 CONFIG_DIR = "/slipway/config"
 ROUTES_DIR = "/slipway/routes"
 MODELS_DIR = "/slipway/models"
+MODEL_FOLDER = "model"
+"""Folder in the volume of models where a server of the user's own finds one."""
 LOGS_DIR = "/slipway/logs"
 ADMIN_DIR = "/slipway/admin"
 """A folder of Envoy's alone: who reaches the socket in it commands Envoy."""

@@ -179,9 +179,17 @@ def kept_files(deployment: ModelDeployment, children: Children, name: str) -> di
 
 
 def _record(deployment: ModelDeployment, model: ModelStatus, template: dict[str, Any]) -> str:
-    server = deployment.spec.server.model_copy(update={"env": [], "env_from": []})
+    server = _without_variables(deployment.spec.server)
     record = {"model": model.to_wire(), "server": server.to_wire(), "template": template}
     return json.dumps(record, sort_keys=True, separators=(",", ":"))
+
+
+def _without_variables(server: Server) -> Server:
+    """Return a server's settings without what the remembered template has anyway."""
+    bare: dict[str, Any] = {"env": [], "env_from": []}
+    if server.container is not None:
+        bare["container"] = server.container.model_copy(update=bare)
+    return server.model_copy(update=bare)
 
 
 def hash_of(content: dict[str, Any]) -> str:

@@ -144,6 +144,23 @@ def proxy_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     return Problem(reasons.PROXY_FAILED, _with_log(text, log_tail(end)))
 
 
+def hooks_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
+    """Look for a model that did not pass its test, where a program beside the server tests it.
+
+    The program starts again, and well, before the test fails anew: only a pod that is ready passed.
+    """
+    hooks = pod.container(names.HOOKS)
+    word = {} if pod.ready else last_word(hooks.last_end)
+    if word.get("reason") == reasons.SMOKE_TEST_FAILED:
+        message = str(word.get("message") or "")
+        return Problem(reasons.SMOKE_TEST_FAILED, message, hooks.ends)
+    end = _failure(pod, names.HOOKS)
+    if not end or hooks.started:
+        return None
+    text = f"The container {names.HOOKS} ended with exit code {end.get('exitCode')}"
+    return Problem(reasons.CONTAINER_FAILED, _with_log(text, log_tail(end)))
+
+
 def container_failed(_: ModelDeployment, pod: PodView) -> Problem | None:
     """Look for a container of the user's own that ended and has not started again."""
     for container in pod.containers:
@@ -177,6 +194,7 @@ DETECTORS: tuple[Detector, ...] = (
     fetch_failed,
     server_failed,
     proxy_failed,
+    hooks_failed,
     container_failed,
     unschedulable,
 )

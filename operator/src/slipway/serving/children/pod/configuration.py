@@ -31,13 +31,14 @@ def proxy(deployment: ModelDeployment, model: ModelStatus, revision: str = "") -
         namespace=deployment.metadata.namespace,
         deployment=deployment.metadata.name,
         model=model.name,
-        upstream=runtimes.of(deployment).upstream(model.name, server.workers),
+        upstream=runtimes.of(deployment).upstream(deployment, model),
         response_timeout=longest_response(deployment, model),
         most_at_once=most_at_once(deployment, model),
-        most_waiting=most_waiting(model),
+        most_waiting=most_waiting(deployment, model),
         max_request_bytes=server.max_request_bytes,
         revision=revision,
         forward_token=forward_token(deployment),
+        drain_token="" if runtimes.of(deployment).has_hooks else drain_token(deployment),
         cors=_cors(deployment.spec.expose.cors),
         admin_socket=f"{names.ADMIN_DIR}/{names.ADMIN_SOCKET}",
         routes_folder=names.ROUTES_DIR,
@@ -70,7 +71,16 @@ def forward_token(deployment: ModelDeployment) -> str:
 
     Its UID is random, the same for both slots and in no address or answer; the digest keeps it so.
     """
-    return hashlib.sha256(f"forwarded {deployment.metadata.uid}".encode()).hexdigest()[:32]
+    return _token(deployment, "forwarded")
+
+
+def drain_token(deployment: ModelDeployment) -> str:
+    """Return what opens the hook by which the kubelet drains a pod; whoever reads pods knows it."""
+    return _token(deployment, "drain")
+
+
+def _token(deployment: ModelDeployment, use: str) -> str:
+    return hashlib.sha256(f"{use} {deployment.metadata.uid}".encode()).hexdigest()[:32]
 
 
 def _cors(wanted: CrossOrigin | None) -> envoy.Cors | None:

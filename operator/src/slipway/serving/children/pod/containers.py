@@ -6,14 +6,14 @@ from slipway import envoy as proxy
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.serving.model_status import ModelStatus
-from slipway.manifests import container_security, env_from, mount, pod_command
+from slipway.manifests import container_security, mount, pod_command
 from slipway.opened import Opened, place
 from slipway.pods.placement import with_claims
 from slipway.pods.resources import resources as added
 from slipway.pods.resources import room, size
 from slipway.serving.children import names
 from slipway.serving.children.pod import runtimes
-from slipway.serving.children.pod.configuration import proxy_resources
+from slipway.serving.children.pod.configuration import drain_token, proxy_resources
 from slipway.serving.children.pod.in_force import (
     in_force,
     longest_response,
@@ -40,7 +40,7 @@ server image of another release: so its module has the path that it had in relea
 
 
 def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
-    """Return the container that brings the archive; only it gets the store's credentials.
+    """Return the container that brings the model; only it gets the store's credentials.
 
     Python's isolated mode and a folder of its own keep it from ever running what a model left
     behind.
@@ -49,14 +49,13 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     limit = size("model", settings, deployment.spec.server.volume_sizes.model)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
-        *("--dest", f"{names.MODELS_DIR}/{names.archive(model.name)}"),
-        *runtimes.of(deployment).fetch_arguments,
+        *runtimes.of(deployment).fetch_arguments(deployment, model),
     ]
     return {
-        **_container(names.FETCH, runtimes.of(deployment).image(settings), settings),
+        **container(names.FETCH, runtimes.of(deployment).own_image(settings), settings),
         "command": pod_command("serve.fetch"),
         "args": command,
-        "env": [*_pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
+        "env": [*pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
         "resources": added("fetch", settings, deployment.spec.server.fetch.resources),
         "volumeMounts": [
             mount("models", names.MODELS_DIR),
@@ -90,7 +89,7 @@ def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
     config = f"{names.CONFIG_DIR}/{names.ENVOY_FILE}"
     flags = ["--concurrency", str(ENVOY_THREADS), "--disable-hot-restart", "--log-level", "warning"]
     return {
-        **_container(names.ENVOY, runtimes.of(deployment).image(settings), settings),
+        **container(names.ENVOY, runtimes.of(deployment).own_image(settings), settings),
         "restartPolicy": "Always",
         "command": ["envoy"],
         "args": ["-c", config, *flags],
@@ -99,8 +98,8 @@ def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
             {"name": "ops", "containerPort": names.OPS_PORT, "protocol": "TCP"},
         ],
         "resources": proxy_resources(deployment, settings),
-        "startupProbe": _probe("/livez", period=1, timeout=5, failures=120),
-        "readinessProbe": _probe("/readyz", period=2, timeout=5, failures=2),
+        "startupProbe": probe("/livez", period=1, timeout=5, failures=120),
+        "readinessProbe": probe("/readyz", period=2, timeout=5, failures=2),
         "volumeMounts": [
             mount("config", names.CONFIG_DIR, read_only=True),
             mount("routes", names.ROUTES_DIR, read_only=True),
@@ -112,33 +111,50 @@ def envoy(deployment: ModelDeployment, settings: Settings) -> dict[str, Any]:
 def server(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> dict[str, Any]:
     """Return the main container.
 
-    It listens on loopback, so the kubelet asks Envoy: it has started once its workers are ready,
-    and is alive while it answers within a minute. That needs no worker, so a slow model is never
+    It may listen on loopback, so the kubelet asks Envoy: it has started once it takes requests, and
+    is alive while it answers within a minute. That needs no worker, so a slow model is never
     killed; it fails when the server has given up starting a worker again.
     """
     wanted, runtime = deployment.spec.server, runtimes.of(deployment)
     patience = longest_startup(deployment, model) + STARTUP_MARGIN_SECONDS
+    given = runtime.variables(deployment)
     return {
-        **_container(names.MAIN, wanted.image or runtime.image(settings), settings),
-        "command": list(runtime.command),
-        "args": runtime.arguments(deployment, model),
-        "env": _server_env(deployment, model),
-        **env_from(wanted.env_from),
+        **container(names.MAIN, runtime.image(deployment, settings), settings),
+        **runtime.process(deployment, model),
+        **given,
+        "env": _server_env(deployment, model, given["env"]),
         "resources": with_claims(resources(wanted.resources), deployment.spec),
-        "startupProbe": _probe("/readyz", period=1, timeout=5, failures=patience),
-        "livenessProbe": _probe(proxy.SERVER_LIVE_PATH, period=10, timeout=10, failures=6),
-        "lifecycle": {"preStop": {"exec": {"command": DRAIN}}},
+        "startupProbe": probe("/readyz", period=1, timeout=5, failures=patience),
+        **_liveness(deployment, model),
+        "lifecycle": {"preStop": _drain_hook(deployment)},
         "volumeMounts": [
-            mount("models", names.MODELS_DIR, read_only=True),
+            runtime.mount(deployment),
             *(mount(name, path) for name, path in runtime.folders.items()),
             mount("tmp", names.TMP_DIR),
             mount("shm", "/dev/shm"),  # noqa: S108 - bounded by the memory limit, not by 64 MiB
-            *_smoke_mounts(deployment),
+            *(smoke_mounts(deployment) if runtime.has_hooks else ()),
         ],
     }
 
 
-def _smoke_mounts(deployment: ModelDeployment) -> list[dict[str, Any]]:
+def _liveness(deployment: ModelDeployment, model: ModelStatus) -> dict[str, Any]:
+    """Return the probe of a server's life; none where nothing is known that tells of it."""
+    if runtimes.of(deployment).upstream(deployment, model).live_path is None:
+        return {}
+    return {"livenessProbe": probe(proxy.SERVER_LIVE_PATH, period=10, timeout=10, failures=6)}
+
+
+def _drain_hook(deployment: ModelDeployment) -> dict[str, Any]:
+    """Return the preStop hook, which lasts until no client needs the pod any more."""
+    if runtimes.of(deployment).has_hooks:
+        return {"exec": {"command": DRAIN}}
+    opens = {"name": proxy.DRAIN_HEADER, "value": drain_token(deployment)}
+    return {
+        "httpGet": {"path": proxy.DRAIN_PATH, "port": names.OPS_PORT, "httpHeaders": [opens]},
+    }
+
+
+def smoke_mounts(deployment: ModelDeployment) -> list[dict[str, Any]]:
     """Return the mount of the smoke test's file, where there is a test."""
     if deployment.spec.rollout.smoke is None:
         return []
@@ -155,13 +171,24 @@ def resources(given: ResourceRequirements) -> dict[str, Any]:
     return {**found, "limits": dict(given.limits)} if given.limits else found
 
 
-def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[str, Any]]:
+def _server_env(
+    deployment: ModelDeployment, model: ModelStatus, user: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the server's variables: ours, then the user's, which replace ours of that name."""
-    wanted = deployment.spec.server
+    runtime = runtimes.of(deployment)
     own = {
         **SCRATCH,
-        **runtimes.of(deployment).environment(deployment, model),
-        "SLIPWAY_DRAIN_SECONDS": str(wanted.drain_seconds),
+        **runtime.environment(deployment, model),
+        **(hook_variables(deployment, model) if runtime.has_hooks else {}),
+    }
+    taken = {variable["name"] for variable in user}
+    return pairs({name: value for name, value in own.items() if name not in taken}) + user
+
+
+def hook_variables(deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
+    """Return the variables of the programs that drain the pod and test the model."""
+    own = {
+        "SLIPWAY_DRAIN_SECONDS": str(deployment.spec.server.drain_seconds),
         "SLIPWAY_DRAIN_ANSWER_SECONDS": str(one_more_answer(deployment, model)),
     }
     if deployment.spec.rollout.smoke is not None:
@@ -170,12 +197,11 @@ def _server_env(deployment: ModelDeployment, model: ModelStatus) -> list[dict[st
     startup = in_force(deployment, model).startup_timeout_seconds
     if startup is not None:
         own["SLIPWAY_STARTUP_SECONDS"] = str(startup)
-    user = [variable.to_wire() for variable in wanted.env]
-    taken = {variable["name"] for variable in user}
-    return _pairs({name: value for name, value in own.items() if name not in taken}) + user
+    return own
 
 
-def _container(name: str, image: str, settings: Settings) -> dict[str, Any]:
+def container(name: str, image: str, settings: Settings) -> dict[str, Any]:
+    """Return what all containers have."""
     return {
         "name": name,
         "image": image,
@@ -185,7 +211,7 @@ def _container(name: str, image: str, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
+def probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
     """Return a probe of Envoy's ops port; times in seconds."""
     return {
         "httpGet": {"path": path, "port": names.OPS_PORT},
@@ -195,5 +221,6 @@ def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, 
     }
 
 
-def _pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
+def pairs(variables: dict[str, str]) -> list[dict[str, Any]]:
+    """Return variables as a container has them."""
     return [{"name": name, "value": value} for name, value in variables.items()]

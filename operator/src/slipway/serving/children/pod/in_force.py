@@ -13,6 +13,7 @@ _DEFAULTS = PackageConfig(
     batch_size=1, max_batch_delay=100, response_timeout=120, startup_timeout=600
 )
 """What a server takes where nobody says anything."""
+_CONTAINER_DEFAULTS = PackageConfig(response_timeout=120, startup_timeout=600)
 LEAST_AT_ONCE = 8
 """Requests that a server has at a time where its batches need no more: the next one is there when
 a quick answer is given, and few are computed whose clients have given up."""
@@ -30,9 +31,14 @@ LONGEST_STARTUP_SECONDS = 86_400
 
 
 def in_force(deployment: ModelDeployment, model: ModelStatus) -> ServerStatus:
-    """Return the settings in force; None is what only the archive says."""
+    """Return the settings in force; None is what only the archive says.
+
+    A container of the user's own reads no archive's settings, and has no batches that we know.
+    """
     server, own = deployment.spec.server, model.config or PackageConfig()
     default = _DEFAULTS if model.config is not None else PackageConfig()
+    if server.container is not None:
+        own, default = PackageConfig(), _CONTAINER_DEFAULTS
     delays = (server.max_batch_delay_milliseconds, own.max_batch_delay, default.max_batch_delay)
     response = (server.response_timeout_seconds, own.response_timeout, default.response_timeout)
     startup = (server.startup_timeout_seconds, own.startup_timeout, default.startup_timeout)
@@ -70,6 +76,9 @@ def most_at_once(deployment: ModelDeployment, model: ModelStatus) -> int:
     They fill all workers' batches twice: one that is computed, and the next one. What the server
     has is computed even if nobody waits for it any more; what waits in Envoy is forgotten then.
     """
+    container = deployment.spec.server.container
+    if container is not None:
+        return container.max_concurrent_requests
     holds = in_force(deployment, model)
     least = LEAST_AT_ONCE if holds.batch_size else UNKNOWN_AT_ONCE
     return min(max(least, _batches(holds)), queue_size(deployment, model))
@@ -84,8 +93,10 @@ def _batches(holds: ServerStatus) -> int:
     return 2 * holds.workers * (holds.batch_size or 1)
 
 
-def most_waiting(model: ModelStatus) -> int:
+def most_waiting(deployment: ModelDeployment, model: ModelStatus) -> int:
     """Return how many more wait in the pod before others are refused."""
+    if deployment.spec.server.container is not None:
+        return WAITING_REQUESTS
     return _own_queue(model) or WAITING_REQUESTS
 
 

@@ -12,6 +12,7 @@ from slipway.pods.overlay import overlaid
 from slipway.pods.resources import shared_memory, size
 from slipway.serving.children import names
 from slipway.serving.children.pod import containers, runtimes
+from slipway.serving.children.pod.hooks import hooks
 from slipway.serving.children.pod.in_force import one_more_answer
 from slipway.settings import Settings
 from slipway.store import store_identity
@@ -40,6 +41,7 @@ def pod_template(
         "initContainers": [
             containers.fetch(deployment, model, settings),
             containers.envoy(deployment, settings),
+            *hooks(deployment, model, settings),
         ],
         "containers": [containers.server(deployment, model, settings)],
         "volumes": [

@@ -4,14 +4,19 @@ from collections.abc import Mapping
 
 from slipway.api import ModelDeployment
 from slipway.api.serving.server import RuntimeName
+from slipway.serving.children.pod.runtimes.container import Container
 from slipway.serving.children.pod.runtimes.python import Python
 from slipway.serving.children.pod.runtimes.runtime import Runtime
 from slipway.serving.children.pod.runtimes.torchserve import TorchServe
 
-TORCHSERVE, PYTHON = TorchServe(), Python()
-_RUNTIMES: Mapping[RuntimeName, Runtime] = {"TorchServe": TORCHSERVE, "Python": PYTHON}
+TORCHSERVE, PYTHON, CONTAINER = TorchServe(), Python(), Container()
+_RUNTIMES: Mapping[RuntimeName, Runtime] = {
+    "TorchServe": TORCHSERVE,
+    "Python": PYTHON,
+    "Container": CONTAINER,
+}
 
-__all__ = ["PYTHON", "TORCHSERVE", "Runtime", "of"]
+__all__ = ["CONTAINER", "PYTHON", "TORCHSERVE", "Runtime", "of"]
 
 
 def of(deployment: ModelDeployment) -> Runtime:

@@ -6,27 +6,33 @@ from slipway.api import ModelDeployment
 from slipway.api.serving.model_status import ModelStatus
 from slipway.envoy import Upstream
 from slipway.pods.placement import gpus
-from slipway.serving.children import names
 from slipway.serving.children.pod.in_force import in_force, one_more_answer, queue_size
+from slipway.serving.children.pod.runtimes.archives import ArchiveServer, place
 from slipway.serving.children.pod.runtimes.threads import threads_per_worker
 from slipway.settings import Settings
 
 
-class Python:
+class Python(ArchiveServer):
     """The Python server with its image's start script; see docs/python-server.md."""
 
-    command: Sequence[str] = ("/opt/slipway/serve",)
-    fetch_arguments: Sequence[str] = ()
     folders: Mapping[str, str] = {}
 
-    def image(self, settings: Settings) -> str:
-        """Return the release's image."""
+    def own_image(self, settings: Settings) -> str:
+        """Return the release's image, which has all programs."""
         return settings.python_image
 
-    def arguments(self, deployment: ModelDeployment, model: ModelStatus) -> list[str]:
-        """Return what holds of the settings, and the archive."""
-        options = dict(_options(deployment, model))
-        return [*(word for pair in options.items() for word in pair), _archive(model)]
+    def image(self, deployment: ModelDeployment, settings: Settings) -> str:
+        """Return the user's image that stands on the release's, else that."""
+        return deployment.spec.server.image or self.own_image(settings)
+
+    def process(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, list[str]]:
+        """Return the start script with what holds of the settings, and the archive."""
+        words = (word for pair in _options(deployment, model) for word in pair)
+        return {"command": ["/opt/slipway/serve"], "args": [*words, place(model)]}
+
+    def fetch_arguments(self, _deployment: ModelDeployment, model: ModelStatus) -> Sequence[str]:
+        """Return the archive's place."""
+        return ("--dest", place(model))
 
     def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
         """Return the threads of each worker, and what the watcher of the start needs."""
@@ -35,7 +41,7 @@ class Python:
             "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
             "SLIPWAY_MODEL": model.name,
             "SLIPWAY_WORKERS": str(wanted.workers),
-            "SLIPWAY_ARCHIVE": _archive(model),
+            "SLIPWAY_ARCHIVE": place(model),
             "SLIPWAY_DEATHS_PORT": "0",
             "SLIPWAY_END_SIGNAL": "SIGINT",
         }
@@ -44,12 +50,12 @@ class Python:
         """Return none: it is told all by its arguments."""
         return {}
 
-    def upstream(self, model: str, workers: int) -> Upstream:
+    def upstream(self, deployment: ModelDeployment, model: ModelStatus) -> Upstream:
         """Return its three addresses; it is alive whatever its workers do."""
         return Upstream(
-            workers=workers,
-            predictions=f"/predictions/{model}",
-            ready_path=f"/models/{model}",
+            workers=deployment.spec.server.workers,
+            predictions=f"/predictions/{model.name}",
+            ready_path=f"/models/{model.name}",
             ready_text='"status": "READY"',
             live_path="/models",
             metrics_path="/metrics",
@@ -60,10 +66,6 @@ class Python:
             metrics_port=8082,
             deaths_port=8081,
         )
-
-
-def _archive(model: ModelStatus) -> str:
-    return f"{names.MODELS_DIR}/{names.archive(model.name)}"
 
 
 def _options(deployment: ModelDeployment, model: ModelStatus) -> Iterator[tuple[str, str]]:

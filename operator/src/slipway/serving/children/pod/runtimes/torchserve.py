@@ -9,6 +9,7 @@ from slipway.envoy import Upstream
 from slipway.pods.placement import gpus
 from slipway.serving.children import names
 from slipway.serving.children.pod.in_force import in_force, queue_size
+from slipway.serving.children.pod.runtimes.archives import ArchiveServer, place
 from slipway.serving.children.pod.runtimes.threads import threads_per_worker
 from slipway.settings import Settings
 
@@ -21,20 +22,28 @@ WORKER_READY = '"status": "READY"'
 /ping says "Healthy" with no model loaded at all."""
 
 
-class TorchServe:
+class TorchServe(ArchiveServer):
     """TorchServe 0.12 with the server image's start script; see `slipway.torchserve`."""
 
-    command: Sequence[str] = ("/opt/slipway/torchserve",)
-    fetch_arguments: Sequence[str] = ("--config-template", _TEMPLATE, "--config", _PROPERTIES)
     folders: Mapping[str, str] = {"logs": names.LOGS_DIR}
 
-    def image(self, settings: Settings) -> str:
-        """Return the release's image."""
+    def own_image(self, settings: Settings) -> str:
+        """Return the release's image, which has all programs."""
         return settings.server_image
 
-    def arguments(self, _deployment: ModelDeployment, _model: ModelStatus) -> list[str]:
-        """Return the configuration's place; no snapshots are written."""
-        return ["-f", _PROPERTIES, "-s", names.MODELS_DIR, "-ncs"]
+    def image(self, deployment: ModelDeployment, settings: Settings) -> str:
+        """Return the user's image that stands on the release's, else that."""
+        return deployment.spec.server.image or self.own_image(settings)
+
+    def process(self, _deployment: ModelDeployment, _model: ModelStatus) -> dict[str, list[str]]:
+        """Return the start script with the configuration's place; no snapshots are written."""
+        args = ["-f", _PROPERTIES, "-s", names.MODELS_DIR, "-ncs"]
+        return {"command": ["/opt/slipway/torchserve"], "args": args}
+
+    def fetch_arguments(self, _deployment: ModelDeployment, model: ModelStatus) -> Sequence[str]:
+        """Return the places of the archive, and of the configuration that it completes."""
+        completed = ("--config-template", _TEMPLATE, "--config", _PROPERTIES)
+        return ("--dest", place(model), *completed)
 
     def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
         """Return where it may write, the sizes of its processes, and what its watcher needs."""
@@ -60,12 +69,12 @@ class TorchServe:
         """Return its configuration."""
         return {PROPERTIES_FILE: torchserve.config_properties(_config(deployment, model))}
 
-    def upstream(self, model: str, workers: int) -> Upstream:
+    def upstream(self, deployment: ModelDeployment, model: ModelStatus) -> Upstream:
         """Return its three addresses, and the page of `slipway_pods.serve.deaths`."""
         return Upstream(
-            workers=workers,
-            predictions=f"/predictions/{model}",
-            ready_path=f"/models/{model}",
+            workers=deployment.spec.server.workers,
+            predictions=f"/predictions/{model.name}",
+            ready_path=f"/models/{model.name}",
             ready_text=WORKER_READY,
             live_path="/ping",
             metrics_path="/metrics",

@@ -1,0 +1,14 @@
+"""Train a small network on a line and save it: ``python train.py model.keras``."""
+
+import sys
+
+import keras
+import numpy as np
+
+keras.utils.set_random_seed(0)
+rows = np.linspace(-1, 1, 256, dtype="float32").reshape(-1, 1)
+model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+history = model.fit(rows, 2 * rows + 1, epochs=20, verbose=0)
+model.save(sys.argv[1])
+print(f"loss {history.history['loss'][-1]:.6f}")

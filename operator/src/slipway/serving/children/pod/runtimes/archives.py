@@ -1,0 +1,28 @@
+"""What the two servers of `.mar` archives have in common: images of the release, one archive."""
+
+from typing import Any
+
+from slipway.api import ModelDeployment
+from slipway.api.serving.model_status import ModelStatus
+from slipway.manifests import env_from, mount
+from slipway.serving.children import names
+
+
+class ArchiveServer:
+    """A server whose image is the release's, or stands on it."""
+
+    has_hooks = True
+
+    def variables(self, deployment: ModelDeployment) -> dict[str, list[dict[str, Any]]]:
+        """Return the variables of ``spec.server``."""
+        server = deployment.spec.server
+        return {"env": [one.to_wire() for one in server.env], **env_from(server.env_from)}
+
+    def mount(self, _deployment: ModelDeployment) -> dict[str, Any]:
+        """Return the mount of the archive's folder."""
+        return mount("models", names.MODELS_DIR, read_only=True)
+
+
+def place(model: ModelStatus) -> str:
+    """Return where the archive lies in the pod."""
+    return f"{names.MODELS_DIR}/{names.archive(model.name)}"
