@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from slipway.api import ModelDeployment
 from slipway.api.serving.model_status import ModelStatus
-from slipway.serving.children.pod.in_force import most_at_once, queue_size
+from slipway.serving.children.pod.in_force import (
+    in_force,
+    most_at_once,
+    most_waiting,
+    queue_size,
+)
 
 SHA = "ab" * 32
 
@@ -35,6 +40,15 @@ def test_batches_are_filled_twice() -> None:
 
 def test_batches_that_only_the_archive_knows_are_filled_too() -> None:
     assert most_at_once(deployment(), model(None)) == 100
+
+
+def test_a_container_of_the_users_gets_as_many_as_its_user_says_whatever_an_archive_does() -> None:
+    container = {"image": "mine:1", "maxConcurrentRequests": 7}
+    made = deployment(runtime="Container", container=container)
+    archive = model({"batchSize": 64, "responseTimeout": 9, "jobQueueSize": 3})
+    assert (most_at_once(made, archive), most_waiting(made, archive)) == (7, 4000)
+    holds = in_force(made, archive)
+    assert (holds.batch_size, holds.response_timeout_seconds) == (None, 120)
 
 
 COUNTS = st.none() | st.integers(1, 4096)

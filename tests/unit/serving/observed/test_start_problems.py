@@ -35,6 +35,7 @@ NO_SECRET = waiting("CreateContainerConfigError", 'secret "slipway-store" not fo
 NO_KEY = waiting("CreateContainerConfigError", "couldn't find key token in Secret demo/keys")
 NO_MAP = waiting("CreateContainerConfigError", 'configmap "settings" not found')
 CRASHING = {"state": waiting("CrashLoopBackOff"), "restartCount": 3}
+RUNNING: dict[str, Any] = {"running": {}}
 NO_NODE = {
     "type": "PodScheduled",
     "status": "False",
@@ -82,6 +83,16 @@ ABOUT_THE_MODEL: list[Case] = [
         "The smoke test's answer is not the expected one.",
     ),
     (
+        init_status("slipway-hooks", lastState=terminated(1, SMOKE), **CRASHING),
+        reasons.SMOKE_TEST_FAILED,
+        "The smoke test's answer is not the expected one.",
+    ),
+    (
+        init_status("slipway-hooks", state=RUNNING, lastState=terminated(1, SMOKE), started=True),
+        reasons.SMOKE_TEST_FAILED,
+        "The smoke test's answer is not the expected one.",
+    ),
+    (
         main_status("torchserve", lastState=terminated(143, WATCHER), **CRASHING),
         reasons.MODEL_LOAD_FAILED,
         "workers ended 3 times; the log ended with:\nValueError: no vocabulary",
@@ -108,6 +119,11 @@ ABOUT_THE_POD: list[Case] = [
         init_status("envoy", lastState=terminated(1, "bad config"), **CRASHING),
         reasons.PROXY_FAILED,
         "bad config",
+    ),
+    (
+        init_status("slipway-hooks", lastState=terminated(1, "no port"), **CRASHING),
+        reasons.CONTAINER_FAILED,
+        "The container slipway-hooks ended with exit code 1; the log ended with:\nno port",
     ),
     (
         init_status("fetch", state=waiting("ImagePullBackOff", "Back-off")),
