@@ -1,6 +1,7 @@
-"""Train a small network on a line and save it: ``python train.py model.keras``."""
+"""Train a small network on a line and save it as Keras does, in the output of the training."""
 
-import sys
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,5 +11,5 @@ rows = np.linspace(-1, 1, 256, dtype="float32").reshape(-1, 1)
 model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
 model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
 history = model.fit(rows, 2 * rows + 1, epochs=20, verbose=0)
-model.save(sys.argv[1])
+model.save(Path(os.environ["SLIPWAY_OUTPUT_DIR"], "model.keras"))
 print(f"loss {history.history['loss'][-1]:.6f}")

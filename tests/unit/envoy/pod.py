@@ -118,7 +118,9 @@ class OwnServer(TorchServe):
         return made
 
     def apps(self, config: ProxyConfig) -> dict[int, web.Application]:
-        """Return what listens on its port."""
+        """Return what listens on its port; tests of gRPC listen there themselves."""
+        if config.upstream.speaks_grpc:
+            return {}
         app = web.Application(client_max_size=1 << 26)
         app.router.add_get("/healthz", self.health)
         app.router.add_get("/metrics", self.scrape)

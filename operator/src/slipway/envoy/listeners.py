@@ -58,7 +58,7 @@ def users_listener(config: ProxyConfig) -> dict[str, Any]:
         rds={"route_config_name": ROUTE_CONFIG, "config_source": source},
         stream_idle_timeout=seconds(config.route_timeout + 30),
         request_timeout=seconds(max(REQUEST_SECONDS, config.route_timeout)),
-        http_filters=[_cors(), *body_filters(config), _router()],
+        http_filters=[_cors(), *body_filters(config), *_grpc_counters(config), _router()],
         access_log=[_error_log()],
     )
     return _listener("http", address(ANYWHERE, config.http_port), manager)
@@ -189,6 +189,18 @@ def _cors() -> dict[str, Any]:
         "name": CORS,
         "typed_config": typed("envoy.extensions.filters.http.cors.v3.Cors"),
     }
+
+
+def _grpc_counters(config: ProxyConfig) -> Iterator[dict[str, Any]]:
+    """Yield the filter that counts gRPC's codes, which come behind an answer that is always 200.
+
+    They are cluster.torchserve.grpc.CODE. Source: Envoy's "gRPC Statistics"
+    """
+    if config.upstream.speaks_grpc:
+        counting = typed(
+            "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", stats_for_all_methods=False
+        )
+        yield {"name": "envoy.filters.http.grpc_stats", "typed_config": counting}
 
 
 def _router() -> dict[str, Any]:

@@ -16,12 +16,17 @@ from slipway.serving.analysis.traffic import Counters, PodSample
 from slipway.serving.children.names import OPS_PORT
 
 _LOG = logging.getLogger(__name__)
-_FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.]upstream_rq_(completed|5xx|time)$"
+_GRPC_FAULTS = (2, 4, 12, 13, 14, 15)
+"""gRPC's codes that stand for 5xx: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE
+and DATA_LOSS. Source: https://grpc.io/docs/guides/status-codes/"""
+_GRPC_FILTER = f"grpc[.]({'|'.join(map(str, _GRPC_FAULTS))})"
+_FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.](upstream_rq_(completed|5xx|time)|{_GRPC_FILTER})$"
 _ENVOY_PAGE = f"/metrics?filter={quote(_FILTER)}"
 _COMPLETED, _FAILED, _TIMES = (
     f"envoy_cluster_upstream_rq_{each}" for each in ("completed", "xx", "time")
 )
-_ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket")
+_GRPC_FAILED = frozenset(f"envoy_cluster_grpc_{code}" for code in _GRPC_FAULTS)
+_ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket", *_GRPC_FAILED)
 _SUFFIXES = ("_total", "_sum", "_count")
 _MOST_LINES = 256
 """Lines that are read of one page; a handler with more series of one measure is cut short."""
@@ -78,6 +83,7 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Sequence[Metric]) -> 
     """
     done = {INFERENCE: 0.0, OTHER: 0.0}
     failed = {INFERENCE: 0.0, OTHER: 0.0}
+    grpc_failed = {INFERENCE: 0.0, OTHER: 0.0}
     latency: dict[float, float] = {}
     for sample in _samples(proxy, least=0.0):
         cluster = sample.labels.get("envoy_cluster_name", "")
@@ -85,20 +91,24 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Sequence[Metric]) -> 
             done[cluster] += sample.value
         elif sample.name == f"{_FAILED}_total" and cluster in failed:
             failed[cluster] += sample.value
+        elif sample.name.removesuffix("_total") in _GRPC_FAILED and cluster in grpc_failed:
+            grpc_failed[cluster] += sample.value
         elif sample.name == f"{_TIMES}_bucket" and cluster == INFERENCE:
             latency[_bound(sample.labels.get("le", ""))] = sample.value
+    # What Envoy itself answers a gRPC client is counted both ways.
+    errors = {cluster: max(failed[cluster], grpc_failed[cluster]) for cluster in failed}
     totals, gauges = _own_measures(own)
     return PodSample(
         revision=revision,
         counters=Counters(
             requests=done[INFERENCE],
-            errors=failed[INFERENCE],
+            errors=errors[INFERENCE],
             latency=tuple(sorted((at, n) for at, n in latency.items() if not math.isnan(at))),
             totals=totals,
             gauges=gauges,
         ),
         forwarded=done[OTHER],
-        forward_errors=failed[OTHER],
+        forward_errors=errors[OTHER],
     )
 
 
