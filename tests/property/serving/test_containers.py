@@ -11,7 +11,7 @@ from slipway.api.serving.model_status import ModelStatus
 from slipway.envoy import DRAIN_HEADER, Split, route_file
 from slipway.pods.permitted import violation
 from slipway.serving.children.pod.configuration import proxy
-from slipway.serving.children.revision import revision_of
+from slipway.serving.children.revision import recorded, revision_of
 from tests.unit.serving.world import SETTINGS, SHA, World
 
 PATHS = st.from_regex(r"/([a-c.:]{1,3}/?){0,3}", fullmatch=True)
@@ -110,3 +110,20 @@ def test_users_reach_the_paths_that_are_named_and_no_other(
         host["routes"], path, x_slipway_token=token, x_slipway_prediction="false"
     )
     assert handed_on.get("route", {}).get("cluster") == ("torchserve" if named else None)
+
+
+@given(CONTAINERS, st.lists(st.sampled_from(["A", "B"]), unique=True))
+@settings(max_examples=30, deadline=None)
+def test_a_revision_is_remembered_as_it_was_made_whatever_the_spec_says_later(
+    container: dict[str, Any], names: list[str]
+) -> None:
+    env = [{"name": name, "value": "1"} for name in names]
+    server = {"runtime": "Container", "container": {**container, "env": env}}
+    world = World({"uri": "s3://slipway/shared/a.pkl", "sha256": SHA}, server=server)
+    made = revision_of(*deployed({**container, "env": env}, "s3://slipway/shared/a.pkl"), SETTINGS)
+    world.reconcile()
+    world.change(server={"runtime": "TorchServe"})
+    seen = world.snapshot()
+    kept = recorded(seen.deployment, seen.children, made.name, "restricted")
+    assert kept is not None
+    assert (kept.template, kept.proxy) == (made.template, made.proxy)
