@@ -146,11 +146,23 @@ def test_the_operators_secret_is_refused_wherever_it_is_named(
     assert told["message"].startswith(f"spec.{path} names the Secret slipway-store")
 
 
-def test_a_server_does_not_read_the_operators_secret() -> None:
-    env = [{"name": "A", "valueFrom": {"secretKeyRef": SECRET}}]
-    told = _not_ready(World(server={"env": env}))
+READS_KEY = [{"name": "A", "valueFrom": {"secretKeyRef": SECRET}}]
+
+
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [
+        ({"env": READS_KEY}, "spec.server.env[0].valueFrom.secretKeyRef.name"),
+        (
+            {"runtime": "Container", "container": {"image": "mine:1", "env": READS_KEY}},
+            "spec.server.container.env[0].valueFrom.secretKeyRef.name",
+        ),
+    ],
+)
+def test_a_server_does_not_read_the_operators_secret(server: dict[str, Any], path: str) -> None:
+    told = _not_ready(World(server=server))
     assert told["reason"] == "SecretForbidden"
-    assert "spec.server.env[0].valueFrom.secretKeyRef.name" in told["message"]
+    assert path in told["message"]
 
 
 def test_what_serves_goes_on_while_a_new_spec_is_refused() -> None:
