@@ -22,16 +22,20 @@ from tests.harness import Object
 from tests.reports.case import NAME, Look, Sight, Stage
 
 HANDLER = """
+import asyncio
 import os
 import time
 
 import numpy
 from slipway_runtime.handler import BadRequest
+from ts.utils.util import PredictionException
+
+LOADING_SECONDS = 10
 
 
 class Handler:
     def initialize(self, context):
-        time.sleep(10)  # as a model that has to be loaded; a pod out for less stays ready
+        time.sleep(LOADING_SECONDS)  # a pod that is out for less stays ready
 
     def handle(self, data, context):
         words = [row.get("body") or row.get("data") for row in data]
@@ -52,6 +56,17 @@ class Handler:
         if word == "memory":
             hold = [bytearray(1 << 26) for _ in range(64)]
             return len(hold)
+        if word == "cancelled":
+            raise asyncio.CancelledError
+        if word == "structured":
+            raise PredictionException({"field": "inputs"}, 422)
+        if word == "misspelt":
+            raise PredictionException("there is no such flower", "404")
+        if word == "handed-on":
+            context.set_response_header(place, "Transfer-Encoding", "chunked")
+        if word == "headers":
+            for number in range(120):
+                context.set_response_header(place, f"x-{number}", "a")
         if word == "header":
             context.set_response_header(place, "x-count", 5)
         if word == "asked":
@@ -69,25 +84,32 @@ MODEL = {
 }
 FILES = {
     "MAR-INF/MANIFEST.json": json.dumps({"runtime": "python", "model": MODEL}),
-    "handler.py": HANDLER,
     "model.pt": "nothing",
     "model-config.yaml": OWN_CONFIG,
 }
 
 
-def archive() -> bytes:
+def archive(handler: str = HANDLER) -> bytes:
     """Return the .mar whose answers the request chooses; the same bytes each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, text in FILES.items():
+        for name, text in {**FILES, "handler.py": handler}.items():
             opened.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
 
 
+SMALL_SERVER = {
+    "resources": {
+        "requests": {"cpu": "20m", "memory": "512Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    }
+}
+"""A server with all the resources that a quota asks for."""
 DEATHS = ("WorkerDied", "OutOfMemory")
 """Reasons of the events that tell of a worker's death."""
 
 ARCHIVE = archive()
+QUICK_ARCHIVE = archive(HANDLER.replace("LOADING_SECONDS = 10", "LOADING_SECONDS = 0"))
 DAMAGED = ARCHIVE.replace(b"handle", b"hanDle", 1)[:-30]
 
 
@@ -116,11 +138,7 @@ def _digest(content: bytes) -> str:
 
 def deployment(content: bytes, **more: Any) -> Object:
     """Return a ModelDeployment of an archive, with all the resources that a quota asks for."""
-    resources = {
-        "requests": {"cpu": "20m", "memory": "512Mi"},
-        "limits": {"cpu": "1", "memory": "1Gi"},
-    }
-    spec = {"model": model(content), "server": {"resources": resources}, **more}
+    spec = {"model": model(content), "server": SMALL_SERVER, **more}
     return {"apiVersion": API, "kind": "ModelDeployment", "metadata": {"name": NAME}, "spec": spec}
 
 

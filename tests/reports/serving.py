@@ -4,6 +4,8 @@ from tests.reports.case import Case, Group, Tested, plain_object
 from tests.reports.served import (
     ARCHIVE,
     DAMAGED,
+    QUICK_ARCHIVE,
+    SMALL_SERVER,
     answers,
     asked_to_die,
     death_told,
@@ -114,6 +116,46 @@ OF_REQUESTS: tuple[Case, ...] = (
         seconds=120,
     ),
 )
+NEIGHBOURS = (
+    ("cancelled", "503, and the worker lives on", 503, ()),
+    ("structured", "422 in the handler's words", 422, ("inputs",)),
+    ("misspelt", "500, and the worker lives on", 500, ()),
+    ("handed-on", "is answered without the header", 200, ("handed-on",)),
+    ("headers", "500 that says how many may be", 500, ("120 headers",)),
+)
+"""What handlers may do that ends no worker: the word, what is expected, the code, and parts."""
+
+
+def neighbours(runtime: str) -> Group:
+    """Return the cases that both runtimes have to pass, and a worker's death that nobody sees."""
+    server = {**SMALL_SERVER, "runtime": runtime}
+    return Group(
+        f"serving by {runtime}",
+        (deployment(QUICK_ARCHIVE, server=server),),
+        ready,
+        (
+            *(
+                Case(f"serving F11 {runtime}: {word}", expected, look=answers(word, code, *parts))
+                for word, expected, code, parts in NEIGHBOURS
+            ),
+            Case(
+                f"serving F11 {runtime}: the request after them",
+                "is answered at once",
+                look=answers("hi", 200, "hi"),
+                seconds=5,
+            ),
+            Case(
+                f"serving F11 {runtime}: a worker that dies and is back at once",
+                "an event says so all the same",
+                act=asked_to_die("exit"),
+                look=death_told("exit code 3"),
+                seconds=120,
+            ),
+        ),
+        before=stored(QUICK_ARCHIVE),
+    )
+
+
 SERVING, LIFE = "tests/unit/serving", "tests/contract/operator/test_life.py"
 PACKAGE, KINDS = "tests/unit/runtime/package/test_package.py", "tests/contract/test_kinds.py"
 IN_THE_WAY = f"{LIFE}::test_an_object_in_the_way_is_told_in_the_columns_and_stays"
@@ -127,6 +169,8 @@ CASES: tuple[Case | Group | Tested, ...] = (
         OF_REQUESTS,
         before=stored(ARCHIVE),
     ),
+    neighbours("TorchServe"),
+    neighbours("Python"),
     Case(
         "serving F1 a quota of limits",
         "all containers have limits, so that the model is served",

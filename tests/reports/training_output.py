@@ -1,10 +1,16 @@
 """Reports about what a training leaves behind: files, names, processes."""
 
+import time
+
+from slipway.manifests import TRAINING_JOB
+from tests.harness import Object
 from tests.reports.case import (
     HANDLER,
+    NAME,
     WRITES,
     Case,
     NotPlayed,
+    Stage,
     ends,
     output_files,
     succeeds,
@@ -27,6 +33,34 @@ for folder in ("assets", "ckpt"):
 (output / "epoch=9-step=500.ckpt").write_text("weights")
 (output / "my model.pt").write_text("weights")
 """
+
+
+MANY_FILES = """
+import os, pathlib
+output = pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"])
+for number in range(2000):
+    (output / f"{number}.bin").write_bytes(os.urandom(20_000))
+"""
+"""An output that is under way for some time, as each file is a request of its own."""
+
+
+def delete_while_it_stores(stage: Stage) -> None:
+    """Delete the job's pod once its sidecar has stored the first file."""
+    kubectl = stage.space.kubectl
+    deadline = time.monotonic() + 120
+    while True:
+        names = [pod["metadata"]["name"] for pod in stage.space.pods(f"{TRAINING_JOB}={NAME}")]
+        log = kubectl.run("logs", names[0], "-c", "agent") if names else ""
+        if "of 2000 files" in log:
+            kubectl.run("delete", "pod", names[0], "--wait=false")
+            return
+        assert time.monotonic() < deadline, log
+        time.sleep(0.2)
+
+
+def stored_at_once(job: Object) -> bool:
+    """Tell whether all is stored, by the pod that was deleted."""
+    return output_files(2000)(job) and not job["status"].get("attempt")
 
 
 def writes_and(more: str) -> str:
@@ -73,9 +107,14 @@ CASES: tuple[Case | NotPlayed, ...] = (
         ),
         succeeds(output_files(4)),
     ),
-    NotPlayed(
+    Case(
         "training P5 an upload within the grace period",
-        "needs a store that is slow at the right moment: "
-        "tests/unit/runtime/launcher/test_launch.py",
+        "a pod that is deleted while it stores the output has the time for it, and is the end",
+        training(
+            {"train.py": MANY_FILES},
+            podTemplate={"spec": {"terminationGracePeriodSeconds": 180}},
+        ),
+        ends("Succeeded", "Completed", holds=stored_at_once),
+        act=delete_while_it_stores,
     ),
 )

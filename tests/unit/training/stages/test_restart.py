@@ -290,11 +290,43 @@ def test_index_0_lost_while_it_stores_the_output_starts_the_group_and_not_itself
     cluster.disrupt(cluster.pods()[0])
     cluster.wait(3)
     cluster.settle()
+    assert cluster.status["attempt"] == 0, "it may have the time to store it"
+    cluster.leave()
+    cluster.settle()
     assert cluster.status["phase"] == "Restarting"
     cluster.leave()
     cluster.settle()
     assert attempt(cluster) == "1"
     assert len(cluster.pods()) == 2
+
+
+@pytest.mark.parametrize("policy", ["Group", "Pod"])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_an_output_that_index_0_stores_while_it_is_taken_away_is_the_end(
+    policy: str, nodes: int
+) -> None:
+    cluster = running(restart={"policy": policy}, nodes=nodes)
+    first, *others = cluster.pods()
+    for other in others:
+        cluster.finish(other, 0, trained())
+    cluster.settle()
+    cluster.disrupt(first)
+    cluster.wait(20)
+    cluster.settle()
+    assert cluster.status["attempt"] == 0
+    cluster.finish(first, 0, trained())
+    cluster.settle()
+    assert (cluster.status["phase"], cluster.status["attempt"]) == ("Succeeded", 0)
+
+
+def test_an_only_pod_that_does_not_end_in_its_time_is_lost_all_the_same() -> None:
+    cluster = running(nodes=1)
+    cluster.disrupt(cluster.pods()[0])
+    cluster.wait(100)
+    cluster.settle()
+    assert cluster.status["phase"] == "Restarting"
+    cluster.settle()
+    assert attempt(cluster) == "1"
 
 
 @pytest.mark.parametrize("seconds", [0, 1])

@@ -186,11 +186,23 @@ def _breaks(
     """
     if pod.index >= job.spec.nodes or (job.spec.queue_name and not pod.disrupted):
         return False
+    if _may_store(live, pod) and not _is_overdue(pod, settings, now):
+        return False
     if job.spec.restart_policy != "Pod":
         return True
     holds_rendezvous = job.spec.elastic is not None and pod.index == 0
     done = _meets(job) and bool(live.completed_indexes)
     return done or holds_rendezvous or _is_overdue(pod, settings, now)
+
+
+def _may_store(live: JobView, pod: JobPod) -> bool:
+    """Tell whether a pod may be about to store the output, in the time that it has left to end.
+
+    It is index 0, and the last one; how it ends tells whether the training was done. No other
+    group can begin before that anyway.
+    """
+    others = (one for one in live.pods if one.uid != pod.uid)
+    return pod.index == 0 and not pod.ended and all(one.succeeded for one in others)
 
 
 def trouble(
