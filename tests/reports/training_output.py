@@ -50,7 +50,7 @@ def delete_while_it_stores(stage: Stage) -> None:
     deadline = time.monotonic() + 120
     while True:
         names = [pod["metadata"]["name"] for pod in stage.space.pods(f"{TRAINING_JOB}={NAME}")]
-        log = kubectl.run("logs", names[0], "-c", "agent") if names else ""
+        log = kubectl.run("logs", names[0], "--all-containers") if names else ""
         if "of 2000 files" in log:
             kubectl.run("delete", "pod", names[0], "--wait=false")
             return

@@ -39,6 +39,18 @@ def test_ordinary_lines_mean_the_same(line: str, plain: str) -> None:
     assert found.replace(" @ ", "@ ") == plain
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_that_was_written_on_windows_is_read(encoding: str) -> None:
+    data = "numpy==2.0\r\ntomli\r\n".encode(encoding)
+    assert parse(io.BytesIO(data), HERE).splitlines() == ["numpy==2.0", "tomli"]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfen", b"n\xff"])
+def test_what_is_no_text_is_refused(data: bytes) -> None:
+    with pytest.raises(RequirementsError, match="no UTF-8 text"):
+        parse(io.BytesIO(data), HERE)
+
+
 def test_wheels_beside_the_file_become_absolute(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / "a.whl").touch()

@@ -107,6 +107,11 @@ ABOUT_THE_MODEL: list[Case] = [
         reasons.OUT_OF_MEMORY,
         "lower spec.server.workers; the log ended with:\nloading\nModuleNotFoundError",
     ),
+    (
+        main_status("torchserve", lastState=terminated(0, "bye"), **CRASHING),
+        reasons.MODEL_LOAD_FAILED,
+        "The server ended with exit code 0; the log ended with:\nbye",
+    ),
 ]
 
 ABOUT_THE_POD: list[Case] = [
@@ -114,6 +119,11 @@ ABOUT_THE_POD: list[Case] = [
         init_status("warm", state=terminated(2, "no cache")),
         reasons.CONTAINER_FAILED,
         "The container warm ended with exit code 2; the log ended with:",
+    ),
+    (
+        main_status("helper", lastState=terminated(0, "done"), **CRASHING),
+        reasons.CONTAINER_FAILED,
+        "The container helper ended with exit code 0; the log ended with:\ndone",
     ),
     (
         init_status("envoy", lastState=terminated(1, "bad config"), **CRASHING),

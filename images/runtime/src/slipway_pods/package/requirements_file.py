@@ -5,6 +5,7 @@ an editable package. None of that gets through. Format:
 https://pip.pypa.io/en/stable/reference/requirements-file-format/
 """
 
+import codecs
 import re
 import shlex
 from collections.abc import Iterator
@@ -42,13 +43,22 @@ def parse(file: BinaryIO, folder: Path) -> str:
     if len(data) > MAX_BYTES:
         raise RequirementsError(f"it is longer than {MAX_BYTES} bytes.")
     try:
-        text = data.decode("utf-8")
+        text = _text(data)
     except UnicodeDecodeError as error:
         raise RequirementsError("it is no UTF-8 text.") from error
     lines = _CONTINUED.sub(" ", text).splitlines()
     if len(lines) > MAX_LINES:
         raise RequirementsError(f"it has more than {MAX_LINES} lines.")
     return "".join(f"{line}\n" for line in _lines(lines, folder))
+
+
+def _text(data: bytes) -> str:
+    """Return a file's text; as pip, by its byte order mark, which Windows' programs write.
+
+    PowerShell's ``pip freeze > FILE`` gives UTF-16. Raises UnicodeDecodeError.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
 
 
 def _lines(lines: list[str], folder: Path) -> Iterator[str]:

@@ -183,10 +183,14 @@ def _own(problem: StartProblem | None) -> Problem | None:
 
 
 def _failure(pod: PodView, name: str) -> Mapping[str, Any]:
-    """Return how a container failed last, if it has not done well since; else empty."""
+    """Return how a container failed last, if it has not done well since; else empty.
+
+    What the kubelet starts again and again has failed even where it ends with 0.
+    """
     container = pod.container(name)
     end = {} if container.ready else container.last_end
-    return end if end.get("exitCode") else {}
+    again = container.waiting.get("reason") == "CrashLoopBackOff"
+    return end if end.get("exitCode") or again else {}
 
 
 DETECTORS: tuple[Detector, ...] = (
