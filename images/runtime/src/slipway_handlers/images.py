@@ -1,12 +1,13 @@
 """Pictures as a model takes them: decoded, scaled, cut and normalised as torchvision does it.
 
-A body is a JPEG or PNG file, or ``{"image": BASE64}``.
+A body is a JPEG or PNG file, or ``{"image": BASE64}``, in lines of any length or as a data URL.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from slipway_handlers.requests import BadInputError
 from slipway_handlers.settings import ImageSettings
 
 FORMATS = ("JPEG", "PNG")
+_DATA_URL = re.compile(r"\Adata:image/[a-z]{1,16};base64,")
+"""What a browser's canvas writes before the Base64 (RFC 2397)."""
 MAX_PIXELS = 50_000_000
 """Most pixels of a picture, as it comes and as it is scaled: three bytes of memory each."""
 
@@ -33,7 +36,7 @@ def _from_json(found: Any) -> bytes:
     if not isinstance(text, str):
         raise BadInputError('send a JPEG or PNG file, or {"image": "..."} with one in Base64')
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(_DATA_URL.sub("", "".join(text.split())), validate=True)
     except ValueError as error:
         raise BadInputError(f"its image is no Base64: {error}") from error
 

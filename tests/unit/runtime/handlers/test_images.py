@@ -36,8 +36,11 @@ def test_a_picture_of_any_size_becomes_the_models_square(width: int, height: int
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_bytes_and_base64_in_json_are_the_same_picture(kind: str) -> None:
     content = picture((8, 8), (10, 20, 30), kind)
-    given = {"image": base64.b64encode(content).decode()}
-    assert np.array_equal(images.read(content, SMALL), images.read(given, SMALL))
+    text = base64.b64encode(content).decode()
+    lines = base64.encodebytes(content).decode()
+    for written in (text, lines, f"data:image/{kind.lower()};base64,{text}"):
+        given = images.read({"image": written}, SMALL)
+        assert np.array_equal(images.read(content, SMALL), given)
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0, 0), 76])
