@@ -35,6 +35,14 @@ for folder in ("assets", "ckpt"):
 """
 
 
+COPIES_A_FOLDER = """
+import os, pathlib, shutil, tempfile
+made = pathlib.Path(tempfile.mkdtemp())
+(made / "model.pt").write_text("weights")
+(made / "assets").mkdir()
+(made / "assets" / "vocab.txt").write_text("a")
+shutil.copytree(made, os.environ["SLIPWAY_OUTPUT_DIR"], dirs_exist_ok=True)
+"""
 MANY_FILES = """
 import os, pathlib
 output = pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"])
@@ -86,6 +94,12 @@ CASES: tuple[Case | NotPlayed, ...] = (
                 )
             }
         ),
+        succeeds(output_files(2)),
+    ),
+    Case(
+        "training F9 a temporary folder that is copied over the output",
+        "is stored, though the copy closes the output's own folder or is told that it may not",
+        training({"train.py": COPIES_A_FOLDER}),
         succeeds(output_files(2)),
     ),
     Case(

@@ -17,14 +17,17 @@ FILE, FOLDER = stat.S_IRGRP, stat.S_IRGRP | stat.S_IXGRP
 
 
 def share(folder: Path) -> None:
-    """Let the group of a folder read all that is beneath it; no link is followed.
+    """Let the group of a folder read it and all that is beneath it; no link is followed.
 
+    `shutil.copytree` of a temporary folder into it closes it, as that one was.
     What belongs to another user stays as it is: whoever cannot read it says so.
     """
     with contextlib.suppress(OSError):
         group = folder.stat().st_gid
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            with contextlib.suppress(OSError):
+                _open_to(fd, os.fstat(fd), group, FOLDER)
             _share(fd, group, 1)
         finally:
             os.close(fd)

@@ -1,7 +1,9 @@
 """What a script has written, for the sidecar that is another user of the same group."""
 
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,13 @@ def test_files_in_closed_folders_are_shared_too(output: Path) -> None:
         folder.chmod(0o700)
     readable.share(output)
     assert [mode(inner.parent), mode(inner), mode(inner / "file")] == [0o750, 0o750, 0o640]
+
+
+def test_a_folder_that_was_closed_itself_is_shared_too(output: Path, tmp_path: Path) -> None:
+    shutil.copytree(tempfile.mkdtemp(dir=tmp_path), output, dirs_exist_ok=True)
+    assert mode(output) == 0o700
+    readable.share(output)
+    assert mode(output) == 0o750
 
 
 def test_what_a_link_leads_to_stays_as_it_is(output: Path, tmp_path: Path) -> None:
