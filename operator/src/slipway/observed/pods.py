@@ -1,5 +1,6 @@
 """Typed looks at pods and their containers as Kubernetes reports them, once for both kinds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,14 @@ from typing import Any
 from slipway.api import parse_time
 from slipway.observed import condition, container_statuses
 from slipway.plan import Manifest, ObjectRef
+
+_OUTGROWN = re.compile(
+    r"EmptyDir volume .* exceeds|ephemeral local storage usage exceeds|"
+    r"exceeded its local ephemeral storage limit"
+)
+"""What a kubelet says of a pod that has written more than it may, and not of a full node.
+
+Source: pkg/kubelet/eviction/eviction_manager.go and helpers.go of Kubernetes."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,13 @@ class PodView:
     def disrupted(self) -> bool:
         """Whether the cluster, not the program, ended the pod: its Job does not count that."""
         return self.condition("DisruptionTarget").get("status") == "True"
+
+    @property
+    def outgrown(self) -> str:
+        """Why the kubelet evicted a pod that wrote more than it may; empty for any other."""
+        message = str(self.status.get("message") or "").strip()
+        evicted = self.status.get("reason") == "Evicted"
+        return message if evicted and _OUTGROWN.search(message) else ""
 
     @cached_property
     def containers(self) -> tuple[ContainerView, ...]:

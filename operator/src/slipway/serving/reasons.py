@@ -65,6 +65,8 @@ MODEL_LOAD_FAILED = "ModelLoadFailed"
 """The server ended, or was ended since its workers did not come up; it is started again."""
 SMOKE_TEST_FAILED = "SmokeTestFailed"
 """The model did not answer the smoke test's request as it should; it takes no user's request."""
+DISK_FULL = "DiskFull"
+"""The pods are evicted, as they write more than their volumes or their limits allow."""
 OUT_OF_MEMORY = "OutOfMemory"
 """The server used more memory than its limit; it is started again."""
 WORKER_DIED = "WorkerDied"
@@ -164,6 +166,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     FORBIDDEN_URI,
     REVISION_NOT_FOUND,
     PROXY_FAILED,
+    DISK_FULL,
     WORKER_DIED,
     CONTAINER_FAILED,
     IMAGE_PULL_FAILED,

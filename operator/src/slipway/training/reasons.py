@@ -99,7 +99,8 @@ DIGEST_MISMATCH = "DigestMismatch"
 INVALID_ARCHIVE = "InvalidArchive"
 """The archive with the source cannot be unpacked."""
 DISK_FULL = "DiskFull"
-"""There is no space for a source or an input on the node, or within the pod's limit."""
+"""There is no space for a source or an input on the node, or within the pod's limit; or the pod
+was evicted as it wrote more than its volumes or its limits allow. It is no disruption."""
 FETCH_FAILED = "FetchFailed"
 """A source or an input could not be fetched for another reason; the message says which."""
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret

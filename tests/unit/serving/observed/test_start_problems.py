@@ -43,6 +43,13 @@ NO_NODE = {
     "message": "0/1 nodes are available: 1 Insufficient cpu.",
 }
 
+EVICTED = {
+    "phase": "Failed",
+    "reason": "Evicted",
+    "message": 'Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". ',
+    **main_status("torchserve", state=terminated(137, "")),
+}
+
 Case = tuple[dict[str, Any], str, str]
 
 
@@ -156,6 +163,7 @@ ABOUT_THE_POD: list[Case] = [
         "bad uid",
     ),
     ({"conditions": [NO_NODE]}, reasons.UNSCHEDULABLE, "Insufficient cpu"),
+    (EVICTED, reasons.DISK_FULL, 'EmptyDir volume "tmp" exceeds the limit "1Gi". Raise'),
 ]
 
 
@@ -214,6 +222,14 @@ def test_a_problem_that_stays_is_written_once(status: dict[str, Any]) -> None:
     pod["metadata"]["name"] = "web-2"
     world.reconcile()
     assert world.status_writes == before
+
+
+def test_an_evicted_pod_that_stays_beside_the_one_in_its_place_is_no_problem() -> None:
+    world = world_with(EVICTED)
+    world.add_pod("web-2", conditions=[{"type": "Ready", "status": "True"}])
+    world.pods_are(updated=1, available=0)
+    world.reconcile()
+    assert world.condition(reasons.READY).reason == reasons.ROLLING_OUT
 
 
 def test_a_problem_that_went_away_is_forgotten() -> None:

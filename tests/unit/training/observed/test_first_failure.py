@@ -194,6 +194,25 @@ def test_an_evicted_pod_is_lost_and_says_why() -> None:
     assert "(Evicted): The node was low on memory." in found["message"]
 
 
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Usage of EmptyDir volume "output" exceeds the limit "1Gi". ',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi. ",
+        'Container trainer exceeded its local ephemeral storage limit "2Gi". ',
+    ],
+)
+def test_a_pod_that_writes_more_than_it_may_has_failed_and_was_not_lost(why: str) -> None:
+    cluster = running()
+    pod = cluster.pods()[0]
+    pod["status"] = {"phase": "Failed", "reason": "Evicted", "message": why}
+    found = failed(cluster)
+    assert found["reason"] == "DiskFull"
+    assert why.strip() in found["message"]
+    assert "spec.volumeSizes" in found["message"]
+    assert cluster.status["failure"]["disruption"] is False
+
+
 def test_the_deadline_is_told_with_what_was_wrong_until_then() -> None:
     cluster = Cluster(spec(activeDeadlineSeconds=60))
     cluster.settle()

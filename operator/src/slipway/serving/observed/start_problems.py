@@ -48,9 +48,25 @@ Detector = Callable[[ModelDeployment, PodView], Problem | None]
 
 
 def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Problem | None:
-    """Return the first problem of the pods, the same one whatever the order of the pods."""
-    found = (problem for detect in DETECTORS for problem in _each(detect, deployment, pods))
-    return next(found, None)
+    """Return the first problem of the pods, the same one whatever the order of the pods.
+
+    Pods that have ended, such as evicted ones, stay in Kubernetes beside those that replace them.
+    """
+    live = tuple(pod for pod in pods if pod.status.get("phase") not in ("Failed", "Succeeded"))
+    found = (problem for detect in DETECTORS for problem in _each(detect, deployment, live))
+    return next(found, None) or _outgrown(pods)
+
+
+def _outgrown(pods: tuple[PodView, ...]) -> Problem | None:
+    """Return why pods are evicted that write more than they may, while none is ready."""
+    why = sorted(pod.outgrown for pod in pods if pod.outgrown)
+    if not why or any(pod.ready for pod in pods):
+        return None
+    text = (
+        f"A pod was evicted: {why[0].rstrip('.')}. Raise what is full in spec.server.volumeSizes, "
+        "or the limit of ephemeral-storage in spec.server.resources, or let the model write less."
+    )
+    return Problem(reasons.DISK_FULL, text)
 
 
 def last_lines(pods: tuple[PodView, ...]) -> str:

@@ -163,6 +163,8 @@ def _lost_peer(pod: JobPod) -> bool:
 
 def describe(pod: JobPod) -> Failure:
     """Return why one pod failed, with the last lines of its log."""
+    if pod.outgrown:
+        return _full(pod)
     ended, word = _culprit(pod), _word(pod)
     if pod.disrupted or pod.status.get("reason") or ended is None or word is None:
         return _lost(pod)
@@ -212,6 +214,16 @@ def _culprit(pod: JobPod) -> ContainerView | None:
 def _word(pod: JobPod) -> LastWord | None:
     ended = _culprit(pod)
     return last_word(ended) if ended else None
+
+
+def _full(pod: JobPod) -> Failure:
+    """Return the failure of a pod that its kubelet evicted for what it has written."""
+    record = FailureStatus(**_place(pod, reasons.DISK_FULL), exit_code=pod.main.exit_code)
+    message = (
+        f"{_who(pod)} was evicted: {_ended(pod.outgrown)} Raise what is full in spec.volumeSizes "
+        "or the limit of ephemeral-storage in spec.resources, or let the script write less."
+    )
+    return Failure(reasons.DISK_FULL, message, record)
 
 
 def _lost(pod: JobPod) -> Failure:
