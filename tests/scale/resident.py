@@ -148,7 +148,9 @@ async def write_ended(plane: TestControlPlane, count: int) -> None:
     name = family[0]["metadata"]["name"]
     others = (stored.copies(family, name, f"job-{number}") for number in range(1, count))
     stored.store(plane, chain.from_iterable(others))
-    for resource in (TRAINING_JOBS, *(one for one in CHILDREN if one.kind in ("Job", "Pod"))):
+    kinds = (TRAINING_JOBS, *(one for one in CHILDREN if one.kind in ("Job", "Pod")))
+    # The API server's cache of the first kinds is behind again while it takes in the last.
+    for resource in (*kinds, *kinds):
         wait_for(
             partial(_is_listed, plane, resource, count), 900, f"all {resource.plural} are told of"
         )

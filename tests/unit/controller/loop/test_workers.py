@@ -176,3 +176,16 @@ async def test_a_reconcile_that_hangs_can_be_told() -> None:
     await scene.queue.get()
     await asyncio.sleep(0)
     assert scene.queue.longest > 0.0
+
+
+async def test_objects_that_want_nothing_leave_turns_to_everything_else() -> None:
+    scene, turns = Scene(*[Outcome("done")] * 200), 0
+    for number in range(200):
+        scene.queue.add(ObjectRef(REF.api_version, REF.kind, "default", f"job-{number}"))
+    work = asyncio.create_task(scene.workers.run(4))
+    while len(scene.queue):
+        turns += 1
+        await asyncio.sleep(0)
+    work.cancel()
+    await asyncio.wait([work])
+    assert turns >= 200 / 4
