@@ -21,6 +21,7 @@ from tests.scale.measure import (
     prepared,
     same_jobs,
     same_jobs_alone,
+    settle,
     their_children,
     training_jobs,
 )
@@ -71,6 +72,7 @@ def _lie_there(count: int, folder: Path, idle: float) -> None:
     serving = count // 10
     with prepared(nodes=50) as plane:
         asyncio.run(write_ended(plane, count))
+        settle(plane)
         found = observe(plane, folder, serving, idle)
     print(f"{count} TrainingJobs that have ended, and {serving} ModelDeployments that serve:")
     print(f"  memory {found.memory:.0f} MiB, {found.peak:.0f} at most")

@@ -32,6 +32,8 @@ USER = service_account(NAMESPACE, ACCOUNT)
 CONCURRENCY = 8
 """Requests at a time by whoever creates the objects: the same with the operator and without it."""
 TIMEOUT = 1800.0
+_RESTS, _LOOKS_SECONDS = 0.2, 5.0
+"""A control plane that uses less of a processor, in so many seconds, has nothing to do."""
 _BY_KIND = {resource.kind: resource for resource in CHILDREN}
 
 
@@ -152,10 +154,27 @@ def observed(load: Load, plane: TestControlPlane, process: OperatorProcess) -> M
 
 def _worked(load: Load, plane: TestControlPlane) -> tuple[float, float]:
     """Create a load; return the seconds until it is up and the control plane's CPU seconds."""
-    processes = [found.pid for found in daemon.all_recorded(plane.plane.state).values()]
-    begun = sum(map(cpu_seconds, processes))
+    begun = _plane_cpu(plane)
     seconds = asyncio.run(_until_up(load, plane))
-    return seconds, sum(map(cpu_seconds, processes)) - begun
+    return seconds, _plane_cpu(plane) - begun
+
+
+def _plane_cpu(plane: TestControlPlane) -> float:
+    """Return the CPU seconds that the control plane's programs have used."""
+    recorded = daemon.all_recorded(plane.plane.state).values()
+    return sum(cpu_seconds(found.pid) for found in recorded)
+
+
+def settle(plane: TestControlPlane) -> None:
+    """Wait until the control plane has done what it had to."""
+    before = _plane_cpu(plane)
+
+    def rests() -> bool:
+        nonlocal before
+        used, before = _plane_cpu(plane) - before, _plane_cpu(plane)
+        return used < _RESTS * _LOOKS_SECONDS
+
+    wait_for(rests, TIMEOUT, "the control plane rests", interval=_LOOKS_SECONDS)
 
 
 async def _until_up(load: Load, plane: TestControlPlane) -> float:
