@@ -5,6 +5,7 @@ under a new operator. A name that is added, dropped or changed on one side alone
 """
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,16 @@ from hypothesis import strategies as st
 import slipway
 import slipway_pods
 import slipway_runtime
+from slipway.api.serving.container import PROXY_PORTS
 from slipway.api.training import package
-from slipway.envoy import forms
+from slipway.envoy import ProxyConfig, forms
 from slipway.serving.children.pod import runtimes
 from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
 from slipway.training.children import names, packaging_job
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
+from slipway_pods.serve import hooks
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 from slipway_server import fields
@@ -54,6 +57,7 @@ TOLD = {
     "SLIPWAY_CONFIG",
     "SLIPWAY_CREDENTIALS_DIR",
     "SLIPWAY_DRAIN_ANSWER_SECONDS",
+    "SLIPWAY_DRAIN_PATH",
     "SLIPWAY_DRAIN_SECONDS",
     "SLIPWAY_ENTRYPOINT",
     "SLIPWAY_FRAMEWORK",
@@ -78,13 +82,16 @@ TOLD = {
     "SLIPWAY_PACKAGE_CODE",
     "SLIPWAY_PACKAGE_FOLDER",
     "SLIPWAY_PACKAGE_URI",
+    "SLIPWAY_PREDICT_PATH",
     "SLIPWAY_PROCESSES_PER_NODE",
     "SLIPWAY_RDZV_ENDPOINT",
     "SLIPWAY_RDZV_ID",
+    "SLIPWAY_READY_PATH",
     "SLIPWAY_RESPONSE_SECONDS",
     "SLIPWAY_RESTORE_DIR",
     "SLIPWAY_ROOM",
     "SLIPWAY_RUN_DIR",
+    "SLIPWAY_SERVER_PORT",
     "SLIPWAY_SMOKE_TEST",
     "SLIPWAY_SOURCE",
     "SLIPWAY_SOURCE_DIR",
@@ -100,8 +107,9 @@ FOR_SCRIPTS = {
     "SLIPWAY_INPUTS_DIR",
     "SLIPWAY_JOB_NAME",
     "SLIPWAY_JOB_NAMESPACE",
+    "SLIPWAY_MODEL_DIR",
 }
-"""Variables that the operator sets for users' scripts alone."""
+"""Variables that the operator sets for users' scripts, and servers of their own, alone."""
 OF_THE_OPERATOR = {"SLIPWAY_EXPIRES"}
 """A key of the store's Secret that nobody but the operator reads; its settings have a prefix."""
 OF_THE_RUNTIME = {
@@ -110,6 +118,7 @@ OF_THE_RUNTIME = {
     "SLIPWAY_ENVOY_STAT_PREFIX",
     "SLIPWAY_GIT_KEY",
     "SLIPWAY_GIT_KNOWN_HOSTS",
+    "SLIPWAY_HOOKS_PORT",
     "SLIPWAY_INFERENCE",
     "SLIPWAY_LOG_RECORDS",
     "SLIPWAY_MANAGEMENT",
@@ -202,3 +211,9 @@ def test_the_python_server_takes_the_options_that_pods_give_it(server: dict[str,
 
 def test_both_servers_take_forms_of_as_many_parts() -> None:
     assert forms.MOST_PARTS == fields._MOST_FIELDS
+
+
+def test_the_pods_own_ports_are_those_that_no_server_of_a_users_may_have() -> None:
+    ports = {field.name: field.default for field in dataclasses.fields(ProxyConfig)}
+    assert ports["drain_port"] == hooks.PORT
+    assert {*PROXY_PORTS} == {value for name, value in ports.items() if name.endswith("_port")}

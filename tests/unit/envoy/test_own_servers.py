@@ -10,6 +10,8 @@ import yaml
 from aiohttp import web
 
 from slipway.envoy import DRAIN_HEADER, DRAIN_PATH, Split, bootstrap, route_file, to_text
+from slipway_pods.serve import hooks
+from slipway_runtime import drain
 from tests.harness.ports import free_port
 from tests.unit.envoy.pod import (
     Pod,
@@ -100,6 +102,24 @@ async def test_the_pod_is_ready_while_the_server_is(
         await eventually(pod.unready, "the pod is unready")
 
 
+async def test_the_hooks_know_whether_envoy_takes_the_server_for_ready(tmp_path: Path) -> None:
+    async with running_pod(tmp_path, server=own(readiness={"path": "/healthz"})) as pod:
+        envoy = drain.Settings(admin=f"http://127.0.0.1:{pod.config.hooks_port}")
+
+        async def healthy() -> bool:
+            return await asyncio.to_thread(hooks.is_healthy, envoy)
+
+        async def unhealthy() -> bool:
+            return not await healthy()
+
+        await eventually(healthy, "the hooks see that the server is ready")
+        await asyncio.to_thread(drain.hold, envoy)
+        assert await pod.unready()
+        assert await healthy()
+        pod.torchserve.states.clear()
+        await eventually(unhealthy, "the hooks see that it is not")
+
+
 async def test_the_servers_own_metrics_are_served_and_else_an_empty_page(tmp_path: Path) -> None:
     for folder in ("with", "without"):
         (tmp_path / folder).mkdir()
@@ -114,12 +134,12 @@ async def test_the_servers_own_metrics_are_served_and_else_an_empty_page(tmp_pat
 async def test_only_who_knows_the_token_drains_the_pod_and_it_may_take_long(tmp_path: Path) -> None:
     release = asyncio.Event()
 
-    async def drain(_: web.Request) -> web.Response:
+    async def draining(_: web.Request) -> web.Response:
         await release.wait()
         return web.Response()
 
     app, port = web.Application(), free_port()
-    app.router.add_get("/drain", drain)
+    app.router.add_get("/drain", draining)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

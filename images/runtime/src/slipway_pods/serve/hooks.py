@@ -33,6 +33,8 @@ POLL_SECONDS = 0.25
 ASK_SECONDS = 5.0
 """Longest wait for an answer that tells whether the server is ready."""
 HOST = "127.0.0.1"
+_HEALTHY = "cluster.torchserve_readiness.membership_healthy"
+"""Envoy's count of servers that are ready; see `slipway.envoy.clusters` in the operator."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Hooks:
                 say(f"drained in {seconds:.1f} s")
             except TimeoutError as error:
                 say(f"stopped waiting: {error}")
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 say(f"not drained: {error}")
             self._tell_server()
             self._drained.set()
@@ -101,7 +103,7 @@ class Hooks:
         """Take back each drain when the server that it was for is gone, for ever."""
         while True:
             self._drained.wait()
-            while listens(self.settings.server_port):
+            while listens(self.settings.server_port) or is_healthy(self.envoy):
                 time.sleep(POLL_SECONDS)
             self._drained.clear()
             take_back(self.envoy)
@@ -113,6 +115,15 @@ def take_back(envoy: drain.Settings) -> None:
         drain.resume(envoy)
     except OSError as error:
         say(f"the drain was not taken back: {error}")
+
+
+def is_healthy(envoy: drain.Settings) -> bool:
+    """Tell whether Envoy still takes the server for ready, which a few failed checks end."""
+    try:
+        text = drain.call(envoy, f"/stats?filter=^{_HEALTHY.replace('.', '[.]')}$", None)
+    except OSError:
+        return False
+    return text.strip() == f"{_HEALTHY}: 1"
 
 
 def listens(port: int) -> bool:
