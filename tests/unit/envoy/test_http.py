@@ -114,6 +114,31 @@ async def test_web_pages_of_the_named_origins_may_ask(tmp_path: Path) -> None:
         assert (await raw(pod, PREFLIGHT.replace(b"app.", b"evil.")))[0] == 405
 
 
+REFUSED = [
+    ("POST", "/predict", 6_553_501, 413),
+    ("GET", "/predict", 0, 405),
+    ("PUT", "/no", 0, 404),
+]
+
+
+@pytest.mark.parametrize("allowed", ["https://app.example", "*"])
+async def test_web_pages_can_read_what_envoy_refuses(tmp_path: Path, allowed: str) -> None:
+    exact = allowed != "*"
+    cors = Cors(origins=("https://other.example", allowed), credentials=exact)
+    async with running_pod(tmp_path, cors=cors) as pod:
+        for method, path, length, code in REFUSED:
+            for origin in ("https://app.example", "https://evil.example"):
+                url, body = pod.url(pod.config.http_port, path), b"x" * length
+                given = {"origin": origin}
+                async with pod.session.request(method, url, data=body, headers=given) as answer:
+                    assert answer.status == code
+                    told = not exact or origin == allowed
+                    head = answer.headers
+                    assert head.get("access-control-allow-origin") == (origin if told else None)
+                    assert ("access-control-allow-credentials" in head) == (told and exact)
+                    assert ("allow" in head) == (code == 405)
+
+
 async def test_any_origin_may_be_allowed_and_none_is_by_default(tmp_path: Path) -> None:
     (tmp_path / "any").mkdir()
     (tmp_path / "none").mkdir()

@@ -10,9 +10,10 @@ from typing import Any
 
 from slipway.envoy.answers import answer, too_large
 from slipway.envoy.clusters import TOKEN
-from slipway.envoy.config import ROUTE_CONFIG, Cors, ProxyConfig, typed
-from slipway.envoy.routes.actions import PREDICTION, REVISION_HEADER, forward, own, replacing
-from slipway.envoy.routes.doors import PREDICT, advice, passed_on, predictions
+from slipway.envoy.config import ROUTE_CONFIG, ProxyConfig, typed
+from slipway.envoy.routes import pages
+from slipway.envoy.routes.actions import PREDICTION, forward, own, replacing
+from slipway.envoy.routes.doors import advice, passed_on, predictions
 from slipway.envoy.routes.sharing import matched, matches, shared
 from slipway.envoy.split import ALONE, Split
 
@@ -28,7 +29,7 @@ def route_file(config: ProxyConfig, split: Split = ALONE) -> dict[str, Any]:
         "name": "model",
         "domains": ["*"],
         "routes": _routes(config, split),
-        **(_cors(config, config.cors) if config.cors else {}),
+        **(pages.policy(config, config.cors) if config.cors else {}),
     }
     return {
         "resources": [
@@ -45,12 +46,12 @@ def _routes(config: ProxyConfig, split: Split) -> list[dict[str, Any]]:
     """Return the users' routes, first match first."""
     return [
         *(forwarded(config) if config.forward_token else ()),
-        too_large(config),
-        *_preflights(config),
-        *wrong_method(config),
+        *pages.passed_by(config, too_large(config)),
+        *pages.preflights(config),
+        *(each for refusal in wrong_method(config) for each in pages.readable(config, refusal)),
         *(route for match in matches(split) for route in matched(config, split, match)),
         *shared(config, split),
-        answer("not-found", {"prefix": "/"}, 404, advice(config)),
+        *pages.readable(config, answer("not-found", {"prefix": "/"}, 404, advice(config))),
     ]
 
 
@@ -98,40 +99,3 @@ def wrong_method(config: ProxyConfig) -> Iterator[dict[str, Any]]:
         text = "Post the input of the prediction here: no other method is served."
         refusal = answer(f"{door.name}-method", match, 405, text)
         yield {**refusal, "response_headers_to_add": [replacing("allow", "POST, PUT")]}
-
-
-def _cors(config: ProxyConfig, cors: Cors) -> dict[str, Any]:
-    """Return which web pages may ask, for the filter of that name."""
-    policy = typed(
-        "envoy.extensions.filters.http.cors.v3.CorsPolicy",
-        allow_origin_string_match=[_origin(one) for one in cors.origins],
-        allow_methods=_ALL_METHODS if config.upstream.paths else "POST, PUT",
-        allow_headers=", ".join(cors.headers),
-        expose_headers=REVISION_HEADER,
-        max_age=str(cors.max_age_seconds),
-        allow_credentials=cors.credentials,
-    )
-    return {"typed_per_filter_config": {"envoy.filters.http.cors": policy}}
-
-
-_ALL_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-
-
-def _preflights(config: ProxyConfig) -> Iterator[dict[str, Any]]:
-    """Yield the routes of what browsers ask before they send a page's request.
-
-    The filter answers them all, but only where a route leads to a cluster.
-    """
-    for origin in config.cors.origins if config.cors else ():
-        known = {"present_match": True} if origin == "*" else {"string_match": {"exact": origin}}
-        headers = [
-            {"name": ":method", "string_match": {"exact": "OPTIONS"}},
-            {"name": "access-control-request-method", "present_match": True},
-            {"name": "origin", **known},
-        ]
-        match = {"prefix": "/" if config.upstream.paths else PREDICT, "headers": headers}
-        yield {"name": "preflight", "match": match, "route": forward(config), **own(config)}
-
-
-def _origin(origin: str) -> dict[str, Any]:
-    return {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin}
