@@ -11,14 +11,15 @@ from threading import Event, Thread
 
 import pytest
 
-from slipway_pods.serve import deaths, last_words
+from slipway_pods.serve import deaths
+from slipway_pods.serve.worker import last_words
 from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_for
 
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from slipway_pods.serve import last_words
+from slipway_pods.serve.worker import last_words
 last_words.install(Path(sys.argv[1]))
 print("up", flush=True)
 sys.stdin.readline()

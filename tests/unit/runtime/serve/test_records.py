@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_pods.serve import records
+from slipway_pods.serve.worker import records
 
 LOG_CONFIG = Path(__file__).parents[4] / "images" / "server" / "log4j2.xml"
 SOURCE = """

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_pods.serve import last_words, records, refusals
+from slipway_pods.serve.worker import last_words, records, refusals
 
 LOG = logging.getLogger(__name__)
 DEFAULT_MAX_BYTES = 6_553_500

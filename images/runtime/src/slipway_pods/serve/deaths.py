@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-from slipway_pods.serve import last_words
+from slipway_pods.serve.worker import last_words
 from slipway_runtime.termination import clean_tail, oom_kills
 
 PORT = 9902
