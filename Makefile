@@ -46,7 +46,7 @@ test-unit: env ## Pure tests, no cluster
 test-contract: env ## Tests against a real kube-apiserver and etcd
 	@$(BIN)/pytest -m "not long" tests/contract tests/chart tests/security
 
-test-image: env ## Tests of the helper library in an image with torch, no cluster
+test-image: env ## Tests of the helper library and the Python server in images with torch, no cluster
 	@$(BIN)/pytest tests/image
 
 test-gpu: ## Tests of the helper library on this machine's GPU, with the Python that has torch
@@ -70,8 +70,9 @@ chaos: env ## Have the cluster around the operator fail in many ways, under load
 reports: env ## Play users' reports on the local cluster: a table of what is expected and what is seen
 	@$(BIN)/python -m tests.reports
 
-bench: env ## Measure what Envoy costs beside bare TorchServe, and transfers beside those of the release before
+bench: env ## Measure what Envoy costs, the Python server beside TorchServe, transfers beside those of 0.2.0
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.servers
 	@$(BIN)/python -m tests.bench.transfer
 
 PROSE := --builtin clear,rare,en-GB_to_en-US --dictionary - --dictionary dev/words.txt \

@@ -149,11 +149,29 @@ def frameworks() -> Image:
 
 def ensure_frameworks() -> Image:
     """Build that image where the storage lacks it, and return it."""
-    image = frameworks()
+    return _ensured(frameworks())
+
+
+def _ensured(image: Image) -> Image:
     if not buildah.exists(image.reference):
         with buildah.alone():
             image.ensure()
     return image
+
+
+def archives(runtime: str) -> Image:
+    """Return what conformance tests serve archives in: by ``server`` (TorchServe) or ``python``.
+
+    The latter is the torch layer, to which the tests bring slipway_server as it is in the clone.
+    """
+    context, server = HERE / "archives", images()["server"]
+    base = server if runtime == "server" else server.bases["TORCH_IMAGE"]
+    return Image(f"slipway-archives-{runtime}", context / "Dockerfile", context, {"BASE": base})
+
+
+def ensure_archives(runtime: str) -> Image:
+    """Build that image where the storage lacks it, and return it."""
+    return _ensured(archives(runtime))
 
 
 def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:

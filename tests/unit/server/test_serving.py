@@ -125,6 +125,19 @@ async def test_an_answer_is_sent_or_refused_with_a_word(
     assert (await server.post({}))[0] == 200
 
 
+@pytest.mark.parametrize("parts", [[], ["part"]])
+async def test_an_answer_has_the_content_type_that_its_handler_has_set_or_none(
+    server: Running, parts: list[str]
+) -> None:
+    for kind in ("application/octet-stream", None):
+        asked = {"answer": "b'x'", "parts": parts}
+        run = f"context.set_response_content_type(0, {kind!r})" if kind else "pass"
+        async with server.session.post(
+            server.url("/predictions/echo"), json={**asked, "run": run}
+        ) as answer:
+            assert (answer.status, answer.headers.get("content-type")) == (200, kind)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -130,6 +130,15 @@ async def test_a_worker_that_ends_while_it_loads_is_told_with_what_it_printed(
         assert server.log.rstrip().endswith("out of luck")
 
 
+async def test_a_model_that_does_not_load_in_its_time_ends_the_server_with_a_word(
+    archive: Path,
+) -> None:
+    write_archive(archive, {"handler.py": "import time\ntime.sleep(600)"})
+    async with running(archive, "--startup-timeout=1", ready=False) as server:
+        assert await server.end() == 1
+        assert server.log.rstrip().endswith("It did not load within 1 s.")
+
+
 async def test_a_worker_killed_by_a_signal_is_told_with_its_name(server: Running) -> None:
     _, text = await server.post({})
     os.kill(json.loads(text)["pid"], signal.SIGSEGV)

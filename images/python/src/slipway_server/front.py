@@ -28,6 +28,8 @@ from slipway_server.model_config import ModelConfig
 from slipway_server.pool import Pool
 from slipway_server.queue import Job, JobQueue
 
+_TYPED = "slipway_server.typed"
+"""Where a response keeps whether its answer has a content type."""
 _QUIET_SECONDS = 0.25
 """A server that stops waits so long for another request of the connections that there are."""
 
@@ -56,19 +58,23 @@ def _response(answer: Answer) -> web.Response:
     response = web.Response(
         status=answer.status, body=answer.body or None, reason=answer.phrase or None
     )
-    for name, value in answer.headers:
-        response.headers[name] = value
+    _set_headers(response, answer)
     if answer.status >= 300:
         response.force_close()
     return response
 
 
+def _set_headers(response: web.StreamResponse, answer: Answer) -> None:
+    """Set an answer's headers; aiohttp would add a content type of its own where it has none."""
+    for name, value in answer.headers:
+        response.headers[name] = value
+    response[_TYPED] = "content-type" in response.headers
+
+
 async def without_type(_request: web.Request, response: web.StreamResponse) -> None:
     """Send no content type where the handler has set none, as TorchServe does."""
-    if response.headers.get("content-type") == "application/octet-stream" and not getattr(
-        response, "typed", False
-    ):
-        del response.headers["content-type"]
+    if not response.get(_TYPED, True):
+        response.headers.pop("content-type", None)
 
 
 class Front:
@@ -193,7 +199,7 @@ class Front:
         if part is None:
             return self._sent(await job.answer, time.monotonic() - job.entered)
         response = web.StreamResponse(status=part.status, reason=part.phrase or None)
-        response.headers.extend(part.headers)
+        _set_headers(response, part)
         if self._is_stopping:
             response.force_close()
         await response.prepare(request)

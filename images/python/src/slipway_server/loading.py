@@ -65,8 +65,9 @@ def _import(folder: Path, name: str) -> ModuleType:
     path = Path(name if name.endswith(".py") else f"{name}.py")
     if path.is_absolute() or ".." in path.parts:
         raise ArchiveError(f"The handler {name} lies outside of the archive.")
+    for place in dict.fromkeys((folder, (folder / path).parent)):
+        sys.path.insert(0, str(place))  # a built-in handler imports the archive's model file
     if (folder / path).is_file():
-        sys.path.insert(0, str(folder / path.parent))
         return importlib.import_module(path.stem)
     if name not in BUILT_IN:
         raise ArchiveError(

@@ -1,4 +1,4 @@
-"""The real TorchServe in the server image, with all archives at once."""
+"""The real TorchServe, in the server image with what archives import, which serves several."""
 
 import contextlib
 import subprocess
@@ -9,17 +9,36 @@ from pathlib import Path
 
 from dev.images import buildah, product
 from tests.harness.ports import free_port
+from tests.harness.trainer import Enter
+from tests.harness.trees import end_tree
+from tests.unit.server.conformance.cases import MODULES
 
 START_SECONDS = 420.0
+WEIGHTS = Path(__file__).with_name("weights.py")
 
 
 @contextlib.contextmanager
-def serving(folder: Path, archives: list[Path]) -> Iterator[str]:
+def inside(folder: Path) -> Iterator[Enter]:
+    """Yield what lets commands run in TorchServe's image, which sees a folder."""
+    with buildah.container(product.ensure_archives("server").reference, folder) as enter:
+        yield enter
+
+
+def make_weights(folder: Path, enter: Enter) -> Path:
+    """Make the files that archives name as made; return their folder."""
+    made = folder / "made"
+    made.mkdir()
+    for name, text in {**MODULES, WEIGHTS.name: WEIGHTS.read_text()}.items():
+        (made / name).write_text(text)
+    words = ["env", "HOME=/tmp", "/opt/venv/bin/python", str(made / WEIGHTS.name), str(made)]
+    done = subprocess.run(enter(words), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@contextlib.contextmanager
+def serving(folder: Path, archives: list[Path], enter: Enter, envelope: str) -> Iterator[str]:
     """Serve archives that lie in a folder; yield the address."""
-    image = product.images()["server"]
-    if not buildah.exists(image.reference):
-        with buildah.alone():
-            image.ensure()
     inference, management, metrics = (free_port() for _ in range(3))
     config = folder / "config.properties"
     config.write_text(
@@ -30,33 +49,31 @@ def serving(folder: Path, archives: list[Path]) -> Iterator[str]:
         "disable_token_authorization=true\ndisable_system_metrics=true\n"
         "default_workers_per_model=1\nmodel_metrics_auto_detect=true\nmetrics_mode=prometheus\n"
         f"load_models={','.join(path.name for path in archives)}\n"
+        + (f"service_envelope={envelope}\n" if envelope else "")
     )
-    with (
-        buildah.container(image.reference, folder) as enter,
-        (folder / "torchserve.log").open("wb") as log,
-    ):
-        command = enter(
-            [
-                "env",
-                f"TEMP={folder}",
-                f"LOG_LOCATION={folder}",
-                f"METRICS_LOCATION={folder}",
-                "HOME=/tmp",
-                "/opt/slipway/torchserve",
-                *("-f", str(config), "-s", str(folder), "-ncs"),
-            ]
-        )
-        process = subprocess.Popen(list(command), stdout=log, stderr=log)
-        try:
-            for archive in archives:
-                _wait(process, f"http://127.0.0.1:{management}/models/{archive.stem}")
-            yield f"http://127.0.0.1:{inference}"
-        finally:
-            process.terminate()
-            process.wait()
+    command = enter(
+        [
+            "env",
+            f"TEMP={folder}",
+            f"LOG_LOCATION={folder}",
+            f"METRICS_LOCATION={folder}",
+            "HOME=/tmp",
+            "/opt/slipway/torchserve",
+            *("-f", str(config), "-s", str(folder), "-ncs"),
+        ]
+    )
+    log = folder / "torchserve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(list(command), stdout=output, stderr=output)
+    try:
+        for archive in archives:
+            _wait(process, f"http://127.0.0.1:{management}/models/{archive.stem}", log)
+        yield f"http://127.0.0.1:{inference}"
+    finally:
+        end_tree(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     """Wait until a model's worker is ready."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -67,4 +84,4 @@ def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
             if b'"READY"' in told.read():
                 return
         time.sleep(0.5)
-    raise AssertionError(f"{url} is not ready")
+    raise AssertionError(f"{url} is not ready: {log.read_text(errors='replace')[-4000:]}")

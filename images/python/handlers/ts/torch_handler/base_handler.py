@@ -2,21 +2,48 @@
 
 import importlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from ts.handler_utils.timer import timed
-from ts.utils.util import list_classes_from_module, load_label_mapping
+from ts.utils.util import (
+    check_valid_pt2_backend,
+    list_classes_from_module,
+    load_label_mapping,
+)
 
 logger = logging.getLogger(__name__)
+PICKLES_ALLOWED = "SLIPWAY_ALLOW_PICKLED_MODELS"
+"""Variable of the environment that lets archives load pickled modules where it is ``true``."""
+
+
+def _compile_options(pt2: Any) -> dict[str, Any] | None:
+    """Return torch.compile's options as model-config.yaml's ``pt2`` has them; None for none.
+
+    It is a backend's name, a ``compile`` with ``enable`` and options, or, as before TorchServe
+    0.12, the options themselves.
+    """
+    if not pt2:
+        return None
+    if isinstance(pt2, str):
+        return {"backend": pt2}
+    if not isinstance(pt2, dict):
+        raise ValueError("model-config.yaml: pt2 is a backend's name or a mapping")
+    if "compile" not in pt2:
+        return None if "export" in pt2 else dict(pt2)
+    options = dict(pt2["compile"])
+    return options if options.pop("enable", False) else None
 
 
 class BaseHandler:
     """Loads a model, and answers a batch by ``preprocess``, ``inference`` and ``postprocess``.
 
     A model is a state_dict (``.pt``, ``.pth``, ``.bin``) for the class of the archive's model file;
-    weights in ``.safetensors`` for it; a TorchScript file; or a program of torch.export (``.pt2``).
+    weights in ``.safetensors`` for it; a TorchScript file; a program of torch.export (``.pt2``); or
+    an ONNX file, whose model is a session of ONNX Runtime. A pickled module (``pickledModel: true``
+    in model-config.yaml) can run any code as it loads: ``SLIPWAY_ALLOW_PICKLED_MODELS`` allows it.
     """
 
     def __init__(self) -> None:
@@ -48,14 +75,19 @@ class BaseHandler:
         self.initialized = True
 
     def _load(self, folder: str, model_file: str) -> Any:
-        if model_file:
-            model = self._load_pickled_model(folder, model_file, self.model_pt_path)
-        elif self.model_pt_path is None:
+        path = self.model_pt_path
+        if path and self.context.model_yaml_config.get("pickledModel"):
+            model = self._load_pickled_module(path)
+        elif model_file:
+            model = self._load_pickled_model(folder, model_file, path)
+        elif path is None:
             return None
-        elif self.model_pt_path.endswith(".pt2"):
-            return torch.export.load(self.model_pt_path).module()
+        elif path.endswith(".pt2"):
+            return torch.export.load(path).module()
+        elif path.endswith(".onnx"):
+            return self._load_onnx_model(path)
         else:
-            model = self._load_torchscript_model(self.model_pt_path)
+            model = self._load_torchscript_model(path)
         if isinstance(model, torch.nn.Module):
             model.to(self.device)
             model.eval()
@@ -63,18 +95,32 @@ class BaseHandler:
 
     def _compiled(self, model: Any) -> Any:
         """Return the model as model-config.yaml's ``pt2`` has it compiled."""
-        wanted = self.context.model_yaml_config.get("pt2")
-        if not wanted:
-            return model
-        options = (
-            {"backend": wanted} if isinstance(wanted, str) else dict(wanted.get("compile", {}))
-        )
-        if not isinstance(wanted, str) and not options.pop("enable", False):
+        options = _compile_options(self.context.model_yaml_config.get("pt2"))
+        if options is None or not check_valid_pt2_backend(options.get("backend", "inductor")):
             return model
         return torch.compile(model, **options)
 
     def _load_torchscript_model(self, model_pt_path: str) -> Any:
         return torch.jit.load(model_pt_path, map_location=self.device)
+
+    def _load_onnx_model(self, path: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+        on_gpu = ["CUDAExecutionProvider"] if self.map_location == "cuda" else []
+        providers = [*on_gpu, "CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+
+    def _load_pickled_module(self, path: str) -> Any:
+        if os.environ.get(PICKLES_ALLOWED) != "true":
+            raise RuntimeError(
+                "The archive's model-config.yaml asks for pickledModel, and loading "
+                f"{Path(path).name} runs whatever code it holds. To allow it, have "
+                f"{PICKLES_ALLOWED}=true in the server's environment (spec.server.env), or save "
+                "the model's state_dict."
+            )
+        return torch.load(path, map_location=self.map_location, weights_only=False)
 
     def _load_pickled_model(
         self, model_dir: str, model_file: str, model_pt_path: str | None
