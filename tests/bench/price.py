@@ -17,21 +17,15 @@ _PATIENCE = 6
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One door asked for some seconds: the answers, and the processor time that Envoy took."""
+class Answered:
+    """The answers of something that was asked for some seconds."""
 
     answers: Answers
-    envoy_cpu: float
 
     @property
     def throughput(self) -> float:
         """Good answers a second."""
         return self.answers.throughput
-
-    @property
-    def envoy_microseconds(self) -> float:
-        """Envoy's processor time for one request."""
-        return 1e6 * self.envoy_cpu / max(1, self.answers.total)
 
     @property
     def p50(self) -> float:
@@ -42,6 +36,18 @@ class Turn:
     def p99(self) -> float:
         """Milliseconds in which 99 of 100 answers came."""
         return 1e3 * self.answers.quantile(0.99)
+
+
+@dataclass(frozen=True)
+class Turn(Answered):
+    """One door asked for some seconds: the answers, and the processor time that Envoy took."""
+
+    envoy_cpu: float
+
+    @property
+    def envoy_microseconds(self) -> float:
+        """Envoy's processor time for one request."""
+        return 1e6 * self.envoy_cpu / max(1, self.answers.total)
 
 
 Pair = tuple[Turn, Turn]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.server.conformance.plain import MICRO
 from tests.unit.server.conftest import (
     Running,
     Served,
@@ -21,33 +22,6 @@ from tests.unit.server.conftest import (
 
 UNPRINTABLE = "type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})"
 SET_HEADER = "context.set_response_header(index, f'x-{n}', 'a')"
-MICRO = """
-from ts.handler_utils.micro_batching import MicroBatching
-
-
-class Adds:
-    def __init__(self):
-        self.context = None
-        self.handle = MicroBatching(self, micro_batch_size=2, parallelism={"inference": 2})
-
-    def initialize(self, context):
-        self.initialized = True
-
-    def _is_describe(self):
-        return False
-
-    def _is_explain(self):
-        return False
-
-    def preprocess(self, rows):
-        return [row["body"] for row in rows]
-
-    def inference(self, values):
-        return [value + 1 for value in values]
-
-    def postprocess(self, values):
-        return values
-"""
 
 
 @pytest.fixture(scope="module")

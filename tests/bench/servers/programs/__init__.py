@@ -1,0 +1,1 @@
+"""What runs where torch is: the model, and servers of others around it."""
