@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dev.cluster import daemon, layout
 from dev.cluster.daemon import Process
+from dev.errors import DevError
 from dev.images import buildah
 from dev.images.node import CTR
 from dev.shell import run, succeeds, wait_until
@@ -39,8 +40,17 @@ def unmount_all() -> int:
     """Undo every mount of the cluster's and of an image build's; return how many there were."""
     mounts = mounted()
     for mount in mounts:
-        run("umount", "--lazy", mount)
+        _unmount(mount)
     return len(mounts)
+
+
+def _unmount(mount: str) -> None:
+    """Undo a mount; one that has gone meanwhile, as those of ending containers do, is undone."""
+    try:
+        run("umount", "--lazy", mount)
+    except DevError:
+        if mount in mounted():
+            raise
 
 
 def mounted() -> list[str]:
