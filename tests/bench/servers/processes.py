@@ -13,12 +13,13 @@ _SCALE = os.sysconf("SC_CLK_TCK")
 
 def of_server(pid: int) -> list[int]:
     """Return the processes of a server that was started through buildah, without buildah's own."""
-    return [one for one in tree(pid) if _program(one) != "buildah"]
+    return [one for one in tree(pid) if not _program(one).startswith("buildah")]
 
 
 def _program(pid: int) -> str:
+    """Return what a process calls itself: buildah runs itself again under other names."""
     try:
-        return Path(f"/proc/{pid}/exe").readlink().name
+        return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])).name
     except OSError:
         return ""
 

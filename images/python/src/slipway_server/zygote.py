@@ -5,6 +5,8 @@
 """
 
 import contextlib
+import ctypes
+import gc
 import importlib
 import logging
 import signal
@@ -24,6 +26,17 @@ def preload() -> None:
             importlib.import_module(name)
 
 
+def _settle() -> None:
+    """Have workers write to as little as may be of the memory that they share with this process.
+
+    A collection writes to every object that it looks at, and so copies its page.
+    """
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):  # malloc_trim(3) is of the GNU C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def main(descriptor: int, parent: int) -> None:
     """Fork workers for as long as the front lives."""
     die_with(parent)
@@ -32,6 +45,7 @@ def main(descriptor: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     preload()
+    _settle()
     Forks(control, worker.serve).serve()
 
 
