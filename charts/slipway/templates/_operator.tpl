@@ -28,6 +28,8 @@
   value: {{ .Values.operator.maxConcurrentServerUpdates | quote }}
 - name: SLIPWAY_RESYNC_SECONDS
   value: {{ .Values.operator.resyncSeconds | quote }}
+- name: SLIPWAY_NAMESPACE_MEMORY_PERCENT
+  value: {{ .Values.operator.namespaceMemoryPercent | quote }}
 - name: SLIPWAY_OBJECT_METRICS
   value: {{ .Values.operator.objectMetrics | quote }}
 - name: SLIPWAY_SECURE_METRICS

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     resync_seconds: float = Field(default=600.0, ge=10)
     """Each object is looked at again at least this often, in seconds; one that has ended a twelfth
     as often."""
+    namespace_memory_percent: float = Field(default=25.0, gt=0, le=100)
+    """How much of the container's memory limit the objects of one namespace may take; of those
+    beyond it the operator keeps an outline, and does nothing for them."""
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""

@@ -1,5 +1,6 @@
 """A TrainingJob under a reconciler whose planner answers what it is told to."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -7,6 +8,7 @@ from slipway.api.training.job import TrainingJob
 from slipway.controller.loop.observer import Observation
 from slipway.controller.loop.reconciler import Controlled, Outcome, Reconciler
 from slipway.controller.loop.status_writer import StatusWriter
+from slipway.controller.whole import Whole
 from slipway.kube.client import Client
 from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.apply import Fill, Writer
@@ -30,8 +32,13 @@ CREATED = {
 class World:
     """A TrainingJob, an API server, and a planner that answers what it is told to."""
 
-    def __init__(self, job: Manifest | None = None, fill: Fill = CREDENTIALS.data) -> None:
-        self.fill = fill
+    def __init__(
+        self,
+        job: Manifest | None = None,
+        fill: Fill = CREDENTIALS.data,
+        most: float = math.inf,
+    ) -> None:
+        self.fill, self.most = fill, most
         self.api = FakeClient()
         self.seconds = 0.0
         self.removals: list[Removal] = []
@@ -42,7 +49,7 @@ class World:
 
     def restart(self) -> None:
         """Start an operator that knows what is there, and nothing else."""
-        self.cache = Cache()
+        self.cache = Cache(self.most)
         for obj in self.api.objects.values():
             self.cache.feed(obj)
         client = cast(Client, self.api)
@@ -56,6 +63,7 @@ class World:
             self.events,
             Settings(),
             Metrics(),
+            Whole(client, self.cache),
             lambda removal, _obj: self.removals.append(removal),
             lambda: NOW,
         )

@@ -38,6 +38,7 @@ from slipway.controller.readers.training_progress import ProgressReader
 from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.controller.references import make_retention
 from slipway.controller.store_certificate import StoreCertificate
+from slipway.controller.whole import Whole
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
@@ -46,6 +47,7 @@ from slipway.kube.lease import LeaseLock, holder_identity, lead
 from slipway.kube.resources import OWN
 from slipway.kube.review import MetricsReview
 from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.room import share
 from slipway.kube.writes.apply import Writer
 from slipway.kube.writes.events import EventRecorder
 from slipway.plan import ObjectRef
@@ -53,6 +55,7 @@ from slipway.settings import Settings
 from slipway.telemetry.access import MOST_REVIEWS, Access, for_readers_only
 from slipway.telemetry.certificates import Certificates
 from slipway.telemetry.health import WatchHealth
+from slipway.telemetry.memory import limit_bytes
 from slipway.telemetry.metrics import Metrics
 from slipway.telemetry.server import HttpServer
 
@@ -73,7 +76,7 @@ class Operator:
         self._settings = settings
         self._make_kinds = make_kinds
         self._metrics = Metrics()
-        self._cache = Cache()
+        self._cache = Cache(share(limit_bytes(), settings.namespace_memory_percent))
         self._queue: WorkQueue[ObjectRef] = WorkQueue(
             self._metrics.queue_wait.observe, attrgetter("namespace")
         )
@@ -255,6 +258,7 @@ class Operator:
             events,
             settings,
             self._metrics,
+            Whole(client, self._cache),
             lambda removal, obj: removals.begin(removal, lambda: self._intake.wake(obj)),
         )
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)

@@ -81,6 +81,12 @@ def _add_own(metrics: Metrics, sources: Sources) -> None:
         "slipway_cached_objects", "Objects that are watched.", (), lambda: [((), len(cache))]
     )
     metrics.sampled(
+        "slipway_outlined_objects",
+        "Objects for which nothing is done, as their namespace takes all the memory that it may.",
+        ("namespace",),
+        lambda: (((namespace,), count) for namespace, count in cache.room.outlines()),
+    )
+    metrics.sampled(
         "slipway_memory_limit_bytes",
         "Memory limit of the operator's container; absent where there is none.",
         (),

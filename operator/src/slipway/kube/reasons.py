@@ -18,6 +18,10 @@ RECONCILE_FAILED = "ReconcileFailed"
 the operator's log has more. It goes on trying. Please report it."""
 INVALID_SPEC = "InvalidSpec"
 """The object was stored under another release's CRD and cannot be read by this operator."""
+NAMESPACE_TOO_LARGE = "NamespaceTooLarge"
+"""The objects of the namespace take more of the operator's memory than one namespace may
+(``operator.namespaceMemoryPercent``): this one is not read, or its children are not, and nothing is
+done for it until others are deleted or made smaller."""
 STORE_UNAVAILABLE = "StoreUnavailable"
 """The namespace has no key of the store yet, and the store cannot be asked to make one."""
 STORE_CREDENTIALS_MISSING = "StoreCredentialsMissing"

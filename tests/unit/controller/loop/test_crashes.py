@@ -12,6 +12,7 @@ from slipway.controller.loop.observer import ConfigMapKeys, Observer
 from slipway.controller.loop.reconciler import Controlled, Reconciler
 from slipway.controller.loop.status_writer import StatusWriter
 from slipway.controller.readers.training_progress import ProgressReader
+from slipway.controller.whole import Whole
 from slipway.kube.client import Client
 from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.apply import Writer
@@ -83,6 +84,7 @@ def start(api: FakeClient) -> Reconciler:
         EventRecorder(client),
         Settings(),
         Metrics(),
+        Whole(client, cache),
         lambda *_: None,
         lambda: NOW,
     )

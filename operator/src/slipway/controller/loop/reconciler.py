@@ -13,8 +13,9 @@ from slipway.api.common import OwnerLike
 from slipway.controller.loop.observer import Observation
 from slipway.controller.loop.parse import InvalidObject, parse
 from slipway.controller.loop.status_writer import StatusWriter, Trouble, overlay
+from slipway.controller.whole import Whole
 from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected
-from slipway.kube.reasons import INVALID_SPEC, RECONCILE_FAILED
+from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, RECONCILE_FAILED
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import version_of
 from slipway.kube.watched.slim import has_ended
@@ -108,10 +109,12 @@ class Reconciler:
         events: EventRecorder,
         settings: Settings,
         metrics: Metrics,
+        whole: Whole,
         remove: Callable[[Removal, Manifest], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._remove = remove
+        self._whole = whole
         self._kinds = kinds
         self._cache = cache
         self._writer = writer
@@ -132,6 +135,10 @@ class Reconciler:
             return await self._leave(ref.namespace)
         if obj["metadata"].get("deletionTimestamp"):
             return Outcome("gone")
+        unread = await self._whole.pause(ref)
+        if unread is not None:
+            return await self._tell_unread(obj, unread)
+        obj = self._cache.get(ref) or obj
         kind = self._kinds[ref.kind]
         try:
             model = parse(kind.model, obj)
@@ -146,6 +153,14 @@ class Reconciler:
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings.at(place), self._clock())
         return await self._carry_out(obj, plan, observation.revisit)
+
+    async def _tell_unread(self, obj: Manifest, again: float) -> Outcome:
+        """Tell on an object that there is no room in memory for all of it."""
+        namespace = obj["metadata"]["namespace"]
+        text = f"Nothing is done for this object: {self._cache.room.sentence(namespace)}."
+        trouble = Trouble(NAMESPACE_TOO_LARGE, text)
+        pending = await self._report(obj, Plan(), trouble)
+        return Outcome("invalid", _earliest(pending, again), trouble)
 
     async def _leave(self, namespace: str) -> Outcome:
         """Take what opens the store away from a namespace whose last object is gone."""

@@ -16,20 +16,28 @@ from slipway.kube.resources import GANG_OBJECTS
 from slipway.kube.watched.gone import GonePods
 from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
 from slipway.kube.watched.indexes import Packages, Servers, Turns
-from slipway.kube.watched.packing import is_at_rest, pack, unpack
-from slipway.kube.watched.slim import has_ended, is_settled, skeleton, slim
+from slipway.kube.watched.packing import fold, pack, unpack
+from slipway.kube.watched.room import ENTRY_BYTES, Room
+from slipway.kube.watched.slim import has_ended, is_settled, outline, skeleton, slim
 from slipway.manifests import OWNER_LABELS
 from slipway.plan import Children, Manifest, ObjectRef
 
 _TOMBSTONES = 4096
 _GONE_PODS = 512
 """How many deleted pods are remembered as they were last seen."""
+_HEAVIEST_GONE = 64 << 10
+"""A deleted pod that weighs more, in bytes, is not remembered."""
+_LONGEST_UID = 64
 _UNWATCHED = frozenset(resource.kind for resource in GANG_OBJECTS)
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One known object, and of it what is asked for most; ``kept`` is the object, or packed."""
+    """One known object, and of it what is asked for most; ``kept`` is the object, or packed.
+
+    ``weight`` is about how many bytes it takes. Of an object without room an outline is kept, and
+    ``missing`` is what the whole would weigh; 0 else.
+    """
 
     uid: str
     version: int
@@ -37,14 +45,21 @@ class _Entry:
     ended: bool
     settled: bool
     kept: Manifest | bytes
+    weight: int
+    missing: int = 0
 
     @classmethod
     def of(cls, obj: Manifest) -> "_Entry":
         """Return the entry of an object that is slim already."""
-        kept = pack(obj) if is_at_rest(obj) else obj
-        controller = str(controller_of(obj).get("uid", ""))
+        kept, weight = fold(obj)
+        controller = str(controller_of(obj).get("uid", ""))[:_LONGEST_UID]
         ended, settled = has_ended(obj), is_settled(obj)
-        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept)
+        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept, weight)
+
+    def keep(self, obj: Manifest, missing: int = 0) -> None:
+        """Keep something else of the object, which is packed."""
+        self.kept, self.missing = pack(obj), missing
+        self.weight = ENTRY_BYTES + len(self.kept)
 
     @property
     def obj(self) -> Manifest:
@@ -53,9 +68,14 @@ class _Entry:
 
 
 class Cache:
-    """All objects that the watches cover. Not thread-safe: one event loop uses it."""
+    """All objects that the watches cover. Not thread-safe: one event loop uses it.
 
-    def __init__(self) -> None:
+    The objects of a namespace take ``most`` bytes of memory, or about that: of those for which
+    there is no room an outline is kept.
+    """
+
+    def __init__(self, most: float = math.inf) -> None:
+        self.room = Room(most)
         self._kinds: dict[str, dict[str, dict[ObjectRef, _Entry]]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
@@ -74,7 +94,9 @@ class Cache:
         """
         ref, uid, version = ObjectRef.of(obj), uid_of(obj), version_of(obj)
         known = self._entry(ref)
-        if version <= self._tombstones.get(uid, -1) or (known and known.version >= version):
+        if version <= self._tombstones.get(uid, -1) or (known and known.version > version):
+            return False
+        if known and known.version == version and not known.missing:
             return False
         if known and known.uid != uid:
             self.remove(ref, known.uid)
@@ -86,7 +108,11 @@ class Cache:
         entry, owner = _Entry.of(obj), owner_of(obj)
         if owner and ref.kind == "Pod" and self._is_spent(entry, owner):
             return False
+        if not self.room.has(ref.namespace, entry.weight):
+            obj = outline(obj, self.room.sentence(ref.namespace))
+            entry.keep(obj, missing=entry.weight)
         self._kinds.setdefault(ref.kind, {}).setdefault(ref.namespace, {})[ref] = entry
+        self.room.change(ref.namespace, entry.weight, bool(entry.missing))
         if owner:
             self._by_owner.setdefault(owner, {})[ref] = None
         self.packages.add(ref, obj)
@@ -108,7 +134,8 @@ class Cache:
         known = self._entry(ref)
         if known is None or known.uid != uid:
             return False
-        pod = known.obj if ref.kind == "Pod" else None
+        light = known.weight <= _HEAVIEST_GONE and not known.missing
+        pod = known.obj if ref.kind == "Pod" and light else None
         self._forget(ref, known)
         owner = owner_of(pod) if pod else None
         if pod and owner and controller_of(pod).get("kind") == "Job":
@@ -133,11 +160,17 @@ class Cache:
         over = [r for r, entry in family.items() if r.kind == "Job" and entry.ended]
         for ref in over:
             if family[ref].controller == master.uid:
-                family[ref].kept = pack(skeleton(family[ref].obj))
+                self._strip(ref, family[ref])
         for ref, entry in family.items():
             if ref.kind == "Pod" and self._is_spent(entry, owner):
                 self._forget(ref, entry)
         self._gone_pods.forget(owner)
+
+    def _strip(self, ref: ObjectRef, job: _Entry) -> None:
+        """Keep of a Job that it has ended."""
+        weight, outlines = job.weight, bool(job.missing)
+        job.keep(skeleton(job.obj))
+        self.room.change(ref.namespace, job.weight - weight, -outlines)
 
     def _is_spent(self, pod: _Entry, owner: OwnerKey) -> bool:
         """Tell whether a pod has ended, and its Job, and the TrainingJob that it trained."""
@@ -157,6 +190,7 @@ class Cache:
         del place[ref]
         if not place:
             del self._kinds[ref.kind][ref.namespace]
+        self.room.change(ref.namespace, -known.weight, -bool(known.missing))
         self.packages.remove(ref)
         self.servers.remove(ref)
         self.turns.remove(ref)
@@ -169,6 +203,19 @@ class Cache:
     def _family(self, owner: OwnerKey) -> dict[ObjectRef, _Entry]:
         found = ((ref, self._entry(ref)) for ref in self._by_owner.get(owner, ()))
         return {ref: entry for ref, entry in found if entry}
+
+    def outlines(self, ref: ObjectRef) -> list[ObjectRef]:
+        """Return which of an object and its children are kept in outline."""
+        if not self.room.is_short(ref.namespace):
+            return []
+        known = {ref: self._entry(ref), **self._family(OwnerKey(ref.kind, ref.namespace, ref.name))}
+        return [each for each, entry in known.items() if entry and entry.missing]
+
+    def fit(self, refs: Iterable[ObjectRef]) -> bool:
+        """Tell whether there is room for the whole of objects of a namespace."""
+        known = [(ref.namespace, self._entry(ref)) for ref in refs]
+        more = sum(entry.missing - entry.weight for _, entry in known if entry)
+        return all(self.room.has(namespace, more) for namespace, _ in known)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the newest known version of an object, or None. It must not be changed."""

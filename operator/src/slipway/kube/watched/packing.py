@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from slipway.kube.watched.room import ENTRY_BYTES, in_memory
 from slipway.kube.watched.slim import has_ended
 from slipway.manifests import MODEL_DEPLOYMENT
 from slipway.plan import Manifest
@@ -22,7 +23,7 @@ _AT_REST = frozenset(
 """Kinds that change seldom once they are as they should be."""
 _WHEN_ENDED = frozenset({"TrainingJob", "Job"})
 _LARGE_BYTES = 32 << 10
-"""A TrainingJob that goes on is kept as it is up to this size; its user may make it much larger."""
+"""What is read often is kept as it is up to this size; its user may make it much larger."""
 _LEVEL = 3
 """Costs two thirds of level 6 and leaves 3 % more; fewer levels save nothing."""
 _WORDS = (
@@ -50,18 +51,29 @@ _DICTIONARY = _WORDS.encode()
 
 
 def is_at_rest(obj: Manifest) -> bool:
-    """Tell whether an object is likely to stay as it is, and seldom read, or else large."""
+    """Tell whether an object is likely to stay as it is, and seldom read."""
     if obj["kind"] == "Pod":
         return MODEL_DEPLOYMENT in (obj["metadata"].get("labels") or {})
-    if obj["kind"] in _AT_REST or (obj["kind"] in _WHEN_ENDED and has_ended(obj)):
-        return True
-    return obj["kind"] == "TrainingJob" and len(to_json(obj)) > _LARGE_BYTES
+    return obj["kind"] in _AT_REST or (obj["kind"] in _WHEN_ENDED and has_ended(obj))
+
+
+def fold(obj: Manifest) -> tuple[Manifest | bytes, int]:
+    """Return an object as it is kept, and about how many bytes of memory that takes."""
+    text = to_json(obj)
+    if is_at_rest(obj) or len(text) > _LARGE_BYTES:
+        packed = _packed(text)
+        return packed, ENTRY_BYTES + len(packed)
+    return obj, ENTRY_BYTES + in_memory(text)
 
 
 def pack(obj: Manifest) -> bytes:
     """Return an object's compressed JSON."""
+    return _packed(to_json(obj))
+
+
+def _packed(text: bytes) -> bytes:
     packer = zlib.compressobj(_LEVEL, zdict=_DICTIONARY)
-    return packer.compress(to_json(obj)) + packer.flush()
+    return packer.compress(text) + packer.flush()
 
 
 def unpack(packed: bytes) -> Manifest:

@@ -8,6 +8,7 @@ volumes, and of a TrainingJob that is over not its pods.
 from collections.abc import Mapping
 from typing import Any
 
+from slipway.manifests import OWNER_LABELS, UNREADABLE
 from slipway.observed import condition
 from slipway.plan import Manifest
 
@@ -17,6 +18,11 @@ _ENDED_META = (
     *("name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences"),
     *("creationTimestamp", "deletionTimestamp"),
 )
+_OUTLINE_META = (
+    *("name", "namespace", "uid", "resourceVersion", "generation"),
+    *("creationTimestamp", "deletionTimestamp"),
+)
+_LONGEST_NAME = 253
 _HEAVY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 _ENDS = {"TrainingJob": ("Succeeded", "Failed"), "Job": ("Complete", "Failed")}
 """The conditions that are true of what has ended, by kind."""
@@ -57,9 +63,44 @@ def skeleton(job: Manifest) -> Manifest:
     """Return what is left to know of the ended Job of an ended owner: that it ended, and how."""
     meta = {key: job["metadata"][key] for key in _ENDED_META if key in job["metadata"]}
     head = {"apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": meta}
-    found = (condition(job["status"], type_) for type_ in _ENDS["Job"])
-    true = [{"type": one["type"], "status": one["status"]} for one in found if one]
-    return {**head, "status": {"conditions": true}}
+    return {**head, "status": {"conditions": _true_ends(job["status"])}}
+
+
+def outline(obj: Manifest, why: str) -> Manifest:
+    """Return what is left of an object for which there is no room: which it is, and whose.
+
+    ``why`` stands in place of the spec. The status of our own kinds stays, since the operator alone
+    writes it, and what tells that a Job or a pod has ended.
+    """
+    meta = {key: obj["metadata"][key] for key in _OUTLINE_META if key in obj["metadata"]}
+    labels = obj["metadata"].get("labels") or {}
+    meta["labels"] = {key: labels[key] for key in OWNER_LABELS.values() if key in labels}
+    owners = obj["metadata"].get("ownerReferences") or ()
+    meta["ownerReferences"] = [_named(one) for one in owners if one.get("controller")][:1]
+    head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta}
+    return {**head, "spec": {UNREADABLE: why}, "status": _outlined_status(obj)}
+
+
+def _named(reference: Mapping[str, Any]) -> Manifest:
+    """Return an owner's reference, in which the API server bounds no name."""
+    fields = ("apiVersion", "kind", "name", "uid")
+    short = {field: str(reference.get(field, ""))[:_LONGEST_NAME] for field in fields}
+    return {**short, "controller": True}
+
+
+def _outlined_status(obj: Manifest) -> Manifest:
+    status: Manifest = obj.get("status") or {}
+    if obj["kind"] in OWNER_LABELS:
+        return status
+    if obj["kind"] == "Job":
+        return {"conditions": _true_ends(status)}
+    return {"phase": status.get("phase")} if obj["kind"] == "Pod" else {}
+
+
+def _true_ends(status: Mapping[str, Any]) -> list[Manifest]:
+    """Return the conditions by which a Job has ended, without their messages."""
+    ends = (condition(status, type_) for type_ in _ENDS["Job"])
+    return [{"type": one["type"], "status": one["status"]} for one in ends if one]
 
 
 def _slim_pod(spec: Mapping[str, Any]) -> Manifest:
