@@ -14,6 +14,11 @@ Object = dict[str, Any]
 META = "__meta_kubernetes_pod"
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path, not a secret
 """Where a Prometheus in a pod has the token of its own service account."""
+_LIMITS = (
+    *("sampleLimit", "labelLimit", "labelNameLengthLimit", "labelValueLengthLimit"),
+    "bodySizeLimit",
+)
+"""Fields of a PodMonitor that bound what a scrape may bring."""
 HEAD = """\
 # What a Prometheus without the Prometheus Operator is to scrape. Generated from the chart's
 # PodMonitors by `make manifests`; do not edit. Name it under scrape_config_files, or copy the jobs.
@@ -39,6 +44,7 @@ def _jobs(monitor: Object) -> Iterator[Object]:
             "scrape_interval": endpoint["interval"],
             "metrics_path": endpoint["path"],
             "honor_labels": endpoint.get("honorLabels", False),
+            **{_spelled(field): spec[field] for field in _LIMITS if field in spec},
             "kubernetes_sd_configs": [_discovery(monitor)],
             "relabel_configs": [*_selection(spec, endpoint), *relabelings],
         }
@@ -71,6 +77,8 @@ def _selection(spec: Object, endpoint: Object) -> Iterator[Object]:
 
 def _snake(relabeling: Object) -> Object:
     """Return a relabeling with its fields in Prometheus' spelling."""
-    return {
-        re.sub("([A-Z])", lambda m: f"_{m[0].lower()}", key): v for key, v in relabeling.items()
-    }
+    return {_spelled(key): value for key, value in relabeling.items()}
+
+
+def _spelled(field: str) -> str:
+    return re.sub("([A-Z])", lambda m: f"_{m[0].lower()}", field)

@@ -53,6 +53,24 @@ def test_prometheus_sends_its_own_token_to_the_operator_and_to_no_other_pod() ->
     assert sends == {"slipway-operator": {"type": "Bearer", "credentials_file": token}}
 
 
+LIMITS = {"sample_limit", "label_limit", "label_name_length_limit"} | {
+    *("label_value_length_limit", "body_size_limit"),
+}
+
+
+def test_a_page_that_a_user_may_have_written_is_bounded() -> None:
+    for name in jobs().keys() - {"slipway-operator", "slipway-store"}:
+        assert jobs()[name].keys() >= LIMITS
+
+
+def test_a_limit_that_a_prometheus_operator_does_not_know_can_be_left_out() -> None:
+    limits = {"metrics": {"podMonitor": {"limits": {"bodySizeLimit": None}}}}
+    release = render(limits, apis=[POD_MONITOR])
+    spec = release.one("PodMonitor", "slipway-serving")["spec"]
+    assert "bodySizeLimit" not in spec
+    assert spec["sampleLimit"] == 5000
+
+
 def test_prometheus_takes_the_configuration() -> None:
     promtool("check", "config", "--syntax-only", str(PROMETHEUS))
 

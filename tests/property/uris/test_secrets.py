@@ -1,6 +1,7 @@
 """No user, password or signature in a URI reaches a condition, an event, a record or a log."""
 
 import json
+import unicodedata
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,25 @@ def test_no_text_shows_what_opens_a_uri(side: Any, pair: tuple[str, str], senten
     secret, uri = pair
     assert secret not in side.shown(uri)
     assert secret not in side.scrubbed(sentence.format(uri))
+
+
+@SIDES
+@given(
+    st.text(max_size=80),
+    st.sampled_from(["\x1b[2J", "\x9b31m", "\x1b]0;t\x07", "\u202e", "\r", ""]),
+)
+def test_no_text_steers_the_terminal_of_who_reads_it(side: Any, text: str, mark: str) -> None:
+    kept = side.scrubbed(f"{text}{mark}rm")
+    assert not any(unicodedata.category(c) == "Cc" and c not in "\t\n" for c in kept)
+    assert not any(unicodedata.bidirectional(c) in TURNS for c in kept if ord(c) > 0x200B)
+
+
+TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+@SIDES
+def test_a_colored_log_is_told_without_its_colors(side: Any) -> None:
+    assert side.scrubbed("\x1b[1;31mERROR\x1b[0m: line 1\n\tin f") == "ERROR: line 1\n\tin f"
 
 
 def library_errors(uri: str) -> list[Exception]:

@@ -1,8 +1,10 @@
 """The gauges of each object, and who shows them."""
 
+import math
 from typing import Any, cast
 
 from slipway.controller.gauges import Sources, add_gauges
+from slipway.kube.watched.room import Room
 from slipway.plan import Manifest, ObjectRef
 from slipway.telemetry.metrics import Metrics
 from slipway.telemetry.objects.gpus import GpuMeter, held, held_by
@@ -14,6 +16,7 @@ class FakeCache:
 
     def __init__(self, *objects: Manifest) -> None:
         self._objects = objects
+        self.room = Room(math.inf)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -147,6 +150,12 @@ def test_gpus_are_held_from_the_node_to_the_end() -> None:
     assert held(gpu_pod("Running")) == 2
     assert held(gpu_pod("Pending", node="")) == 0
     assert held(gpu_pod("Succeeded")) == 0
+
+
+def test_a_forged_component_makes_no_series() -> None:
+    pod = gpu_pod("Running")
+    pod["metadata"]["labels"]["slipway.dev/component"] = "made-up-17"
+    assert list(held_by(pod)) == []
 
 
 def test_gpu_seconds_add_up_from_look_to_look() -> None:

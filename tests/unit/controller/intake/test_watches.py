@@ -55,6 +55,19 @@ async def test_a_childs_change_and_its_deletion_wake_its_owner() -> None:
     assert await scene.woken() == {"TrainingJob/a"}
 
 
+async def test_of_a_child_whose_owner_is_not_there_no_metric_is_told() -> None:
+    told: list[str] = []
+    cache, queue = Cache(), WorkQueue[ObjectRef]()
+    intake = Intake(
+        cache, queue, lambda _, obj: told.append(obj["metadata"]["name"] if obj else "")
+    )
+    job = training_job("a")
+    intake.seen("ADDED", at(child(training_job("forged"), "Pod", "forged-0"), 1, uid="f"))
+    intake.seen("ADDED", at(job, 2))
+    intake.seen("ADDED", at(child(job, "Pod", "a-0"), 3, uid="a0"))
+    assert told == ["a", "a-0"]
+
+
 async def test_an_event_that_is_no_news_wakes_nobody() -> None:
     scene = Scene()
     job = at(training_job("a"), 3)

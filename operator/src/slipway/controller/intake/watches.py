@@ -20,7 +20,8 @@ _DEBOUNCE_OWN, _DEBOUNCE_CHILD = 0.1, 0.7
 class Intake:
     """Takes in what the watches see. ``synced`` is set once all kinds are listed in full.
 
-    ``tell`` is called with the version before and the new version of what changed, if any.
+    ``tell`` is called with the version before and the new version of what changed, if any: not of
+    what names an owner that is not there, which anybody may have forged by the thousand.
     ``unlisted`` are the paths of the collections that ``listed`` will be told of; once only the
     ``last`` of them are left, ``owners_listed`` is set.
     ``server_updates`` ModelDeployments may follow a new release at a time.
@@ -91,7 +92,8 @@ class Intake:
             before = None
         if before is None or _generation(before) != _generation(obj):
             self._queue.forgive(ref)
-        self._tell(before, dict(obj))
+        if all(owner in self._cache for owner in self._concerned(obj)):
+            self._tell(before, dict(obj))
         return True
 
     def lost(self, ref: ObjectRef, uid: str, version: int) -> None:

@@ -18,6 +18,7 @@ from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.compare import manifest_hash, prune
 from slipway.plan import Manifest, ObjectRef
 from slipway.serving.reasons import READY
+from slipway.uris import scrubbed
 
 SOFT_FIELDS = frozenset({"nodes", "progress", "replicas", "updatedReplicas", "readyReplicas"})
 """Fields that may lag: alone, they are written at most once in the interval."""
@@ -51,7 +52,7 @@ def _condition(
         "type": type_,
         "status": status,
         "reason": trouble.reason,
-        "message": trouble.message[:8192],
+        "message": scrubbed(trouble.message)[:8192],
         "observedGeneration": generation,
         "lastTransitionTime": before["lastTransitionTime"] if before and kept else timestamp(now),
     }

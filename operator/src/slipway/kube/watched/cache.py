@@ -86,6 +86,9 @@ class Cache:
     def __len__(self) -> int:
         return sum(len(place) for kind in self._kinds.values() for place in kind.values())
 
+    def __contains__(self, ref: ObjectRef) -> bool:
+        return self._entry(ref) is not None
+
     def feed(self, obj: Mapping[str, Any]) -> bool:
         """Take in a version of an object; tell whether it is news.
 

@@ -13,6 +13,8 @@ from slipway.telemetry.objects import reading
 
 Holder = tuple[str, str]
 """A namespace and a component."""
+_COMPONENTS = frozenset({"trainer", "packager", "server"})
+"""Whoever forges pods may write anything else into the label."""
 _MARK = "/gpu"
 """How the resource names of GPU device plugins end: nvidia.com/gpu, amd.com/gpu."""
 
@@ -34,8 +36,9 @@ def held(pod: Mapping[str, Any]) -> int:
 
 def held_by(pod: Manifest) -> Iterator[tuple[Holder, int]]:
     """Yield a pod's namespace and component, and how many GPUs it holds."""
-    labels = pod["metadata"].get("labels") or {}
-    yield (reading.namespace_of(pod), str(labels.get(COMPONENT, ""))), held(pod)
+    component = (pod["metadata"].get("labels") or {}).get(COMPONENT)
+    if component in _COMPONENTS:
+        yield (reading.namespace_of(pod), component), held(pod)
 
 
 class GpuMeter:
