@@ -21,7 +21,8 @@ def takes_connections(port: int) -> bool:
 class S3Server:
     """The server on a temporary folder; it can be stopped and started again.
 
-    ``quota`` is what a namespace may store, ``reserved`` what of the disk stays free, in bytes.
+    ``quota`` is what a namespace may store in bytes, ``objects`` in objects; ``reserved`` what of
+    the disk stays free, in bytes.
     ``certificate`` is a folder with ``tls.crt`` and ``tls.key``; with it the server takes TLS on
     ``secure_port``, and besides no TLS on ``port`` unless that is closed.
     ``idle`` is how many seconds a client may keep a connection that it does not use, and
@@ -33,6 +34,7 @@ class S3Server:
         folder: Path,
         *,
         quota: int = 0,
+        objects: int = 0,
         reserved: int = 0,
         certificate: Path | None = None,
         plain: bool = True,
@@ -47,6 +49,7 @@ class S3Server:
         self.connections = connections
         self.status_port = free_port()
         self.quota = quota
+        self.objects = objects
         self.reserved = reserved
         self.bucket = folder / "buckets" / BUCKET
         self.bucket.mkdir(parents=True, exist_ok=True)
@@ -70,6 +73,7 @@ class S3Server:
             "SLIPWAY_STORE_FOLDER": str(self.folder),
             "SLIPWAY_STORE_STATUS_PORT": f"127.0.0.1:{self.status_port}",
             "SLIPWAY_STORE_QUOTA_BYTES": str(self.quota),
+            "SLIPWAY_STORE_QUOTA_OBJECTS": str(self.objects),
             "SLIPWAY_STORE_RESERVED_BYTES": str(self.reserved),
             "SLIPWAY_STORE_IDLE_SECONDS": str(self.idle),
             "SLIPWAY_STORE_CONNECTIONS": str(self.connections),
@@ -94,6 +98,14 @@ class S3Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @property
+    def peak_mib(self) -> int:
+        """The most memory that the server has had so far."""
+        if self._process is None:
+            return 0
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
     def keys(self, prefix: str = "") -> set[str]:
         """Return what lies beneath a prefix, without it."""

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
 )
 
 func main() {
@@ -55,14 +57,13 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shares := newShares(conf.buckets(), conf.bucket, conf.quota)
+	shares := newShares(conf.buckets(), conf.bucket, conf.quota, conf.objects)
 	go shares.countAgainAndAgain(ctx)
 	status := &status{conf: conf, shares: shares}
 	go status.serve()
-	if err := conf.open(); err != nil {
-		return err
-	}
-	keeping := &store{Posix: files, conf: conf, shares: shares}
+	keeping := &store{files, conf, shares, newListings(conf.bucket)}
+	conf.gateway.S3Options = []s3api.Option{s3api.WithMiddleware("/", newBodies().bound)}
+	go conf.open()
 	return embedgw.RunVersityGW(ctx, keeping, &conf.gateway)
 }
 
@@ -89,6 +90,7 @@ type config struct {
 	connections int           // how many are open at a time
 	idle        time.Duration // how long a client may keep a connection that it does not use
 	quota       int64         // bytes that a namespace may store; 0: all
+	objects     int64         // objects that a namespace may store; 0: all
 	reserved    int64         // bytes of the volume that uploads leave free
 }
 
@@ -106,27 +108,32 @@ func (c *config) makeFolders() error {
 	return os.MkdirAll(c.accounts(), 0o700)
 }
 
-// open has the store's ports answered.
-func (c *config) open() error {
+// open has the store's ports answered, once the S3 server behind them is ready.
+func (c *config) open() {
 	taken := &doors{
 		socket: innerSocket(),
 		crowd:  newCrowd(c.connections),
 		idle:   c.idle,
 	}
-	if c.plainPort != "" {
-		if err := taken.serve(c.plainPort, nil); err != nil {
-			return err
-		}
+	err := ready(taken.socket)
+	if err == nil && c.plainPort != "" {
+		err = taken.serve(c.plainPort, nil)
 	}
-	if c.certificate == "" {
-		return nil
+	if err == nil && c.certificate != "" {
+		err = taken.serve(c.securePort, &certificate{folder: c.certificate})
 	}
-	return taken.serve(c.securePort, &certificate{folder: c.certificate})
+	if err != nil {
+		log.Fatal(err)
+	}
 }
 
 // settings reads the environment; see images/README.md.
 func settings() (*config, error) {
 	quota, err := wholeIn("SLIPWAY_STORE_QUOTA_BYTES", 0)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := wholeIn("SLIPWAY_STORE_QUOTA_OBJECTS", 500_000)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +159,7 @@ func settings() (*config, error) {
 		certificate: os.Getenv("SLIPWAY_STORE_TLS_FOLDER"),
 		securePort:  textIn("SLIPWAY_STORE_TLS_PORT", ":7443"),
 		quota:       quota,
+		objects:     objects,
 		reserved:    reserved,
 	}
 	conf.gateway = embedgw.Config{

@@ -32,6 +32,7 @@ type shares struct {
 	buckets string
 	common  string
 	limit   int64 // bytes of one namespace; 0: no limit
+	most    int64 // objects and folders of one namespace; 0: no limit
 
 	mutex sync.Mutex
 	known map[string]*share
@@ -44,11 +45,14 @@ type share struct {
 	mutex     sync.Mutex
 	stored    atomic.Int64
 	pending   int64
+	objects   int64 // with folders, and with what is being sent
 	countedAt time.Time
 }
 
-func newShares(buckets, common string, limit int64) *shares {
-	return &shares{buckets: buckets, common: common, limit: limit, known: map[string]*share{}}
+func newShares(buckets, common string, limit, most int64) *shares {
+	return &shares{
+		buckets: buckets, common: common, limit: limit, most: most, known: map[string]*share{},
+	}
 }
 
 // of returns the share that an object is in, or nil.
@@ -83,15 +87,19 @@ func (s *shares) reserve(bucket, key string, size int64) bool {
 	share.mutex.Lock()
 	defer share.mutex.Unlock()
 	need := size + objectCost
-	full := func() bool { return s.limit > 0 && share.stored.Load()+share.pending+need > s.limit }
+	full := func() bool {
+		many := s.most > 0 && share.objects >= s.most
+		return many || (s.limit > 0 && share.stored.Load()+share.pending+need > s.limit)
+	}
 	age := time.Since(share.countedAt)
-	if s.limit > 0 && (age > countEvery || (full() && age > countAgainAfter)) {
+	if (s.limit > 0 || s.most > 0) && (age > countEvery || (full() && age > countAgainAfter)) {
 		s.count(share)
 	}
 	if full() {
 		return false
 	}
 	share.pending += need
+	share.objects++
 	return true
 }
 
@@ -106,15 +114,20 @@ func (s *shares) settle(bucket, key string, reserved, stored int64, ok bool) {
 	share.pending -= reserved + objectCost
 	if ok {
 		share.stored.Add(stored + objectCost)
+	} else {
+		share.objects--
 	}
 }
 
 // count reads from the volume what a share stores; parts of unfinished uploads are in it.
 func (s *shares) count(share *share) {
-	total := int64(0)
+	total, objects := int64(0), int64(0)
 	for _, folder := range s.folders(share.name) {
 		_ = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() {
+			if err != nil {
+				return nil
+			}
+			if objects++; !entry.Type().IsRegular() {
 				return nil
 			}
 			if info, err := entry.Info(); err == nil {
@@ -124,6 +137,7 @@ func (s *shares) count(share *share) {
 		})
 	}
 	share.stored.Store(total)
+	share.objects = objects
 	share.countedAt = time.Now()
 }
 

@@ -19,8 +19,9 @@ import (
 // what it took is synced.
 type store struct {
 	*posix.Posix
-	conf   *config
-	shares *shares
+	conf     *config
+	shares   *shares
+	listings *listings
 }
 
 // refusedForQuota and refusedForSpace count the uploads that were refused.
@@ -66,6 +67,17 @@ func (s *store) UploadPartCopy(
 	err = s.taking(valueOf(input.Bucket), valueOf(input.Key), size, nil, func() (int64, error) {
 		out, err = s.Posix.UploadPartCopy(ctx, input)
 		return size, err
+	})
+	return out, err
+}
+
+// CreateMultipartUpload makes a folder, which counts as an object.
+func (s *store) CreateMultipartUpload(
+	ctx context.Context, input s3response.CreateMultipartUploadInput,
+) (out s3response.InitiateMultipartUploadResult, err error) {
+	err = s.taking(valueOf(input.Bucket), valueOf(input.Key), 0, nil, func() (int64, error) {
+		out, err = s.Posix.CreateMultipartUpload(ctx, input)
+		return 0, err
 	})
 	return out, err
 }
