@@ -6,7 +6,6 @@ what the one before it wrote. Whatever comes twice or late loses against the new
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cachetools import FIFOCache
@@ -16,9 +15,9 @@ from slipway.kube.resources import GANG_OBJECTS
 from slipway.kube.watched.gone import GonePods
 from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
 from slipway.kube.watched.indexes import Packages, Servers, Turns
-from slipway.kube.watched.packing import fold, pack, unpack
-from slipway.kube.watched.room import ENTRY_BYTES, Room
-from slipway.kube.watched.slim import has_ended, is_settled, outline, skeleton, slim
+from slipway.kube.watched.packing import Entry
+from slipway.kube.watched.room import Room
+from slipway.kube.watched.slim import outline, skeleton, slim
 from slipway.manifests import OWNER_LABELS
 from slipway.plan import Children, Manifest, ObjectRef
 
@@ -27,44 +26,7 @@ _GONE_PODS = 512
 """How many deleted pods are remembered as they were last seen."""
 _HEAVIEST_GONE = 64 << 10
 """A deleted pod that weighs more, in bytes, is not remembered."""
-_LONGEST_UID = 64
 _UNWATCHED = frozenset(resource.kind for resource in GANG_OBJECTS)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One known object, and of it what is asked for most; ``kept`` is the object, or packed.
-
-    ``weight`` is about how many bytes it takes. Of an object without room an outline is kept, and
-    ``missing`` is what the whole would weigh; 0 else.
-    """
-
-    uid: str
-    version: int
-    controller: str
-    ended: bool
-    settled: bool
-    kept: Manifest | bytes
-    weight: int
-    missing: int = 0
-
-    @classmethod
-    def of(cls, obj: Manifest) -> "_Entry":
-        """Return the entry of an object that is slim already."""
-        kept, weight = fold(obj)
-        controller = str(controller_of(obj).get("uid", ""))[:_LONGEST_UID]
-        ended, settled = has_ended(obj), is_settled(obj)
-        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept, weight)
-
-    def keep(self, obj: Manifest, missing: int = 0) -> None:
-        """Keep something else of the object, which is packed."""
-        self.kept, self.missing = pack(obj), missing
-        self.weight = ENTRY_BYTES + len(self.kept)
-
-    @property
-    def obj(self) -> Manifest:
-        """The object. It must not be changed."""
-        return unpack(self.kept) if isinstance(self.kept, bytes) else self.kept
 
 
 class Cache:
@@ -76,7 +38,7 @@ class Cache:
 
     def __init__(self, most: float = math.inf) -> None:
         self.room = Room(most)
-        self._kinds: dict[str, dict[str, dict[ObjectRef, _Entry]]] = {}
+        self._kinds: dict[str, dict[str, dict[ObjectRef, Entry]]] = {}
         self._by_owner: dict[OwnerKey, dict[ObjectRef, None]] = {}
         self._tombstones: FIFOCache[str, float] = FIFOCache(_TOMBSTONES)
         self._gone_pods = GonePods(_GONE_PODS)
@@ -108,7 +70,7 @@ class Cache:
         return self._take_in(ref, slim(obj))
 
     def _take_in(self, ref: ObjectRef, obj: Manifest) -> bool:
-        entry, owner = _Entry.of(obj), owner_of(obj)
+        entry, owner = Entry.of(obj), owner_of(obj)
         if owner and ref.kind == "Pod" and self._is_spent(entry, owner):
             return False
         if not self.room.has(ref.namespace, entry.weight):
@@ -169,13 +131,13 @@ class Cache:
                 self._forget(ref, entry)
         self._gone_pods.forget(owner)
 
-    def _strip(self, ref: ObjectRef, job: _Entry) -> None:
+    def _strip(self, ref: ObjectRef, job: Entry) -> None:
         """Keep of a Job that it has ended."""
         weight, outlines = job.weight, bool(job.missing)
         job.keep(skeleton(job.obj))
         self.room.change(ref.namespace, job.weight - weight, -outlines)
 
-    def _is_spent(self, pod: _Entry, owner: OwnerKey) -> bool:
+    def _is_spent(self, pod: Entry, owner: OwnerKey) -> bool:
         """Tell whether a pod has ended, and its Job, and the TrainingJob that it trained."""
         master = self._entry(ObjectRef(API_VERSION, *owner)) if pod.ended else None
         if master is None or not master.ended:
@@ -185,10 +147,10 @@ class Cache:
         mine = (job for job in jobs if job.ended and job.controller == master.uid)
         return any(job.uid == pod.controller for job in mine)
 
-    def _entry(self, ref: ObjectRef) -> _Entry | None:
+    def _entry(self, ref: ObjectRef) -> Entry | None:
         return self._kinds.get(ref.kind, {}).get(ref.namespace, {}).get(ref)
 
-    def _forget(self, ref: ObjectRef, known: _Entry) -> None:
+    def _forget(self, ref: ObjectRef, known: Entry) -> None:
         place = self._kinds[ref.kind][ref.namespace]
         del place[ref]
         if not place:
@@ -203,7 +165,7 @@ class Cache:
             if not siblings:
                 del self._by_owner[owner]
 
-    def _family(self, owner: OwnerKey) -> dict[ObjectRef, _Entry]:
+    def _family(self, owner: OwnerKey) -> dict[ObjectRef, Entry]:
         found = ((ref, self._entry(ref)) for ref in self._by_owner.get(owner, ()))
         return {ref: entry for ref, entry in found if entry}
 
@@ -277,7 +239,7 @@ class Cache:
         for _, entry in self._of_kind(kind, namespace):
             yield entry.obj
 
-    def _of_kind(self, kind: str, namespace: str | None) -> Iterator[tuple[ObjectRef, _Entry]]:
+    def _of_kind(self, kind: str, namespace: str | None) -> Iterator[tuple[ObjectRef, Entry]]:
         places = self._kinds.get(kind, {})
         chosen = places.values() if namespace is None else (places.get(namespace, {}),)
         for place in tuple(chosen):
@@ -302,7 +264,7 @@ class Cache:
         return Children(mine, tuple(p for p in gone if controller_of(p).get("uid") in parents))
 
 
-def _is_grandchild(pod: _Entry, owner: Manifest, parents: set[str]) -> bool:
+def _is_grandchild(pod: Entry, owner: Manifest, parents: set[str]) -> bool:
     """Tell whether a pod belongs to one of the owner's children.
 
     A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then

@@ -1,16 +1,18 @@
-"""Objects at rest, kept as compressed JSON.
+"""How objects are kept: those at rest as compressed JSON.
 
 What changes seldom and is read seldom takes 20 times as much room as Python's dictionaries. It is
 unfolded again when somebody asks for it, in about 50 microseconds.
 """
 
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from slipway.kube.watched.identity import controller_of, uid_of, version_of
 from slipway.kube.watched.room import ENTRY_BYTES, in_memory
-from slipway.kube.watched.slim import has_ended
+from slipway.kube.watched.slim import has_ended, is_settled
 from slipway.manifests import MODEL_DEPLOYMENT
 from slipway.plan import Manifest
 
@@ -24,6 +26,8 @@ _AT_REST = frozenset(
 _WHEN_ENDED = frozenset({"TrainingJob", "Job"})
 _LARGE_BYTES = 32 << 10
 """What is read often is kept as it is up to this size; its user may make it much larger."""
+_LONGEST_UID = 64
+"""A controller's UID that is longer, in characters, is none."""
 _LEVEL = 3
 """Costs two thirds of level 6 and leaves 3 % more; fewer levels save nothing."""
 _WORDS = (
@@ -82,3 +86,39 @@ def unpack(packed: bytes) -> Manifest:
     found: Any = from_json(unpacker.decompress(packed) + unpacker.flush(), cache_strings="all")
     manifest: Manifest = found
     return manifest
+
+
+@dataclass(slots=True)
+class Entry:
+    """One known object, and of it what is asked for most; ``kept`` is the object, or packed.
+
+    ``weight`` is about how many bytes it takes. Of an object without room an outline is kept, and
+    ``missing`` is what the whole would weigh; 0 else.
+    """
+
+    uid: str
+    version: int
+    controller: str
+    ended: bool
+    settled: bool
+    kept: Manifest | bytes
+    weight: int
+    missing: int = 0
+
+    @classmethod
+    def of(cls, obj: Manifest) -> "Entry":
+        """Return the entry of an object that is slim already."""
+        kept, weight = fold(obj)
+        controller = str(controller_of(obj).get("uid", ""))[:_LONGEST_UID]
+        ended, settled = has_ended(obj), is_settled(obj)
+        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept, weight)
+
+    def keep(self, obj: Manifest, missing: int = 0) -> None:
+        """Keep something else of the object, which is packed."""
+        self.kept, self.missing = pack(obj), missing
+        self.weight = ENTRY_BYTES + len(self.kept)
+
+    @property
+    def obj(self) -> Manifest:
+        """The object. It must not be changed."""
+        return unpack(self.kept) if isinstance(self.kept, bytes) else self.kept
