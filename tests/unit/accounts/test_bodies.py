@@ -39,7 +39,7 @@ ATTACKS: dict[str, tuple[str, str, Mapping[str, str]]] = {
 }
 
 
-class Unsigned(S3SigV4Auth):
+class Unsigned(S3SigV4Auth):  # type: ignore[misc]
     """Signs a request whose body is not part of it."""
 
     def payload(self, request: AWSRequest) -> str:

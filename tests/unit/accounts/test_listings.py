@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ MOST_OBJECTS = 40
 
 
 @pytest.fixture
-async def bounded(tmp_path: Path) -> Iterator[World]:  # type: ignore[misc]
+async def bounded(tmp_path: Path) -> AsyncIterator[World]:
     """A store with a bound on objects, and two namespaces."""
     gotools.ensure(["slipway-store"])
     store = S3Server(tmp_path / "s3", objects=MOST_OBJECTS)
