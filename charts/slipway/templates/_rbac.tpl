@@ -37,7 +37,7 @@
 # an annotation has serving pods look at their routes at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, patch, delete]
+  verbs: [get, list, watch, patch, delete]
 # Gangs, where the cluster has one of these kinds.
 - apiGroups: [scheduling.x-k8s.io, scheduling.volcano.sh]
   resources: [podgroups]
