@@ -44,7 +44,7 @@ def frame(head: object) -> str:
 HOSTILE: dict[str, Any] = {
     "leaves": {"run": "raise SystemExit(0)"},
     "forks a process that keeps its socket": {
-        "run": "if os.fork() == 0:\n  os.setsid(); time.sleep(600)\nos._exit(9)"
+        "run": "if os.fork() == 0:\n  os.setsid(); time.sleep(30)\nos._exit(9)"
     },
     "forks and has both answer": {"run": "os.fork()"},
     "forks many that sleep": {
