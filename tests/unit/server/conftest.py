@@ -217,3 +217,10 @@ def write_echo(archive: Path, config: str = "") -> Path:
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     return tmp_path / "echo.mar"
+
+
+@pytest.fixture
+async def server(process: Served) -> AsyncIterator[Running]:
+    """The server of a module's ``process``, ready, whatever the test before did to it."""
+    async with connected(process) as server:
+        yield server

@@ -6,12 +6,12 @@ import json
 import resource
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.server.conftest import Running, Served, connected, eventually, served, write_echo
+from tests.unit.server.conftest import Running, Served, eventually, served, write_echo
 
 MOST_IDLE = 10_000
 SPARE = 500
@@ -24,13 +24,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
     with served(archive, "--queue-size", "3") as process:
         yield process
-
-
-@pytest.fixture
-async def server(process: Served) -> AsyncIterator[Running]:
-    """A server of the echoing archive with one worker and room for three requests."""
-    async with connected(process) as server:
-        yield server
 
 
 def request(mark: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 import json
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from tests.unit.server.conftest import (
     Running,
     Served,
     are_gone,
-    connected,
     eventually,
     running,
     served,
@@ -94,13 +93,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
     with served(archive, "--response-timeout", "2") as process:
         yield process
-
-
-@pytest.fixture
-async def server(process: Served) -> AsyncIterator[Running]:
-    """A server of the echoing archive, whose one worker each test may end."""
-    async with connected(process) as server:
-        yield server
 
 
 @pytest.mark.parametrize("asked", HOSTILE.values(), ids=HOSTILE)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from tests.unit.server.conformance.plain import MICRO
 from tests.unit.server.conftest import (
     Running,
     Served,
-    connected,
     eventually,
     running,
     served,
@@ -29,13 +28,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
     with served(archive, "--queue-size", "3") as process:
         yield process
-
-
-@pytest.fixture
-async def server(process: Served) -> AsyncIterator[Running]:
-    """A server of the echoing archive with one worker and room for three requests."""
-    async with connected(process) as server:
-        yield server
 
 
 @pytest.mark.parametrize(

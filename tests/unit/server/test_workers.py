@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from tests.unit.server.conftest import (
     Running,
     Served,
     are_gone,
-    connected,
     eventually,
     running,
     served,
@@ -43,13 +42,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
     with served(archive, "--response-timeout", "20") as process:
         yield process
-
-
-@pytest.fixture
-async def server(process: Served) -> AsyncIterator[Running]:
-    """A server of the echoing archive, whose one worker each test may end."""
-    async with connected(process) as server:
-        yield server
 
 
 @pytest.mark.parametrize("death", [{"exit": 3}, {"exit": 0}, {"kill": 1}])

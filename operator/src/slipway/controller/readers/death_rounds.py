@@ -20,8 +20,8 @@ from slipway.serving.report.events import worker_died
 
 _LOG = logging.getLogger(__name__)
 PAUSE_SECONDS, ROUND_SECONDS = 0.5, 30.0
-"""At most one pod is asked in so many seconds, which takes half a percent of a processor; a round
-begins as long after the one before."""
+"""At most one pod is asked in so many seconds, which takes 0.2 % of a processor; a round begins
+as long after the one before."""
 
 Served = tuple[Manifest, Children]
 """A ModelDeployment and its children."""
