@@ -74,6 +74,13 @@ def test_no_more_metrics_are_kept_than_the_api_allows() -> None:
     assert len(found.metrics) == 32
 
 
+@pytest.mark.parametrize("name", ["\ud800", "loss\x1b[2J", "loss\n", "\u202eloss", "", "x" * 65])
+def test_a_metric_whose_name_cannot_be_shown_is_left_out_and_counted(name: str) -> None:
+    progress = from_report({"step": 5, "metrics": {name: 1.0, "Verlust (größer)": 2.0}})
+    assert progress is not None
+    assert (progress.metrics, progress.dropped_metrics) == ({"Verlust (größer)": "2"}, 1)
+
+
 def test_numbers_that_no_float_holds_are_left_out() -> None:
     found = from_report({"step": 1, "metrics": {"loss": 0.5, "n": 10**400}, "time": 10**400})
     assert found is not None

@@ -96,7 +96,8 @@ class Progress(ApiModel):
     dropped_metrics: Annotated[int, Field(ge=0)] | None = Field(
         default=None,
         description=f"How many reported metrics are left out: those beyond {MAX_METRICS}, and "
-        f"those with no name, one longer than {MAX_METRIC_NAME} characters, or no number.",
+        f"those with no name, one longer than {MAX_METRIC_NAME} characters or with some that "
+        "cannot be printed, or no number.",
     )
     stop_reason: StopReason | None = Field(
         default=None, description="The criterion of spec.stop that holds."

@@ -118,9 +118,17 @@ def _metrics(value: Any) -> dict[str, str]:
     numbers = {
         name: decimal(float(number))
         for name, number in sorted(value.items())
-        if (_fits_float(number) or number in _NOT_FINITE) and 0 < len(name) <= MAX_METRIC_NAME
+        if (_fits_float(number) or number in _NOT_FINITE) and _can_be_shown(name)
     }
     return dict(list(numbers.items())[:MAX_METRICS])
+
+
+def _can_be_shown(name: str) -> bool:
+    """Tell whether a terminal and the API server take a metric's name as it is.
+
+    The API server changes half a surrogate, and the status would be written again for ever.
+    """
+    return 0 < len(name) <= MAX_METRIC_NAME and name.isprintable()
 
 
 def _fits_float(value: Any) -> bool:
