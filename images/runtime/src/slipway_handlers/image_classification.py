@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from ts.torch_handler.base_handler import BaseHandler
 
-from slipway_handlers import classes, images
+from slipway_handlers import classes, images, signature
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import ImageSettings
 
@@ -20,8 +20,10 @@ class ImageClassifier(BaseHandler):  # type: ignore[misc]
     """
 
     def initialize(self, context: Any) -> None:
-        """Read the settings and load the model; raises SettingsError."""
-        self.settings = ImageSettings.read(context.model_yaml_config.get("handler"))
+        """Read the settings and load the model; raises SettingsError or SignatureError."""
+        told, settings = signature.of_archive(context)
+        self.settings = ImageSettings.read(settings)
+        self.labels = told.labels
         super().initialize(context)
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[Any]:
@@ -36,4 +38,4 @@ class ImageClassifier(BaseHandler):  # type: ignore[misc]
         """Return the classes of several pictures."""
         output = self.inference(torch.from_numpy(np.stack(batch)))
         scores = output.float().cpu().numpy()
-        return classes.best(scores, len(batch), self.mapping, self.settings.classes)
+        return classes.best(scores, len(batch), self.mapping or self.labels, self.settings.classes)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slipway_handlers.signature import Tensor
+
 LARGEST = 4096
 """Longest side of a picture that a model is given, in pixels, and most entries of a list."""
 LONGEST_TEXT = 1_000_000
@@ -37,6 +39,10 @@ class Given:
         """Return a setting, or the default where nothing is said."""
         value = self._left.pop(name, None)
         return default if value is None else value
+
+    def says_nothing_of(self, name: str) -> bool:
+        """Tell whether a setting is left to its default."""
+        return self._left.get(name) is None
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         """Return a whole number within bounds."""
@@ -67,6 +73,15 @@ class Given:
             raise SettingsError(f"config.handler: the handler has no setting {names:.200}")
 
 
+def _number_type(declared: Tensor) -> str:
+    if declared.dtype not in NUMBERS:
+        raise SettingsError(
+            f"the signature's input {declared.name} has the type {declared.dtype}: the handler "
+            f"takes one of {', '.join(NUMBERS)}"
+        )
+    return declared.dtype
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -83,11 +98,18 @@ class TensorSettings:
     shape: tuple[int, ...] | None = None
 
     @classmethod
-    def read(cls, settings: Any) -> TensorSettings:
-        """Read the settings; raises SettingsError."""
+    def read(cls, settings: Any, declared: Tensor | None = None) -> TensorSettings:
+        """Read the settings, with those of a declared input where they say nothing.
+
+        Raises SettingsError.
+        """
         given = Given(settings)
+        named = declared is not None and given.says_nothing_of("dtype")
         dtype, shape = given.choice("dtype", *NUMBERS), given.take("shape", None)
         given.nothing_left()
+        if declared is not None:
+            dtype = _number_type(declared) if named else dtype
+            shape = list(declared.shape[1:]) if shape is None else shape
         if shape is None:
             return cls(dtype)
         sizes = isinstance(shape, list) and all(_is_whole(n) and (n == -1 or n > 0) for n in shape)

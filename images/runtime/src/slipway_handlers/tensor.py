@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from ts.torch_handler.base_handler import BaseHandler
 
-from slipway_handlers import tensors
+from slipway_handlers import signature, tensors
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TensorSettings
 
@@ -14,8 +14,9 @@ class TensorHandler(BaseHandler):  # type: ignore[misc]
     """Loads the archive's model as TorchServe's base handler does, and gives it the rows."""
 
     def initialize(self, context: Any) -> None:
-        """Read the settings and load the model; raises SettingsError."""
-        self.settings = TensorSettings.read(context.model_yaml_config.get("handler"))
+        """Read the settings and load the model; raises SettingsError or SignatureError."""
+        told, settings = signature.of_archive(context)
+        self.settings = TensorSettings.read(settings, next(iter(told.inputs), None))
         super().initialize(context)
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from ts.torch_handler.base_handler import BaseHandler
 
-from slipway_handlers import classes, texts
+from slipway_handlers import classes, signature, texts
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TextSettings
 
@@ -20,9 +20,11 @@ class TextClassifier(BaseHandler):  # type: ignore[misc]
 
     def initialize(self, context: Any) -> None:
         """Read the settings and the tokenizer and load the model; raises ValueError."""
-        self.settings = TextSettings.read(context.model_yaml_config.get("handler"))
+        told, settings = signature.of_archive(context)
+        self.settings = TextSettings.read(settings)
         folder = Path(context.system_properties["model_dir"])
         self.tokenizer = texts.tokenizer(folder, self.settings)
+        self.labels = told.labels
         super().initialize(context)
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[Any]:
@@ -37,5 +39,5 @@ class TextClassifier(BaseHandler):  # type: ignore[misc]
         """Return the labels of several texts."""
         output = self.inference(torch.from_numpy(texts.batch(batch, self.tokenizer.padding)))
         scores = output.float().cpu().numpy()
-        found = classes.best(scores, len(batch), self.mapping, self.settings.classes)
+        found = classes.best(scores, len(batch), self.mapping or self.labels, self.settings.classes)
         return [texts.labelled(each) for each in found]

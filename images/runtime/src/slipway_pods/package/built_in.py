@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import slipway_handlers
+from slipway_handlers import signature
 from slipway_handlers.settings import (
     ImageSettings,
     SettingsError,
     TensorSettings,
     TextSettings,
 )
+from slipway_handlers.signature import Signature, SignatureError
 from slipway_runtime.checks.package_code import PackageError
 
 FOLDER = Path(slipway_handlers.__file__).parent
@@ -30,20 +32,29 @@ class BuiltIn:
 
     file: str
     modules: tuple[str, ...]
-    settings: Callable[[Any], object]
+    settings: Callable[[Any, Signature], object]
     needs: tuple[str, ...] = ()
 
 
-COMMON = ("__init__.py", "requests.py", "settings.py")
+def _of(read: Callable[[Any], object]) -> Callable[[Any, Signature], object]:
+    """Return a reader of settings that need nothing more of the signature."""
+    return lambda settings, _: read(settings)
+
+
+def _tensor_settings(settings: Any, told: Signature) -> object:
+    return TensorSettings.read(settings, next(iter(told.inputs), None))
+
+
+COMMON = ("__init__.py", "requests.py", "settings.py", "signature.py")
 HANDLERS: Mapping[str, BuiltIn] = {
     "image-classification": BuiltIn(
-        "image_classification.py", (*COMMON, "classes.py", "images.py"), ImageSettings.read
+        "image_classification.py", (*COMMON, "classes.py", "images.py"), _of(ImageSettings.read)
     ),
-    "tensor": BuiltIn("tensor.py", (*COMMON, "tensors.py"), TensorSettings.read),
+    "tensor": BuiltIn("tensor.py", (*COMMON, "tensors.py"), _tensor_settings),
     "text-classification": BuiltIn(
         "text_classification.py",
         (*COMMON, "classes.py", "texts.py"),
-        TextSettings.read,
+        _of(TextSettings.read),
         TOKENIZERS,
     ),
 }
@@ -69,7 +80,10 @@ def check(name: str, config: Mapping[str, Any], extra: Path | None) -> None:
     """Raise PackageError where a handler could not begin with these settings and extra files."""
     handler = HANDLERS[name]
     try:
-        handler.settings(config.get("handler"))
+        told = signature.load(extra) if extra else Signature()
+        handler.settings(signature.settings(told, config.get("handler")), told)
+    except SignatureError as error:
+        raise PackageError("InvalidPackage", f"The output's {error}.") from error
     except SettingsError as error:
         raise PackageError("InvalidPackage", f"package.{error}.") from error
     if handler.needs and not any(extra and (extra / each).is_file() for each in handler.needs):

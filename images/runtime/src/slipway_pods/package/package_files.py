@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from slipway_handlers import signature
 from slipway_pods import beneath, room
 from slipway_pods.package import built_in
 from slipway_pods.package.mar import TORCHSERVE_HANDLERS
@@ -69,10 +70,10 @@ class PackageFiles:
     def extra_files(self, names: Iterable[str]) -> Path | None:
         """Return a folder with the extra files, or None where none is named.
 
-        A file goes to the folder's root. A folder keeps its own name and the paths beneath it, so
-        that ``from pkg.sub import x`` works when it is served. What is named twice, or is brought
-        as another part of the package already, is one file. Raises PackageError where two files
-        that differ have the same place.
+        A file goes to the folder's root, and so does the output's ``signature.json``. A folder
+        keeps its own name and the paths beneath it, so that ``from pkg.sub import x`` works when it
+        is served. What is named twice, or is brought as another part of the package already, is
+        one file. Raises PackageError where two files that differ have the same place.
         """
         for name in names:
             self._check("extraFiles", name)
@@ -83,11 +84,19 @@ class PackageFiles:
                 if self._named.get(place) != member and self._brought.get(place) != member:
                     self._bring_extra(name, place, member)
                     self._brought[place] = member
+        self._bring_signature()
         return self._extra if self._extra.exists() else None
 
     def extra_place(self, name: str) -> str | None:
         """Return where a file is among the extra files; None where it is not."""
         return next((place for place, member in self._brought.items() if member == name), None)
+
+    def _bring_signature(self) -> None:
+        """Bring the signature that a script has written, unless another file has its place."""
+        name = signature.FILE_NAME
+        if name in self._output and name not in self._named and name not in self._brought:
+            self._bring_extra(name, name, name)
+            self._brought[name] = name
 
     def _bring_extra(self, name: str, place: str, member: str) -> None:
         target, again = self._extra / place, self._files / ".again"

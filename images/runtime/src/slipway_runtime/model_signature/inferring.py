@@ -1,0 +1,205 @@
+"""Names, types and shapes from rows, whatever library they are of; none is imported.
+
+The numbers' types are those that torch gives to Python's own: float32 and int64.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+DTYPES = (
+    *("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8"),
+    *("bool", "string"),
+)
+"""As `slipway_handlers.signature` has them."""
+MAX_ROWS = 100_000
+"""Most rows of a column that its type is inferred from."""
+MAX_INFERRED = 64
+"""Most categories that are inferred: more texts are texts. No more than half as many as rows."""
+MAX_SIDES = 16
+MAX_TEXT = 1024
+_TOLD = frozenset(("dtype", "shape", "categories", "default", "labels"))
+
+
+def tensors(rows: Any, name: str) -> list[dict[str, Any]]:
+    """Return the inputs or outputs that rows have; ``name`` is that of what has none of its own.
+
+    Raises ValueError for rows of which none can be told.
+    """
+    columns = _columns(rows)
+    if columns is None:
+        columns = {name: rows}
+    if not columns:
+        raise ValueError(f"The signature's {name}s have no columns.")
+    names = [_text(each, "a column's name") for each in columns]
+    if len(set(names)) != len(names):
+        raise ValueError(f"Two of the signature's {name}s have one name.")
+    return [_tensor(key, column) for key, column in zip(names, columns.values())]
+
+
+def texts(values: Iterable[Any], what: str) -> list[str]:
+    """Return texts that can be shown, each once; raises ValueError."""
+    found = [_text(value, what) for value in values]
+    if len(set(found)) != len(found):
+        raise ValueError(f"The signature's {what} have a value twice.")
+    return found
+
+
+def _text(value: Any, what: str) -> str:
+    text = str(value)
+    if not 0 < len(text) <= MAX_TEXT or not text.isprintable():
+        raise ValueError(
+            f"{what} of the signature is no text of 1 to {MAX_TEXT} printable characters."
+        )
+    return text
+
+
+def _columns(rows: Any) -> dict[Any, Any] | None:
+    """Return the columns of a data frame, of a mapping or of rows by name; None where none is."""
+    if isinstance(rows, Mapping):
+        return dict(rows)
+    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):
+        return {column: rows[column] for column in rows.columns}
+    if not isinstance(rows, Sequence) or isinstance(rows, (str, bytes)) or not rows:
+        return None
+    if not all(isinstance(row, Mapping) for row in rows):
+        return None
+    names = dict.fromkeys(itertools.chain.from_iterable(rows))
+    return {name: [row.get(name) for row in rows[:MAX_ROWS]] for name in names}
+
+
+def _tensor(name: str, column: Any) -> dict[str, Any]:
+    if isinstance(column, Mapping):
+        return {"name": name, **_told(name, column)}
+    dtype = _dtype(getattr(column, "dtype", None))
+    if dtype is None or dtype == "string":
+        values = column.tolist() if hasattr(column, "tolist") else column
+        return {"name": name, **_inferred(name, values)}
+    shape = [int(side) for side in column.shape]
+    if not 0 < len(shape) <= MAX_SIDES:
+        raise ValueError(
+            f"The signature's {name} has {len(shape)} sides: give rows, 1 to {MAX_SIDES}."
+        )
+    return {"name": name, "dtype": dtype, "shape": [-1, *(side or -1 for side in shape[1:])]}
+
+
+def _dtype(dtype: Any) -> str | None:
+    """Return the name of an array's type; None where its values have to be looked at."""
+    if dtype is None:
+        return None
+    text = str(dtype).rpartition(".")[2].lower()
+    if text in DTYPES:
+        return text
+    if text in ("object", "category", "str", "large_string") or text.startswith(("<u", "|s")):
+        return "string"
+    raise ValueError(
+        f"The signature knows no values of the type {dtype}: write one of {', '.join(DTYPES)}."
+    )
+
+
+def _told(name: str, given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what is told of an input; what it must not say is refused where it is written."""
+    if not set(given) <= _TOLD or given.get("dtype") not in DTYPES:
+        raise ValueError(
+            f"The signature's {name}: give rows, or a dtype ({', '.join(DTYPES)}), and shape, "
+            "categories, default or labels."
+        )
+    shape = given.get("shape", [-1])
+    if not _is_shape(shape):
+        raise ValueError(f"The signature's {name} has no shape: write [-1, 4], -1 for any length.")
+    found = {**given, "shape": list(shape)}
+    for key in ("categories", "labels"):
+        if key in found:
+            found[key] = _categories(found[key], f"{key} of {name}")
+    default = found.get("default")
+    if default is not None and not _fits(default, found["dtype"], found.get("categories")):
+        raise ValueError(f"The signature's {name} has a default that is none of its values.")
+    return found
+
+
+def _is_shape(shape: Any) -> bool:
+    if not isinstance(shape, (list, tuple)) or not 0 < len(shape) <= MAX_SIDES:
+        return False
+    return all(type(side) is int and (side == -1 or 0 < side < 2**31) for side in shape)
+
+
+def _fits(value: Any, dtype: str, categories: Any) -> bool:
+    """Tell whether a value is one of a type, and one of its categories if it has any."""
+    if categories is not None and value not in categories:
+        return False
+    if dtype == "string":
+        return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
+    if dtype == "bool":
+        return isinstance(value, bool)
+    if dtype.startswith(("int", "uint")):
+        return type(value) is int and abs(value) < 2**63
+    return type(value) in (int, float) and abs(value) < 2**63
+
+
+def _categories(values: Iterable[Any], what: str) -> list[Any]:
+    found = list(values)
+    if not found:
+        raise ValueError(f"The signature's {what} are none.")
+    if all(type(value) is int and abs(value) < 2**63 for value in found):
+        return sorted(set(found))
+    return texts(found, what)
+
+
+def _inferred(name: str, values: Any) -> dict[str, Any]:
+    """Return the type and the shape of a column of Python's own values."""
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)) or not values:
+        raise ValueError(f"The signature's {name} has no rows to tell its type from.")
+    rows = list(values[:MAX_ROWS])
+    shape, flat = [-1, *_sides(rows, name)], list(_flat(rows))
+    known = [value for value in flat if not _is_missing(value)]
+    if not known:
+        raise ValueError(f"The signature's {name} has nothing but missing values.")
+    if all(isinstance(value, str) for value in known):
+        return {"dtype": "string", "shape": shape, **_seen(known)}
+    if all(isinstance(value, bool) for value in known):
+        return {"dtype": "bool", "shape": shape}
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
+        raise ValueError(
+            f"The signature's {name} holds other things than numbers, texts and truths."
+        )
+    is_whole = len(known) == len(flat) and all(isinstance(value, int) for value in known)
+    return {"dtype": "int64" if is_whole else "float32", "shape": shape}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _seen(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the categories of a column of texts, if they are few for its rows and can be shown."""
+    found = sorted(set(texts))
+    few = len(found) <= MAX_INFERRED and 2 * len(found) <= len(texts)
+    if not few or not all(0 < len(text) <= MAX_TEXT and text.isprintable() for text in found):
+        return {}
+    return {"categories": found}
+
+
+def _sides(rows: Sequence[Any], name: str, depth: int = 1) -> list[int]:
+    """Return the sides of nested rows after the first; one that differs between rows is -1."""
+    if depth > MAX_SIDES:
+        raise ValueError(f"The signature's {name} has more than {MAX_SIDES} sides.")
+    nested = [isinstance(row, (list, tuple)) for row in rows]
+    if not any(nested):
+        return []
+    if not all(nested):
+        raise ValueError(f"The signature's {name} has rows of one value and rows of several.")
+    lengths = {len(row) for row in rows}
+    inner = list(itertools.islice(itertools.chain.from_iterable(rows), MAX_ROWS))
+    side = lengths.pop() if len(lengths) == 1 else -1
+    return [side or -1, *_sides(inner, name, depth + 1)]
+
+
+def _flat(rows: Iterable[Any]) -> Iterable[Any]:
+    for row in rows:
+        if isinstance(row, (list, tuple)):
+            yield from _flat(row)
+        else:
+            yield row
