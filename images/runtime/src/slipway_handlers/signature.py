@@ -184,7 +184,7 @@ def _tensor(value: Any, what: str) -> Tensor:
         _shape(fields["shape"], what),
         _categories(fields["categories"], what),
         fields["default"],
-        tuple(_values(fields["labels"] or [], f"{what}.labels", str)),
+        _labels(fields["labels"], f"{what}.labels"),
     )
     if made.default is not None and not is_default(made.default, made.dtype):
         raise _wrong(f"{what}.default", f"a value of the type {made.dtype}")
@@ -218,6 +218,10 @@ def _categories(value: Any, what: str) -> tuple[str | int, ...] | None:
     if not found:
         raise _wrong(f"{what}.categories", "at least one value")
     return tuple(found)
+
+
+def _labels(value: Any, what: str) -> tuple[str, ...]:
+    return () if value is None else tuple(_values(value, what, str))
 
 
 def _values(value: Any, what: str, kind: type) -> list[Any]:

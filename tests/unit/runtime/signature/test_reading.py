@@ -68,6 +68,7 @@ ONE = {"name": "x", "dtype": "int64"}
         ({"inputs": [{**ONE, "categories": [1, 1]}]}, r"categories: write different texts"),
         ({"inputs": [{**ONE, "default": 1.5}]}, r"default: write a value of the type int64"),
         ({"inputs": [{**ONE, "default": 3, "categories": [1]}]}, "default: write one of its"),
+        ({"outputs": [{**ONE, "labels": ""}]}, r"outputs\[0\].labels: write a list"),
         ({"outputs": [{**ONE, "labels": [1]}]}, r"outputs\[0\].labels: write different texts"),
         ({"preprocessing": [1]}, "preprocessing: write settings"),
         ({"sample": {"contentType": "text/plain", "body": {}}}, "sample.body: write a text"),

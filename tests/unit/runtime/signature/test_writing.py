@@ -79,6 +79,14 @@ def test_a_columns_type_and_shape_follow_from_its_values(values: Any, told: Any)
     assert inputs({"x": values}) == [{"name": "x", "shape": [-1], **told}]
 
 
+def test_labels_may_be_an_array_as_scikit_learn_has_them() -> None:
+    told = describe([[1.5]], labels=np.array(["setosa", "virginica"]))["outputs"]
+    assert told == [
+        {"name": "output", "dtype": "float32", "shape": [-1, 2], "labels": ["setosa", "virginica"]}
+    ]
+    assert describe([[1.5]], labels=np.array([3, 4]))["outputs"][0]["labels"] == ["3", "4"]
+
+
 def test_a_column_may_be_told_instead_of_shown() -> None:
     told = {"dtype": "string", "categories": ("x", "y"), "default": "y"}
     assert inputs({"a": told}) == [
@@ -104,6 +112,10 @@ def test_a_column_may_be_told_instead_of_shown() -> None:
         ({"x": {"dtype": "int64", "shape": [0]}}, "has no shape"),
         ({"x": {"dtype": "int64", "default": 1.5}}, "a default that is none"),
         ({"x": {"dtype": "string", "categories": []}}, "are none"),
+        ({"x": {"dtype": "string", "categories": "abc"}}, "are no list"),
+        ({"x": {"dtype": "string", "categories": ["a", 1]}}, "neither all texts"),
+        ({"x": {"dtype": "string", "labels": [["a"]]}}, "is no text"),
+        ({("a", "b"): [1]}, "a column's name"),
         (np.zeros(2, np.complex64), "no values of the type complex64"),
         (np.float32(1), "0 sides"),
     ],

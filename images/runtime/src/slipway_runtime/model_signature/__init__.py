@@ -59,9 +59,9 @@ def describe(
 ) -> dict[str, Any]:
     """Return the file's content; raises ValueError."""
     answers = inferring.tensors(outputs, "output") if outputs is not None else []
-    if labels:
-        answers = answers or [{"name": "output", "dtype": "float32", "shape": [-1, len(labels)]}]
-        answers[-1]["labels"] = inferring.texts(labels, "labels")
+    if named := inferring.texts(labels, "labels"):
+        answers = answers or [{"name": "output", "dtype": "float32", "shape": [-1, len(named)]}]
+        answers[-1]["labels"] = named
     found: dict[str, Any] = {
         "slipwaySignature": 1,
         "inputs": inferring.tensors(inputs, "input"),

@@ -40,16 +40,24 @@ def tensors(rows: Any, name: str) -> list[dict[str, Any]]:
     return [_tensor(key, column) for key, column in zip(names, columns.values())]
 
 
-def texts(values: Iterable[Any], what: str) -> list[str]:
+def texts(values: Any, what: str) -> list[str]:
     """Return texts that can be shown, each once; raises ValueError."""
-    found = [_text(value, what) for value in values]
+    found = [_text(value, what) for value in _listed(values, what)]
     if len(set(found)) != len(found):
         raise ValueError(f"The signature's {what} have a value twice.")
     return found
 
 
+def _listed(values: Any, what: str) -> list[Any]:
+    """Return the values of a list, a tuple or an array of one side."""
+    found = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(found, (list, tuple)):
+        raise ValueError(f"The signature's {what} are no list.")
+    return list(found)
+
+
 def _text(value: Any, what: str) -> str:
-    text = str(value)
+    text = str(value) if isinstance(value, (str, int)) else ""
     if not 0 < len(text) <= MAX_TEXT or not text.isprintable():
         raise ValueError(
             f"{what} of the signature is no text of 1 to {MAX_TEXT} printable characters."
@@ -111,9 +119,10 @@ def _told(name: str, given: Mapping[Any, Any]) -> dict[str, Any]:
     if not _is_shape(shape):
         raise ValueError(f"The signature's {name} has no shape: write [-1, 4], -1 for any length.")
     found = {**given, "shape": list(shape)}
-    for key in ("categories", "labels"):
-        if key in found:
-            found[key] = _categories(found[key], f"{key} of {name}")
+    if found.get("categories") is not None:
+        found["categories"] = _categories(found["categories"], f"categories of {name}")
+    if found.get("labels") is not None:
+        found["labels"] = texts(found["labels"], f"labels of {name}")
     default = found.get("default")
     if default is not None and not _fits(default, found["dtype"], found.get("categories")):
         raise ValueError(f"The signature's {name} has a default that is none of its values.")
@@ -139,12 +148,14 @@ def _fits(value: Any, dtype: str, categories: Any) -> bool:
     return type(value) in (int, float) and abs(value) < 2**63
 
 
-def _categories(values: Iterable[Any], what: str) -> list[Any]:
-    found = list(values)
+def _categories(values: Any, what: str) -> list[Any]:
+    found = _listed(values, what)
     if not found:
         raise ValueError(f"The signature's {what} are none.")
     if all(type(value) is int and abs(value) < 2**63 for value in found):
         return sorted(set(found))
+    if not all(isinstance(value, str) for value in found):
+        raise ValueError(f"The signature's {what} are neither all texts nor all whole numbers.")
     return texts(found, what)
 
 
