@@ -235,6 +235,10 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "needs vocab.txt or tokenizer.py: write its name in package.extraFiles",
     ),
+    "a handler of tokens without a vocabulary": (
+        {"package": {"serializedFile": "m.pt", "handler": "token-classification"}},
+        "needs vocab.txt or tokenizer.py: write its name in package.extraFiles",
+    ),
     "a model name with a blank": (
         {"package": {"serializedFile": "m.pt", "handler": "h.py", "modelName": "my model"}},
         "write a model name of at most 63 letters",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_handlers.signature import Tensor
+from slipway_handlers.signature import FILE_NAME, SignatureError, Tensor, is_text
 
 LARGEST = 4096
 """Longest side of a picture that a model is given, in pixels, and most entries of a list."""
@@ -19,6 +19,8 @@ LONGEST_TEXT = 1_000_000
 """Most tokens of a text."""
 NUMBERS = ("float32", "float64", "float16", "int64", "int32")
 """Types of numbers that a tensor may have."""
+OUTSIDE = "O"
+"""The label of a word that is of no entity, in the IOB formats (Ramshaw and Marcus, 1995)."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Means and standard deviations of ImageNet's channels, which torchvision's models are fed with."""
 
@@ -66,6 +68,13 @@ class Given:
             raise SettingsError(f"config.handler.{name}: write a list of {count} number(s)")
         return tuple(map(float, value))
 
+    def text(self, name: str, default: str) -> str:
+        """Return a text that can be shown."""
+        value = self.take(name, default)
+        if not is_text(value):
+            raise SettingsError(f"config.handler.{name}: write a text of a line")
+        return str(value)
+
     def nothing_left(self) -> None:
         """Refuse what nobody has taken."""
         if self._left:
@@ -75,8 +84,8 @@ class Given:
 
 def _number_type(declared: Tensor) -> str:
     if declared.dtype not in NUMBERS:
-        raise SettingsError(
-            f"the signature's input {declared.name} has the type {declared.dtype}: the handler "
+        raise SignatureError(
+            f"{FILE_NAME}: input {declared.name} has the type {declared.dtype}, and the handler "
             f"takes one of {', '.join(NUMBERS)}"
         )
     return declared.dtype
@@ -101,7 +110,7 @@ class TensorSettings:
     def read(cls, settings: Any, declared: Tensor | None = None) -> TensorSettings:
         """Read the settings, with those of a declared input where they say nothing.
 
-        Raises SettingsError.
+        Raises SettingsError or SignatureError.
         """
         given = Given(settings)
         named = declared is not None and given.says_nothing_of("dtype")
@@ -133,6 +142,14 @@ class ClassSettings:
         """Take the settings out of those that are given; raises SettingsError."""
         top = given.whole("top", cls.top, 1, LARGEST)
         return cls(top, given.choice("activation", "softmax", "sigmoid", "none"))
+
+    @classmethod
+    def read(cls, settings: Any) -> ClassSettings:
+        """Read the settings of a handler that has no others; raises SettingsError."""
+        given = Given(settings)
+        found = cls.take(given)
+        given.nothing_left()
+        return found
 
 
 @dataclass(frozen=True)
@@ -188,5 +205,23 @@ class TextSettings:
         classes = ClassSettings.take(given)
         longest = given.whole("maxTokens", cls.max_tokens, 1, LONGEST_TEXT)
         found = cls(classes, longest, given.choice("lowercase", True, False))
+        given.nothing_left()
+        return found
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """Of ``token-classification``: what of a text the model is given, as for whole texts."""
+
+    max_tokens: int = 512
+    lowercase: bool = True
+    outside: str = OUTSIDE
+
+    @classmethod
+    def read(cls, settings: Any) -> TokenSettings:
+        """Read the settings; raises SettingsError."""
+        given = Given(settings)
+        longest = given.whole("maxTokens", cls.max_tokens, 1, LONGEST_TEXT)
+        found = cls(longest, given.choice("lowercase", True, False), given.text("outside", OUTSIDE))
         given.nothing_left()
         return found

@@ -3,7 +3,7 @@
 Format, version 1::
 
     {"slipwaySignature": 1,
-     "inputs": [{"name": "age", "dtype": "float32", "shape": [-1], "default": 40.5},
+     "inputs": [{"name": "age", "dtype": "float32", "shape": [-1], "missing": true},
                 {"name": "colour", "dtype": "string", "categories": ["blue", "red"]}],
      "outputs": [{"name": "output", "dtype": "float32", "shape": [-1, 2],
                   "labels": ["no", "yes"]}],
@@ -48,9 +48,9 @@ class SignatureError(ValueError):
 class Tensor:
     """One input or output: its name, its values' type, and its shape, the number of rows first.
 
-    ``categories`` are all values that an input may have, or None for any; ``default`` takes the
-    place of a value that is missing, None for none; ``labels`` are the names of an output's
-    classes, by number.
+    ``categories`` are all values that an input may have, or None for any. A value may be missing
+    where that is said, and where a ``default`` takes its place, None for none. ``labels`` are the
+    names of an output's classes, by number.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Tensor:
     shape: tuple[int, ...] = (-1,)
     categories: tuple[str | int, ...] | None = None
     default: str | float | None = None
+    missing: bool = False
     labels: tuple[str, ...] = ()
 
 
@@ -172,7 +173,7 @@ def _tensors(value: Any, what: str) -> tuple[Tensor, ...]:
 
 
 def _tensor(value: Any, what: str) -> Tensor:
-    names = ("name", "dtype", "shape", "categories", "default", "labels")
+    names = ("name", "dtype", "shape", "categories", "default", "missing", "labels")
     fields = _fields(value, what, *names)
     if not is_text(fields["name"]):
         raise _wrong(f"{what}.name", f"a text of 1 to {MAX_TEXT} characters that can be shown")
@@ -184,13 +185,31 @@ def _tensor(value: Any, what: str) -> Tensor:
         _shape(fields["shape"], what),
         _categories(fields["categories"], what),
         fields["default"],
+        _missing(fields["missing"], fields["dtype"], what),
         _labels(fields["labels"], f"{what}.labels"),
     )
     if made.default is not None and not is_default(made.default, made.dtype):
         raise _wrong(f"{what}.default", f"a value of the type {made.dtype}")
-    if made.categories is not None and made.default not in (None, *made.categories):
-        raise _wrong(f"{what}.default", "one of its categories")
+    if made.categories is not None:
+        if not _are_of(made.categories, made.dtype):
+            raise _wrong(f"{what}.categories", "texts of a string, or whole numbers of a whole type")
+        if made.default not in (None, *made.categories):
+            raise _wrong(f"{what}.default", "one of its categories")
     return made
+
+
+def _are_of(categories: Sequence[str | int], dtype: str) -> bool:
+    if isinstance(categories[0], str):
+        return dtype == "string"
+    return dtype.startswith(("int", "uint"))
+
+
+def _missing(value: Any, dtype: str, what: str) -> bool:
+    if value not in (None, False, True) or not isinstance(value, bool | None):
+        raise _wrong(f"{what}.missing", "true or false")
+    if value and dtype != "string" and "float" not in dtype:
+        raise _wrong(f"{what}.missing", "false: only numbers with a point and texts may be missing")
+    return bool(value)
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:

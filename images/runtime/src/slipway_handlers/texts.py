@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,48 @@ def tokenizer(folder: Path, settings: TextSettings) -> Tokenizer:
 
 
 def _own(path: Path) -> Tokenizer:
+    module = own_module(path)
+    if not callable(getattr(module, "encode", None)):
+        raise ValueError(f"{path.name} has no function encode(text).")
+    return Tokenizer(module.encode, int(getattr(module, "PAD", 0)))
+
+
+def own_module(path: Path) -> Any:
+    """Return the module of an archive's own tokenizer; raises ValueError, or what it raises."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path.name} cannot be imported.")
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not callable(getattr(module, "encode", None)):
-        raise ValueError(f"{path.name} has no function encode(text).")
-    return Tokenizer(module.encode, int(getattr(module, "PAD", 0)))
+    return module
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Numbers of words and signs; ``unknown`` is that of all others, None to leave them out."""
+
+    numbers: Mapping[str, int]
+    unknown: int | None
+    padding: int
+    lowercase: bool
+
+    @classmethod
+    def of(cls, tokens: Sequence[str], lowercase: bool) -> Vocabulary:
+        """Return the vocabulary of a file's lines; raises ValueError for an empty one."""
+        numbers = {token.strip(): number for number, token in reversed(list(enumerate(tokens)))}
+        if not numbers:
+            raise ValueError(f"{VOCABULARY} is empty.")
+        unknown = next((numbers[token] for token in UNKNOWN if token in numbers), None)
+        padding = next((numbers[token] for token in PADDING if token in numbers), 0)
+        return cls(numbers, unknown, padding, lowercase)
+
+    def words(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Yield the number of each word and sign of a text that has one, its begin and its end."""
+        for word in _WORDS.finditer(text):
+            written = word.group().lower() if self.lowercase else word.group()
+            number = self.numbers.get(written, self.unknown)
+            if number is not None:
+                yield number, word.start(), word.end()
 
 
 def by_vocabulary(tokens: Sequence[str], lowercase: bool) -> Tokenizer:
@@ -70,30 +104,29 @@ def by_vocabulary(tokens: Sequence[str], lowercase: bool) -> Tokenizer:
     A word that the vocabulary lacks gets the number of its token for unknown ones, or is left out
     where there is none. Raises ValueError for an empty vocabulary.
     """
-    numbers = {token.strip(): number for number, token in reversed(list(enumerate(tokens)))}
-    if not numbers:
-        raise ValueError(f"{VOCABULARY} is empty.")
-    unknown = next((numbers[token] for token in UNKNOWN if token in numbers), None)
-    padding = next((numbers[token] for token in PADDING if token in numbers), 0)
-
-    def encode(text: str) -> list[int]:
-        words = _WORDS.findall(text.lower() if lowercase else text)
-        found = (numbers.get(word, unknown) for word in words)
-        return [number for number in found if number is not None]
-
-    return Tokenizer(encode, padding)
+    vocabulary = Vocabulary.of(tokens, lowercase)
+    return Tokenizer(lambda text: [each[0] for each in vocabulary.words(text)], vocabulary.padding)
 
 
 def read(found: Any, tokenizer: Tokenizer, longest: int) -> list[int]:
     """Return the numbers of a body's text, at least one; raises BadInputError."""
-    text = _text(found)
-    if not isinstance(text, str) or not text.strip():
-        raise BadInputError('send a text that is not empty, or {"text": "..."}')
+    text = given_text(found)
     return [int(number) for number in tokenizer.encode(text)[:longest]] or [tokenizer.padding]
 
 
-def _text(found: Any) -> Any:
-    """Return a body's text, also of JSON without the content type of it."""
+def given_text(found: Any) -> str:
+    """Return a body's text, which is not empty; raises BadInputError."""
+    text = text_of(found)
+    if not isinstance(text, str) or not text.strip():
+        raise BadInputError('send a text that is not empty, or {"text": "..."}')
+    return text
+
+
+def text_of(found: Any, field: str = "text") -> Any:
+    """Return a body's text, also of JSON without the content type of it; raises BadInputError.
+
+    It is None, or of another type, where the body has none.
+    """
     if isinstance(found, bytes | bytearray):
         try:
             found = found.decode()
@@ -102,8 +135,8 @@ def _text(found: Any) -> Any:
     if isinstance(found, str) and found.lstrip().startswith("{"):
         with contextlib.suppress(BadInputError):
             content = as_json(found)
-            return content.get("text", found)
-    return found.get("text") if isinstance(found, dict) else found
+            return content.get(field, found)
+    return found.get(field) if isinstance(found, dict) else found
 
 
 def batch(texts: Sequence[Sequence[int]], padding: int) -> npt.NDArray[np.int64]:

@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_handlers.settings import ImageSettings, SettingsError, TensorSettings, TextSettings
+from slipway_handlers.sequences.settings import SequenceSettings
+from slipway_handlers.settings import (
+    ClassSettings,
+    ImageSettings,
+    SettingsError,
+    TensorSettings,
+    TextSettings,
+    TokenSettings,
+)
 
-KINDS = (TensorSettings, ImageSettings, TextSettings)
+KINDS: tuple[Any, ...] = (
+    *(TensorSettings, ImageSettings, TextSettings, TokenSettings, ClassSettings, SequenceSettings),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,6 +49,8 @@ def test_what_is_said_is_taken() -> None:
         (TextSettings, {"lowercase": 1}, "one of true, false"),
         (TextSettings, {"top": True}, "top: write a number"),
         (TextSettings, {"activation": "relu"}, "softmax, sigmoid, none"),
+        (TokenSettings, {"outside": ""}, "outside: write a text"),
+        (ClassSettings, {"size": 1}, "no setting size"),
     ],
 )
 def test_what_is_none_is_refused_by_its_name(kind: Any, given_: Any, why: str) -> None:
@@ -46,7 +58,7 @@ def test_what_is_none_is_refused_by_its_name(kind: Any, given_: Any, why: str) -
         kind.read(given_)
 
 
-NAMES = ("dtype", "shape", "top", "size", "resize", "mean", "std", "channels", "maxTokens")
+NAMES = ("dtype", "shape", "top", "size", "resize", "mean", "std", "channels", "maxTokens", "k")
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 
 

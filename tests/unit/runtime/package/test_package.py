@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from s3fs import S3FileSystem
 
+import slipway_runtime as slipway
 from slipway_pods import room
 from slipway_pods.agent import upload
 from slipway_pods.package import built_in, mar, package
@@ -279,7 +280,9 @@ def test_a_handler_of_the_release_lies_in_the_archive_with_all_that_it_imports(
     packager: Packager, tmp_path: Path, name: str
 ) -> None:
     (packager.source / "vocab.txt").write_text("good")
-    assert packager.run(handler=name, extraFiles=["vocab.txt"]) == 0, packager.word
+    slipway.signature({"age": [31.5]}, folder=packager.source)
+    extra = ["vocab.txt", "signature.json"]
+    assert packager.run(handler=name, extraFiles=extra) == 0, packager.word
     packager.archive.extractall(tmp_path / "archive")
     manifest = json.loads(packager.archive.read(mar.MANIFEST))
     assert manifest["model"]["handler"] == f"slipway_{name.replace('-', '_')}.py"

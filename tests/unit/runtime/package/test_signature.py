@@ -9,7 +9,7 @@ import pytest
 import slipway_runtime as slipway
 from slipway_pods.package import package
 from tests.harness.s3 import S3Server
-from tests.unit.runtime.package.test_package import Packager
+from tests.unit.runtime.package.test_package import LINEAGE_KEY, Packager
 
 
 @pytest.fixture
@@ -64,3 +64,23 @@ def test_a_users_own_handler_may_have_a_file_of_that_name(packager: Packager) ->
     packager.store()
     assert packager.run() == 0
     assert json.loads(packager.archive.read("signature.json")) == {"mine": True}
+
+
+@pytest.mark.parametrize("handler", ["tabular", "sklearn"])
+def test_a_handler_of_tables_needs_columns_that_it_can_do_with(
+    packager: Packager, handler: str
+) -> None:
+    rows = {"x": {"dtype": "float32", "shape": [-1, 2]}, "y": {"dtype": "float32"}}
+    slipway.signature(rows, folder=packager.output)
+    packager.store()
+    assert packager.run(handler=handler) == package.EX_DATAERR
+    assert "signature.json: input x has the shape [-1, 2]" in packager.word["message"]
+
+
+def test_the_record_names_a_pickle_as_code(packager: Packager) -> None:
+    slipway.signature({"age": [31.5]}, folder=packager.output)
+    packager.store()
+    assert packager.run(handler="sklearn") == 0
+    assert json.loads(packager.s3.read(LINEAGE_KEY))["runsAsCode"] == ["model.pt"]
+    assert packager.run(handler="tabular") == 0
+    assert "runsAsCode" not in json.loads(packager.s3.read(LINEAGE_KEY))

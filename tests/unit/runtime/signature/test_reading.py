@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_handlers import signature
-from slipway_handlers.settings import SettingsError, TensorSettings
+from slipway_handlers.settings import TensorSettings
 from slipway_handlers.signature import Sample, Signature, SignatureError, Tensor
 
 WHOLE: dict[str, Any] = {
     "slipwaySignature": 1,
     "inputs": [
-        {"name": "age", "dtype": "float32", "shape": [-1], "default": 40.5},
+        {"name": "age", "dtype": "float32", "shape": [-1], "default": 40.5, "missing": True},
         {"name": "colour", "dtype": "string", "categories": ["blue", "red"]},
     ],
     "outputs": [{"name": "output", "dtype": "float32", "shape": [-1, 2], "labels": ["no", "yes"]}],
@@ -30,7 +30,7 @@ def parse(**changed: Any) -> Signature:
 def test_all_that_is_said_is_read() -> None:
     assert parse() == Signature(
         (
-            Tensor("age", "float32", (-1,), default=40.5),
+            Tensor("age", "float32", (-1,), default=40.5, missing=True),
             Tensor("colour", "string", (-1,), ("blue", "red")),
         ),
         (Tensor("output", "float32", (-1, 2), labels=("no", "yes")),),
@@ -66,9 +66,13 @@ ONE = {"name": "x", "dtype": "int64"}
         ({"inputs": [{**ONE, "categories": []}]}, r"inputs\[0\].categories: write at least one"),
         ({"inputs": [{**ONE, "categories": ["a", 1]}]}, r"categories: write different texts"),
         ({"inputs": [{**ONE, "categories": [1, 1]}]}, r"categories: write different texts"),
+        ({"inputs": [{**ONE, "categories": ["a"]}]}, "categories: write texts of a string"),
+        ({"inputs": [{**ONE, "dtype": "float32", "categories": [1]}]}, "categories: write texts"),
         ({"inputs": [{**ONE, "default": 1.5}]}, r"default: write a value of the type int64"),
         ({"inputs": [{**ONE, "default": 3, "categories": [1]}]}, "default: write one of its"),
         ({"outputs": [{**ONE, "labels": ""}]}, r"outputs\[0\].labels: write a list"),
+        ({"inputs": [{**ONE, "missing": True}]}, r"inputs\[0\].missing: write false"),
+        ({"inputs": [{**ONE, "missing": 0}]}, r"inputs\[0\].missing: write true or false"),
         ({"outputs": [{**ONE, "labels": [1]}]}, r"outputs\[0\].labels: write different texts"),
         ({"preprocessing": [1]}, "preprocessing: write settings"),
         ({"sample": {"contentType": "text/plain", "body": {}}}, "sample.body: write a text"),
@@ -102,7 +106,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 TENSOR = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("name", "dtype", "shape", "categories", "default"), JSON)
+    {}, optional=dict.fromkeys(("name", "dtype", "shape", "categories", "default", "missing"), JSON)
 )
 FIELDS = st.fixed_dictionaries(
     {"slipwaySignature": st.just(1)},
@@ -142,5 +146,5 @@ def test_the_tensor_handler_takes_what_is_declared_unless_the_spec_says_another(
 
 
 def test_a_type_that_the_tensor_handler_cannot_give_is_refused_by_the_inputs_name() -> None:
-    with pytest.raises(SettingsError, match="the signature's input x has the type string"):
+    with pytest.raises(SignatureError, match="input x has the type string, and the handler takes"):
         TensorSettings.read({}, Tensor("x", "string"))

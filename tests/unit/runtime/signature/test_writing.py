@@ -30,13 +30,17 @@ class Tensor:
         self.dtype, self.shape = f"torch.{dtype}", shape
 
 
-class Frame(dict[str, Any]):
+class Frame:
     """A data frame, as far as it is looked at: neither pandas nor polars is needed."""
 
-    columns = property(lambda self: list(self))
+    def __init__(self, **columns: Any) -> None:
+        self.columns, self.values = list(columns), columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
 
     def to_dict(self) -> dict[str, Any]:
-        return dict(self)
+        raise AssertionError("a data frame is looked at column by column")
 
 
 def test_an_array_or_a_tensor_is_one_input_with_any_number_of_rows() -> None:
@@ -48,6 +52,12 @@ def test_an_array_or_a_tensor_is_one_input_with_any_number_of_rows() -> None:
         "dtype": "bfloat16",
         "shape": [-1, 1, 28, 28],
     }
+
+
+def test_an_array_with_nan_may_miss_values() -> None:
+    rows = np.array([[1.5], [np.nan]])
+    told = {"name": "input", "dtype": "float64", "shape": [-1, 1], "missing": True}
+    assert inputs(rows) == [told]
 
 
 def test_columns_rows_and_a_data_frame_tell_the_same() -> None:
@@ -65,11 +75,12 @@ def test_columns_rows_and_a_data_frame_tell_the_same() -> None:
     ("values", "told"),
     [
         ([1, 2], {"dtype": "int64"}),
-        ([1, None], {"dtype": "float32"}),
-        ([1.5, float("nan")], {"dtype": "float32"}),
+        ([1, None], {"dtype": "float32", "missing": True}),
+        ([1.5, float("nan")], {"dtype": "float32", "missing": True}),
+        ([True, None], {"dtype": "float32", "missing": True}),
         ([True, False], {"dtype": "bool"}),
         (["a", "b"], {"dtype": "string"}),
-        (["a", "a", None], {"dtype": "string", "categories": ["a"]}),
+        (["a", "a", None], {"dtype": "string", "categories": ["a"], "missing": True}),
         ([[1, 2], [3, 4]], {"dtype": "int64", "shape": [-1, 2]}),
         ([[1], [2, 3]], {"dtype": "int64", "shape": [-1, -1]}),
         ([[[1.0]], [[2.0], [3.0]]], {"dtype": "float32", "shape": [-1, -1, 1]}),
@@ -113,9 +124,12 @@ def test_a_column_may_be_told_instead_of_shown() -> None:
         ({"x": {"dtype": "int64", "default": 1.5}}, "a default that is none"),
         ({"x": {"dtype": "string", "categories": []}}, "are none"),
         ({"x": {"dtype": "string", "categories": "abc"}}, "are no list"),
-        ({"x": {"dtype": "string", "categories": ["a", 1]}}, "neither all texts"),
+        ({"x": {"dtype": "string", "categories": ["a", 1]}}, "are none: give texts of a string"),
+        ({"x": {"dtype": "float32", "categories": [1]}}, "are none: give texts of a string"),
         ({"x": {"dtype": "string", "labels": [["a"]]}}, "is no text"),
         ({("a", "b"): [1]}, "a column's name"),
+        ({"x": {"dtype": "int64", "missing": True}}, "only floats and texts"),
+        ({"x": {"dtype": "float32", "missing": 1}}, "only floats and texts"),
         (np.zeros(2, np.complex64), "no values of the type complex64"),
         (np.float32(1), "0 sides"),
     ],
@@ -129,7 +143,7 @@ VALUE = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_si
 COLUMN = st.lists(VALUE | st.lists(VALUE, max_size=2), max_size=4)
 TOLD = st.fixed_dictionaries(
     {"dtype": st.sampled_from(inferring.DTYPES) | VALUE},
-    optional=dict.fromkeys(("shape", "categories", "default", "labels"), VALUE | COLUMN),
+    optional=dict.fromkeys(sorted(inferring._TOLD - {"dtype"}), VALUE | COLUMN),
 )
 
 

@@ -1,23 +1,29 @@
 """The release's own handlers: what ``package.handler`` calls them, and what they are made of."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import slipway_handlers
 from slipway_handlers import signature
+from slipway_handlers.sequences.settings import SequenceSettings
 from slipway_handlers.settings import (
+    ClassSettings,
     ImageSettings,
     SettingsError,
     TensorSettings,
     TextSettings,
+    TokenSettings,
 )
-from slipway_handlers.signature import Signature, SignatureError
+from slipway_handlers.signature import Signature, SignatureError, Tensor
+from slipway_handlers.tables import declared
 from slipway_runtime.checks.package_code import PackageError
 
 FOLDER = Path(slipway_handlers.__file__).parent
+SKLEARN = "sklearn"
+"""The handler whose serialized file is a pickle."""
 TOKENIZERS = ("tokenizer.py", "vocab.txt")
 """Files one of which a text's handler needs at the archive's first level."""
 
@@ -42,19 +48,53 @@ def _of(read: Callable[[Any], object]) -> Callable[[Any, Signature], object]:
 
 
 def _tensor_settings(settings: Any, told: Signature) -> object:
+    for each in told.inputs[1:]:
+        TensorSettings.read({}, each)
     return TensorSettings.read(settings, next(iter(told.inputs), None))
 
 
+def _table_settings(check: Callable[[Sequence[Tensor]], None]) -> Callable[[Any, Signature], object]:
+    """Return a reader of settings of a handler whose inputs are columns."""
+
+    def read(settings: Any, told: Signature) -> object:
+        check(told.inputs)
+        return ClassSettings.read(settings)
+
+    return read
+
+
 COMMON = ("__init__.py", "requests.py", "settings.py", "signature.py")
+CLASSES = (*COMMON, "classes.py", "texts.py")
+TABLES = (
+    *(*CLASSES, "tensors.py"),
+    *(f"tables/{name}.py" for name in ("__init__", "answers", "columns", "declared")),
+)
+SEQUENCES = tuple(f"sequences/{name}.py" for name in ("__init__", "letters", "settings"))
 HANDLERS: Mapping[str, BuiltIn] = {
     "image-classification": BuiltIn(
         "image_classification.py", (*COMMON, "classes.py", "images.py"), _of(ImageSettings.read)
     ),
-    "tensor": BuiltIn("tensor.py", (*COMMON, "tensors.py"), _tensor_settings),
+    "sequence": BuiltIn(
+        "sequences/sequence.py", (*CLASSES, *SEQUENCES), _of(SequenceSettings.read)
+    ),
+    SKLEARN: BuiltIn(
+        "tables/sklearn.py", (*TABLES, "tables/estimators.py"), _table_settings(declared.check_rows)
+    ),
+    "tabular": BuiltIn(
+        "tables/tabular.py", (*TABLES, "tables/features.py"), _table_settings(declared.check_features)
+    ),
+    "tensor": BuiltIn(
+        "tensor.py",
+        (*COMMON, "tensors.py", "named/__init__.py", "named/rows.py"),
+        _tensor_settings,
+    ),
     "text-classification": BuiltIn(
-        "text_classification.py",
-        (*COMMON, "classes.py", "texts.py"),
-        _of(TextSettings.read),
+        "text_classification.py", CLASSES, _of(TextSettings.read), TOKENIZERS
+    ),
+    "token-classification": BuiltIn(
+        "tokens/token_classification.py",
+        (*CLASSES, "tokens/__init__.py", "tokens/spans.py"),
+        _of(TokenSettings.read),
         TOKENIZERS,
     ),
 }
@@ -68,10 +108,10 @@ def bring(name: str, files: Path, extra: Path) -> Path:
     """
     handler, package = HANDLERS[name], extra / FOLDER.name
     files.mkdir(parents=True, exist_ok=True)
-    package.mkdir(parents=True, exist_ok=True)
     for module in handler.modules:
+        (package / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(FOLDER / module, package / module)
-    target = files / f"slipway_{handler.file}"
+    target = files / f"slipway_{Path(handler.file).name}"
     shutil.copyfile(FOLDER / handler.file, target)
     return target
 
@@ -92,3 +132,8 @@ def check(name: str, config: Mapping[str, Any], extra: Path | None) -> None:
             f"package.handler {name!r} needs {' or '.join(handler.needs)} at the archive's first "
             "level: name it in package.extraFiles.",
         )
+
+
+def code(package: Mapping[str, Any]) -> list[str]:
+    """Return the package's files that run as code when they are loaded, and are no Python files."""
+    return [package["serializedFile"]] if package["handler"] == SKLEARN else []

@@ -160,6 +160,8 @@ def lineage(
         "output": {"uri": settings.output_uri, "files": files},
         "package": {**described, "spec": settings.package},
     }
+    if pickles := built_in.code(settings.package):
+        record["runsAsCode"] = pickles
     if installed is not None:
         record["requirements"] = list(installed.packages)
     return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"

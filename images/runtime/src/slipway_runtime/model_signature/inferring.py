@@ -21,7 +21,7 @@ MAX_INFERRED = 64
 """Most categories that are inferred: more texts are texts. No more than half as many as rows."""
 MAX_SIDES = 16
 MAX_TEXT = 1024
-_TOLD = frozenset(("dtype", "shape", "categories", "default", "labels"))
+_TOLD = frozenset(("dtype", "shape", "categories", "default", "missing", "labels"))
 
 
 def tensors(rows: Any, name: str) -> list[dict[str, Any]]:
@@ -91,7 +91,15 @@ def _tensor(name: str, column: Any) -> dict[str, Any]:
         raise ValueError(
             f"The signature's {name} has {len(shape)} sides: give rows, 1 to {MAX_SIDES}."
         )
-    return {"name": name, "dtype": dtype, "shape": [-1, *(side or -1 for side in shape[1:])]}
+    missing = {"missing": True} if "float" in dtype and _has_nan(column) else {}
+    shape = [-1, *(side or -1 for side in shape[1:])]
+    return {"name": name, "dtype": dtype, "shape": shape, **missing}
+
+
+def _has_nan(column: Any) -> bool:
+    """Tell whether an array has numbers that are none, and so differ from themselves."""
+    differs = column != column
+    return bool(differs.any()) if hasattr(differs, "any") else False
 
 
 def _dtype(dtype: Any) -> str | None:
@@ -113,20 +121,26 @@ def _told(name: str, given: Mapping[Any, Any]) -> dict[str, Any]:
     if not set(given) <= _TOLD or given.get("dtype") not in DTYPES:
         raise ValueError(
             f"The signature's {name}: give rows, or a dtype ({', '.join(DTYPES)}), and shape, "
-            "categories, default or labels."
+            "categories, default, missing or labels."
         )
     shape = given.get("shape", [-1])
     if not _is_shape(shape):
         raise ValueError(f"The signature's {name} has no shape: write [-1, 4], -1 for any length.")
     found = {**given, "shape": list(shape)}
     if found.get("categories") is not None:
-        found["categories"] = _categories(found["categories"], f"categories of {name}")
+        found["categories"] = _categories(found["categories"], name, found["dtype"])
     if found.get("labels") is not None:
         found["labels"] = texts(found["labels"], f"labels of {name}")
     default = found.get("default")
     if default is not None and not _fits(default, found["dtype"], found.get("categories")):
         raise ValueError(f"The signature's {name} has a default that is none of its values.")
+    if found.get("missing") not in (None, False) and not _may_miss(found):
+        raise ValueError(f"The signature's {name} is missing, as only floats and texts may be.")
     return found
+
+
+def _may_miss(found: Mapping[str, Any]) -> bool:
+    return found["missing"] is True and (found["dtype"] == "string" or "float" in found["dtype"])
 
 
 def _is_shape(shape: Any) -> bool:
@@ -148,15 +162,17 @@ def _fits(value: Any, dtype: str, categories: Any) -> bool:
     return type(value) in (int, float) and abs(value) < 2**63
 
 
-def _categories(values: Any, what: str) -> list[Any]:
-    found = _listed(values, what)
-    if not found:
-        raise ValueError(f"The signature's {what} are none.")
-    if all(type(value) is int and abs(value) < 2**63 for value in found):
+def _categories(values: Any, name: str, dtype: str) -> list[Any]:
+    found = _listed(values, f"categories of {name}")
+    whole = dtype.startswith(("int", "uint"))
+    if whole and found and all(type(value) is int and abs(value) < 2**63 for value in found):
         return sorted(set(found))
-    if not all(isinstance(value, str) for value in found):
-        raise ValueError(f"The signature's {what} are neither all texts nor all whole numbers.")
-    return texts(found, what)
+    if dtype != "string" or not found or not all(isinstance(value, str) for value in found):
+        raise ValueError(
+            f"The signature's categories of {name} are none: give texts of a string, or whole "
+            "numbers of a whole type."
+        )
+    return texts(found, f"categories of {name}")
 
 
 def _inferred(name: str, values: Any) -> dict[str, Any]:
@@ -168,20 +184,23 @@ def _inferred(name: str, values: Any) -> dict[str, Any]:
     known = [value for value in flat if not _is_missing(value)]
     if not known:
         raise ValueError(f"The signature's {name} has nothing but missing values.")
+    is_whole_column = len(known) == len(flat)
+    missing = {} if is_whole_column else {"missing": True}
     if all(isinstance(value, str) for value in known):
-        return {"dtype": "string", "shape": shape, **_seen(known)}
-    if all(isinstance(value, bool) for value in known):
+        return {"dtype": "string", "shape": shape, **_seen(known), **missing}
+    if is_whole_column and all(isinstance(value, bool) for value in known):
         return {"dtype": "bool", "shape": shape}
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
         raise ValueError(
             f"The signature's {name} holds other things than numbers, texts and truths."
         )
-    is_whole = len(known) == len(flat) and all(isinstance(value, int) for value in known)
-    return {"dtype": "int64" if is_whole else "float32", "shape": shape}
+    is_whole = is_whole_column and all(isinstance(value, int) for value in known)
+    return {"dtype": "int64" if is_whole else "float32", "shape": shape, **missing}
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _seen(texts: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVer
 from slipway.api.common import ResourceRequirements
 from slipway.api.training.retention import PackageRetention
 
-BUILT_IN_HANDLERS = ("image-classification", "tensor", "text-classification")
+BUILT_IN_HANDLERS = (
+    "image-classification",
+    "sequence",
+    "sklearn",
+    "tabular",
+    "tensor",
+    "text-classification",
+    "token-classification",
+)
 """The release's own handlers, which the packaging pod puts into the archive."""
 TORCHSERVE_HANDLERS = (
     "base_handler",
@@ -66,10 +74,11 @@ class Package(ApiModel):
                 "image_classifier",
             ),
             (
-                "self.handler != 'text-classification' || (has(self.extraFiles) && "
+                "!(self.handler in ['text-classification', 'token-classification']) || "
+                "(has(self.extraFiles) && "
                 f"self.extraFiles.exists(f, f.matches('{_TOKENIZER}')))",
-                "package.handler text-classification needs vocab.txt or tokenizer.py: write its "
-                "name in package.extraFiles",
+                "package.handler text-classification or token-classification needs vocab.txt or "
+                "tokenizer.py: write its name in package.extraFiles",
             ),
         )
     )
@@ -94,9 +103,9 @@ class Package(ApiModel):
     handler: FilePath = Field(
         description="The handler's Python file, such as handler.py, which defines one class with "
         "the method handle or a function handle(data, context); a function of another name as "
-        "handler.py:function; or by its name a handler of the release (tensor, "
-        "image-classification, text-classification), which comes to lie in the archive, or one of "
-        "TorchServe's own, such as image_classifier."
+        "handler.py:function; or by its name a handler of the release (image-classification, "
+        "sequence, sklearn, tabular, tensor, text-classification, token-classification), which "
+        "comes to lie in the archive, or one of TorchServe's own, such as image_classifier."
     )
     extra_files: Annotated[list[FolderPath], Field(max_length=64)] = Field(default_factory=list)
     """More files that the handler needs. A file goes to the archive's first level; a folder keeps

@@ -1,0 +1,1 @@
+"""Rows of several tensors with names."""

@@ -1,0 +1,165 @@
+"""Rows with named columns, as JSON or CSV, read by the columns that a signature declares.
+
+A body is a list of rows by name, ``[{"age": 31, "colour": "red"}]``; or ``{"instances": ROWS}``,
+which is answered by ``{"predictions": ...}``; or columns, ``{"age": [31], "colour": ["red"]}``; or
+CSV (RFC 4180) with a line of names, where an empty cell is a value that is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slipway_handlers.requests import BadInputError, as_json
+from slipway_handlers.signature import Tensor
+
+INSTANCES = "instances"
+HOW = 'send rows by name as JSON: [{"column": 1}], {"instances": [...]}, {"column": [1]}, or CSV'
+MAX_CELL = 65_536
+"""Longest text of a value, in characters."""
+TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+Value = str | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one request: a list of ``rows`` values for each declared column, by its name.
+
+    A value that is missing, and has no default, is None. ``wrapped`` in ``instances`` or not.
+    """
+
+    values: Mapping[str, list[Value]]
+    rows: int
+    wrapped: bool = False
+
+
+def read(found: Any, columns: Sequence[Tensor]) -> Table:
+    """Return the rows of a body; raises BadInputError, which names the column and the row."""
+    if isinstance(found, str | bytes | bytearray):
+        text = _text(found)
+        if text.lstrip()[:1] not in ("[", "{"):
+            return _table(_from_csv(text), columns, is_text=True)
+        found = as_json(text)
+    if isinstance(found, dict) and isinstance(found.get(INSTANCES), list):
+        given = _by_column(found[INSTANCES])
+        table = _table(given, columns)
+        return Table(table.values, table.rows, wrapped=True)
+    if isinstance(found, dict):
+        return _table(found, columns)
+    return _table(_by_column(found), columns)
+
+
+def _text(found: str | bytes | bytearray) -> str:
+    try:
+        return found if isinstance(found, str) else found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError("its text is not UTF-8") from error
+
+
+def _from_csv(text: str) -> dict[str, list[Any]]:
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except csv.Error as error:
+        raise BadInputError(f"it is no CSV: {error}") from error
+    if len(lines) < 2:
+        raise BadInputError(HOW)
+    names, *rows = lines
+    if len(set(names)) != len(names):
+        raise BadInputError("its first line names a column twice")
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise BadInputError(f"row {number} has {len(row)} values, and {len(names)} columns")
+    return {name: list(cells) for name, cells in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _by_column(rows: Any) -> dict[str, list[Any]]:
+    """Return rows of JSON as columns; what a row does not name is missing."""
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise BadInputError(HOW)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _table(given: Mapping[str, Any], columns: Sequence[Tensor], *, is_text: bool = False) -> Table:
+    unknown = sorted(set(given) - {column.name for column in columns})
+    if unknown:
+        names = ", ".join(column.name for column in columns)
+        raise BadInputError(f"there is no column {unknown[0]:.100}, but {names:.500}")
+    if not given or not all(isinstance(values, list) for values in given.values()):
+        raise BadInputError(HOW)
+    lengths = {len(values) for values in given.values()}
+    if len(lengths) != 1 or not max(lengths):
+        raise BadInputError("its columns are not of one length, at least one row")
+    rows = lengths.pop()
+    made = {}
+    for column in columns:
+        values = given.get(column.name, [None] * rows)
+        made[column.name] = list(_values(column, values, is_text))
+    return Table(made, rows)
+
+
+def _values(column: Tensor, values: Sequence[Any], is_text: bool) -> Iterator[Value]:
+    for row, value in enumerate(values):
+        found = _parsed(column.dtype, value) if is_text and isinstance(value, str) else value
+        if found is None:
+            if column.default is None and not column.missing:
+                raise BadInputError(f"{column.name} of row {row} is missing")
+            yield column.default
+        elif not _fits(found, column):
+            shown = ascii(value)[:60]
+            raise BadInputError(f"{column.name} of row {row} is {shown}, and not {right(column)}")
+        else:
+            yield found
+
+
+def right(column: Tensor) -> str:
+    """Return what a column's values are, as the end of a sentence."""
+    if column.categories is not None:
+        return f"one of {', '.join(map(str, column.categories)):.300}"
+    kinds = {"string": "a text", "bool": "true or false"}
+    whole = column.dtype.startswith(("int", "uint"))
+    return kinds.get(column.dtype, f"a {'whole ' if whole else ''}number of {column.dtype}")
+
+
+def _parsed(dtype: str, cell: str) -> Any:
+    """Return what a cell of CSV says, or the cell itself where it is nothing of the type."""
+    if cell == "":
+        return None
+    if dtype == "string":
+        return cell
+    if dtype == "bool":
+        return TRUTHS.get(cell.strip().lower(), cell)
+    if "_" in cell or len(cell) > 400:
+        return cell
+    try:
+        return int(cell) if dtype.startswith(("int", "uint")) else float(cell)
+    except ValueError:
+        return cell
+
+
+def _fits(value: Any, column: Tensor) -> bool:
+    if column.categories is not None:
+        return type(value) in (str, int) and value in column.categories
+    if column.dtype == "string":
+        return isinstance(value, str) and len(value) <= MAX_CELL
+    if column.dtype == "bool":
+        return isinstance(value, bool)
+    if column.dtype.startswith(("int", "uint")):
+        bounds = np.iinfo(column.dtype)
+        return type(value) is int and bounds.min <= value <= bounds.max
+    return _is_float(value, column.dtype)
+
+
+def _is_float(value: Any, dtype: str) -> bool:
+    """Tell whether a value is a finite number of a type; bfloat16 has float32's range."""
+    if type(value) not in (int, float):
+        return False
+    largest = float(np.finfo("float32" if dtype == "bfloat16" else dtype).max)
+    return -largest <= value <= largest and (type(value) is int or math.isfinite(value))

@@ -1,0 +1,1 @@
+"""The handler that labels each word of a text."""
