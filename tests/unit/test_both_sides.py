@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import slipway
+import slipway_handlers
 import slipway_pods
 import slipway_runtime
 from slipway.api.serving.container import PROXY_PORTS
@@ -36,6 +37,8 @@ from tests.unit.serving.children.test_in_force import deployment, model
 OPERATOR = Path(slipway.__file__).parent
 RUNTIME = Path(slipway_runtime.__file__).parent
 PODS = Path(slipway_pods.__file__).parent
+HANDLERS = Path(slipway_handlers.__file__).parent
+SERVER_HANDLERS = OPERATOR.parents[2] / "images/python/handlers"
 VARIABLE = re.compile(r"SLIPWAY_[A-Z0-9_]*[A-Z0-9]")
 
 TOLD = {
@@ -110,6 +113,8 @@ FOR_SCRIPTS = {
     "SLIPWAY_MODEL_DIR",
 }
 """Variables that the operator sets for users' scripts, and servers of their own, alone."""
+FOR_HANDLERS = {"SLIPWAY_ALLOW_PICKLED_MODELS"}
+"""Variables that the operator sets for handlers, in archives and in the Python server."""
 OF_THE_OPERATOR = {"SLIPWAY_EXPIRES"}
 """A key of the store's Secret that nobody but the operator reads; its settings have a prefix."""
 OF_THE_RUNTIME = {
@@ -159,7 +164,11 @@ def said_reasons() -> set[str]:
 
 
 def test_the_operator_tells_its_pods_what_is_listed_and_nothing_else() -> None:
-    assert variables(OPERATOR) == TOLD | FOR_SCRIPTS | OF_THE_OPERATOR
+    assert variables(OPERATOR) == TOLD | FOR_SCRIPTS | FOR_HANDLERS | OF_THE_OPERATOR
+
+
+def test_handlers_read_what_the_operator_tells_them() -> None:
+    assert variables(HANDLERS) == variables(SERVER_HANDLERS) == FOR_HANDLERS
 
 
 def test_the_runtime_reads_what_it_is_told_and_its_own_variables() -> None:

@@ -16,7 +16,7 @@ from slipway_handlers.tables import answers
 from slipway_handlers.tables.columns import Table
 
 ALLOWED = "SLIPWAY_ALLOW_PICKLED_MODELS"
-"""The server's variable, set by spec.server.env, as the Python server's own handlers have it."""
+"""The server's variable, set by spec.model.allowPickle; the Python server's handlers ask it too."""
 PICKLES = (".pkl", ".pickle")
 
 
@@ -29,7 +29,7 @@ def load(path: Path) -> Any:
     if os.environ.get(ALLOWED) != "true":
         raise RuntimeError(
             f"Loading {path.name} runs whatever code it holds. To allow it, have {ALLOWED}=true in "
-            "the server's environment (spec.server.env)."
+            "the server's environment (spec.model.allowPickle)."
         )
     if path.suffix in PICKLES:
         with path.open("rb") as file:

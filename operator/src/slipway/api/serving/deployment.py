@@ -101,6 +101,12 @@ class Model(
         default=None,
         description="Secret with AWS_* variables for the URI; the store's own by default.",
     )
+    allow_pickle: bool = Field(
+        default=False,
+        description="Whether the servers may load a pickle of the archive: an estimator of the "
+        "handler sklearn, or a model that the archive's own settings call pickled. Loading one "
+        "runs whatever code it holds. A server of your own (server.container) decides by itself.",
+    )
 
 
 class Autoscaling(

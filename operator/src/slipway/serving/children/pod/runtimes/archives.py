@@ -8,15 +8,21 @@ from slipway.manifests import env_from, mount
 from slipway.serving.children import names
 
 
+ALLOW_PICKLES = {"name": "SLIPWAY_ALLOW_PICKLED_MODELS", "value": "true"}
+"""What handlers ask for before they load a pickle."""
+
+
 class ArchiveServer:
     """A server whose image is the release's, or stands on it."""
 
     has_hooks = True
 
     def variables(self, deployment: ModelDeployment) -> dict[str, list[dict[str, Any]]]:
-        """Return the variables of ``spec.server``."""
+        """Return the variables of ``spec.server``, and that of ``spec.model.allowPickle``."""
         server = deployment.spec.server
-        return {"env": [one.to_wire() for one in server.env], **env_from(server.env_from)}
+        allowed = [ALLOW_PICKLES] if deployment.spec.model.allow_pickle else []
+        env = [*(one.to_wire() for one in server.env), *allowed]
+        return {"env": env, **env_from(server.env_from)}
 
     def mount(self, _deployment: ModelDeployment) -> dict[str, Any]:
         """Return the mount of the archive's folder."""
