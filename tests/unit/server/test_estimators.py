@@ -34,7 +34,8 @@ PICKLE = b"clarger\nLarger\n(tR."
 """``larger.Larger()`` as pickle's first protocol has it."""
 BODIES: list[Any] = [[{"a": 1, "b": 2.5}], {"instances": [{"a": 3, "b": 2}]}, [{"a": "x", "b": 2}]]
 TORCHSERVE = """
-import json, sys
+import json, sys, types
+sys.modules["torch"] = types.ModuleType("torch")
 from ts.context import RequestProcessor
 from ts.model_loader import ModelLoaderFactory
 
@@ -47,7 +48,10 @@ answers = service._entry_point([{"body": body} for body in bodies], service.cont
 codes = [service.context.get_response_status(place)[0] for place in range(len(bodies))]
 print("answers:" + json.dumps([answers, codes]))
 """
-"""What TorchServe's worker does with a handler and a batch, without its frontend."""
+"""What TorchServe's worker does with a handler and a batch, without its frontend.
+
+It imports torch, which these tests lack, for answers that are tensors: an empty module does.
+"""
 
 
 @pytest.fixture

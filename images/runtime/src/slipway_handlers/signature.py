@@ -192,7 +192,9 @@ def _tensor(value: Any, what: str) -> Tensor:
         raise _wrong(f"{what}.default", f"a value of the type {made.dtype}")
     if made.categories is not None:
         if not _are_of(made.categories, made.dtype):
-            raise _wrong(f"{what}.categories", "texts of a string, or whole numbers of a whole type")
+            raise _wrong(
+                f"{what}.categories", "texts of a string, or whole numbers of a whole type"
+            )
         if made.default not in (None, *made.categories):
             raise _wrong(f"{what}.default", "one of its categories")
     return made

@@ -117,8 +117,8 @@ class BaseHandler:
             raise RuntimeError(
                 "The archive's model-config.yaml asks for pickledModel, and loading "
                 f"{Path(path).name} runs whatever code it holds. To allow it, have "
-                f"{PICKLES_ALLOWED}=true in the server's environment (spec.model.allowPickle), or save "
-                "the model's state_dict."
+                f"{PICKLES_ALLOWED}=true in the server's environment (spec.model.allowPickle), or "
+                "save the model's state_dict."
             )
         return torch.load(path, map_location=self.map_location, weights_only=False)
 

@@ -80,9 +80,7 @@ def _rows(name: str, column: Any, told: TensorSettings) -> tensors.Array:
         raise BadInputError(f"{name}: {error}") from error
 
 
-def predict(
-    batch: Sequence[Named], model: Callable[[list[tensors.Array]], list[Any]]
-) -> list[Any]:
+def predict(batch: Sequence[Named], model: Callable[[list[tensors.Array]], list[Any]]) -> list[Any]:
     """Return the answer to each request; rows of the same shapes are computed together.
 
     ``model`` gets an array of each input, and returns an entry for each row in JSON's own types.

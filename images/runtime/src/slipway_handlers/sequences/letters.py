@@ -51,7 +51,7 @@ def _numbers(text: str, settings: SequenceSettings) -> Letters:
     if settings.refuse_unknown and (numbers == UNKNOWN).any():
         place = int(np.argmax(numbers == UNKNOWN))
         raise BadInputError(
-            f"letter {place + 1} of its sequence is {ascii(text[place])}, and not one of "
+            f"letter {place + 1} of its sequence is {text[place]!a}, and not one of "
             f"{settings.letters}"
         )
     return numbers

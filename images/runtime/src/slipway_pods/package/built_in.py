@@ -53,7 +53,9 @@ def _tensor_settings(settings: Any, told: Signature) -> object:
     return TensorSettings.read(settings, next(iter(told.inputs), None))
 
 
-def _table_settings(check: Callable[[Sequence[Tensor]], None]) -> Callable[[Any, Signature], object]:
+def _table_settings(
+    check: Callable[[Sequence[Tensor]], None],
+) -> Callable[[Any, Signature], object]:
     """Return a reader of settings of a handler whose inputs are columns."""
 
     def read(settings: Any, told: Signature) -> object:
@@ -81,7 +83,9 @@ HANDLERS: Mapping[str, BuiltIn] = {
         "tables/sklearn.py", (*TABLES, "tables/estimators.py"), _table_settings(declared.check_rows)
     ),
     "tabular": BuiltIn(
-        "tables/tabular.py", (*TABLES, "tables/features.py"), _table_settings(declared.check_features)
+        "tables/tabular.py",
+        (*TABLES, "tables/features.py"),
+        _table_settings(declared.check_features),
     ),
     "tensor": BuiltIn(
         "tensor.py",

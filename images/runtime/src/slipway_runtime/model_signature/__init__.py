@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def signature(
     outputs: Any = None,
     sample: Any = None,
     *,
-    labels: Sequence[str] = (),
+    labels: Iterable[Any] = (),
     preprocessing: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
 ) -> Path | None:
@@ -54,7 +54,7 @@ def describe(
     inputs: Any,
     outputs: Any = None,
     sample: Any = None,
-    labels: Sequence[str] = (),
+    labels: Iterable[Any] = (),
     preprocessing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the file's content; raises ValueError."""

@@ -7,7 +7,6 @@ from slipway.api.serving.model_status import ModelStatus
 from slipway.manifests import env_from, mount
 from slipway.serving.children import names
 
-
 ALLOW_PICKLES = {"name": "SLIPWAY_ALLOW_PICKLED_MODELS", "value": "true"}
 """What handlers ask for before they load a pickle."""
 
