@@ -219,7 +219,8 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a handler that is neither a file nor built in": (
         {"package": {"serializedFile": "m.pt", "handler": "image-clasification"}},
         "write a Python file, such as handler.py or handler.py:function, or one of "
-        "image-classification, tensor, text-classification, or TorchServe's own",
+        "image-classification, sequence, sklearn, tabular, tensor, text-classification, "
+        "token-classification, or TorchServe's own",
     ),
     "a handler's function that is no name": (
         {"package": {"serializedFile": "m.pt", "handler": "handler.py:Flowers.handle"}},
