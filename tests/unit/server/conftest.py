@@ -122,6 +122,20 @@ class Running:
             status = (await told.json())[0]["jobQueueStatus"]
         return int(status["pendingRequests"]) == count
 
+    async def refuses(self) -> bool:
+        """Tell whether new connections are refused."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.served.ports[0])
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        return False
+
+    def resident(self) -> int:
+        """Return the front's memory, in bytes."""
+        pages = Path(f"/proc/{self.served.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def workers(self) -> list[int]:
         """Return the process IDs of the processes that the server started, and theirs."""
         return [int(pid) for pid in _children(self.served.process.pid)]

@@ -127,7 +127,7 @@ async def test_clients_that_break_off_anywhere_leave_nothing(
 
 
 async def test_a_body_beyond_the_limit_is_refused_however_it_comes(server: Running) -> None:
-    before = resident(server)
+    before = server.resident()
     bomb = gzip.compress(bytes(400 << 20), 1)
     url = server.url("/predictions/echo")
     headers = {"content-type": "text/plain"}
@@ -143,13 +143,7 @@ async def test_a_body_beyond_the_limit_is_refused_however_it_comes(server: Runni
     async with server.session.post(url, data=parts + b"--x--\r\n", headers=form) as answer:
         assert answer.status == 413
     assert (await server.post({}))[0] == 200
-    assert resident(server) - before < 64 << 20
-
-
-def resident(server: Running) -> int:
-    """Return the front's memory, in bytes."""
-    pages = Path(f"/proc/{server.served.process.pid}/statm").read_text().split()[1]
-    return int(pages) * 4096
+    assert server.resident() - before < 64 << 20
 
 
 @pytest.mark.parametrize(
@@ -178,7 +172,7 @@ async def test_ten_thousand_idle_connections_keep_nobody_from_an_answer(server: 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     idle = []
-    before = resident(server)
+    before = server.resident()
     try:
         for _ in range(min(MOST_IDLE, most - SPARE)):
             client = socket.socket()
@@ -188,7 +182,7 @@ async def test_ten_thousand_idle_connections_keep_nobody_from_an_answer(server: 
                 client, ("127.0.0.1", server.served.ports[0])
             )
         assert (await server.post({}))[0] == 200
-        assert (resident(server) - before) / len(idle) < 32 * KIB
+        assert (server.resident() - before) / len(idle) < 32 * KIB
     finally:
         for client in idle:
             client.close()

@@ -21,7 +21,7 @@ async def test_what_is_under_way_is_answered_after_sigterm_and_nothing_is_left(
         left = server.workers()
         assert len(left) >= 2
         code = asyncio.create_task(server.stop())
-        await eventually(lambda: refuses(server))
+        await eventually(server.refuses)
         gate.touch()
         assert (await slow)[0] == 200
         assert await code == 0
@@ -32,16 +32,6 @@ async def test_whoever_interrupts_it_sees_by_its_exit_code_that_it_was(archive: 
     async with running(write_echo(archive)) as server:
         server.served.process.send_signal(signal.SIGINT)
         assert await server.end() == 128 + signal.SIGINT
-
-
-async def refuses(server: Running) -> bool:
-    """Tell whether new connections are refused."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.served.ports[0])
-    except ConnectionRefusedError:
-        return True
-    writer.close()
-    return False
 
 
 @pytest.mark.parametrize("turns", [2, pytest.param(50, marks=pytest.mark.long)])
@@ -95,7 +85,7 @@ async def test_of_a_thousand_at_once_the_queue_takes_its_hundred(
         await eventually(begin.exists)
         second = asyncio.create_task(server.post({}))
         await eventually(lambda: server.given(2))
-        before = resident(server)
+        before = server.resident()
         requests = [asyncio.create_task(asked(server)) for _ in range(1000)]
         await eventually(lambda: sum(one.done() for one in requests) == 900)
         gate.touch()
@@ -104,19 +94,13 @@ async def test_of_a_thousand_at_once_the_queue_takes_its_hundred(
         assert [status for status, _ in answers].count(503) == 900
         assert {retry for status, retry in answers if status == 503} == {"1"}
         assert [(await one)[0] for one in (slow, second)] == [200, 200]
-        assert resident(server) - before < 64 << 20
+        assert server.resident() - before < 64 << 20
 
 
 async def asked(server: Running) -> tuple[int, str | None]:
     async with server.session.post(server.url("/predictions/echo"), json={}) as answer:
         await answer.read()
         return answer.status, answer.headers.get("retry-after")
-
-
-def resident(server: Running) -> int:
-    """Return the front's memory, in bytes."""
-    pages = Path(f"/proc/{server.served.process.pid}/statm").read_text().split()[1]
-    return int(pages) * 4096
 
 
 async def test_a_refusal_takes_no_longer_than_a_twentieth_of_a_second(

@@ -1,5 +1,6 @@
 """What a handler is told of its model, its requests, and how it answers them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -84,7 +85,10 @@ class Context:
         self.model_yaml_config = dict(model_yaml_config or {})
         self.request_ids: dict[int, str] = {}
         self.request_processor: list[RequestProcessor] = [RequestProcessor({})]
-        self.stopping_criteria = None
+        self.stopping_criteria: Any = None
+        self.header_key_sequence_id = os.getenv("TS_REQUEST_SEQUENCE_ID", _SEQUENCE)
+        self.header_key_sequence_start = os.getenv("TS_REQUEST_SEQUENCE_START", _START)
+        self.header_key_sequence_end = os.getenv("TS_REQUEST_SEQUENCE_END", _END)
         self.stream = stream
         self._metrics = metrics
         self._parts: list[Mapping[str, Mapping[str, str]]] = []
@@ -162,8 +166,10 @@ class Context:
 
     def get_sequence_id(self, idx: int) -> Any:
         """Return the sequence that a request says it belongs to; None where it says none."""
-        return self.request_processor[idx].get_request_property(_SEQUENCE)
+        return self.request_processor[idx].get_request_property(self.header_key_sequence_id)
 
 
 _TYPE = "content-type"
 _SEQUENCE = "ts_request_sequence_id"
+_START = "ts_request_sequence_start"
+_END = "ts_request_sequence_end"

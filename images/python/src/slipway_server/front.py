@@ -27,6 +27,8 @@ from slipway_server.metrics import Metrics
 from slipway_server.model_config import ModelConfig
 from slipway_server.pool import Pool
 from slipway_server.queue import Job, JobQueue
+from slipway_server.stateful import keys
+from slipway_server.stateful.queue import SequenceQueue
 
 _TYPED = "slipway_server.typed"
 """Where a response keeps whether its answer has a content type."""
@@ -40,7 +42,7 @@ class Served:
 
     manifest: Manifest
     config: ModelConfig
-    queue: JobQueue
+    queue: JobQueue | SequenceQueue
     pool: Pool
     metrics: Metrics
     max_request_bytes: int
@@ -82,6 +84,7 @@ class Front:
 
     def __init__(self, served: Served) -> None:
         self._served = served
+        self._keys = keys.Keys.read() if served.config.is_sequence else None
         self._active = 0
         self._count = 0
         self._is_stopping = False
@@ -154,8 +157,9 @@ class Front:
     async def _answer(self, request: web.Request, command: str) -> web.StreamResponse:
         self._check(request)
         self._served.metrics.came()
-        self._served.queue.check()
-        job = await self._job(request, command)
+        of = keys.named(list(request.headers.items()), self._keys) if self._keys else keys.ALONE
+        self._served.queue.check(of.sequence)
+        job = await self._job(request, command, of)
         self._served.queue.put(job)
         try:
             return await self._given(request, job)
@@ -182,16 +186,16 @@ class Front:
                 "Requested method is not allowed, please refer to API document.",
             )
 
-    async def _job(self, request: web.Request, command: str) -> Job:
+    async def _job(self, request: web.Request, command: str, of: keys.Named) -> Job:
         told, values = [], []
         async for name, kind, own, value in fields(request, self._served.max_request_bytes):
             told.append([name, kind, own])
             values.append(value)
-        headers = [[name, value] for name, value in request.headers.items()]
+        headers = [[name, value] for name, value in (*request.headers.items(), *of.headers)]
         headers.append(["explain", str(command == "explain")])
         headers.append(["url_path", request.match_info.get("rest", "")])
         head = {"id": str(uuid.uuid4()), "headers": headers, "fields": told}
-        return Job(head, values, command)
+        return Job(head, values, command, sequence=of.sequence)
 
     async def _given(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Return what the worker answers; its parts are sent as they come."""
@@ -255,7 +259,7 @@ class Front:
             "startupTimeout": config.startup_timeout,
             "workers": workers,
             "jobQueueStatus": {
-                "remainingCapacity": config.queue_size - len(self._served.queue),
+                "remainingCapacity": self._served.queue.most - len(self._served.queue),
                 "pendingRequests": len(self._served.queue),
             },
         }

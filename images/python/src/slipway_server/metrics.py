@@ -110,9 +110,9 @@ class Metrics:
         """Count a worker that ended."""
         self._add("slipway_server_worker_deaths_total", 1)
 
-    def taken(self, waited: Sequence[float]) -> None:
-        """Count a batch whose requests waited so long, in seconds."""
-        self._batches.observe(len(waited))
+    def taken(self, waited: Sequence[float], size: int) -> None:
+        """Count a batch by its size, and how long its new requests waited, in seconds."""
+        self._batches.observe(size)
         for seconds in waited:
             self._add("ts_queue_latency_microseconds", seconds * 1e6)
             self._waits.observe(seconds)

@@ -17,12 +17,11 @@ from slipway_server.errors import ArchiveError
 _MOST_BYTES = 1 << 20
 """Longest model-config.yaml, in bytes."""
 
+_MOST_MILLISECONDS = 30 * 86_400_000
+"""Longest time of a sequence: 30 days."""
+
 REFUSED = {
     "asyncCommunication": "its handler talks to the server by itself; serve it with vLLM",
-    "continuousBatching": "running requests are not batched with new ones; serve the model with "
-    "vLLM, or with the runtime TorchServe",
-    "sequenceBatching": "requests of one sequence are not kept in their order; send the whole "
-    "sequence in one request, or use the runtime TorchServe",
     "parallelType": "a model is not spread over processes; serve it with vLLM, or with the runtime "
     "TorchServe",
     "useVenv": "all packages are those of the image; package them into the archive or into an "
@@ -35,7 +34,8 @@ REFUSED = {
 class ModelConfig:
     """How a model wants to be served; ``raw`` is the whole file, which handlers read.
 
-    ``max_batch_delay`` is in milliseconds, the other times are in seconds.
+    ``max_batch_delay``, ``sequence_idle`` and ``sequence_timeout`` are in milliseconds, the other
+    times are in seconds. For sequences and what goes on, see `slipway_server.stateful`.
     """
 
     workers: int = 1
@@ -45,6 +45,12 @@ class ModelConfig:
     startup_timeout: int = 600
     queue_size: int = 100
     device_type: str = ""
+    is_sequence: bool = False
+    is_continuous: bool = False
+    sequence_idle: int = 0
+    sequence_timeout: int = 0
+    sequence_queue_size: int = 1
+    max_sequences: int = 1
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     def with_values(self, **values: Any) -> "ModelConfig":
@@ -72,6 +78,14 @@ def _device(key: str, value: object) -> str:
     return str(value)
 
 
+def _flag(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ArchiveError(
+            f"model-config.yaml: {key} is true or false, not {reprlib.repr(value):.80}."
+        )
+    return value
+
+
 _KEYS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "minWorkers": ("workers", _count(128)),
     "batchSize": ("batch_size", _count(4096)),
@@ -80,6 +94,12 @@ _KEYS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
     "startupTimeout": ("startup_timeout", _count(86_400)),
     "jobQueueSize": ("queue_size", _count(1_000_000)),
     "deviceType": ("device_type", _device),
+    "sequenceBatching": ("is_sequence", _flag),
+    "continuousBatching": ("is_continuous", _flag),
+    "sequenceMaxIdleMSec": ("sequence_idle", _count(_MOST_MILLISECONDS, 0)),
+    "sequenceTimeoutMSec": ("sequence_timeout", _count(_MOST_MILLISECONDS, 0)),
+    "maxSequenceJobQueueSize": ("sequence_queue_size", _count(1_000_000)),
+    "maxNumSequence": ("max_sequences", _count(1_000_000)),
 }
 
 
@@ -96,7 +116,13 @@ def parse(text: bytes) -> ModelConfig:
         if raw.get(key):
             raise ArchiveError(f"model-config.yaml: {key} is not served here: {why}.")
     known = {name: parse(key, raw[key]) for key, (name, parse) in _KEYS.items() if key in raw}
-    return ModelConfig(**known, raw=raw)
+    config = ModelConfig(**known, raw=raw)
+    if config.is_sequence and not config.sequence_idle:
+        raise ArchiveError(
+            "model-config.yaml: sequenceBatching needs sequenceMaxIdleMSec, the milliseconds for "
+            "which a sequence is kept without a request."
+        )
+    return config
 
 
 def load(folder: Path, name: str) -> ModelConfig:

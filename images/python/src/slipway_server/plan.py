@@ -12,6 +12,7 @@ class Plan:
     """What workers serve, and how; times are in seconds, sizes in bytes.
 
     ``told`` is the first frame that a worker gets. ``is_shared`` asks for one copy of the model.
+    ``places`` is how many requests a worker has at once where they go on step after step.
     """
 
     told: Mapping[str, Any]
@@ -22,8 +23,9 @@ class Plan:
     startup_timeout: float
     most_response_bytes: int
     is_shared: bool = True
+    places: int = 1
 
     @property
     def bounds(self) -> Bounds:
         """What a worker may say at once."""
-        return Bounds(total=self.most_response_bytes * max(self.batch_size, 1))
+        return Bounds(total=self.most_response_bytes * max(self.batch_size, self.places))

@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from slipway_server.deaths import Deaths
 from slipway_server.forks import Child, GivenUp, Parent, Zygote
 from slipway_server.metrics import Metrics
 from slipway_server.plan import Plan
-from slipway_server.queue import JobQueue
-from slipway_server.slots import CannotLoad, Service, Slot
+from slipway_server.services import Service
+from slipway_server.slots import CannotLoad, Slot
 
 _LOG = logging.getLogger(__name__)
 _MOST_TEXT = 8192
@@ -95,14 +96,16 @@ class Nursery:
 class Pool:
     """All workers of a model."""
 
-    def __init__(self, plan: Plan, queue: JobQueue, metrics: Metrics) -> None:
+    def __init__(
+        self, plan: Plan, serve: Callable[[int, Child], Service], metrics: Metrics
+    ) -> None:
         self._nursery = Nursery(plan)
         self.deaths = Deaths()
         self.slots = [
             Slot(
                 number,
                 partial(self._nursery.make, number),
-                lambda child: Service(child, plan, queue, metrics),
+                partial(serve, number),
                 metrics,
                 self.deaths,
             )

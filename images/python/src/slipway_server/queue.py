@@ -22,7 +22,7 @@ class Job:
 
     ``parts`` are what its handler sends before the answer; None among them ends them. ``entered``
     and ``taken`` are moments of the monotonic clock, in seconds; ``unread`` is how many bytes of
-    the parts the client has not taken yet.
+    the parts the client has not taken yet. ``sequence`` is the one that it belongs to, or empty.
     """
 
     head: Mapping[str, Any]
@@ -33,6 +33,7 @@ class Job:
     entered: float = field(default_factory=time.monotonic)
     taken: float = 0.0
     unread: int = 0
+    sequence: str = ""
 
     @property
     def is_given_up(self) -> bool:
@@ -64,7 +65,7 @@ class JobQueue:
 
     def __init__(self, model: str, most: int) -> None:
         self._model = model
-        self._most = most
+        self.most = most
         self._jobs: deque[Job] = deque()
         self._came = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -72,13 +73,13 @@ class JobQueue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def check(self) -> None:
+    def check(self, sequence: str = "") -> None:
         """Raise ``Refusal`` where the queue is full."""
-        if len(self._jobs) >= self._most:
+        if len(self._jobs) >= self.most:
             raise Refusal(
                 503,
                 "ServiceUnavailableException",
-                f'Model "{self._model}" has no worker free, and {self._most} requests wait: try '
+                f'Model "{self._model}" has no worker free, and {self.most} requests wait: try '
                 "again later.",
                 retry_after=1,
             )
@@ -126,8 +127,12 @@ class JobQueue:
         while len(self._jobs) < backlog:
             self._came.clear()
             await self._came.wait()
+        return self.take_now(most)
+
+    def take_now(self, most: int) -> list[Job]:
+        """Return at most ``most`` requests of one command that wait now."""
         batch: list[Job] = []
-        command = self._jobs[0].command
+        command = self._jobs[0].command if self._jobs else ""
         while self._jobs and len(batch) < most and self._jobs[0].command == command:
             batch.append(self._jobs.popleft())
             batch[-1].taken = time.monotonic()

@@ -15,7 +15,7 @@ from slipway_server.metrics import Metrics
 from slipway_server.model_config import ModelConfig
 from slipway_server.plan import Plan
 from slipway_server.pool import Pool
-from slipway_server.queue import JobQueue
+from slipway_server.stateful import kinds
 
 _LOG = logging.getLogger(__name__)
 CANNOT_LOAD = 1
@@ -30,8 +30,9 @@ class Server:
     ) -> None:
         self._options = options
         metrics = Metrics(manifest.model_name, manifest.model_version)
-        queue = JobQueue(manifest.model_name, config.queue_size)
-        pool = Pool(_plan(options, folder, manifest, config), queue, metrics)
+        queue = kinds.queue_for(manifest.model_name, config)
+        plan = _plan(options, folder, manifest, config)
+        pool = Pool(plan, kinds.serving(plan, queue, metrics, config), metrics)
         self._pool = pool
         self._front = Front(
             Served(manifest, config, queue, pool, metrics, options.max_request_bytes)
@@ -126,5 +127,6 @@ def _plan(
         response_timeout=config.response_timeout,
         startup_timeout=config.startup_timeout,
         most_response_bytes=options.max_response_bytes,
+        places=kinds.places(config),
         is_shared=not gpus and not options.no_sharing,
     )

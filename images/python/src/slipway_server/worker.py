@@ -13,8 +13,7 @@ import select
 import socket
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,53 +22,14 @@ from ts.metrics.metrics_store import MetricsStore
 from ts.utils.util import PredictionException
 
 from slipway_server import answers, archive, frames, loading, model_config
-from slipway_server.answers import Answer, Field
+from slipway_server.answers import Answer
+from slipway_server.batch import Batch
 from slipway_server.errors import ArchiveError
 from slipway_server.forking import Forks
 from slipway_server.sharing import Randomness, Threads, descriptors, obstacle
 
 _LOG = logging.getLogger(__name__)
 _TRACEBACK_CHARACTERS = 8192
-
-
-@dataclass
-class Batch:
-    """Requests that are answered at once, and the inputs of each."""
-
-    command: str
-    requests: list[Mapping[str, Any]]
-    fields: list[list[Field]]
-
-    @classmethod
-    def of(cls, frame: frames.Frame) -> "Batch":
-        """Return what a frame of the front's holds."""
-        parts = iter(frame.parts)
-        fields = [
-            [
-                Field(name, kind, bytearray(next(parts)), dict(headers))
-                for name, kind, headers in request["fields"]
-            ]
-            for request in frame.head["requests"]
-        ]
-        return cls(str(frame.head.get("command", "predict")), frame.head["requests"], fields)
-
-    @property
-    def ids(self) -> list[str]:
-        """The requests' IDs, in order."""
-        return [str(request["id"]) for request in self.requests]
-
-    def alone(self) -> list["Batch"]:
-        """Return a batch for each request."""
-        return [
-            Batch(self.command, [request], [fields])
-            for request, fields in zip(self.requests, self.fields, strict=True)
-        ]
-
-    def drop(self, request_id: str) -> None:
-        """Leave a request out, if it is one of these."""
-        if request_id in (ids := self.ids):
-            index = ids.index(request_id)
-            del self.requests[index], self.fields[index]
 
 
 class Worker:
@@ -84,6 +44,9 @@ class Worker:
         self._manifest = archive.read(self._folder)
         config = model_config.load(self._folder, self._manifest.config_file)
         self._ids: list[str] = []
+        self._going_on: list[str] = []
+        self._is_continuous = config.is_continuous
+        self._is_stateful = config.is_continuous or config.is_sequence
         self._context = Context(
             model_name=told["model_name"],
             model_dir=told["folder"],
@@ -124,7 +87,7 @@ class Worker:
 
     def answer(self, batch: Batch) -> frames.Frame:
         """Return the frame that answers a batch."""
-        self._ids = batch.ids
+        self._ids, self._going_on = batch.ids, []
         given: Sequence[Answer] = []
         if batch.requests:
             with self._metrics.timed("PredictionTime"):
@@ -132,6 +95,7 @@ class Worker:
         head = {
             "kind": "answers",
             "answers": _told_of(batch.ids, given),
+            "going_on": self._going_on,
             "metrics": self._metrics.taken(),
         }
         return frames.Frame(head, [one.body for one in given])
@@ -143,18 +107,21 @@ class Worker:
         frames.send(self._sock, frames.Frame(head, [one.body for one in given]))
 
     def _answers(self, batch: Batch) -> list[Answer]:
-        """Have the handler answer a batch; where it blames a request of it, each one alone."""
+        """Have the handler answer a batch; where it blames a request of it, each one alone.
+
+        A handler that keeps what it is told is not asked for the same again.
+        """
         self._context.begin(batch.requests, batch.command)
         data = [{one.name: one.decoded() for one in fields} for fields in batch.fields]
         try:
             return self._all(self._call(data), len(data))
         except BaseException as error:
             refusal = _refusal(error)
-            if refusal is not None and len(data) > 1:
+            if refusal is not None and len(data) > 1 and not self._is_stateful:
                 return [answer for one in batch.alone() for answer in self._answers(one)]
             if refusal is not None:
                 _LOG.info("The handler refused a request: %s", answers.text_of(error))
-                return [refusal]
+                return [refusal] * len(data)
             _LOG.exception("The handler failed")
             return [_failed(error)] * len(data)
 
@@ -173,20 +140,40 @@ class Worker:
         try:
             answers.check_shape(given, count)
         except answers.InvalidAnswer as problem:
-            _LOG.warning("%s", problem)
-            return [answers.invalid(problem)] * count
+            return [_told_invalid(problem)] * count
+        criteria = self._context.stopping_criteria if self._is_continuous else None
+        if criteria:
+            return [self._step(index, value, criteria[index]) for index, value in enumerate(given)]
         return [self._one(index, value) for index, value in enumerate(given)]
 
-    def _one(self, index: int, value: Any, *, is_part: bool = False) -> Answer:
-        context = self._context
+    def _step(self, index: int, value: Any, stops: Callable[[Any], Any]) -> Answer:
+        """Return the answer of a step; the request goes on where its criterion says False."""
+        verdict = stops(value)
         try:
-            body, kind = answers.encoded(value, self._most)
-            status = answers.checked(context.get_response_status(index)[0])
-            told = context.get_response_headers(index)
-            return Answer(status, body, answers.headers(told, "" if is_part else kind))
+            answer = self._encoded(index, value, is_part=True)
         except answers.InvalidAnswer as problem:
-            _LOG.warning("%s", problem)
-            return answers.invalid(problem)
+            return _told_invalid(problem)
+        if verdict is not None and not verdict:
+            self._going_on.append(self._ids[index])
+        return answer
+
+    def _one(self, index: int, value: Any, *, is_part: bool = False) -> Answer:
+        try:
+            return self._encoded(index, value, is_part=is_part)
+        except answers.InvalidAnswer as problem:
+            return _told_invalid(problem)
+
+    def _encoded(self, index: int, value: Any, *, is_part: bool) -> Answer:
+        context = self._context
+        body, kind = answers.encoded(value, self._most)
+        status = answers.checked(context.get_response_status(index)[0])
+        told = context.get_response_headers(index)
+        return Answer(status, body, answers.headers(told, "" if is_part else kind))
+
+
+def _told_invalid(problem: answers.InvalidAnswer) -> Answer:
+    _LOG.warning("%s", problem)
+    return answers.invalid(problem)
 
 
 def _gpu(count: int, number: int) -> int | None:

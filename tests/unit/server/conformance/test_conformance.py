@@ -22,9 +22,8 @@ from tests.unit.server.conformance.asking import (
     write,
 )
 from tests.unit.server.conformance.case import Told
-from tests.unit.server.conformance.cases import CASES
+from tests.unit.server.conformance.cases import CASES, WITHOUT_TORCH
 from tests.unit.server.conformance.differing import KNOWN
-from tests.unit.server.conformance.plain import PLAIN
 from tests.unit.server.conformance.with_torch import WITH_TORCH
 from tests.unit.server.conftest import connected, served
 
@@ -35,7 +34,7 @@ AT_ONCE = 9
 """How many archives one TorchServe serves: each takes a process that has torch."""
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
 async def test_the_python_server_answers_as_torchserve_did(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     options = [f"--service-envelope={case.envelope}"] if case.envelope else []

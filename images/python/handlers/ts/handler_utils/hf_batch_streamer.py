@@ -4,5 +4,6 @@ from ts.refused import NotServedHereError
 
 raise NotServedHereError(
     "ts.handler_utils.hf_batch_streamer",
-    "continuous batching is not served here; serve the model with vLLM, or with TorchServe.",
+    "take a TextIteratorStreamer of transformers for each request, and send what they yield by "
+    "send_intermediate_predict_response.",
 )
