@@ -174,3 +174,16 @@ async def test_criteria_that_are_none_end_no_worker(archive: Path, criteria: str
         for _ in range(3):
             assert (await server.post({}))[0] in (200, 503)
         assert await server.deaths() == 0
+
+
+async def test_a_criterion_that_fails_ends_also_what_another_one_lets_go_on(archive: Path) -> None:
+    text = (
+        "def handle(data, context):\n"
+        "  context.stopping_criteria = [lambda answer: False, lambda answer: 1 / 0]\n"
+        "  return None if data is None else ['answer'] * len(data)\n"
+    )
+    config = "continuousBatching: true\nbatchSize: 2\nmaxBatchDelay: 60000\n"
+    write_archive(archive, {"handler.py": text, "mc.yaml": config}, configFile="mc.yaml")
+    async with running(archive) as server:
+        answers = await asyncio.gather(server.post({}), server.post({}))
+        assert [status for status, _ in answers] == [503, 503]

@@ -116,6 +116,7 @@ class Worker:
         try:
             return self._all(self._call(data), len(data))
         except BaseException as error:
+            self._going_on = []
             refusal = _refusal(error)
             if refusal is not None and len(data) > 1 and not self._is_stateful:
                 return [answer for one in batch.alone() for answer in self._answers(one)]
