@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from slipway_server.answers import Answer
+from slipway_server.queue import MOST_PARTS, Job
 from tests.unit.server.conftest import Running, Served, eventually, running, served, write_archive
 from tests.unit.server.test_sequences import CONFIG, HEADER, say, write_talks
 
@@ -106,6 +108,15 @@ async def test_a_client_that_reads_nothing_of_what_goes_on_is_given_up(server: R
     await eventually(is_alone)
     assert server.resident() - before < 64 << 20
     writer.close()
+
+
+async def test_a_client_that_reads_nothing_of_many_short_parts_is_given_up() -> None:
+    job = Job({}, [])
+    for _ in range(MOST_PARTS):
+        job.put(Answer(200, b"."), 1 << 30)
+    assert not job.is_given_up
+    job.put(Answer(200, b"."), 1 << 30)
+    assert job.is_given_up
 
 
 @pytest.mark.parametrize(("asked", "status"), [({"refuse": 1}, 422), ({"raise": 1}, 503)])

@@ -15,6 +15,9 @@ from typing import Any
 from slipway_server.answers import Answer
 from slipway_server.errors import Refusal
 
+MOST_PARTS = 10_000
+"""How many parts of an answer wait for a client to read them."""
+
 
 @dataclass(eq=False)
 class Job:
@@ -47,9 +50,12 @@ class Job:
         self.parts.put_nowait(None)
 
     def put(self, part: Answer, most: int) -> None:
-        """Hand a part on; a client that leaves more than ``most`` bytes unread is given up."""
+        """Hand a part on; a client that leaves more than ``most`` bytes unread is given up.
+
+        So is one that leaves `MOST_PARTS` unread, however short they are.
+        """
         self.unread += len(part.body)
-        if self.unread <= most:
+        if self.unread <= most and self.parts.qsize() < MOST_PARTS:
             self.parts.put_nowait(part)
         else:
             self.answer.cancel()
