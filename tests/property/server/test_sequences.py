@@ -185,11 +185,11 @@ def test_no_sequence_is_passed_over_however_much_others_ask(
     counts: list[int], most: int, together: bool
 ) -> None:
     sequences = opened(MANY, together=together)
-    for name, count in enumerate(counts):
-        for number in range(count):
-            sequences.add(str(name), number, 0.0)
-    passed = dict.fromkeys(map(str, range(len(counts))), 0)
     left = {str(name): count for name, count in enumerate(counts)}
+    for name, count in left.items():
+        for number in range(count):
+            sequences.add(name, number, 0.0)
+    passed = dict.fromkeys(left, 0)
     while any(left.values()):
         taken = [name for name, _ in sequences.take(0, most)]
         for name, count in left.items():

@@ -154,7 +154,7 @@ async def test_a_request_whose_client_has_gone_is_not_heard_and_the_next_ones_ar
 
 @pytest.mark.parametrize(("asked", "status"), [({"refuse": 1}, 422), ({"raise": 1}, 503)])
 async def test_an_error_is_that_of_the_whole_batch_and_nothing_is_asked_again(
-    server: Running, asked: dict[str, int], status: int
+    server: Running, asked: dict[str, Any], status: int
 ) -> None:
     name = f"error-{status}"
     assert (await say(server, name, 1))[0] == 200

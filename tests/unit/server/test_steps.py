@@ -121,7 +121,7 @@ async def test_a_client_that_reads_nothing_of_many_short_parts_is_given_up() -> 
 
 @pytest.mark.parametrize(("asked", "status"), [({"refuse": 1}, 422), ({"raise": 1}, 503)])
 async def test_an_error_ends_all_that_goes_on_in_its_step(
-    server: Running, asked: dict[str, int], status: int
+    server: Running, asked: dict[str, Any], status: int
 ) -> None:
     answer = await server.session.post(
         server.url("/predictions/echo"), json={"say": 1, "steps": LONG}

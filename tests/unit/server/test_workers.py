@@ -98,7 +98,7 @@ async def test_a_worker_that_hangs_is_ended_when_its_time_is_over(archive: Path)
         assert (await server.post({"sleep": 600}))[0] == 500
 
         async def is_told() -> bool:
-            return (await server.told_deaths())["cause"] == "Timeout"
+            return bool((await server.told_deaths())["cause"] == "Timeout")
 
         await eventually(is_told)
         assert (await server.post({}))[0] == 200
