@@ -54,6 +54,16 @@ class Settings:
             shortest=float(env.get("SLIPWAY_DRAIN_MIN_SECONDS", cls.shortest)),
         )
 
+    @property
+    def longest_wait(self) -> float:
+        """How long open connections are waited for; the time for the endpoints is never cut."""
+        return max(self.longest, self.shortest + self.quiet)
+
+    @property
+    def most(self) -> float:
+        """How long a drain takes at most, with one more answer to requests that are there."""
+        return self.longest_wait + self.answer
+
 
 @dataclass(frozen=True)
 class Connections:
@@ -74,7 +84,7 @@ def drain(settings: Settings) -> float:
     still open, or still come, after the longest wait.
     """
     start = busy = time.monotonic()
-    end = start + max(settings.longest, settings.shortest + settings.quiet)
+    end = start + settings.longest_wait
     before: Connections | None = None
     while True:
         now = time.monotonic()

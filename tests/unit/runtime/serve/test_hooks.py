@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ import pytest
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.serve.test_drain import Door
+
+RAW = {
+    "/http2": b"\x00\x00\x12\x04" + bytes(23),
+    "/moved": b"HTTP/1.0 302 Found\r\nlocation: /flush\r\n\r\n",
+}
+"""Answers that are no page of their own."""
 
 
 class Model(ThreadingHTTPServer):
@@ -40,12 +47,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.path in RAW:
+            self.wfile.write(RAW[self.path])
+            return
+        while self.path == "/drip":
+            self.wfile.write(b"HTTP")
+            time.sleep(0.1)
         self._tell(self.server.ready if self.path == "/healthz" else 200, b"")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.server.asked.append(self.path)
-        self._tell(200, json.dumps(self.server.answer).encode())
+        answer = self.server.answer
+        self._tell(200, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
     def _tell(self, code: int, body: bytes) -> None:
         self.send_response(code)
@@ -141,6 +155,17 @@ def test_a_server_that_cannot_be_told_is_stopped_all_the_same(
         assert ask(f"{url}/drain") == 200
 
 
+@pytest.mark.parametrize("path", ["/http2", "/drip", "/moved"])
+def test_a_server_that_answers_nonsense_is_stopped_all_the_same(
+    door: Door, model: Model, tmp_path: Path, path: str
+) -> None:
+    env = {"SLIPWAY_DRAIN_PATH": path, "SLIPWAY_DRAIN_SECONDS": "1"}
+    with hooks(door, model, tmp_path / "log", **env) as (_, url):
+        wait_for(lambda: listens(url), 30, "the hooks listen")
+        assert ask(f"{url}/drain") == 200
+        assert model.asked == [path]
+
+
 def smoke_file(folder: Path, expected: Any) -> str:
     path = folder / "smoke.json"
     path.write_text(json.dumps({"request": [1], "expected": expected}))
@@ -175,3 +200,31 @@ def test_a_model_that_fails_its_test_ends_the_program_with_the_reason(
     assert told["reason"] == "SmokeTestFailed"
     assert "it is 1 instead of 2" in told["message"]
     assert door.status("/readyz") == 503
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"[" * 100_000, "it is"),
+        (b"9" * 4000, "it is 999"),
+        (b"[" + b"[]," * 400_000 + b"1]", "is longer than 1048576 bytes"),
+    ],
+)
+def test_an_answer_that_breaks_who_reads_it_fails_the_test_with_a_word(
+    door: Door, model: Model, tmp_path: Path, answer: bytes, told: str
+) -> None:
+    model.answer, log = answer, tmp_path / "log"
+    with hooks(door, model, log, SLIPWAY_SMOKE_TEST=smoke_file(tmp_path, 1.5)) as (process, _):
+        assert process.wait(30) == 1
+    last = json.loads(log.read_text())
+    assert last["reason"] == "SmokeTestFailed"
+    assert told in last["message"]
+
+
+def test_a_page_that_leads_elsewhere_is_not_ready_as_envoy_sees_it(
+    door: Door, model: Model, tmp_path: Path
+) -> None:
+    env = {"SLIPWAY_SMOKE_TEST": smoke_file(tmp_path, 1), "SLIPWAY_READY_PATH": "/moved"}
+    with hooks(door, model, tmp_path / "log", **env):
+        wait_for(lambda: len(model.asked) > 4, 30, "the server was asked whether it is ready")
+        assert set(model.asked) == {"/moved"}

@@ -18,6 +18,8 @@ from slipway_pods.serve.smoke import compare
         ("plain text", "plain text", 0.0),
         (None, None, 0.0),
         ([], [], 0.0),
+        (10**400, 10**400, 0.1),
+        (float("inf"), float("inf"), 0.1),
     ],
 )
 def test_answers_within_the_tolerance_are_equal(
@@ -38,6 +40,7 @@ def test_answers_within_the_tolerance_are_equal(
         ({"a": {"b": "x"}}, {"a": {"b": "y"}}, 0.0, 'at .a.b it is "x" instead of "y"'),
         ({"a": 1}, {"b": 1}, 0.0, 'it is {"a": 1} instead of {"b": 1}'),
         ("1.0", 1.0, 0.0, 'it is "1.0" instead of 1.0'),
+        (10**400, 1.5, 0.1, f"it is {str(10**400)[:200]}... instead of 1.5 (± 0.1)"),
     ],
 )
 def test_the_first_difference_is_told(

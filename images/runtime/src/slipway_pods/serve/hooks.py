@@ -18,12 +18,12 @@ import socket
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from slipway_pods.serve import page
 from slipway_pods.serve.smoke import SmokeTest, SmokeTestError
 from slipway_runtime import drain
 from slipway_runtime.termination import Stopped, say, stop_on_signal, write_message
@@ -31,7 +31,8 @@ from slipway_runtime.termination import Stopped, say, stop_on_signal, write_mess
 PORT = 9903
 POLL_SECONDS = 0.25
 ASK_SECONDS = 5.0
-"""Longest wait for an answer that tells whether the server is ready."""
+"""Longest wait for an answer that tells whether the server is ready, and the shortest for its page
+that is asked before it is stopped: that has what is left of the time to drain."""
 HOST = "127.0.0.1"
 _HEALTHY = "cluster.torchserve_readiness.membership_healthy"
 """Envoy's count of servers that are ready; see `slipway.envoy.clusters` in the operator."""
@@ -81,6 +82,7 @@ class Hooks:
     def drain(self) -> None:
         """Drain the pod, and tell the server; whatever fails holds nothing up."""
         with self._lock:
+            end = time.monotonic() + self.envoy.most
             try:
                 seconds = drain.drain(self.envoy)
                 say(f"drained in {seconds:.1f} s")
@@ -88,15 +90,16 @@ class Hooks:
                 say(f"stopped waiting: {error}")
             except (OSError, ValueError) as error:
                 say(f"not drained: {error}")
-            self._tell_server()
+            self._tell_server(max(ASK_SECONDS, end - time.monotonic()))
             self._drained.set()
 
-    def _tell_server(self) -> None:
+    def _tell_server(self, seconds: float) -> None:
+        """Ask the server's page; the pod's grace period is for its end too."""
         if not self.settings.drain_path:
             return
         try:
-            _ask(self.settings.url(self.settings.drain_path), self.settings.longest_answer)
-        except (OSError, ValueError) as error:
+            _ask(self.settings.url(self.settings.drain_path), seconds)
+        except OSError as error:
             say(f"the server was not told to drain: {error}")
 
     def watch(self) -> None:
@@ -141,15 +144,16 @@ def is_ready(settings: Settings) -> bool:
         return listens(settings.server_port)
     try:
         _ask(settings.url(settings.ready_path), ASK_SECONDS)
-    except (OSError, ValueError):
+    except OSError:
         return False
     return True
 
 
 def _ask(url: str, seconds: float) -> None:
-    """Ask a page of the server; raises OSError or ValueError where it does not answer well."""
-    with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - loopback
-        answer.read(1)
+    """Ask a page of the server; raises OSError where it does not answer well."""
+    status = page.ask(url, seconds).status
+    if not 200 <= status <= 299:
+        raise OSError(f"it answered {status}")
 
 
 def passes(settings: Settings, path: Path, envoy: drain.Settings) -> bool:

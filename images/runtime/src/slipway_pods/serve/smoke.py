@@ -7,11 +7,11 @@ expected number where it is above 1; all else must be the same, keys and lengths
 """
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from slipway_pods.serve import page
 
 _SHOWN = 200
 _MISSING = object()
@@ -38,35 +38,38 @@ class SmokeTest:
 
     def run(self, url: str, timeout: float) -> None:
         """Ask the model at a URL; raises SmokeTestError where the answer is not as expected."""
-        text = _ask(url, json.dumps(self.request).encode(), timeout)
+        answer = _ask(url, json.dumps(self.request).encode(), timeout)
         if self.expected is _MISSING:
             return
-        difference = compare(_parse(text), self.expected, self.tolerance)
+        if not answer.whole:
+            raise SmokeTestError(
+                f"The smoke test's answer is longer than {page.MOST_BYTES} bytes, and cannot be "
+                "compared: choose a request with a shorter one."
+            )
+        difference = compare(_parse(answer.body), self.expected, self.tolerance)
         if difference:
             raise SmokeTestError(f"The smoke test's answer is not the expected one: {difference}.")
 
 
-def _ask(url: str, body: bytes, timeout: float) -> str:
-    request = urllib.request.Request(  # noqa: S310 - loopback
-        url, data=body, headers={"content-type": "application/json"}
-    )
+def _ask(url: str, body: bytes, timeout: float) -> page.Page:
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
-            return str(answer.read().decode("utf-8", "replace"))
-    except urllib.error.HTTPError as error:
-        told = error.read().decode("utf-8", "replace").strip()
-        raise SmokeTestError(
-            f"The smoke test's request was answered with {error.code}: {told[:_SHOWN]}."
-        ) from error
+        answer = page.ask(url, timeout, body)
     except OSError as error:
         raise SmokeTestError(f"The smoke test's request was not answered: {error}.") from error
+    if not 200 <= answer.status <= 299:
+        told = answer.body[: 4 * _SHOWN].decode("utf-8", "replace").strip()
+        raise SmokeTestError(
+            f"The smoke test's request was answered with {answer.status}: {told[:_SHOWN]}."
+        )
+    return answer
 
 
-def _parse(text: str) -> Any:
+def _parse(body: bytes) -> Any:
     """Return the answer as JSON; text that is none stands for itself."""
+    text = body.decode("utf-8", "replace")
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -74,7 +77,7 @@ def compare(found: Any, expected: Any, tolerance: float, path: str = "") -> str:
     """Return the first difference of two JSON values in words; empty where they are equal."""
     where = f"at {path} " if path else ""
     if _is_number(found) and _is_number(expected):
-        if abs(found - expected) <= tolerance * max(1.0, abs(expected)):
+        if _is_near(found, expected, tolerance):
             return ""
         return f"{where}it is {_show(found)} instead of {_show(expected)} (± {tolerance:g})"
     if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
@@ -87,6 +90,14 @@ def compare(found: Any, expected: Any, tolerance: float, path: str = "") -> str:
         return "" if same else f"{where}it is {_show(found)} instead of {_show(expected)}"
     differences = (compare(one, other, tolerance, name) for one, other, name in parts)
     return next((difference for difference in differences if difference), "")
+
+
+def _is_near(found: float, expected: float, tolerance: float) -> bool:
+    """Tell whether two numbers count as equal; one beyond floating point is near itself alone."""
+    try:
+        return found == expected or abs(found - expected) <= tolerance * max(1.0, abs(expected))
+    except OverflowError:
+        return False
 
 
 def _is_number(value: Any) -> bool:
