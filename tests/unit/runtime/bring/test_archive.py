@@ -197,3 +197,19 @@ def test_a_disk_that_would_be_full_is_not_filled(
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="cannot be unpacked"):
         unpack(tar(tmp_path / "a", "w", **{"net": "x", "net/train.py": "x"}), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "/".join(["x" * 200] * 30)])
+def test_a_name_that_no_file_can_have_is_the_archives_fault(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchiveError, match="File name too long"):
+        unpack(tar(tmp_path / "a", "w", **{name: "x"}), tmp_path / "out")
+
+
+@pytest.mark.parametrize("target", ["", "x" * 5000])
+def test_a_link_that_cannot_be_made_is_the_archives_fault(tmp_path: Path, target: str) -> None:
+    with tarfile.open(tmp_path / "a", "w") as archive:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = tarfile.SYMTYPE, target
+        archive.addfile(member)
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out")

@@ -5,6 +5,7 @@ are made, and it is read to its very end, since tarfile itself never looks at gz
 """
 
 import contextlib
+import errno
 import lzma
 import os
 import struct
@@ -46,6 +47,8 @@ _BROKEN = (
     FileExistsError,
 )
 """What the libraries raise for an archive that is broken, or of a kind that they do not know."""
+_NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT)
+"""What Linux says of names and of a link's target that no file can have: too long or empty ones."""
 
 
 class ArchiveError(Exception):
@@ -76,7 +79,8 @@ def readable() -> Iterator[None]:
     except _BROKEN as error:
         raise _refused(error) from error
     except OSError as error:
-        if error.errno is not None:  # gzip and bz2 raise one without a number for broken content
+        # gzip and bz2 raise one without a number for broken content
+        if error.errno is not None and error.errno not in _NO_NAME:
             raise
         raise _refused(error) from error
 
