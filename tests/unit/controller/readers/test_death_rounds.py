@@ -16,7 +16,7 @@ from slipway.controller.readers.death_rounds import DeathRounds
 from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.manifests import COMPONENT
 from slipway.plan import Children, Event, Manifest, ObjectRef
-from tests.unit.controller.readers.test_worker_deaths import deployment, pod
+from tests.unit.controller.readers.test_worker_deaths import OWN_SERVER, deployment, pod
 
 NOW = 1_000_000.0
 OWNER = {"apiVersion": "slipway.dev/v1alpha1", "kind": "ModelDeployment"}
@@ -41,7 +41,9 @@ class Place:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, name: str, told: str | None = None, **like: Any) -> None:
-        self.pods[name] = pod(name=name, uid=name, **{"ready": True, **like})
+        spec = like.pop("spec", {})
+        made = pod(name=name, uid=name, **{"ready": True, **like})
+        self.pods[name] = {**made, "spec": spec}
         if told is not None:
             self.pages[name] = told
 
@@ -190,9 +192,10 @@ async def test_a_silent_pod_keeps_nobody_waiting_and_is_asked_once_at_a_time(
     [
         {"labels": {COMPONENT: "train"}},
         {"deletionTimestamp": "2026-01-02T03:04:05Z"},
+        {"spec": OWN_SERVER},
     ],
 )
-async def test_pods_that_serve_nobody_are_not_asked(
+async def test_pods_that_have_nothing_to_tell_are_not_asked(
     monkeypatch: pytest.MonkeyPatch, like: dict[str, Any]
 ) -> None:
     async with placed(monkeypatch) as place:

@@ -16,10 +16,12 @@ from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.envoy import DEATHS_PATH
 from slipway.manifests import COMPONENT, REVISION
 from slipway.plan import Children, Manifest, ObjectRef
-from slipway.serving.children.names import SERVER
+from slipway.serving.children.names import HOOKS, SERVER
 from slipway.serving.observed.deaths import Death
 
 PAGE = json.dumps({"deaths": 2, "cause": "exit 3", "log": "bye", "time": 1.0})
+OWN_SERVER = {"initContainers": [{"name": "fetch"}, {"name": HOOKS}]}
+"""What tells a pod of a user's own server from others."""
 AT = "2026-01-02T03:04:05Z"
 TRIED = {"candidate": {"revision": "new", "slot": "green", "startedAt": AT, "stepStartedAt": AT}}
 
@@ -94,6 +96,7 @@ async def test_a_pod_that_serves_no_more_or_is_tried_is_asked(
         pod(started=False),
         pod(deletionTimestamp=AT),
         {**pod(), "status": {"phase": "Running"}},
+        {**pod(), "spec": OWN_SERVER},
     ],
 )
 async def test_other_pods_are_left_alone(monkeypatch: pytest.MonkeyPatch, one: Manifest) -> None:

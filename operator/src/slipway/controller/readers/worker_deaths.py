@@ -18,7 +18,7 @@ from slipway.observed.pods import PodView
 from slipway.plan import Children, Manifest
 from slipway.serving.children.config_maps import revision_label
 from slipway.serving.observed.deaths import MOST_BYTES, Death, parse, serves_no_more
-from slipway.serving.observed.pods import serving_pods
+from slipway.serving.observed.pods import is_own_server, serving_pods
 
 _BOUNDS = Bounds(total_seconds=3.0, connect_seconds=1.0, most_bytes=MOST_BYTES)
 _IN_ALL, _EACH = 32, 8
@@ -90,8 +90,9 @@ def _asked(deployment: ModelDeployment, children: Children) -> Iterator[PodView]
 
 
 def answers(pod: PodView) -> bool:
-    """Tell whether a pod that has not been told to go can be asked."""
-    return pod.status.get("phase") == "Running" and bool(pod.status.get("podIP") and pod.uid)
+    """Tell whether a pod that has not been told to go can be asked, and has workers to tell of."""
+    runs = pod.status.get("phase") == "Running" and bool(pod.status.get("podIP") and pod.uid)
+    return runs and not is_own_server(pod)
 
 
 def out_of_service(children: Children) -> Iterator[PodView]:

@@ -30,6 +30,12 @@ def serving_pods(children: Children) -> tuple[PodView, ...]:
     )
 
 
+def is_own_server(pod: PodView) -> bool:
+    """Tell whether a pod runs a server of the user's own, of whose workers nothing is known."""
+    beside = pod.manifest.get("spec", {}).get("initContainers") or ()
+    return any(container["name"] == names.HOOKS for container in beside)
+
+
 def last_word(end: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a termination message that is a JSON object; empty for anything else."""
     return json_object(str(end.get("message") or ""))
