@@ -1,8 +1,8 @@
 """What a handler is asked, and what of its answer is sent, as TorchServe 0.12 has both.
 
-Reference: ts/protocol/otf_message_handler.py and ts/service.py of TorchServe, by what they do, and
-what Slipway's TorchServe image adds: content types, and errors in place of answers that cannot be
-sent.
+Reference: ts/protocol/otf_message_handler.py and ts/service.py of TorchServe, by what they do. What
+is added, content types and errors in place of answers that cannot be sent, holds in TorchServe's
+workers too: Slipway's TorchServe image has this module, which needs the standard library alone.
 """
 
 import io
@@ -16,8 +16,9 @@ from typing import Any
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 """RFC 9110, 5.1: a token."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_MOST_HEADERS, _MOST_HEADER_BYTES = 80, 32 * 1024
-"""How many headers an answer may have, and how long they are together."""
+MOST_HEADERS, MOST_HEADER_BYTES = 80, 32 * 1024
+"""How many headers an answer may have, and how long they are together: Envoy takes 100, its own
+among them, and clients take less than it."""
 _JSON_CANNOT = {
     "Out of range float": "NaN or an infinite number",
     "Circular reference": "itself in itself",
@@ -104,7 +105,9 @@ def encoded(value: Any, most: int) -> tuple[bytes, str]:
     else:
         body, kind = _text(_json(value)), "application/json"
     if len(body) > most:
-        raise InvalidAnswer(f"The handler's answer is {len(body)} bytes long, and {most} is most.")
+        raise InvalidAnswer(
+            f"The handler's answer is {len(body)} bytes long, and maxResponseBytes is {most}."
+        )
     return body, kind
 
 
@@ -115,7 +118,7 @@ def _text(value: str) -> bytes:
         raise InvalidAnswer(
             f"The handler's answer is no text that can be sent: {problem.reason} at "
             f"{problem.start}."
-        ) from None
+        ) from problem
 
 
 def _json(value: Any) -> str:
@@ -126,8 +129,8 @@ def _json(value: Any) -> str:
         for words, what in _JSON_CANNOT.items():
             if words in why:
                 text = f"The handler's answer holds {what}, which JSON cannot say."
-                raise InvalidAnswer(text) from None
-        raise InvalidAnswer(f"The handler's answer is no JSON: {why}.") from None
+                raise InvalidAnswer(text) from problem
+        raise InvalidAnswer(f"The handler's answer is no JSON: {why}.") from problem
 
 
 def text_of(value: Any) -> str:
@@ -170,10 +173,10 @@ def headers(told: Mapping[Any, Any], kind: str) -> tuple[tuple[str, str], ...]:
         if name.lower() not in _OWN:
             pairs.append((name, text))
     size = sum(len(name) + len(value) for name, value in pairs)
-    if len(pairs) > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
+    if len(pairs) > MOST_HEADERS or size > MOST_HEADER_BYTES:
         raise InvalidAnswer(
-            f"The handler set {len(pairs)} headers of {size} bytes in all: set {_MOST_HEADERS} of "
-            f"{_MOST_HEADER_BYTES} bytes at most, and put the rest into the answer."
+            f"The handler set {len(pairs)} headers of {size} bytes in all: set {MOST_HEADERS} of "
+            f"{MOST_HEADER_BYTES} bytes at most, and put the rest into the answer."
         )
     if kind and not any(name.lower() == "content-type" for name, _ in pairs):
         pairs.insert(0, ("content-type", kind))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from slipway_pods.serve import answers
 from slipway_runtime.handler import BadRequest, refusing
+from slipway_server import answers as rules
 
 
 @dataclass
@@ -265,8 +266,8 @@ def test_headers_of_another_servers_answer_are_left_out_that_are_its_connections
 @pytest.mark.parametrize(
     "headers",
     [
-        {f"x-{number}": "a" for number in range(answers.MOST_HEADERS + 1)},
-        {"x-long": "a" * answers.MOST_HEADER_BYTES},
+        {f"x-{number}": "a" for number in range(rules.MOST_HEADERS + 1)},
+        {"x-long": "a" * rules.MOST_HEADER_BYTES},
     ],
 )
 def test_headers_that_envoy_would_not_take_are_an_error_that_says_so(

@@ -3,61 +3,29 @@
 TorchServe's own encoder ends the worker, and with it all requests under way, for an answer that is
 too long, a text with half a surrogate pair, a number as a header's value or a list that holds
 itself (ts.protocol.otf_message_handler.create_predict_response). The server image adds a call of
-`install` to ts/service.py: from then on each answer is encoded here, and one that cannot be sent
-becomes an error in JSON that says what was wrong. The log has the same with the traceback.
+`install` to ts/service.py: from then on each answer is encoded by the rules of the Python server,
+`slipway_server.answers`, which the image has too, and one that cannot be sent becomes an error in
+JSON that says what was wrong. The log has the same with the traceback.
 
 ``SLIPWAY_MAX_RESPONSE_BYTES`` is the longest answer, in bytes (6,553,500).
 """
 
 import copy
 import inspect
-import io
-import json
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from slipway_pods.serve.worker import last_words, records, refusals
+from slipway_server import answers as rules
 
 LOG = logging.getLogger(__name__)
 DEFAULT_MAX_BYTES = 6_553_500
 SERVER_ERROR = 500
 
-_JSON_CANNOT = {
-    "Out of range float": "NaN or an infinite number",
-    "Circular reference": "itself in itself",
-}
-"""What Python says of a value that is no JSON, and what that means."""
-
 Handler = Callable[[Any, Any], Any]
-
-MOST_HEADERS, MOST_HEADER_BYTES = 80, 32 * 1024
-"""How many headers an answer may have, and how long they are together: Envoy takes 100, its own
-ones among them, and clients take less than it."""
-_OF_THE_CONNECTION = frozenset(
-    (
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
-"""Headers that only a server can set (RFC 9110, 7.6.1): a handler that hands on another's answer
-has them."""
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""RFC 9110, 5.1: a token."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class InvalidAnswerError(Exception):
-    """A handler's answer cannot be sent; the text is one sentence."""
 
 
 class Headers(dict[str, Any]):
@@ -125,7 +93,7 @@ def answer(handler: Handler, data: Any, context: Any, longest: int) -> Any:
             raise refusals.tellable(error) from error
         if len(data) > 1:
             return [_alone(handler, data, context, longest, place) for place in range(len(data))]
-        text = refusals.text_of(getattr(error, "message", error))
+        text = rules.text_of(getattr(error, "message", error))
         LOG.info("The handler refused a request with %d: %s", code, text)
         return [failure(context, 0, code, "BadRequest", text)]
     if context.stopping_criteria is not None:
@@ -158,8 +126,8 @@ def encode_all(found: Any, count: int, context: Any, longest: int) -> list[bytes
     Raises nothing.
     """
     try:
-        check_shape(found, count)
-    except InvalidAnswerError as error:
+        rules.check_shape(found, count)
+    except rules.InvalidAnswer as error:
         LOG.warning("%s", error)
         return [_invalid(context, place, error) for place in range(count)]
     return [_encode_one(one, place, context, longest) for place, one in enumerate(found)]
@@ -167,124 +135,35 @@ def encode_all(found: Any, count: int, context: Any, longest: int) -> list[bytes
 
 def _encode_one(value: Any, place: int, context: Any, longest: int) -> bytes:
     try:
-        body, kind = encode(value)
-        if len(body) > longest:
-            raise InvalidAnswerError(
-                f"The handler's answer is {len(body)} bytes long, and spec.server.maxResponseBytes "
-                f"is {longest}."
-            )
-        check_head(context, place)
-    except InvalidAnswerError as error:
+        body, kind = rules.encoded(value, longest)
+        _check_head(context, place, kind)
+    except rules.InvalidAnswer as error:
         LOG.warning("%s", error, exc_info=error.__cause__ or False)
         return _invalid(context, place, error)
-    if kind and not _content_type(context, place):
-        context.set_response_content_type(place, kind)
     return body
 
 
-def _invalid(context: Any, place: int, error: Exception) -> bytes:
-    return failure(context, place, SERVER_ERROR, "InvalidAnswer", str(error))
+def _invalid(context: Any, place: int, problem: rules.InvalidAnswer) -> bytes:
+    return failure(context, place, SERVER_ERROR, "InvalidAnswer", str(problem))
 
 
-def _content_type(context: Any, place: int) -> bool:
-    return any(name.lower() == "content-type" for name in context.get_response_headers(place))
+def _check_head(context: Any, place: int, kind: str) -> None:
+    """Raise InvalidAnswer for a status or a header that cannot be sent; add the content type.
 
-
-def check_shape(found: Any, count: int) -> None:
-    """Raise InvalidAnswerError for what is no list with one answer for each request."""
-    if not isinstance(found, list):
-        what = type(found).__name__
-        raise InvalidAnswerError(
-            f"The handler returned a {what}: return a list with one answer for each request."
-        )
-    if len(found) != count:
-        raise InvalidAnswerError(
-            f"The handler returned {len(found)} answers to {count} requests: return a list with "
-            "one answer for each request."
-        )
-
-
-def encode(value: Any) -> tuple[bytes, str]:
-    """Return an answer as bytes, and its content type; raises InvalidAnswerError.
-
-    Bytes are the handler's own; a tensor is saved as TorchServe does it; all else is JSON, where
-    NumPy's numbers and arrays, and tensors, are what they hold.
-    """
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value), ""
-    if isinstance(value, str):
-        return _utf8(value), "text/plain; charset=utf-8"
-    if type(value).__module__ == "torch" and hasattr(value, "numpy"):
-        import torch
-
-        stream = io.BytesIO()
-        torch.save(value, stream)
-        return stream.getvalue(), "application/octet-stream"
-    return _utf8(_json(value)), "application/json"
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return str.encode(text)
-    except UnicodeEncodeError as error:
-        raise InvalidAnswerError(
-            f"The handler's answer is no text that can be sent: {error.reason} at {error.start}."
-        ) from error
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, indent=2, allow_nan=False, default=_plain)
-    except Exception as error:  # a value's own class may raise anything
-        why = refusals.text_of(error)
-        for words, what in _JSON_CANNOT.items():
-            if words in why:
-                text = f"The handler's answer holds {what}, which JSON cannot say."
-                raise InvalidAnswerError(text) from error
-        raise InvalidAnswerError(f"The handler's answer is no JSON: {why}.") from error
-
-
-def _plain(value: Any) -> Any:
-    """Return what an array or a number of another library holds; raises TypeError for others."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__} in it is neither number, text, list nor dict")
-
-
-def check_head(context: Any, place: int) -> None:
-    """Raise InvalidAnswerError for a status or a header that TorchServe cannot send.
-
-    Numbers become texts. The reason phrase goes: TorchServe counts its characters, not its bytes.
+    The reason phrase goes: TorchServe counts its characters, not its bytes.
     """
     code, _ = context.get_response_status(place)
-    is_code = isinstance(code, int) and not isinstance(code, bool) and 200 <= code <= 599
-    if code is not None and not is_code:
-        raise InvalidAnswerError(f"The handler set the status {code!r}: set a number, such as 400.")
-    context.request_processor[place].report_status(code)
+    context.request_processor[place].report_status(None if code is None else rules.checked(code))
     headers = context.get_response_headers(place)
-    for name in [one for one in headers if str(one).lower() in _OF_THE_CONNECTION]:
-        del headers[name]
-    for name, value in list(headers.items()):
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise InvalidAnswerError(f"The handler set a header named {name!r}.")
-        if isinstance(value, int | float):
-            headers[name] = value = str(value)
-        if not isinstance(value, str) or not value.isascii() or _CONTROL.search(value):
-            raise InvalidAnswerError(
-                f"The handler set the header {name} to {value!r:.80}: set a line of ASCII text."
-            )
-    size = sum(len(name) + len(value) for name, value in headers.items())
-    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
-        raise InvalidAnswerError(
-            f"The handler set {len(headers)} headers of {size} bytes in all: set {MOST_HEADERS} of "
-            f"{MOST_HEADER_BYTES} bytes at most, and put the rest into the answer."
-        )
+    kept = rules.headers(headers, kind)
+    headers.clear()
+    headers.update(kept)
 
 
 def failure(context: Any, place: int, code: int, kind: str, message: str) -> bytes:
     """Make a request's answer an error, and return its body: JSON as TorchServe's own errors."""
     _reset(context.request_processor[place])
+    told = rules.error(code, kind, message)
     context.set_response_status(code, "", place)
-    context.set_response_content_type(place, "application/json")
-    body = {"code": code, "type": kind, "message": refusals.text_of(message)}
-    return json.dumps(body, indent=2).encode() + b"\n"
+    context.get_response_headers(place).update(told.headers)
+    return told.body
