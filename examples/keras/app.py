@@ -25,11 +25,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         try:
             rows = np.asarray(json.loads(body), dtype="float32")
-            answer = model(rows, training=False)
+            answer = keras.ops.convert_to_numpy(model(rows, training=False))
         except (ValueError, TypeError) as error:
             self._answer(400, str(error).encode())
         else:
-            self._answer(200, json.dumps(np.asarray(answer).tolist()).encode())
+            self._answer(200, json.dumps(answer.tolist()).encode())
 
     def _answer(self, code: int, body: bytes) -> None:
         self.send_response(code)
