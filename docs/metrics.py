@@ -39,6 +39,13 @@ ENVOY = (
         "Requests in flight, by upstream cluster.",
     ),
     (
+        "envoy_cluster_grpc",
+        "counter",
+        "envoy_cluster_name, slipway_grpc_code",
+        "Answers of a server that speaks gRPC, by gRPC's code: 0 is good, and 2, 4, 12, 13, 14 and "
+        "15 are the server's fault. Their HTTP code is always 200.",
+    ),
+    (
         "envoy_cluster_upstream_rq_pending_overflow",
         "counter",
         "envoy_cluster_name",

@@ -26,6 +26,8 @@ SOURCES = {
     "too late": "rq_timeout",
 }
 """Why Envoy has no answer of the model's: names in the panel, and its counters upstream_*."""
+GRPC_FAULTS = 'slipway_grpc_code=~"2|4|12|13|14|15"'
+"""gRPC's codes of a server at fault, as in the recording rules."""
 ERRORS: Steps = below(0.001, 0.01)
 BURN: Steps = below(1, 14.4)
 
@@ -164,10 +166,16 @@ def _traffic(made: Dashboard) -> None:
     made.with_panel(
         graph(
             "Errors by source",
-            "Server errors a second: answers of TorchServe, and those of Envoy in its place.",
+            "Server errors a second: answers of the model's server, and those of Envoy in its "
+            "place; gRPC's by their code.",
             "reqps",
             *(Query(_rate(series), source) for source, series in SOURCES.items()),
             Query(_of_the_model(), "the model"),
+            Query(
+                "sum by (slipway_grpc_code) "
+                f"(rate(envoy_cluster_grpc{{{OWN}, {GRPC_FAULTS}}}[{RATE}]))",
+                "gRPC code {{slipway_grpc_code}}",
+            ),
             stacked=True,
         )
     )

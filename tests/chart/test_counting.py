@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from dev.prometheus import RULES
@@ -117,4 +118,40 @@ def test_the_recorded_rates_count_each_request_once_where_it_was_answered(tmp_pa
         _is('sum(slipway:requests:rate5m{revision="b"})', 3.333),
         _is("sum(slipway:errors:rate5m)", 0.2),
         _is("sum(slipway:error_ratio:rate5m)", 0.02),
+    )
+
+
+def grpc(code: int) -> str:
+    return f'envoy_cluster_grpc{{{CANDIDATE}, {OWN}, slipway_grpc_code="{code}"}}'
+
+
+@pytest.mark.parametrize(
+    ("by_http", "by_grpc", "faults"),
+    [
+        # Of 200 calls a minute 20 fail by the server's fault, and 30 by their clients'.
+        (None, {0: 150, 3: 30, 13: 20}, 20),
+        # Envoy itself answers 14 (UNAVAILABLE), which is 503 to it: each counts once.
+        (30, {0: 150, 13: 20, 14: 30}, 50),
+        # What asks a server of gRPC by plain HTTP has no code of gRPC's.
+        (40, {0: 150, 13: 20}, 40),
+    ],
+)
+def test_calls_of_grpc_that_failed_by_the_servers_fault_are_errors(
+    tmp_path: Path, by_http: int | None, by_grpc: dict[int, int], faults: int
+) -> None:
+    series = {
+        f"envoy_cluster_upstream_rq_completed{{{CANDIDATE}, {OWN}}}": "0+200x30",
+        **{grpc(code): f"0+{count}x30" for code, count in by_grpc.items()},
+    }
+    if by_http is not None:
+        http = f"envoy_cluster_upstream_rq_xx{{{CANDIDATE}, {OWN}, {_code(5)}}}"
+        series[http] = f"0+{by_http}x30"
+    _holds(
+        tmp_path,
+        series,
+        _is("sum(slipway:errors:rate5m)", round(faults / 60, 3)),
+        *(
+            _is(f"sum(slipway:error_ratio:rate{window})", faults / 200)
+            for window in ("5m", "30m", "1h", "6h")
+        ),
     )

@@ -131,6 +131,6 @@ def test_every_series_that_is_asked_for_is_in_the_reference() -> None:
     text = "\n".join([*expressions(), *(r["expr"] for g in groups for r in g["rules"])])
     asked = set(re.findall(r"\b(?:slipway|envoy|ts|process)_\w+", text))
     labels = {"envoy_cluster_name", "envoy_http_conn_manager_prefix", "envoy_route"}
-    labels |= {"envoy_response_code_class"}
+    labels |= {"envoy_response_code_class", "slipway_grpc_code"}
     names = {re.sub("_(bucket|sum|count)$", "", name) for name in asked - labels}
     assert {name for name in names if not name.startswith("process_")} <= known

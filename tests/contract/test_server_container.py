@@ -118,6 +118,62 @@ REFUSED: dict[str, tuple[Object, str]] = {
         deployment(own(metricsPort=9091)),
         "write container.metricsPath, which is asked at container.metricsPort",
     ),
+    "a page of gRPC's that is asked at the end": (
+        deployment(own(readiness={"grpc": {}}, drain={"path": "/flush"})),
+        "remove container.drain, whose page is asked by HTTP/1.1",
+    ),
+    "a page for Prometheus at gRPC's port": (
+        deployment(own(readiness={"grpc": {}}, metricsPath="/metrics")),
+        "write another container.metricsPort than container.port",
+    ),
+    "a page for Prometheus at gRPC's port, by its number": (
+        deployment(own(readiness={"grpc": {}}, metricsPath="/metrics", metricsPort=8080)),
+        "write another container.metricsPort than container.port",
+    ),
+    "a path with a line in it": (
+        deployment(own(readiness={"path": "/healthz\r\nhost: elsewhere"})),
+        "write a path that starts with /",
+    ),
+    "a path that ends in a line": (
+        deployment(own(metricsPath="/metrics\n")),
+        "write a path that starts with /",
+    ),
+    "a path with a backslash": (
+        deployment(own(predictPath="/a\\1")),
+        "write a path that starts with /",
+    ),
+    "a path in Envoy's own format": (
+        deployment(own(paths=["/%REQ(x-slipway-token)%"])),
+        "write a path that starts with /",
+    ),
+    "Envoy's port for probes": (
+        deployment(own(port=9000)),
+        "choose another port for the server",
+    ),
+    "the port of the hooks": (
+        deployment(own(port=9903)),
+        "choose another port for the server",
+    ),
+    "the root as the model's folder": (
+        deployment(own(modelMount="/")),
+        "should be at least 2 chars long",
+    ),
+    "a folder that is the kernel's": (
+        deployment(own(modelMount="/proc/1/root")),
+        "choose another folder for the model, such as /mnt/models",
+    ),
+    "a folder that hides the kernel's files": (
+        deployment(own(modelMount="/etc")),
+        "choose another folder for the model, such as /mnt/models",
+    ),
+    "a folder with a line in it": (
+        deployment(own(modelMount="/mnt/models\n")),
+        "write the absolute path of a folder",
+    ),
+    "a folder with an empty part": (
+        deployment(own(modelMount="/mnt//models")),
+        "write the absolute path of a folder",
+    ),
     "two ways to be ready": (
         deployment(own(readiness={"path": "/healthz", "grpc": {}})),
         "write exactly one of readiness.path and readiness.grpc",

@@ -46,6 +46,7 @@ class TorchServe:
     longest: int = 0
     delay: float = 0.0
     fail_every: int = 0
+    moved: str = ""
     page: str = "QueueTime 1.0\n"
     headers: list[dict[str, str]] = field(default_factory=list)
     claims: str = ""
@@ -66,6 +67,8 @@ class TorchServe:
         return web.json_response({"status": "Healthy"})
 
     async def scrape(self, _: web.Request) -> web.Response:
+        if self.moved:
+            return web.Response(status=302, headers={"location": self.moved})
         return web.Response(text=self.page)
 
     async def predict(self, request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from slipway.envoy import ProxyConfig, Split, route_file, to_text
+from slipway.envoy import GRPC_CODE, ProxyConfig, Split, route_file, to_text
 from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
 from tests.unit.envoy.test_counters import read
 
@@ -101,6 +101,10 @@ async def test_an_analysis_sees_the_calls_that_failed_by_the_servers_fault(tmp_p
             await asyncio.gather(infer(message, timeout=30), return_exceptions=True)
         sample = await read(pod)
         assert (sample.counters.requests, sample.counters.errors) == (3, 1)
+        page = (await pod.get(pod.config.ops_port, "/metrics"))[1]
+        for code in (0, 3, 13):
+            series = f'envoy_cluster_grpc{{envoy_cluster_name="torchserve",{GRPC_CODE}="{code}"'
+            assert series in page.replace('slipway_model="iris",', "")
         await echo.stop()
         await asyncio.gather(infer(b"1", timeout=30), return_exceptions=True)
         assert (await read(pod)).counters.errors == 2

@@ -9,7 +9,15 @@ import pytest
 import yaml
 from aiohttp import web
 
-from slipway.envoy import DRAIN_HEADER, DRAIN_PATH, Split, bootstrap, route_file, to_text
+from slipway.envoy import (
+    DRAIN_HEADER,
+    DRAIN_PATH,
+    SERVER_METRICS_PATH,
+    Split,
+    bootstrap,
+    route_file,
+    to_text,
+)
 from slipway_pods.serve import hooks
 from slipway_runtime import drain
 from tests.harness.ports import free_port
@@ -69,6 +77,15 @@ async def test_only_the_paths_that_are_named_are_handed_on(tmp_path: Path) -> No
             assert (code in {400, 404}, path_of_server) == (True, ""), path
 
 
+async def test_as_many_and_as_long_paths_as_may_be_named_are_handed_on(tmp_path: Path) -> None:
+    many = [f"/{'x' * 1000}{number}" for number in range(32)]
+    async with running_pod(tmp_path, server=own(paths=many)) as pod:
+        assert (await asked(pod, "/predict"))[0] == 200
+        assert await asked(pod, f"{many[-1]}/y", "GET") == (200, f"GET {many[-1]}/y")
+        code, text = await pod.post("/none")
+        assert (code, "server.container.paths" in text) == (404, True)
+
+
 async def test_forms_are_the_servers_own_business(tmp_path: Path) -> None:
     async with running_pod(tmp_path, server=own()) as pod:
         assert (await asked(pod, "/predict", **FORM))[0] == 200
@@ -87,6 +104,14 @@ async def test_the_longest_body_holds_for_every_path(tmp_path: Path) -> None:
             async with pod.session.post(url, data=body) as answer:
                 assert answer.status == 413
         assert pod.torchserve.paths == []
+
+
+async def test_a_page_for_prometheus_leads_it_nowhere_else(tmp_path: Path) -> None:
+    async with running_pod(tmp_path, server=own(metricsPath="/metrics")) as pod:
+        pod.torchserve.moved = "http://store.example/"
+        url = pod.url(pod.config.ops_port, SERVER_METRICS_PATH)
+        async with pod.session.get(url, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers.get("location")) == (302, None)
 
 
 @pytest.mark.parametrize("readiness", [{"readiness": {"path": "/healthz"}}, {}])

@@ -1,6 +1,6 @@
 """Everything that knows Envoy: the bootstrap and the route file of a server pod. Pure."""
 
-from slipway.envoy.bootstrap import bootstrap
+from slipway.envoy.bootstrap import GRPC_CODE, bootstrap
 from slipway.envoy.clusters import FORWARDED, INFERENCE, OTHER
 from slipway.envoy.config import (
     ROUTE_CONFIG,
@@ -26,6 +26,7 @@ __all__ = [
     "DRAIN_HEADER",
     "DRAIN_PATH",
     "FORWARDED",
+    "GRPC_CODE",
     "HOOKS_LIVE_PATH",
     "INFERENCE",
     "OTHER",

@@ -1,5 +1,6 @@
 """The bootstrap of a server pod's Envoy: all that is fixed for the life of the pod."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from slipway.envoy.bodies import PROGRAM_SIZE
@@ -9,6 +10,8 @@ from slipway.envoy.listeners import hooks_listener, ops_listener, users_listener
 from slipway.envoy.overload import overload_manager
 
 R10 = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
+GRPC_CODE = "slipway_grpc_code"
+"""Label with the code of a gRPC answer, whose HTTP code is always 200."""
 ANSWER_TIME_BUCKETS = (
     *(0.5, 1, 2, 3, 4, 5, 6, 8),
     *(step * scale for scale in (10, 100, 1_000, 10_000, 100_000) for step in R10),
@@ -34,7 +37,7 @@ def bootstrap(config: ProxyConfig) -> dict[str, Any]:
             "clusters": clusters(config),
         },
         "stats_config": {
-            "stats_tags": [_tag("slipway_model", config.model)],
+            "stats_tags": [_tag("slipway_model", config.model), *_grpc_codes(config)],
             "histogram_bucket_settings": [_answer_time_buckets()],
         },
         "overload_manager": overload_manager(config),
@@ -54,6 +57,16 @@ def _answer_time_buckets() -> dict[str, Any]:
         "match": {"safe_regex": {"regex": name}},
         "buckets": list(ANSWER_TIME_BUCKETS),
     }
+
+
+def _grpc_codes(config: ProxyConfig) -> Iterator[dict[str, Any]]:
+    """Yield what makes gRPC's code a label of envoy_cluster_grpc, so that rules can add some up.
+
+    Envoy puts it into the name: cluster.torchserve.grpc.13. Of the expression's two groups the
+    first is cut out of the name, and the second is the label's value.
+    """
+    if config.upstream.speaks_grpc:
+        yield {"tag_name": GRPC_CODE, "regex": r"^cluster\.[^.]+\.grpc(\.([0-9]+))$"}
 
 
 def _tag(name: str, value: str) -> dict[str, Any]:

@@ -80,13 +80,17 @@ def ops_listener(config: ProxyConfig) -> dict[str, Any]:
 
 
 def _pages(upstream: Upstream) -> Iterator[dict[str, Any]]:
-    """Yield the routes to what tells of the server and of Envoy."""
+    """Yield the routes to what tells of the server and of Envoy.
+
+    Prometheus follows redirects, and reaches what the server's author may not.
+    """
     if upstream.live_path:
         yield _forward(f"{INFERENCE}-live", SERVER_LIVE_PATH, LIVENESS, upstream.live_path)
     yield _forward("metrics", METRICS_PATH, ADMIN, "/stats/prometheus")
     own = upstream.metrics_path
     cluster, page = (METRICS, own) if own else (ADMIN, _NO_METRICS)
-    yield _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, cluster, page)
+    told = _forward(f"{INFERENCE}-metrics", SERVER_METRICS_PATH, cluster, page)
+    yield {**told, "response_headers_to_remove": ["location"]}
     if upstream.deaths_path:
         yield _forward("worker-deaths", DEATHS_PATH, DEATHS, upstream.deaths_path)
 
@@ -194,7 +198,8 @@ def _cors() -> dict[str, Any]:
 def _grpc_counters(config: ProxyConfig) -> Iterator[dict[str, Any]]:
     """Yield the filter that counts gRPC's codes, which come behind an answer that is always 200.
 
-    They are cluster.torchserve.grpc.CODE. Source: Envoy's "gRPC Statistics"
+    They are cluster.torchserve.grpc.CODE; see `slipway.envoy.bootstrap`. Source: Envoy's "gRPC
+    Statistics"
     """
     if config.upstream.speaks_grpc:
         counting = typed(

@@ -90,13 +90,27 @@ class ContainerDrain(ApiModel):
     )
 
 
+_NO_GRPC = "!has(self.readiness) || !has(self.readiness.grpc)"
+
+
 class ServerContainer(
     ApiModel,
     json_schema_extra=rules(
         (
             "!has(self.metricsPort) || has(self.metricsPath)",
             "write container.metricsPath, which is asked at container.metricsPort",
-        )
+        ),
+        (
+            f"!has(self.drain) || {_NO_GRPC}",
+            "remove container.drain, whose page is asked by HTTP/1.1: the server speaks gRPC, and "
+            "ends its calls at SIGTERM",
+        ),
+        (
+            f"!has(self.metricsPath) || {_NO_GRPC} || "
+            "(has(self.metricsPort) && self.metricsPort != self.port)",
+            "write another container.metricsPort than container.port: the page is asked by "
+            "HTTP/1.1, and container.port speaks gRPC",
+        ),
     ),
 ):
     """A server of your own: any image that answers HTTP or gRPC on a port."""

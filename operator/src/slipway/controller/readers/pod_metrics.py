@@ -16,17 +16,17 @@ from slipway.serving.analysis.traffic import Counters, PodSample
 from slipway.serving.children.names import OPS_PORT
 
 _LOG = logging.getLogger(__name__)
-_GRPC_FAULTS = (2, 4, 12, 13, 14, 15)
+_GRPC_FAULTS = ("2", "4", "12", "13", "14", "15")
 """gRPC's codes that stand for 5xx: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE
 and DATA_LOSS. Source: https://grpc.io/docs/guides/status-codes/"""
-_GRPC_FILTER = f"grpc[.]({'|'.join(map(str, _GRPC_FAULTS))})"
+_GRPC_FILTER = f"grpc[.]({'|'.join(_GRPC_FAULTS)})"
 _FILTER = f"^cluster[.]({INFERENCE}|{OTHER})[.](upstream_rq_(completed|5xx|time)|{_GRPC_FILTER})$"
 _ENVOY_PAGE = f"/metrics?filter={quote(_FILTER)}"
 _COMPLETED, _FAILED, _TIMES = (
     f"envoy_cluster_upstream_rq_{each}" for each in ("completed", "xx", "time")
 )
-_GRPC_FAILED = frozenset(f"envoy_cluster_grpc_{code}" for code in _GRPC_FAULTS)
-_ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket", *_GRPC_FAILED)
+_GRPC = "envoy_cluster_grpc"
+_ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket", _GRPC)
 _SUFFIXES = ("_total", "_sum", "_count")
 _MOST_LINES = 256
 """Lines that are read of one page; a handler with more series of one measure is cut short."""
@@ -91,7 +91,7 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Sequence[Metric]) -> 
             done[cluster] += sample.value
         elif sample.name == f"{_FAILED}_total" and cluster in failed:
             failed[cluster] += sample.value
-        elif sample.name.removesuffix("_total") in _GRPC_FAILED and cluster in grpc_failed:
+        elif sample.name == f"{_GRPC}_total" and cluster in grpc_failed:
             grpc_failed[cluster] += sample.value
         elif sample.name == f"{_TIMES}_bucket" and cluster == INFERENCE:
             latency[_bound(sample.labels.get("le", ""))] = sample.value

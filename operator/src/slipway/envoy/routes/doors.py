@@ -7,6 +7,9 @@ from typing import Any
 from slipway.envoy.config import ProxyConfig
 
 PREDICT = "/predict"
+MOST_ADVICE = 1024
+"""How long the beginnings of paths may be that are named in Envoy's own answers, in bytes: it takes
+no route file with an answer above 4096 (max_direct_response_body_size_bytes)."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +51,7 @@ def advice(config: ProxyConfig) -> str:
     """Return what is said of any other path."""
     if not config.upstream.paths:
         return f"Post to {PREDICT} or {own_path(config)}: nothing else is served."
-    return f"Ask {PREDICT}, or a path that begins with {' or '.join(config.upstream.paths)}."
+    known = " or ".join(config.upstream.paths)
+    if len(known) > MOST_ADVICE:
+        return f"Ask {PREDICT}, or a path that begins as the deployment's server.container.paths."
+    return f"Ask {PREDICT}, or a path that begins with {known}."
