@@ -71,8 +71,8 @@ class Slot:
             await service.run()
         finally:
             self.is_ready = False
-            self._metrics.died()
             _LOG.error("Worker %d ended: %s", self.number, await child.end())
             self._deaths.note(child.status, child.last_lines(), is_late=service.is_late)
+            self._metrics.died()  # whoever sees the count is told the cause too
             self._has_died = True
         return service.has_answered

@@ -17,7 +17,8 @@ import pytest
 SCRIPT = Path(__file__).parents[4] / "images" / "server" / "torchserve"
 
 PARENT = """
-import subprocess, sys
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 subprocess.run([sys.executable, "-m", "slipway_pods.serve.startup"])
 """
 """Starts the watcher and ends after it, as TorchServe does not; a signal ends it sooner."""
