@@ -202,7 +202,7 @@ def _gpus(made: Dashboard) -> None:
                 "{{namespace}} {{component}}",
             ),
             stacked=True,
-            span=9,
+            span=6,
         )
     )
     made.with_panel(
@@ -211,6 +211,19 @@ def _gpus(made: Dashboard) -> None:
             "Median time from the end of a training to its package, as of the last six hours.",
             "s",
             Query(_quantile(0.5, "slipway_packaging_seconds", "6h"), "p50"),
-            span=9,
+            span=6,
+        )
+    )
+    made.with_panel(
+        graph(
+            "Gates of packages",
+            "How many gates archives passed and missed, as of the last six hours. An archive that "
+            "misses one is Rejected and not served: its TrainingJob's status has the figures.",
+            "none",
+            Query(
+                f"sum by (verdict) (increase(slipway_package_gates_total{{{NS}}}[6h]))",
+                "{{verdict}}",
+            ),
+            span=6,
         )
     )

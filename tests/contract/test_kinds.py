@@ -15,6 +15,7 @@ pytestmark = pytest.mark.contract
 
 ROOT = Path(__file__).parents[2]
 SHA = "a" * 64
+GATED: dict[str, Any] = {"serializedFile": "m.pt", "handler": "h.py"}
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,18 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "spec.resources.limits.memory",
     ),
     "a deadline of no time": ({"activeDeadlineSeconds": 0}, "greater than or equal to 1"),
+    "a gate without a condition": (
+        {"package": {**GATED, "gates": [{"metric": "accuracy"}]}},
+        "spec.package.gates[0].successCondition: Required value",
+    ),
+    "a gate whose condition is none": (
+        {"package": {**GATED, "gates": [{"metric": "a", "successCondition": "a > 1"}]}},
+        "write comparisons of result with numbers",
+    ),
+    "two gates for one metric": (
+        {"package": {**GATED, "gates": [{"metric": "a", "successCondition": "result > 1"}] * 2}},
+        "Duplicate value",
+    ),
     "a package without a handler": (
         {"package": {"serializedFile": "model.pt"}},
         "spec.package.handler: Required value",

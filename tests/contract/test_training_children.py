@@ -11,6 +11,7 @@ import yaml
 from tests.contract.namespaces import restricted_namespace
 from tests.harness import Kubectl, TestControlPlane
 from tests.unit.training.simulation import PACKAGE, Cluster, packaged, spec, trained
+from tests.unit.training.stages.test_gates import MISSED, judged
 
 pytestmark = pytest.mark.contract
 
@@ -95,7 +96,8 @@ def patched(kubectl: Kubectl, cluster: Cluster) -> dict[str, Any]:
 
 
 def lives() -> list[Cluster]:
-    """Return one life that ends well and one that does not."""
+    """Return one life that ends well, one that does not, and one whose package is rejected."""
+    rejected = judged(MISSED)
     good, bad = Cluster(spec(nodes=2, package=PACKAGE)), Cluster(spec())
     for cluster in (good, bad):
         cluster.settle()
@@ -108,10 +110,10 @@ def lives() -> list[Cluster]:
     bad.finish(bad.pods()[0], 1, {"message": "It failed.", "logTail": "x" * 3000})
     for cluster in (good, bad):
         cluster.settle()
-    return [good, bad]
+    return [good, bad, rejected]
 
 
-@pytest.mark.parametrize("life", lives(), ids=["succeeded", "failed"])
+@pytest.mark.parametrize("life", lives(), ids=["succeeded", "failed", "rejected"])
 def test_every_status_of_a_life_is_one_that_the_kind_allows(
     kubectl: Kubectl, life: Cluster
 ) -> None:

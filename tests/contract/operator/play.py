@@ -173,14 +173,24 @@ def train(kubectl: Kubectl, name: str = "job") -> None:
     complete_job(kubectl, job)
 
 
-def package(kubectl: Kubectl, name: str = "job") -> Object:
-    """Let the packaging Job run and end well; return the TrainingJob as it is then."""
+def rejected(name: str = "job", value: str = "0.87") -> Object:
+    """Return the packager's last word on an archive that missed its only gate."""
+    word = packaged(name)
+    word["package"]["gates"] = [{"verdict": "Failed", "value": value}]
+    return {**word, "reason": "Rejected"}
+
+
+def package(kubectl: Kubectl, name: str = "job", word: Object | None = None) -> Object:
+    """Let the packaging Job run and end well; return the TrainingJob as it is when it has ended.
+
+    A last ``word`` of the packager's is one by which the job fails.
+    """
     job = wait_object(kubectl, "job", f"{name}-package")
     (pod,) = make_pods(kubectl, job)
     run_pod(kubectl, pod)
-    end_pod(kubectl, pod, 0, packaged(name))
+    end_pod(kubectl, pod, 0, word or packaged(name))
     complete_job(kubectl, job)
-    return wait_phase(kubectl, name, "Succeeded")
+    return wait_phase(kubectl, name, "Failed" if word else "Succeeded")
 
 
 def model_deployment(name: str = "model", **spec: Any) -> Object:

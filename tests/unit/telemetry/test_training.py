@@ -131,3 +131,14 @@ def test_a_namespaces_series_are_there_before_the_first_count_so_that_increase_s
         assert value(metrics, "slipway_packaging_seconds_count", **names) == 0
         assert value(metrics, "slipway_training_run_seconds_count", **names) == 0
     assert value(metrics, "slipway_training_restarts_total", namespace="ml") == 0
+
+
+@pytest.mark.parametrize("field", ["package", "rejectedPackage"])
+def test_the_gates_of_an_archive_are_counted_once(field: str) -> None:
+    gates = [{"verdict": "Failed"}, {"verdict": "Successful"}, {"verdict": "Successful"}]
+    after = job(**{field: {"number": 2, "gates": gates}})
+    for before, counts in ((job(), (2, 1)), (after, (0, 0))):
+        metrics = written(before, after)
+        for verdict, count in zip(("Successful", "Failed"), counts, strict=True):
+            names = {"namespace": "ml", "verdict": verdict}
+            assert value(metrics, "slipway_package_gates_total", **names) == count

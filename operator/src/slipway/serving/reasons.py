@@ -39,6 +39,8 @@ TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
 """There is no TrainingJob of the name in the namespace; it is served when there is."""
 TRAINING_JOB_FAILED = "TrainingJobFailed"
 """The TrainingJob failed and made no package."""
+PACKAGE_REJECTED = "PackageRejected"
+"""The TrainingJob's package missed one of its ``package.gates``; the message has the figure."""
 TRAINING_JOB_HAS_NO_PACKAGE = "TrainingJobHasNoPackage"
 """The TrainingJob has no ``spec.package``, so it never makes an archive."""
 FORBIDDEN_URI = "ForbiddenUri"
@@ -47,6 +49,9 @@ message says where it may lie. It is not served."""
 
 DIGEST_MISMATCH = "DigestMismatch"
 """What lies at the archive's URI has another SHA-256 than was asked for; it is not served."""
+REJECTED = "Rejected"
+"""The archive missed one of its TrainingJob's ``package.gates``, and says so itself; it is not
+served, wherever it lies."""
 MODEL_NOT_FOUND = "ModelNotFound"
 """Nothing lies at the archive's URI; looked for again."""
 ACCESS_DENIED = "AccessDenied"
@@ -139,12 +144,13 @@ ANALYSIS_PASSED = "AnalysisPassed"
 TRAFFIC_SHIFTED = "TrafficShifted"
 """Event: another share of the requests goes to the wanted revision."""
 
-FATAL = frozenset({DIGEST_MISMATCH, INVALID_ARCHIVE, SMOKE_TEST_FAILED})
+FATAL = frozenset({DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED})
 """Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
 
 ABOUT_THE_MODEL = frozenset(
     {
         DIGEST_MISMATCH,
+        REJECTED,
         MODEL_NOT_FOUND,
         ACCESS_DENIED,
         STORE_UNAVAILABLE,
@@ -162,6 +168,7 @@ ABOUT_THE_MODEL = frozenset(
 WARNINGS = ABOUT_THE_MODEL | {
     TRAINING_JOB_NOT_FOUND,
     TRAINING_JOB_FAILED,
+    PACKAGE_REJECTED,
     TRAINING_JOB_HAS_NO_PACKAGE,
     FORBIDDEN_URI,
     REVISION_NOT_FOUND,

@@ -37,10 +37,10 @@ class Attempt:
 class Outcome:
     """One stage's word. No ``findings`` means: too early to tell, leave the status alone.
 
-    ``output``, ``package``, ``packaging``, ``progress``, ``completion_time``, ``attempt`` and
-    ``failure`` are None where this stage has nothing newer than the status. ``events`` are those
-    that no condition's turn implies. ``requeue_after`` is in seconds, and so is ``ends_in``: when a
-    deadline of the job passes, whatever is refused until then.
+    ``output``, ``package``, ``rejected_package``, ``packaging``, ``progress``, ``completion_time``,
+    ``attempt`` and ``failure`` are None where this stage has nothing newer than the status.
+    ``events`` are those that no condition's turn implies. ``requeue_after`` is in seconds, and so
+    is ``ends_in``: when a deadline of the job passes, whatever is refused until then.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -50,6 +50,7 @@ class Outcome:
     events: tuple[Event, ...] = ()
     output: OutputStatus | None = None
     package: PackageStatus | None = None
+    rejected_package: PackageStatus | None = None
     packaging: PackagingStatus | None = None
     progress: Progress | None = None
     completion_time: str | None = None

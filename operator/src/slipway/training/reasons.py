@@ -167,6 +167,9 @@ PACKAGING = "Packaging"
 """The archive is being made."""
 PACKAGE_STORED = "PackageStored"
 """The archive and the record of its origin are in the store."""
+REJECTED = "Rejected"
+"""The archive missed one of ``package.gates``; the message has the figure. It is stored, and no
+ModelDeployment serves it."""
 PACKAGING_FAILED = "PackagingFailed"
 """The archive could not be made; the training's output stays in the store."""
 
@@ -187,6 +190,7 @@ PROBLEMS = frozenset(
         FILE_NOT_IN_SOURCE,
         RESTARTING,
         PACKAGING_FAILED,
+        REJECTED,
     }
 )
 """Reasons that a person should look at though the job is not lost: their events are warnings."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from slipway.api.fields.number import holds
 from slipway.api.serving.analysis import Analysis, AnalysisState
-from slipway.serving.analysis.judgment import due_in, evaluate, holds, moment_text, needs_traffic
+from slipway.serving.analysis.judgment import due_in, evaluate, moment_text, needs_traffic
 from slipway.serving.analysis.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

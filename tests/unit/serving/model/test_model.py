@@ -70,6 +70,16 @@ def test_the_deployment_may_give_the_model_another_name() -> None:
     assert world.status["model"]["name"] == "flowers"
 
 
+def rejected_job() -> dict[str, Any]:
+    """Return a job whose package missed a gate."""
+    job = training_job("Failed")
+    gate = {"metric": "accuracy", "verdict": "Failed", "value": "0.87"}
+    gate["message"] = "accuracy is 0.87, and result >= 0.9 does not hold"
+    made = training_job("Succeeded")["status"]["package"]
+    job["status"]["rejectedPackage"] = {**made, "gates": [gate]}
+    return job
+
+
 WITHOUT_PACKAGE: list[tuple[dict[str, Any] | None, str, str]] = [
     (None, reasons.TRAINING_JOB_NOT_FOUND, "There is no TrainingJob train"),
     (training_job("Pending"), reasons.WAITING_FOR_TRAINING_JOB, "is Pending"),
@@ -77,6 +87,7 @@ WITHOUT_PACKAGE: list[tuple[dict[str, Any] | None, str, str]] = [
     (training_job("Suspended"), reasons.WAITING_FOR_TRAINING_JOB, "is Suspended"),
     (training_job("Packaging"), reasons.WAITING_FOR_TRAINING_JOB, "is Packaging"),
     (training_job("Failed"), reasons.TRAINING_JOB_FAILED, "train failed"),
+    (rejected_job(), reasons.PACKAGE_REJECTED, "accuracy is 0.87, and result >= 0.9 does not hold"),
     (training_job("Running", package=None), reasons.TRAINING_JOB_HAS_NO_PACKAGE, "spec.package"),
 ]
 
@@ -97,7 +108,7 @@ def test_without_a_package_it_waits_and_says_why(
     assert world.condition(reasons.PROGRESSING).reason == reasons.WAITING_FOR_MODEL
 
 
-@pytest.mark.parametrize("job", [case[0] for case in WITHOUT_PACKAGE[:6]])
+@pytest.mark.parametrize("job", [case[0] for case in WITHOUT_PACKAGE[:7]])
 def test_what_the_job_made_before_goes_on_being_served(job: dict[str, Any] | None) -> None:
     world = World(JOB_MODEL)
     world.job = training_job("Succeeded")

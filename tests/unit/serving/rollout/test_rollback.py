@@ -224,15 +224,16 @@ def test_a_candidate_that_does_not_come_up_in_time_is_rolled_back_with_its_pods_
     assert "Gone." in rollout_of(world)["failed"]["message"]
 
 
-def test_an_archive_with_another_digest_is_rolled_back_at_once() -> None:
+@pytest.mark.parametrize("reason", [reasons.DIGEST_MISMATCH, reasons.REJECTED])
+def test_an_archive_that_must_not_be_served_is_rolled_back_at_once(reason: str) -> None:
     world = serving(canary())
     stable = rollout_of(world)["stableRevision"]
     world.change(model=model("new"))
     world.reconcile()
     pod = world.add_pod("web-green-1", candidate(world)["revision"])
-    pod["status"] = init_status("fetch", state=terminated(1, fetch_word("DigestMismatch", "No.")))
+    pod["status"] = init_status("fetch", state=terminated(1, fetch_word(reason, "No.")))
     world.reconcile()
-    check_rolled_back(world, stable, reasons.DIGEST_MISMATCH)
+    check_rolled_back(world, stable, reason)
 
 
 def test_another_change_after_a_rollback_is_tried() -> None:

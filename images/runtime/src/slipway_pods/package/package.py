@@ -2,20 +2,22 @@
 
 Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
 ``SLIPWAY_LINEAGE_URI``, ``SLIPWAY_PACKAGE`` (JSON of the job's ``spec.package``, with modelName and
-modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``. What
-is too long for one variable goes on in ``NAME_1``, ``NAME_2`` and so on.
+modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR`` and
+``SLIPWAY_GATES`` (JSON of `slipway_pods.package.gates`; none by default). What is too long for one
+variable goes on in ``NAME_1``, ``NAME_2`` and so on.
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
-termination message has the reason Packaged, or why not. Exit codes: 0; 75 where the store is
-unavailable or the program was told to stop, so that another try is worth it, and safe, as it makes
-the same bytes again; 65 where the package itself is wrong, which no other try mends; else 1.
+termination message has the reason Packaged, Rejected for an archive that missed a gate, or why
+there is none. Exit codes: 0; 75 where the store is unavailable or the program was told to stop, so
+that another try is worth it, and safe, as it makes the same bytes again; 65 where the package
+itself is wrong, which no other try mends; else 1.
 """
 
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +25,9 @@ from typing import Any, TypeVar
 import yaml
 
 from slipway_pods.package import built_in, mar, requirements
+from slipway_pods.package.gates import verdict
 from slipway_pods.package.package_files import PackageFiles
-from slipway_pods.serve import fetch
+from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import credentials, manifest, store
 from slipway_runtime.checks.package_code import PackageError, check_code
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
@@ -49,6 +52,7 @@ class Settings:
     package: Mapping[str, Any]
     lineage: Mapping[str, Any]
     source_dir: Path
+    questions: verdict.Questions
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -61,11 +65,18 @@ class Settings:
                 package=json.loads(joined(env, "SLIPWAY_PACKAGE")),
                 lineage=json.loads(joined(env, "SLIPWAY_LINEAGE")),
                 source_dir=Path(env.get("SLIPWAY_SOURCE_DIR", "/slipway/source")),
+                questions=_questions(env),
             )
         except KeyError as error:
             raise PackageError("InvalidSettings", f"The variable {error} is not set.") from error
         except ValueError as error:
             raise PackageError("InvalidSettings", f"A variable is no JSON: {error}.") from error
+
+
+def _questions(env: Mapping[str, str]) -> verdict.Questions:
+    if "SLIPWAY_GATES" not in env:
+        return verdict.Questions()
+    return verdict.Questions.read(json.loads(joined(env, "SLIPWAY_GATES")))
 
 
 def joined(env: Mapping[str, str], name: str) -> str:
@@ -149,6 +160,7 @@ def lineage(
     output: Mapping[str, manifest.OutputFile],
     described: Mapping[str, Any],
     installed: requirements.Installed | None,
+    rows: Sequence[verdict.Row] = (),
 ) -> bytes:
     """Return the record of where the archive comes from, as JSON."""
     files = [
@@ -162,13 +174,15 @@ def lineage(
     }
     if pickles := built_in.code(settings.package):
         record["runsAsCode"] = pickles
+    if rows:
+        record["gates"] = [{"metric": row.metric, **row.told} for row in rows]
     if installed is not None:
         record["requirements"] = list(installed.packages)
     return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def package(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Make the archive in a folder, store it and its lineage, and return what it is.
+    """Make the archive in a folder, judge it, store it and its lineage; return the last word.
 
     Raises PackageError, StoreError, or OSError where the disk is full.
     """
@@ -176,12 +190,20 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
     contents = gather(settings, files, folder)
     archive = mar.build(contents, folder)
+    rows = verdict.judge(settings.questions, archive.stat().st_size)
+    if verdict.is_rejected(rows):
+        rejection.mark(archive)
     described = describe(settings, archive)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    record = lineage(settings, output, described, contents.installed)
+    record = lineage(settings, output, described, contents.installed, rows)
     patiently(lambda: store.put_bytes(record, settings.lineage_uri))
-    return described
+    told = {"gates": [row.told for row in rows]} if rows else {}
+    return {"reason": _reason(rows), "package": {**described, **told}}
+
+
+def _reason(rows: Sequence[verdict.Row]) -> str:
+    return "Rejected" if verdict.is_rejected(rows) else "Packaged"
 
 
 def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -190,7 +212,7 @@ def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     try:
         settings = Settings.from_environment(env)
         with tempfile.TemporaryDirectory() as folder:
-            return 0, {"reason": "Packaged", "package": package(settings, Path(folder))}
+            return 0, package(settings, Path(folder))
     except PackageError as error:
         code = 1 if error.reason == requirements.INDEX_UNREACHABLE else EX_DATAERR
         tail = {"logTail": error.log_tail} if error.log_tail else {}
@@ -218,7 +240,7 @@ def main(env: Mapping[str, str]) -> int:
         code = EX_TEMPFAIL
         message = {"reason": "Interrupted", "message": "The pod was told to stop."}
     write_message(message)
-    say(message.get("message") or f"packaged: {json.dumps(message['package'])}")
+    say(message.get("message") or f"{message['reason'].lower()}: {json.dumps(message['package'])}")
     return code
 
 

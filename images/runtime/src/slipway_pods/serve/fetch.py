@@ -5,9 +5,9 @@ checks the digest, and only then renames: what lies at FILE is always the archiv
 for. ``--folder FOLDER`` in place of ``--dest`` puts any model there, for a server of the user's own
 (see `slipway_pods.serve.model_folder`). With ``--config-template`` and ``--config`` it also
 completes TorchServe's configuration with what the archive says. The termination message has the
-reasons Fetched, DigestMismatch, InvalidArchive, ModelNotFound, AccessDenied, StoreUnavailable,
-DiskFull, DiskError, StoreError and Interrupted. Exit codes: 0, 1, and 75 where the store is
-unavailable or the program was told to stop.
+reasons Fetched, DigestMismatch, Rejected, InvalidArchive, ModelNotFound, AccessDenied,
+StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted. Exit codes: 0, 1, and 75 where
+the store is unavailable or the program was told to stop.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from slipway_pods import room
 from slipway_pods.bring import archive
 from slipway_pods.bring import download as bring
-from slipway_pods.serve import model_folder, server_config
+from slipway_pods.serve import model_folder, rejection, server_config
 from slipway_pods.store import credentials, manifest, store
 from slipway_pods.store.whole_file import whole
 from slipway_runtime.shown import shown
@@ -45,6 +45,9 @@ def fetch(uri: str, sha256: str, dest: Path) -> None:
         with whole(dest) as part:
             download(uri, part)
             check(part, uri, sha256)
+            rejection.refuse(uri, [part])
+    except rejection.RejectedError as error:
+        raise FetchError("Rejected", str(error)) from error
     except OSError as error:
         raise FetchError(*disk_problem(error, dest)) from error
 
@@ -55,6 +58,8 @@ def fetch_into(uri: str, sha256: str, folder: Path) -> None:
         model_folder.place(uri, sha256, folder)
     except bring.DigestError as error:
         raise FetchError("DigestMismatch", f"{error} It is not served.") from error
+    except rejection.RejectedError as error:
+        raise FetchError("Rejected", str(error)) from error
     except archive.ArchiveError as error:
         raise FetchError("InvalidArchive", str(error)) from error
     except store.StoreError as error:

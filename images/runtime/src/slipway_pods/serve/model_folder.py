@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from slipway_pods.bring import archive, download
+from slipway_pods.serve import rejection
 
 ARCHIVES = (".mar", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Ends of the names of files that are unpacked."""
@@ -17,7 +18,7 @@ ARCHIVES = (".mar", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".ta
 def place(uri: str, sha256: str, folder: Path) -> None:
     """Fill the folder, unless an earlier start has done so with what has the same digest.
 
-    Raises a StoreError, DigestError, ArchiveError, or OSError of the pod's own disk.
+    Raises a StoreError, DigestError, RejectedError, ArchiveError, or OSError of the pod's own disk.
     """
     done = folder.with_name(f".{folder.name}.sha256")
     if done.is_file() and done.read_text("ascii") == sha256:
@@ -27,7 +28,9 @@ def place(uri: str, sha256: str, folder: Path) -> None:
         if _is_archive(uri):
             _unpack(uri, sha256, folder)
         else:
-            download.check(folder, download.bring(uri, folder, "model"), sha256, uri)
+            listing = download.bring(uri, folder, "model")
+            download.check(folder, listing, sha256, uri)
+            rejection.refuse(uri, [folder / name for name in listing.files])
     except BaseException:
         _clear(folder)
         raise
@@ -49,6 +52,7 @@ def _unpack(uri: str, sha256: str, folder: Path) -> None:
             )
         download.check(beside, listing, sha256, uri)
         (name,) = listing.files
+        rejection.refuse(uri, [beside / name])
         archive.unpack(beside / name, folder)
 
 

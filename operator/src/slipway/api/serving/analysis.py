@@ -1,35 +1,12 @@
 """The analysis of a new revision's traffic: what is measured, and what was found."""
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, map_list, rules, text, uri_text
 from slipway.api.fields.duration import Interval
-from slipway.api.fields.number import check, number_or_text
-
-_NUMBER = "-?[0-9]+([.][0-9]+)?"
-_COMPARISON = f"result *(<|<=|>|>=|==|!=) *{_NUMBER}"
-
-SuccessCondition = Annotated[
-    str,
-    text(
-        f"^{_COMPARISON}( *&& *{_COMPARISON})*$",
-        "write comparisons of result with numbers, such as result >= 0.99, joined by &&",
-        longest=256,
-    ),
-]
-"""Comparisons of a measured value with numbers."""
-
-
-Ratio = Annotated[
-    int | float | str,
-    check(lambda value: 0 <= value < math.inf, "write a number such as 1.5"),
-    number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?$"),
-]
-"""A ratio, such as 2 or 1.5, as a number or in quotes."""
-
+from slipway.api.fields.number import Ratio, SuccessCondition, check, number_or_text
 
 Quantile = Annotated[
     float | str,

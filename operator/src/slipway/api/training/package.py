@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion, rules
 from slipway.api.common import ResourceRequirements
+from slipway.api.training.gates import Gates
 from slipway.api.training.retention import PackageRetention
 
 BUILT_IN_HANDLERS = (
@@ -128,6 +129,11 @@ class Package(ApiModel):
     )
     config: PackageConfig | None = None
     """The model's own model-config.yaml, put into the archive."""
+    gates: Gates = Field(
+        default_factory=list,
+        description="What the package must be good enough for; all must hold. An archive that "
+        "misses one is stored and Rejected: no ModelDeployment serves it.",
+    )
     retention: PackageRetention = Field(default_factory=PackageRetention)
     """Which archives of the job are kept."""
 

@@ -53,6 +53,8 @@ class EarlierPackage(ApiModel):
     """Where it lies."""
     sha256: Sha256
     """Its digest."""
+    rejected: bool | None = None
+    """Whether it missed one of package.gates."""
     removing: bool = False
     """Whether it is to be removed, or is being removed."""
 

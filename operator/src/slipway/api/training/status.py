@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, rules
+from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, map_list, rules
 from slipway.api.common import ConditionList
 from slipway.api.training.attempts import BackOff, FailureStatus, RunTime
+from slipway.api.training.gates import MAX_GATES, GateStatus
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
 
@@ -170,6 +171,17 @@ class PackageStatus(ApiModel):
     """What the archive's model-config.yaml says of the server."""
     number: Annotated[int, Field(ge=1)] | None = None
     """Which packaging made it; absent in what release 0.2.0 wrote."""
+    gates: (
+        Annotated[
+            list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))
+        ]
+        | None
+    ) = Field(default=None, description="What package.gates said of it, where there are some.")
+
+    @property
+    def missed(self) -> list[GateStatus]:
+        """The gates that it missed; an archive with one of them is served by nobody."""
+        return [gate for gate in self.gates or () if gate.verdict == "Failed"]
 
 
 class PackagingStatus(ApiModel):
@@ -211,7 +223,12 @@ class TrainingJobStatus(StoredStatus):
     output: OutputStatus | None = None
     """The stored output."""
     package: PackageStatus | None = None
-    """The archive that was stored last."""
+    """The archive that was stored last, and was not rejected."""
+    rejected_package: PackageStatus | None = Field(
+        default=None,
+        description="The archive that was stored last, where it missed one of package.gates; no "
+        "ModelDeployment serves it.",
+    )
     packaging: PackagingStatus | None = None
     """The packaging that was asked for last; package is its archive once the job has succeeded."""
     attempt: Annotated[int, Field(ge=0)] = 0

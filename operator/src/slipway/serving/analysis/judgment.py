@@ -6,15 +6,13 @@ in the end; every other one begins a new window. No traffic is inconclusive: nei
 """
 
 import math
-import operator
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from slipway.api.conditions import parse_time
 from slipway.api.excerpt import excerpt
 from slipway.api.fields.duration import seconds_of
+from slipway.api.fields.number import holds
 from slipway.api.serving.analysis import (
     MAX_ANALYSIS_MESSAGE,
     MAX_COUNT,
@@ -27,15 +25,6 @@ from slipway.api.serving.analysis import (
 )
 from slipway.serving.analysis.measures import Measured, NotMeasuredError, is_awaited, measure
 from slipway.serving.analysis.traffic import Traffic, Window
-
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-}
 
 
 def evaluate(
@@ -137,14 +126,6 @@ def _judge(metric: AnalysisMetric, found: Measured) -> tuple[Verdict, str]:
     if found.candidate_badness <= float(ratio) * found.stable_badness:
         return "Successful", f"{value}, {beside}: at most {ratio} times as bad"
     return "Failed", f"{value}{wanted}, {beside}: more than {ratio} times as bad"
-
-
-def holds(condition: str, result: float) -> bool:
-    """Tell whether all comparisons of a success condition hold of a value."""
-    return all(
-        _OPERATORS[sign](result, float(number))
-        for sign, number in re.findall(r"result *(<=|>=|==|!=|<|>) *(-?[0-9.]+)", condition)
-    )
 
 
 def _figure(value: float) -> str:

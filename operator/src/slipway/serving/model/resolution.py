@@ -154,7 +154,10 @@ def why_there_is_none(name: str, job: TrainingJob | None) -> tuple[str, str]:
             "goes into the archive."
         )
         return reasons.TRAINING_JOB_HAS_NO_PACKAGE, text
-    phase = job.status.phase
+    phase, rejected = job.status.phase, job.status.rejected_package
+    if rejected is not None and phase == "Failed":
+        figures = "; ".join(gate.message for gate in rejected.missed)
+        return reasons.PACKAGE_REJECTED, f"TrainingJob {name}'s package is rejected: {figures}."
     if phase == "Failed":
         text = f"TrainingJob {name} failed and made no package: see its conditions."
         return reasons.TRAINING_JOB_FAILED, text

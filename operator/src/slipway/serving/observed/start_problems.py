@@ -36,6 +36,7 @@ class Problem:
 _FETCH_REASONS = frozenset(
     {
         reasons.DIGEST_MISMATCH,
+        reasons.REJECTED,
         reasons.MODEL_NOT_FOUND,
         reasons.ACCESS_DENIED,
         reasons.STORE_UNAVAILABLE,

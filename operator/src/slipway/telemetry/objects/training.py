@@ -50,6 +50,11 @@ class TrainingMetrics:
             *("namespace", "result"),
             buckets=LONG,
         )
+        self._gates = made.counter(
+            "slipway_package_gates_total",
+            "Gates that archives were judged by, by verdict: Successful or Failed.",
+            *("namespace", "verdict"),
+        )
         self._size = made.histogram(
             "slipway_package_size_bytes", "Sizes of model archives.", "namespace", buckets=SIZES
         )
@@ -58,7 +63,7 @@ class TrainingMetrics:
         """Drop the series of a namespace that has no object any more."""
         for metric in (
             *(self._queued, self._ran, self._finished, self._restarts),
-            *(self._lost, self._packaged, self._size),
+            *(self._lost, self._packaged, self._size, self._gates),
         ):
             metric.remove_by_labels({"namespace": namespace})
 
@@ -70,6 +75,7 @@ class TrainingMetrics:
         self._count_run(old, after, namespace)
         self._count_restarts(old, after, namespace)
         self._count_packaging(old, after, namespace)
+        self._count_gates(old, after, namespace)
         self._count_end(old, after, namespace)
 
     def _begin(self, namespace: str) -> None:
@@ -80,6 +86,8 @@ class TrainingMetrics:
             self._ran.labels(namespace, result)
         for result in ("Succeeded", "Failed"):
             self._packaged.labels(namespace, result)
+        for verdict in ("Successful", "Failed"):
+            self._gates.labels(namespace, verdict)
 
     def _count_wait(self, before: Manifest, after: Status, namespace: str) -> None:
         old = reading.status_of(before)
@@ -119,6 +127,13 @@ class TrainingMetrics:
         size = reading.number((after.get("package") or {}).get("sizeBytes"))
         if packaged and stored:
             _observe(self._size.labels(namespace), size)
+
+    def _count_gates(self, old: Status, after: Status, namespace: str) -> None:
+        for field in ("package", "rejectedPackage"):
+            made, before = after.get(field) or {}, old.get(field) or {}
+            if made.get("number") != before.get("number"):
+                for gate in made.get("gates") or ():
+                    self._gates.labels(namespace, str(gate.get("verdict"))).inc()
 
     def _count_end(self, old: Status, after: Status, namespace: str) -> None:
         """Count a training once, however often its output is packaged again."""

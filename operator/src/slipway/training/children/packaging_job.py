@@ -1,7 +1,8 @@
 """The Job that makes the archive of a finished training: one pod, no GPU, safe to repeat."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from slipway.api import TrainingJob
@@ -24,7 +25,7 @@ from slipway.pods.placement import pull_secrets
 from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_identity
-from slipway.training.children import names
+from slipway.training.children import gates, names
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.children.pod.fetching import escaped, fetching_room
@@ -62,10 +63,14 @@ _NOT_PACKAGED = ("resources", "retention")
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training ran: its image, and of a source that was fetched the revision."""
+    """What the training ran: its image, and of a source that was fetched the revision.
+
+    ``reported`` has the metrics of its last report, as decimal text.
+    """
 
     image: str
     revision: str | None = None
+    reported: Mapping[str, str] = field(default_factory=dict)
 
 
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
@@ -206,6 +211,7 @@ def _env(
     }
     named = {"modelName": job.model_name, "modelVersion": job.package_version(number)}
     wanted = {**content, **named}
+    asked = gates.questions(package, trained.reported)
     return pairs(
         {
             **SCRATCH,
@@ -216,6 +222,7 @@ def _env(
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job, number),
             **_literal("SLIPWAY_PACKAGE", wanted),
             **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
+            **(_literal("SLIPWAY_GATES", asked) if asked else {}),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
         }
     )
@@ -256,7 +263,7 @@ def _source(job: TrainingJob) -> dict[str, Any] | None:
     if job.spec.source is None:
         return None
     found: dict[str, Any] = job.spec.source.to_wire()
-    for kind, field in (("git", "url"), ("archive", "uri")):
+    for kind, place in (("git", "url"), ("archive", "uri")):
         if kind in found:
-            found[kind] = {**found[kind], field: shown(found[kind][field])}
+            found[kind] = {**found[kind], place: shown(found[kind][place])}
     return found

@@ -50,8 +50,9 @@ def compose(
         source_revision=before.source_revision,
         output=step.output or before.output,
         package=step.package or before.package,
+        rejected_package=_rejected(before, step),
         packaging=step.packaging or before.packaging,
-        earlier_packages=earlier_packages(before, step.package),
+        earlier_packages=earlier_packages(before, step.package, step.rejected_package),
         retention=before.retention,
         attempt=step.attempt.number if step.attempt else jobs.attempt_of(job, live),
         restarts=step.attempt.restarts if step.attempt else before.restarts,
@@ -115,10 +116,28 @@ def _told(snapshot: TrainingSnapshot, step: Outcome, live: JobView | None) -> Pr
     return final_progress(live) if job.spec.suspend else None
 
 
-def earlier_packages(before: TrainingJobStatus, made: PackageStatus | None) -> list[EarlierPackage]:
-    """Return the archives beside the newest one, once a packaging has made another."""
-    last = before.package
-    if made is None or last is None or last.number in (None, made.number):
+def _rejected(before: TrainingJobStatus, step: Outcome) -> PackageStatus | None:
+    """Return the archive that was rejected last, until a later one is stored."""
+    return None if step.package else step.rejected_package or before.rejected_package
+
+
+def earlier_packages(
+    before: TrainingJobStatus, made: PackageStatus | None, rejected: PackageStatus | None = None
+) -> list[EarlierPackage]:
+    """Return the archives beside the newest one, once a packaging has made another.
+
+    One that is ``rejected`` takes the place of the one that was rejected before, and no other.
+    """
+    newest = made or rejected
+    if newest is None:
         return before.earlier_packages
+    replaced = [before.rejected_package, *([before.package] if made else [])]
+    earlier = [_earlier(one) for one in replaced if one and one.number not in (None, newest.number)]
+    earlier.sort(key=lambda one: one.number, reverse=True)
+    return [*earlier, *before.earlier_packages][:MAX_VERSIONS]
+
+
+def _earlier(last: PackageStatus) -> EarlierPackage:
     known = {"number": last.number, "uri": last.uri, "sha256": last.sha256}
-    return [EarlierPackage.model_validate(known), *before.earlier_packages][:MAX_VERSIONS]
+    marked = {"rejected": True} if last.missed else {}
+    return EarlierPackage.model_validate({**known, **marked})

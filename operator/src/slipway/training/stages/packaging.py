@@ -28,8 +28,9 @@ from slipway.training.outcome import Finding, Outcome, kept
 from slipway.training.report.conditions import suspension
 from slipway.training.report.conditions.common import created
 from slipway.training.report.phase import is_finished
+from slipway.training.report.progress import final_progress
 from slipway.training.snapshot import TrainingSnapshot
-from slipway.training.stages import repackaging
+from slipway.training.stages import gates, repackaging
 from slipway.training.stages.ending import (
     LOOK_AGAIN_SECONDS,
     ended_at,
@@ -93,13 +94,20 @@ def _next(
     packaging = repackaging.wanted(job, package, live)
     if live is None:
         image = trained_image(found.training, job, settings)
-        trained = Trained(image, source_revision(job, found.training))
+        trained = Trained(image, source_revision(job, found.training), _reported(job, found))
         made = packaging_job(job, package, settings, output.uri, trained, packaging)
         step = _create(job, output, made, settings, now)
     else:
         facts = repackaging.facts(package, packaging)
         step = _at(snapshot, live, facts, settings, now)
     return replace(step, packaging=packaging)
+
+
+def _reported(job: TrainingJob, found: ObservedJobs) -> dict[str, str]:
+    """Return the metrics of the training's last report, where it left one."""
+    last = final_progress(found.training) if found.training else None
+    progress = last or job.status.progress
+    return progress.metrics if progress else {}
 
 
 def _at(
@@ -199,10 +207,12 @@ def _read(job: TrainingJob, live: JobView, facts: dict[str, object], now: dateti
     pod = first_pod(live)
     if pod is None:
         return _wait(live, now) or _repeat(job, live)
-    made = _package_status(live, last_word(pod.main), facts)
+    made = _package_status(job, live, last_word(pod.main), facts)
     if made is None:
         unread = Failure(reasons.PACKAGING_FAILED, f"Pod {pod.name} left no record of the archive.")
         return _failed(job, unread, ended_at(live) or now)
+    if made.missed:
+        return _rejected(job, made, ended_at(live) or now)
     stored = Finding(
         reasons.PACKAGED, True, reasons.PACKAGE_STORED, f"The archive is at {made.uri}."
     )
@@ -210,8 +220,22 @@ def _read(job: TrainingJob, live: JobView, facts: dict[str, object], now: dateti
     return replace(succeeded, findings=(stored, *succeeded.findings), package=made)
 
 
+def _rejected(job: TrainingJob, made: PackageStatus, end: datetime) -> Outcome:
+    """End a job whose archive missed a gate; the one before it, if any, is served on."""
+    message = gates.verdict(made)
+    return Outcome(
+        findings=(
+            *suspension.over(job.status),
+            Finding(reasons.PACKAGED, False, reasons.REJECTED, message),
+            Finding(reasons.FAILED, True, reasons.REJECTED, message),
+        ),
+        rejected_package=made,
+        completion_time=timestamp(end),
+    )
+
+
 def _package_status(
-    live: JobView, word: LastWord | None, facts: dict[str, object]
+    job: TrainingJob, live: JobView, word: LastWord | None, facts: dict[str, object]
 ) -> PackageStatus | None:
     """Return what was made; where it lies is what the packager was told, not what it says."""
     if word is None:
@@ -220,8 +244,14 @@ def _package_status(
         "uri": told(live, names.PACKAGER, "SLIPWAY_PACKAGE_URI"),
         "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
     }
+    said = word.mapping("package")
+    asked = job.spec.package.gates if job.spec.package else []
     try:
-        return PackageStatus.model_validate({**word.mapping("package"), **places, **facts})
+        judged = gates.rows(asked, said.get("gates", []))
+        if judged is None:
+            return None
+        made = PackageStatus.model_validate({**said, **places, **facts, "gates": None})
+        return made.model_copy(update={"gates": judged or None})
     except ValidationError:
         return None
 

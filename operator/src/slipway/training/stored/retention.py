@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from slipway.api import Conditions, TrainingJob, find, parse_time, timestamp
-from slipway.api.training.retention import RetentionStatus
+from slipway.api.training.retention import EarlierPackage, RetentionStatus
 from slipway.api.training.status import TrainingJobStatus
 from slipway.plan import Event, Manifest, Reference, Removal, Removed, Target
 from slipway.settings import Settings
@@ -157,10 +157,21 @@ def _due(job: TrainingJob, settings: Settings) -> Iterator[_Due]:
     versions = _first(
         package.retention.versions if package else None, store.retention_package_versions
     )
-    for rank, one in enumerate(status.earlier_packages, start=2):
+    for rank, one in _ranked(status.earlier_packages):
         if one.removing or (versions is not None and rank > versions):
             what = f"archive {one.number}"
             yield _Due(what, end, one.removing, one.uri, one.sha256, one.number)
+
+
+def _ranked(earlier: Sequence[EarlierPackage]) -> Iterator[tuple[int, EarlierPackage]]:
+    """Yield archives with their ranks, where the newest, which is not among them, has the first.
+
+    Those that were rejected take no other's place.
+    """
+    good = 1
+    for rank, one in enumerate(earlier, start=2):
+        good += not one.rejected
+        yield rank if one.rejected else good, one
 
 
 def _targets(job: TrainingJob, settings: Settings, dues: Iterable[_Due]) -> tuple[Target, ...]:

@@ -1,0 +1,46 @@
+"""The mark of an archive that missed a gate, in the archive itself.
+
+So it is not served wherever it lies and whoever names it: a copy has the mark too, and without the
+mark it has another digest than any that a status or a record tells. Only who can write an archive
+anew can take the mark off, and who can do that can write any archive.
+"""
+
+import zipfile
+from pathlib import Path
+
+from slipway_runtime.shown import shown
+
+MARK = "MAR-INF/REJECTED"
+"""The entry of a ``.mar`` that is not to be served; TorchServe knows no such entry."""
+_TEXT = b"This archive missed a gate of its TrainingJob's package.gates, and is not served.\n"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class RejectedError(Exception):
+    """An archive is not to be served; the text is one sentence."""
+
+
+def mark(archive: Path) -> None:
+    """Add the mark to an archive, which is the same bytes each time."""
+    entry = zipfile.ZipInfo(MARK, _EPOCH)
+    entry.create_system, entry.external_attr = 3, 0o100644 << 16
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as bundle:
+        bundle.writestr(entry, _TEXT)
+
+
+def is_marked(file: Path) -> bool:
+    """Tell whether a file is an archive with the mark; others are none of our business."""
+    try:
+        with zipfile.ZipFile(file) as bundle:
+            return MARK in bundle.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return False
+
+
+def refuse(uri: str, files: list[Path]) -> None:
+    """Raise RejectedError where one of the files that came from a URI has the mark."""
+    if any(is_marked(file) for file in files):
+        raise RejectedError(
+            f"{shown(uri)} missed a gate of its TrainingJob's package.gates, so it is not served: "
+            "status.rejectedPackage.gates has the figures."
+        )

@@ -1,0 +1,44 @@
+"""A package that missed a gate, on a real API server: told on the job, and taken by nobody."""
+
+import json
+
+import pytest
+
+from tests.contract.operator import play
+from tests.contract.operator.process import OperatorProcess
+from tests.harness import Kubectl, Object
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.contract
+GATED = {
+    "serializedFile": "model.pt",
+    "handler": "image_classifier",
+    "gates": [{"metric": "accuracy", "successCondition": "result >= 0.9"}],
+}
+
+
+def conditions(found: Object | None) -> dict[str, str]:
+    told = (found or {}).get("status", {}).get("conditions", ())
+    return {one["type"]: f"{one['status']}:{one['reason']}" for one in told}
+
+
+def test_a_rejected_package_is_told_with_its_figure_and_no_deployment_takes_it(
+    operator: OperatorProcess, kubectl: Kubectl
+) -> None:
+    kubectl.create([play.source(), play.training_job(package=GATED)])
+    kubectl.create(play.model_deployment(model={"trainingJob": {"name": "job"}}))
+    play.train(kubectl)
+    done = play.package(kubectl, word=play.rejected())
+    assert conditions(done)["Packaged"] == "False:Rejected"
+    assert conditions(done)["Failed"] == "True:Rejected"
+    (gate,) = done["status"]["rejectedPackage"]["gates"]
+    assert (gate["value"], gate["verdict"]) == ("0.87", "Failed")
+    assert "package" not in done["status"]
+
+    def told() -> Object | None:
+        live = kubectl.get("mdep", "model")
+        return live if conditions(live).get("ModelReady") == "False:PackageRejected" else None
+
+    live = wait_for(told, 30, "the deployment is told", operator.log.read_text)
+    assert "accuracy is 0.87" in json.dumps(live["status"]["conditions"])
+    assert kubectl.get("deployment", "model") is None

@@ -1,0 +1,162 @@
+"""What becomes of a job whose archive misses one of ``package.gates``."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway.training import reasons
+from tests.unit.training.simulation import PACKAGE, Cluster, condition, packaged, spec, trained
+from tests.unit.training.stages.test_repackaging import told
+
+GATES = [
+    {"metric": "accuracy", "successCondition": "result >= 0.9"},
+    {"metric": "sizeBytes", "successCondition": "result < 2000"},
+]
+JUDGED = {**PACKAGE, "gates": GATES}
+PLACE = "s3://slipway/models/default/quick/uid-1"
+
+
+def word(*rows: tuple[str, str | None]) -> dict[str, Any]:
+    """Return the packager's last word with a verdict and a figure for each gate."""
+    said = packaged()
+    said["package"]["gates"] = [{"verdict": verdict, "value": value} for verdict, value in rows]
+    return said
+
+
+MISSED = word(("Failed", "0.87"), ("Successful", "1234"))
+PASSED = word(("Successful", "0.93"), ("Successful", "1234"))
+
+
+def judged(said: dict[str, Any], package: Any = JUDGED) -> Cluster:
+    """Return a cluster whose job has trained, and whose packager has said its last word."""
+    cluster = Cluster(spec(package=package))
+    cluster.settle()
+    cluster.finish_all(message=trained(step=3, metrics={"accuracy": 0.87, "loss": 0.2}))
+    cluster.settle()
+    cluster.finish_all("package", said)
+    cluster.settle()
+    return cluster
+
+
+def repackaged(cluster: Cluster, said: dict[str, Any], **package: Any) -> None:
+    cluster.change(package={**JUDGED, **package})
+    cluster.settle()
+    cluster.finish_all("package", said)
+    cluster.settle()
+
+
+def test_the_packager_is_told_the_gates_and_of_the_last_report_what_they_ask_for() -> None:
+    cluster = Cluster(spec(package=JUDGED))
+    cluster.settle()
+    cluster.finish_all(message=trained(step=3, metrics={"accuracy": 0.87, "loss": 0.2}))
+    cluster.settle()
+    assert json.loads(told(cluster, "SLIPWAY_GATES")) == {
+        "gates": [
+            {"metric": "accuracy", "comparisons": [[">=", 0.9]]},
+            {"metric": "sizeBytes", "comparisons": [["<", 2000.0]]},
+        ],
+        "reported": {"accuracy": "0.87"},
+    }
+
+
+def test_a_missed_gate_ends_the_job_as_rejected_with_the_figure() -> None:
+    cluster = judged(MISSED)
+    assert (cluster.status["phase"], cluster.status["reason"]) == ("Failed", "Rejected")
+    for type_ in ("Packaged", "Failed"):
+        found = condition(cluster, type_)
+        assert found["reason"] == reasons.REJECTED
+        assert "accuracy is 0.87, and result >= 0.9 does not hold" in found["message"]
+        assert f"{PLACE}/quick-1.0.mar" in found["message"]
+    assert "package" not in cluster.status
+    made = cluster.status["rejectedPackage"]
+    assert [row["verdict"] for row in made["gates"]] == ["Failed", "Successful"]
+    assert made["gates"][0]["value"] == "0.87"
+    assert ("Warning", "Failed") in [event[:2] for event in cluster.events]
+
+
+def test_what_was_rejected_is_not_packaged_again_by_itself() -> None:
+    cluster = judged(MISSED)
+    writes = cluster.writes.count("apply Job")
+    cluster.settle()
+    assert cluster.writes.count("apply Job") == writes
+    assert cluster.status["phase"] == "Failed"
+
+
+def test_a_package_that_passes_has_its_figures_in_the_status() -> None:
+    cluster = judged(PASSED)
+    assert cluster.status["phase"] == "Succeeded"
+    rows = cluster.status["package"]["gates"]
+    assert [(row["metric"], row["value"]) for row in rows] == [
+        ("accuracy", "0.93"),
+        ("sizeBytes", "1234"),
+    ]
+    assert rows[0]["message"] == "accuracy is 0.93, and result >= 0.9 holds"
+    assert "rejectedPackage" not in cluster.status
+
+
+def test_without_gates_the_status_is_what_it_was_before_there_were_some() -> None:
+    assert "gates" not in judged(packaged(), PACKAGE).status["package"]
+
+
+def test_a_figure_that_nobody_reported_is_named() -> None:
+    cluster = judged(word(("Failed", None), ("Successful", "1234")))
+    assert "accuracy is not known" in condition(cluster, "Failed")["message"]
+
+
+def test_a_package_that_was_good_stays_the_jobs_when_a_later_one_is_rejected() -> None:
+    cluster = judged(PASSED)
+    good = cluster.status["package"]
+    repackaged(cluster, MISSED, repeat=1)
+    assert cluster.status["phase"] == "Failed"
+    assert cluster.status["package"] == good
+    assert cluster.status["rejectedPackage"]["uri"] == f"{PLACE}/2/quick-1.1.mar"
+
+
+def test_a_later_package_that_passes_is_the_jobs_and_the_rejected_one_is_listed() -> None:
+    cluster = judged(MISSED)
+    repackaged(cluster, PASSED, repeat=1)
+    assert cluster.status["phase"] == "Succeeded"
+    assert cluster.status["package"]["number"] == 2
+    assert "rejectedPackage" not in cluster.status
+    (earlier,) = cluster.status["earlierPackages"]
+    assert (earlier["number"], earlier["rejected"]) == (1, True)
+
+
+def test_archives_that_are_rejected_one_after_another_are_all_listed() -> None:
+    cluster = judged(PASSED)
+    for number in (1, 2, 3):
+        repackaged(cluster, MISSED, repeat=number)
+    assert cluster.status["package"]["number"] == 1
+    assert cluster.status["rejectedPackage"]["number"] == 4
+    assert [one["number"] for one in cluster.status["earlierPackages"]] == [3, 2]
+
+
+def test_a_looser_gate_judges_the_stored_output_anew() -> None:
+    cluster = judged(MISSED)
+    looser = [{**GATES[0], "successCondition": "result >= 0.8"}, GATES[1]]
+    said = word(("Successful", "0.87"), ("Successful", "1234"))
+    repackaged(cluster, said, gates=looser)
+    assert cluster.status["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None,
+        [],
+        "Successful",
+        [{"verdict": "Successful", "value": "1"}],
+        [{"verdict": "Excellent", "value": "1"}] * 2,
+        [{"verdict": "Successful", "value": "1" * 99}] * 2,
+        [{"verdict": "Successful", "value": 1}] * 2,
+        ["Successful"] * 2,
+    ],
+)
+def test_a_word_without_a_verdict_on_every_gate_is_no_package(rows: Any) -> None:
+    said = packaged()
+    said["package"]["gates"] = rows
+    cluster = judged(said)
+    assert cluster.status["phase"] == "Failed"
+    assert condition(cluster, "Failed")["reason"] == reasons.PACKAGING_FAILED
+    assert "package" not in cluster.status
