@@ -141,8 +141,8 @@ class Settings(BaseSettings):
     max_concurrent_server_updates: int = Field(default=5, ge=1, le=10000)
     """How many ModelDeployments get new pods at a time since a new release makes them in another
     way."""
-    resync_seconds: float = Field(default=600.0, ge=10)
-    """Each object is looked at again at least this often, in seconds; one that has ended a twelfth
+    resync_seconds: float = Field(default=1800.0, ge=10)
+    """Each object is looked at again at least this often, in seconds; one that has ended a quarter
     as often."""
     namespace_memory_percent: float = Field(default=25.0, gt=0, le=100)
     """How much of the container's memory limit the objects of one namespace may take; of those

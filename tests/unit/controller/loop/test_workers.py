@@ -122,7 +122,7 @@ async def test_a_status_that_was_not_written_does_not_wait_for_the_back_off() ->
 async def test_an_object_that_has_ended_is_looked_at_again_more_seldom() -> None:
     scene = Scene(Outcome("done", rests=True))
     await scene.work()
-    assert 12 * 479 < (scene.due() or 0) <= 12 * 600
+    assert 4 * 479 < (scene.due() or 0) <= 4 * 600
 
 
 async def test_a_failure_that_lasts_is_told_and_one_of_the_api_server_is_not(quick: None) -> None:

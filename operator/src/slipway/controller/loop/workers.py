@@ -20,7 +20,7 @@ _PATIENCE = 2
 """How often an object may fail in a row before the failure is told on it."""
 _NAME_SECONDS = 20.0
 """How long a name that is taken is waited for at most: no watch shows that it is free again."""
-_RESTING = 12
+_RESTING = 4
 """How many times as seldom as others an object is looked at again that has ended."""
 
 
