@@ -61,7 +61,7 @@ class Kubelet:
             pods = [pod for pod in self.pods() if _going(pod) and pod["metadata"]["name"] != but]
             return pods if len(pods) >= count else None
 
-        for pod in wait_for(told, 30, f"{count} pods are told to go", self.report):
+        for pod in wait_for(told, 120, f"{count} pods are told to go", self.report):
             self.stop(pod["metadata"]["name"])
 
     def stop(self, name: str) -> None:
@@ -134,6 +134,6 @@ def package(job: Kubelet) -> None:
         pods = [pod for pod in job.kubectl.list("pods", selector) if not _going(pod)]
         return pods if len(pods) == 1 else None
 
-    (pod,) = wait_for(made, 30, "the packager's pod", job.report)
+    (pod,) = wait_for(made, 120, "the packager's pod", job.report)
     play.end_pod(job.kubectl, pod["metadata"]["name"], 0, play.packaged(job.name))
     job.phase("Succeeded")

@@ -18,7 +18,7 @@ def now() -> str:
 
 def wait_object(kubectl: Kubectl, kind: str, name: str) -> Object:
     """Return an object once it is there."""
-    return wait_for(lambda: kubectl.get(kind, name), 30, f"{kind} {name} exists")
+    return wait_for(lambda: kubectl.get(kind, name), 120, f"{kind} {name} exists")
 
 
 def wait_phase(kubectl: Kubectl, name: str, phase: str) -> Object:
@@ -222,7 +222,7 @@ def roll_out(kubectl: Kubectl, name: str = "model") -> None:
         live = kubectl.get("deployment", name)
         return live if live and live["spec"]["replicas"] == count else None
 
-    found = wait_for(told, 30, f"deployment {name} is told its replicas")
+    found = wait_for(told, 120, f"deployment {name} is told its replicas")
     moment = now()
     for ready in range(count + 1):
         true = {"lastUpdateTime": moment, "lastTransitionTime": moment, "message": ""}

@@ -77,10 +77,10 @@ def test_a_namespace_gets_an_account_for_as_long_as_it_has_objects(
     assert client.put(bucket, f"{key}/model.pt") == ""
     assert client.put("slipway", f"{key}/model.pt") == "AccessDenied"
     kubectl.delete("trainingjob", "job")
-    wait_for(lambda: not held(kubectl), 30, "the Secret is gone")
+    wait_for(lambda: not held(kubectl), 120, "the Secret is gone")
     wait_for(
         lambda: client.get(bucket, f"{key}/model.pt") == "InvalidAccessKeyId",
-        30,
+        120,
         "the account is gone",
     )
     assert refused(audit) == []
@@ -92,7 +92,7 @@ def test_a_job_says_that_the_store_is_away_and_goes_on_when_it_is_back(
 ) -> None:
     store.stop()
     kubectl.create([play.source(), play.training_job()])
-    wait_for(lambda: waits_for_the_store(kubectl, "job"), 30, "the job says so")
+    wait_for(lambda: waits_for_the_store(kubectl, "job"), 120, "the job says so")
     assert not kubectl.get("job", "job-train")
     store.start()
     play.wait_object(kubectl, "job", "job-train")
@@ -106,7 +106,7 @@ def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_i
     kubectl.create([play.source(), play.training_job(), play.model_deployment()])
     play.wait_object(kubectl, "job", "job-train")
     play.roll_out(kubectl)
-    wait_for(lambda: play.is_true(kubectl, "Ready"), 30, "it is ready", operator.log.read_text)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 120, "it is ready", operator.log.read_text)
     before = output_uri(kubectl.get("job", "job-train")), held(kubectl)
     operator.end()
     store.stop()
@@ -116,7 +116,7 @@ def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_i
         lambda: observed(kubectl, "model") == 2, 60, "the change is seen", started.log.read_text
     )
     kubectl.create(play.training_job("second"))
-    wait_for(lambda: waits_for_the_store(kubectl, "second"), 30, "the new job says that it waits")
+    wait_for(lambda: waits_for_the_store(kubectl, "second"), 120, "the new job says that it waits")
     assert not kubectl.get("job", "second-train")
     assert play.is_true(kubectl, "Ready")
     for kind, name in (("modeldeployment", "model"), ("trainingjob", "job")):

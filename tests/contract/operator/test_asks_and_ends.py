@@ -163,7 +163,7 @@ def test_pods_stay_or_go_at_the_end_as_is_asked_for(policy: str, left: int, begi
     job = begin(cleanPodPolicy=policy, package=None)
     job.end(job.run())
     job.phase("Succeeded")
-    wait_for(lambda: len(job.pods()) == left, 30, f"{left} pods are left", job.report)
+    wait_for(lambda: len(job.pods()) == left, 120, f"{left} pods are left", job.report)
     assert bool(job.uid()) == bool(left)
 
 
@@ -174,7 +174,7 @@ def test_a_packaging_job_that_somebody_deletes_is_made_again(begin: Begin) -> No
     job.phase("Packaging")
     uid = job.uid("package")
     job.kubectl.delete("job", "job-package")
-    wait_for(lambda: job.uid("package") not in ("", uid), 30, "it is made again", job.report)
+    wait_for(lambda: job.uid("package") not in ("", uid), 120, "it is made again", job.report)
     package(job)
 
 

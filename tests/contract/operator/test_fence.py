@@ -60,7 +60,7 @@ def by_operator(kubeconfig: Path, space: Kubectl) -> Kubectl:
     def told() -> str:
         return refusal(lambda: found.create(bare)) or "It was made."
 
-    wait_for(stands, 30, "the API server knows the policy", told)
+    wait_for(stands, 120, "the API server knows the policy", told)
     return found
 
 

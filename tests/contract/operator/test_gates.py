@@ -39,6 +39,6 @@ def test_a_rejected_package_is_told_with_its_figure_and_no_deployment_takes_it(
         live = kubectl.get("mdep", "model")
         return live if conditions(live).get("ModelReady") == "False:PackageRejected" else None
 
-    live = wait_for(told, 30, "the deployment is told", operator.log.read_text)
+    live = wait_for(told, 120, "the deployment is told", operator.log.read_text)
     assert "accuracy is 0.87" in json.dumps(live["status"]["conditions"])
     assert kubectl.get("deployment", "model") is None

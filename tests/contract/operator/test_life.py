@@ -61,7 +61,7 @@ def test_a_models_first_rollout_costs_at_most_fifteen_writes_and_no_refusal(
 ) -> None:
     kubectl.create(play.model_deployment())
     play.roll_out(kubectl)
-    wait_for(lambda: play.is_true(kubectl, "Ready"), 30, "it is ready", operator.log.read_text)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 120, "it is ready", operator.log.read_text)
     writes = audit.writes(USER)
     assert settle(operator, audit) <= 15, writes
     assert refused(audit) == []
@@ -80,7 +80,7 @@ def test_the_stores_credentials_are_in_a_namespace_as_long_as_it_has_jobs(
     assert kubectl.get("secret", "slipway-store")
     kubectl.delete("trainingjob", "job")
     kubectl.delete("trainingjob", "second")
-    wait_for(lambda: not kubectl.get("secret", "slipway-store"), 30, "the Secret is gone")
+    wait_for(lambda: not kubectl.get("secret", "slipway-store"), 120, "the Secret is gone")
     assert refused(audit) == []
 
 
@@ -130,13 +130,13 @@ def test_an_object_in_the_way_is_told_in_the_columns_and_stays(
     def columns() -> str:
         return kubectl.run("get", kind)
 
-    wait_for(lambda: "NameConflict" in columns(), 30, "the columns say why", columns)
+    wait_for(lambda: "NameConflict" in columns(), 120, "the columns say why", columns)
     assert kubectl.get("service", service) == before
     kubectl.delete("service", service)
     mended = time.monotonic()
     play.wait_object(kubectl, "service", service)
     play.wait_object(kubectl, child, service)
-    wait_for(lambda: "NameConflict" not in columns(), 30, "it is over", columns)
+    wait_for(lambda: "NameConflict" not in columns(), 120, "it is over", columns)
     assert time.monotonic() - mended < 30, operator.log.read_text()
 
 

@@ -35,7 +35,7 @@ def test_of_two_replicas_one_acts_and_the_other_takes_over(
     both = [start_operator(), start_operator()]
     for each in both:
         each.wait_until_ready()
-    leader = wait_for(lambda: leader_of(both), 30, "one leads", both[0].log.read_text)
+    leader = wait_for(lambda: leader_of(both), 120, "one leads", both[0].log.read_text)
     standby = next(each for each in both if each is not leader)
     kubectl.create([play.source(), play.training_job()])
     play.wait_object(kubectl, "job", "job-train")
@@ -55,7 +55,7 @@ def test_of_two_replicas_one_acts_and_the_other_takes_over(
 
 def test_a_leader_that_dies_is_followed_once_its_lease_is_over(start_operator: Start) -> None:
     first = start_operator()
-    wait_for(lambda: first.leads, 30, "it leads", first.log.read_text)
+    wait_for(lambda: first.leads, 120, "it leads", first.log.read_text)
     second = start_operator()
     second.wait_until_ready()
     assert not second.leads
@@ -67,7 +67,7 @@ def test_a_leader_that_loses_its_lease_ends(
     start_operator: Start, control_plane: TestControlPlane
 ) -> None:
     operator = start_operator()
-    wait_for(lambda: operator.leads, 30, "it leads", operator.log.read_text)
+    wait_for(lambda: operator.leads, 120, "it leads", operator.log.read_text)
     kubectl = control_plane.kubectl
     patch = '{"spec":{"holderIdentity":"somebody-else","leaseDurationSeconds":3600}}'
     kubectl.run(
@@ -116,7 +116,7 @@ def test_the_operator_waits_for_its_kinds(
     operator = start_operator(SLIPWAY_LEADER_ELECTION="false")
     wait_for(
         lambda: "slipway crds" in operator.log.read_text(),
-        30,
+        120,
         "it says what is missing",
         operator.log.read_text,
     )
@@ -140,7 +140,7 @@ def test_it_idles_under_120_mib_and_near_no_cpu(start_operator: Start, kubectl: 
     kubectl.create([play.source(), *(play.training_job(f"job-{n}") for n in range(20))])
     for number in range(20):
         play.wait_object(kubectl, "job", f"job-{number}-train")
-    wait_for(lambda: operator.metric("slipway_workqueue_depth") == 0, 30, "it has nothing to do")
+    wait_for(lambda: operator.metric("slipway_workqueue_depth") == 0, 120, "it has nothing to do")
     before, begin = operator.cpu(), time.monotonic()
     wait_for(lambda: time.monotonic() - begin > 10, 20, "ten seconds have passed")
     used = (operator.cpu() - before) / (time.monotonic() - begin)

@@ -65,7 +65,7 @@ def _told(kubectl: Kubectl, name: str, count: int) -> None:
         live = kubectl.get("deployment", name)
         return bool(live and live["spec"]["replicas"] == count)
 
-    wait_for(probe, 30, f"{name} is told {count} replicas")
+    wait_for(probe, 120, f"{name} is told {count} replicas")
 
 
 def track(kubectl: Kubectl) -> str:
@@ -125,7 +125,7 @@ def test_an_abort_goes_back_and_is_told_with_an_event(
     _told(kubectl, "model-green", 0)
     events = wait_for(
         lambda: [one for one in kubectl.list("events") if one["reason"] == "Aborted"],
-        30,
+        120,
         "an event tells it",
         operator.log.read_text,
     )
@@ -147,7 +147,7 @@ def test_applying_the_same_again_in_mid_rollout_changes_nothing(
     kubectl.run("annotate", "mdep", "model", "touched=1")
     wait_for(
         lambda: operator.metric("slipway_reconcile_total") > reconciled,
-        30,
+        120,
         "it is looked at again",
     )
     after = {one["metadata"]["name"]: one for one in kubectl.list("deployments")}

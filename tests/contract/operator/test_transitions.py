@@ -135,7 +135,7 @@ def test_pods_that_still_save_are_waited_for_before_a_suspended_job_goes_on(begi
     job.change(suspend=True)
     wait_for(
         lambda: all(pod["metadata"].get("deletionTimestamp") for pod in job.pods()),
-        30,
+        120,
         "the pods are told to go",
     )
     job.change(suspend=False)
@@ -171,7 +171,7 @@ def test_children_that_somebody_deletes_come_back_until_the_end(begin: Begin) ->
     assert again["metadata"]["uid"] != service["metadata"]["uid"]
     job.kubectl.run("delete", "job", "job-train", "--cascade=foreground", "--wait=false")
     job.leave(2)
-    wait_for(lambda: job.uid() not in ("", uid), 30, "the Job is made again", job.report)
+    wait_for(lambda: job.uid() not in ("", uid), 120, "the Job is made again", job.report)
     names = job.run()
     assert job.phase("Running")["attempt"] == 0
     finish(job, names)
@@ -194,7 +194,7 @@ def test_waiting_is_bounded_and_what_waits_is_stopped(begin: Begin) -> None:
     job = begin(queueDeadlineSeconds=2)
     job.phase("Failed")
     assert job.reason("Failed") == "True:QueueDeadlineExceeded"
-    wait_for(lambda: job.uid() == "" and not job.pods(), 30, "nothing waits any more", job.report)
+    wait_for(lambda: job.uid() == "" and not job.pods(), 120, "nothing waits any more", job.report)
 
 
 def test_a_hang_is_ended_and_the_group_starts_again(begin: Begin) -> None:
@@ -221,7 +221,7 @@ def test_an_elastic_job_is_scaled_while_it_runs(begin: Begin) -> None:
     assert set(names) < set(more)
     job.kubectl.run("scale", "tj/job", "--replicas=1")
     job.leave(2)
-    wait_for(lambda: len(job.pods()) == 1, 30, "one pod is left", job.report)
+    wait_for(lambda: len(job.pods()) == 1, 120, "one pod is left", job.report)
     assert (job.uid(), job.phase("Running")["attempt"]) == (uid, 0)
     finish(job, more[:1])
 

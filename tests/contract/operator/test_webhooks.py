@@ -92,7 +92,7 @@ def look_again(kubectl: Kubectl, operator: OperatorProcess) -> None:
     for kind, name in OWNERS:
         kubectl.run("annotate", "--overwrite", kind, name, f"example.com/look={reconciles}")
     looked = reconciles + len(OWNERS)
-    wait_for(lambda: operator.metric("slipway_reconcile_total") >= looked, 30, "it has looked")
+    wait_for(lambda: operator.metric("slipway_reconcile_total") >= looked, 120, "it has looked")
 
 
 def at_rest(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> bool:
@@ -114,7 +114,7 @@ def kind_of_coscheduling(control_plane: TestControlPlane) -> None:
             return True
         return False
 
-    wait_for(is_served, 30, "pod groups are served")
+    wait_for(is_served, 120, "pod groups are served")
 
 
 @pytest.fixture
