@@ -76,6 +76,11 @@ def filled(expression: str, chosen: dict[str, str]) -> str:
     return expression
 
 
+GRPC = "envoy_cluster_grpc"
+"""What Envoy counts where a server speaks gRPC, as none of the quickstart does: `tests.unit.envoy`
+has one that does."""
+
+
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_every_query_of_every_panel_returns_data(scene: Prometheus, name: str) -> None:
     every = choices(scene, DASHBOARDS[name])
@@ -83,7 +88,8 @@ def test_every_query_of_every_panel_returns_data(scene: Prometheus, name: str) -
         f"{panel['title']}: {target['expr']}"
         for panel in panels(DASHBOARDS[name])
         for target in panel["targets"]
-        if not any(scene.range(filled(target["expr"], chosen)) for chosen in every)
+        if GRPC not in target["expr"]
+        and not any(scene.range(filled(target["expr"], chosen)) for chosen in every)
     ]
     assert empty == []
 
