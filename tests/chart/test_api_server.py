@@ -360,7 +360,7 @@ def test_helm_makes_a_pod_monitor_where_the_cluster_has_the_kind(kubectl: Kubect
         "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
     }
     kubectl.apply(crd)
-    kubectl.run("wait", "--for=condition=Established", f"crd/podmonitors.{group}")
+    kubectl.wait_until_established(f"crd/podmonitors.{group}")
     config = kubectl.kubeconfig
     try:
         _helm(config, "install", "slipway", str(CHART))

@@ -11,7 +11,7 @@ CRDS = Path(__file__).parents[2] / "crds"
 def install_kinds(kubectl: Kubectl) -> None:
     """Apply the project's kinds, and wait until they are served."""
     kubectl.apply(CRDS)
-    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    kubectl.wait_until_established("-f", str(CRDS))
 
 
 def restricted_namespace(plane: TestControlPlane, name: str) -> Kubectl:

@@ -79,7 +79,7 @@ def _is_open(queue: Object | None) -> bool:
 
 def _install(cluster: TestControlPlane, kinds: Path) -> None:
     cluster.kubectl.apply(kinds)
-    cluster.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(kinds))
+    cluster.kubectl.wait_until_established("-f", str(kinds))
 
 
 def _program(cluster: TestControlPlane, name: str, *flags: str) -> Daemon:

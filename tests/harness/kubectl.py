@@ -53,6 +53,21 @@ class Kubectl:
             return self.run(*flags, "-f", str(what))
         return self.run(*flags, "-f", "-", stdin=_manifest(what))
 
+    def wait_until_established(self, *what: str) -> None:
+        """Wait until the API server serves definitions: ``crd/NAME``, or ``-f`` and a file.
+
+        kubectl's own wait fails on one that has no condition yet.
+        """
+
+        def established() -> bool:
+            try:
+                self.run("wait", "--for=condition=Established", "--timeout=60s", *what)
+            except KubectlError:
+                return False
+            return True
+
+        wait_for(established, 120, f"{what} are established")
+
     def create(self, what: Object | Iterable[Object]) -> None:
         """Create one or more objects; fails on those that exist. Starts no kubectl."""
         for one in _objects(what):

@@ -123,7 +123,7 @@ def test_the_operator_waits_for_its_kinds(
     assert operator.status("/healthz") == 200
     assert operator.status("/readyz") == 503
     admin.apply(CRDS)
-    admin.run("wait", "--for=condition=Established", "--timeout=60s", *names)
+    admin.wait_until_established(*names)
     operator.wait_until_ready()
 
 
