@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipway_pods.bring.download import tree_digest
+from slipway_pods.package import mar
 from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import store
 from tests.harness.s3 import S3Server
@@ -21,7 +22,7 @@ def archive(folder: Path, *, rejected: bool) -> bytes:
         bundle.writestr("MAR-INF/MANIFEST.json", "{}")
         bundle.writestr("model.pt", "weights")
     if rejected:
-        rejection.mark(path)
+        mar.add(path, rejection.MARK, rejection.TEXT)
     content = path.read_bytes()
     path.unlink()
     return content

@@ -103,6 +103,12 @@ def _flat_weights(contents: Contents) -> Path | None:
     return contents.serialized_file if contents.weights_place is None else None
 
 
+def add(archive: Path, name: str, content: bytes) -> None:
+    """Add an entry behind all others; the same archive and content give the same bytes."""
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as bundle:
+        bundle.writestr(_entry(name), content)
+
+
 def rewrite(
     raw: Path, target: Path, function: str | None = None, weights: str | None = None
 ) -> None:

@@ -192,7 +192,7 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     archive = mar.build(contents, folder)
     rows = verdict.judge(settings.questions, archive.stat().st_size)
     if verdict.is_rejected(rows):
-        rejection.mark(archive)
+        mar.add(archive, rejection.MARK, rejection.TEXT)
     described = describe(settings, archive)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))

@@ -12,20 +12,12 @@ from slipway_runtime.shown import shown
 
 MARK = "MAR-INF/REJECTED"
 """The entry of a ``.mar`` that is not to be served; TorchServe knows no such entry."""
-_TEXT = b"This archive missed a gate of its TrainingJob's package.gates, and is not served.\n"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+TEXT = b"This archive missed a gate of its TrainingJob's package.gates, and is not served.\n"
+"""What the entry holds."""
 
 
 class RejectedError(Exception):
     """An archive is not to be served; the text is one sentence."""
-
-
-def mark(archive: Path) -> None:
-    """Add the mark to an archive, which is the same bytes each time."""
-    entry = zipfile.ZipInfo(MARK, _EPOCH)
-    entry.create_system, entry.external_attr = 3, 0o100644 << 16
-    with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as bundle:
-        bundle.writestr(entry, _TEXT)
 
 
 def is_marked(file: Path) -> bool:

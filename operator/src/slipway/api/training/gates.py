@@ -11,10 +11,10 @@ MAX_GATES = 16
 """Most gates of a package."""
 MAX_GATE_MESSAGE = 512
 """Longest sentence on a gate, in characters."""
-SIZE = "sizeBytes"
-"""The metric that is the archive's own size."""
+MAX_METRIC_NAME = 64
+"""Longest name of a metric, in characters."""
 
-Metric = Annotated[str, Field(min_length=1, max_length=64)]
+Metric = Annotated[str, Field(min_length=1, max_length=MAX_METRIC_NAME)]
 """Name of a metric, as scripts report it."""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, map_list, rules
 from slipway.api.common import ConditionList
 from slipway.api.training.attempts import BackOff, FailureStatus, RunTime
-from slipway.api.training.gates import MAX_GATES, GateStatus
+from slipway.api.training.gates import MAX_GATES, MAX_METRIC_NAME, GateStatus
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
 
@@ -15,8 +15,6 @@ StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
 MAX_METRICS = 32
 """How many of a script's metrics the status shows."""
-MAX_METRIC_NAME = 64
-"""Longest name of a metric, in characters."""
 
 Decimal = Annotated[str, Field(max_length=32)]
 """A number as decimal text: the API has no floating point in what the operator writes."""

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from slipway.api import timestamp
+from slipway.api.training.gates import MAX_METRIC_NAME
 from slipway.api.training.status import (
-    MAX_METRIC_NAME,
     MAX_METRICS,
     CheckpointProgress,
     Progress,
