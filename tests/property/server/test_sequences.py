@@ -1,5 +1,6 @@
 """Whatever comes, goes and dies: a sequence keeps its order, its worker and its bounds."""
 
+import tracemalloc
 from collections import defaultdict
 from typing import Any
 
@@ -240,3 +241,17 @@ def test_a_hundred_thousand_sequences_cost_each_other_nothing() -> None:
         sequences.finish(0, str(name), 5.0)
     sequences.add("later", 0, 15.0)
     assert len(sequences) == 1
+
+
+def test_sequences_that_have_ended_leave_nothing() -> None:
+    sequences = opened(Bounds(sequences=10, waiting=1, idle=600.0))
+    tracemalloc.start()
+    for number in range(5_000):
+        sequences.add(name := f"{number:0>200}", number, float(number) / 1000)
+        sequences.take(0, 1)
+        sequences.finish(0, name, float(number) / 1000)
+        sequences.end(0, name, float(number) / 1000)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(sequences) == 0
+    assert kept < 1 << 20

@@ -10,13 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from slipway_server.answers import Answer
+from slipway_server.archive import Manifest
+from slipway_server.front import Front
+from slipway_server.front import Served as Model
+from slipway_server.metrics import Metrics
+from slipway_server.model_config import ModelConfig
+from slipway_server.plan import Plan
+from slipway_server.pool import Pool
+from slipway_server.queue import JobQueue
+from slipway_server.stateful import kinds
 from tests.unit.server.conftest import Running, Served, eventually, served, write_echo
 
 MOST_IDLE = 10_000
 SPARE = 500
 """Descriptors that this process needs besides those of idle connections."""
 KIB = 1024
+RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which the end of a connection is told by RST."""
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +132,40 @@ async def test_clients_that_break_off_anywhere_leave_nothing(
     for end in range(0, len(whole), 7):
         with socket.create_connection(("127.0.0.1", server.served.ports[0])) as client:
             client.sendall(whole[:end])
-            reset = struct.pack("ii", 1, 0)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     assert (await server.post({}))[0] == 200
     await eventually(lambda: server.waiting(0))
     assert not (tmp_path / "mark").exists()
+
+
+async def test_a_client_that_resets_its_connection_between_two_parts_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue = JobQueue("echo", 10)
+    runner = web.AppRunner(front(queue).inference(), handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with socket.create_connection(runner.addresses[0][:2]) as client:
+        client.sendall(post(b"content-length: 0"))
+        [job] = await queue.take(1, 0.0)
+        job.put(Answer(200, b"first"), KIB)
+        heard = b""
+        while b"first" not in heard:
+            heard += await asyncio.to_thread(client.recv, KIB)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    for _ in range(2):
+        job.put(Answer(200, b"next"), KIB)
+    await eventually(lambda: job.is_given_up, 30)
+    await runner.cleanup()
+    assert caplog.messages == []
+
+
+def front(queue: JobQueue) -> Front:
+    """Return a front without workers: what comes is in the queue."""
+    metrics, config = Metrics("echo", "1.0"), ModelConfig()
+    plan = Plan({}, 0, 1, 0.0, 1.0, 1.0, KIB)
+    pool = Pool(plan, kinds.serving(plan, queue, metrics, config), metrics)
+    return Front(Model(Manifest("echo", "1.0", "handler.py"), config, queue, pool, metrics, KIB))
 
 
 async def test_a_body_beyond_the_limit_is_refused_however_it_comes(server: Running) -> None:

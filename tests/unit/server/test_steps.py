@@ -115,8 +115,10 @@ async def test_a_client_that_reads_nothing_of_many_short_parts_is_given_up() -> 
     for _ in range(MOST_PARTS):
         job.put(Answer(200, b"."), 1 << 30)
     assert not job.is_given_up
-    job.put(Answer(200, b"."), 1 << 30)
+    for _ in range(MOST_PARTS):
+        job.put(Answer(200, b"."), 1 << 30)
     assert job.is_given_up
+    assert job.parts.qsize() == MOST_PARTS + 1, "the parts, and their end"
 
 
 @pytest.mark.parametrize(("asked", "status"), [({"refuse": 1}, 422), ({"raise": 1}, 503)])

@@ -163,10 +163,9 @@ class Front:
         self._served.queue.put(job)
         try:
             return await self._given(request, job)
-        except asyncio.CancelledError:
-            job.answer.cancel()
-            self._served.queue.drop(job)
-            raise
+        finally:
+            if job.answer.cancel():  # its client has gone before it was answered
+                self._served.queue.drop(job)
 
     def _check(self, request: web.Request) -> None:
         manifest = self._served.manifest
@@ -206,14 +205,17 @@ class Front:
         _set_headers(response, part)
         if self._is_stopping:
             response.force_close()
-        await response.prepare(request)
-        while part is not None:
-            await response.write(part.body)
-            job.unread -= len(part.body)
-            part = await job.parts.get()
-        answer = await job.answer
-        await response.write(answer.body)
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            while part is not None:
+                await response.write(part.body)
+                job.unread -= len(part.body)
+                part = await job.parts.get()
+            answer = await job.answer
+            await response.write(answer.body)
+            await response.write_eof()
+        except ConnectionError:  # the client has gone, which aiohttp has not told yet
+            return response
         self._served.metrics.answered(answer.status, time.monotonic() - job.entered)
         return response
 

@@ -52,8 +52,11 @@ class Job:
     def put(self, part: Answer, most: int) -> None:
         """Hand a part on; a client that leaves more than ``most`` bytes unread is given up.
 
-        So is one that leaves `MOST_PARTS` unread, however short they are.
+        So is one that leaves `MOST_PARTS` unread, however short they are. Nothing is kept for one
+        that is given up.
         """
+        if self.is_given_up:
+            return
         self.unread += len(part.body)
         if self.unread <= most and self.parts.qsize() < MOST_PARTS:
             self.parts.put_nowait(part)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
+_MOST_CLOSED = 64
+"""So many closed sequences are remembered beside as many as are open."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,9 @@ class Sequences(Generic[Job]):
             self._time(sequence)
 
     def _time(self, sequence: _Sequence[Job]) -> None:
+        if len(self._ending) > 2 * len(self._open) + _MOST_CLOSED:
+            self._ending = [one for one in self._ending if self._open.get(one[2].name) is one[2]]
+            heapq.heapify(self._ending)
         self._serial += 1
         sequence.is_timed = True
         heapq.heappush(self._ending, (sequence.over, self._serial, sequence))
