@@ -10,5 +10,5 @@ MODULES = {
     name: text
     for case in WITH_TORCH.values()
     for name, text in case.files.items()
-    if name[-3:] == ".py"
+    if name[-3:] == ".py" and "/" not in name
 }

@@ -8,6 +8,7 @@ import struct
 from base64 import b64encode
 
 from tests.unit.server.conformance.case import Asked, Case, as_json, form
+from tests.unit.server.conformance.of_release import OF_RELEASE
 
 NET = """
 import torch
@@ -347,5 +348,6 @@ WITH_TORCH: dict[str, Case] = {
         config="handler:\n  profile: true\n",
         model={"modelFile": "net.py"},
     ),
+    **OF_RELEASE,
 }
 """Archives that need torch."""
