@@ -53,8 +53,7 @@ def brought(name: str, told: Mapping[str, Any], **more: str) -> Mapping[str, str
         folder = Path(made)
         built_in.bring(name, folder, folder)
         found = {
-            str(path.relative_to(folder)): path.read_text()
-            for path in sorted(folder.rglob("*.py"))
+            str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.py"))
         }
     return {**found, "signature.json": json.dumps(told), **more}
 
@@ -102,7 +101,7 @@ OF_RELEASE: dict[str, Case] = {
         SITES,
         Asked(b">one\nACG\nTAA\n", "text/plain"),
         as_json({"sequence": "ccg"}),
-        Asked(b"ACN", "text/plain"),
+        Asked(b"ACX", "text/plain"),
     ),
     "tokens": case(
         "the handler token-classification",
