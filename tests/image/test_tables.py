@@ -1,4 +1,4 @@
-"""The examples of tables, trained as they are: what they say of rows held out and what they write."""
+"""The examples of tables, trained as they are: what they say of rows held out, and write."""
 
 import json
 import subprocess
