@@ -183,6 +183,11 @@ def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     return found
 
 
+def ensure_stored(name: str) -> Image:
+    """Build one of the images where the storage lacks it, export none, and return it."""
+    return _ensured(images()[name])
+
+
 def _make(missing: list[Image]) -> None:
     with buildah.alone():
         _check_space(missing)

@@ -28,7 +28,7 @@ OVER_BASELINE = 0.4
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[Path, Enter]]:
     """A folder, and what lets commands run in the trainer's image, which sees it."""
-    image = product.ensure()["trainer"]
+    image = product.ensure_stored("trainer")
     with (
         tempfile.TemporaryDirectory(prefix="slipway-", dir="/tmp") as name,
         buildah.container(image.reference, Path(name)) as enter,

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.image
 
 
 def test_the_trainer_has_what_torch_asks_a_gpu_for_its_use_with() -> None:
-    image = product.ensure()["trainer"]
+    image = product.ensure_stored("trainer")
     ask = "import torch; torch.cuda.utilization()"
     with (
         tempfile.TemporaryDirectory(prefix="slipway-") as folder,

@@ -94,7 +94,7 @@ OF_RELEASE: dict[str, Case] = {
         Asked(b"age,colour,member\n31.5,red,true\n,blue,false\n", "text/csv"),
         as_json([{**ROW, "colour": "green"}]),
     ),
-    "sequence": case(
+    "letters": case(
         "the handler sequence",
         "sequence",
         describe({"sequence": {"dtype": "string"}}, labels=["donor", "acceptor", "neither"]),

@@ -24,6 +24,9 @@ from tests.unit.server.conformance.asking import (
 from tests.unit.server.conformance.case import Told
 from tests.unit.server.conformance.cases import CASES, WITHOUT_TORCH
 from tests.unit.server.conformance.differing import KNOWN
+from tests.unit.server.conformance.of_release import OF_RELEASE
+from tests.unit.server.conformance.plain import PLAIN
+from tests.unit.server.conformance.stateful import STATEFUL
 from tests.unit.server.conformance.with_torch import WITH_TORCH
 from tests.unit.server.conftest import connected, served
 
@@ -41,6 +44,11 @@ async def test_the_python_server_answers_as_torchserve_did(tmp_path: Path, name:
     with served(write(tmp_path, name, case), *options) as process:
         async with connected(process) as server:
             compare_all(name, await ask_all(server.url(""), name))
+
+
+def test_no_archive_hides_another_one_of_its_name() -> None:
+    for archives in (PLAIN, STATEFUL, WITH_TORCH, OF_RELEASE):
+        assert [name for name, case in archives.items() if CASES[name] is not case] == []
 
 
 def table() -> str:
