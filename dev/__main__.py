@@ -9,6 +9,7 @@ from dev import durations, environment, gotools, packages, prometheus
 from dev.cluster.down import down
 from dev.cluster.status import status
 from dev.cluster.up import is_up, up
+from dev.datasets import bring
 from dev.demo import CURRENT, LOCAL, demo
 from dev.errors import DevError
 from dev.images import node, product
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "env": environment.ensure,
     "lock": environment.lock,
     "images": _images,
+    "data": bring.ensure_all,
     "up": up,
     "down": down,
     "status": status,

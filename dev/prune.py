@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from dev import gotools, paths
 from dev.cluster import daemon, layout
+from dev.datasets import bring
+from dev.datasets.catalogue import DATASETS
 from dev.errors import DevError
 from dev.images import buildah, oci, product, system
 from dev.images.product import Image
@@ -14,14 +16,15 @@ from dev.steps import step
 
 
 def prune() -> None:
-    """Remove programs and images that this clone no longer makes; the cluster has to be down.
+    """Remove programs, data and images that this clone no longer makes; the cluster has to be down.
 
     The node forgets its copies of the images when the next cluster starts.
     """
     if daemon.all_recorded(layout.STATE):
         raise DevError("The cluster uses what would be removed: run `make down` first.")
-    with step("Removing programs and images of earlier states"):
+    with step("Removing programs, data and images of earlier states"):
         _prune_tools()
+        _prune_data()
         keep = set(_references())
         with buildah.alone():
             buildah.remove_all_but(keep)
@@ -31,6 +34,13 @@ def prune() -> None:
 def _prune_tools() -> None:
     current = {module.folder for module in gotools.MODULES}
     for folder in (paths.cache() / "tools").glob("*/"):
+        if folder not in current:
+            shutil.rmtree(folder)
+
+
+def _prune_data() -> None:
+    current = {bring.folder(name) for name in DATASETS}
+    for folder in bring.root().glob("*/"):
         if folder not in current:
             shutil.rmtree(folder)
 

@@ -43,10 +43,10 @@ def run(
     return result.stdout
 
 
-def succeeds(*argv: str | Path) -> bool:
+def succeeds(*argv: str | Path, cwd: Path | None = None) -> bool:
     """Say whether a program is there and ends with exit status 0; its output is dropped."""
     try:
-        run(*argv)
+        run(*argv, cwd=cwd)
     except DevError:
         return False
     return True

@@ -1,0 +1,1 @@
+"""Data sets that packages ship, for examples and their tests."""
