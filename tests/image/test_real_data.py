@@ -19,8 +19,11 @@ pytestmark = pytest.mark.image
 FLOORS = {
     "tables/wine": (0.9, 0.4),
     "tables/digits": (0.93, 0.4),
+    "sequences/peptides": (0.84, 0.25),
 }
-"""Least accuracy on what is held out, and by how much it is above the commonest class's, at least."""
+"""Least accuracy on what is held out, and by how much it is above the commonest class's."""
+OVER_BASELINE = {"sequences/peptides": 0.02}
+"""By how much it is above a simple model's, where the script asks one too."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,7 @@ def test_an_example_is_right_about_rows_that_it_has_not_seen(
     least, above = FLOORS[name]
     assert metrics["accuracy"] >= least, metrics
     assert metrics["accuracy"] >= metrics["majority"] + above, metrics
+    assert metrics["accuracy"] >= metrics.get("baseline", 0) + OVER_BASELINE.get(name, 0), metrics
     package = documents(name)[1]["spec"]["package"]
     assert (folder / "output" / package["serializedFile"]).is_file()
     told = signature.load(folder / "output")
