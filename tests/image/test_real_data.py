@@ -9,7 +9,9 @@ import pytest
 
 from dev.images import buildah, product
 from slipway_handlers import signature
-from slipway_handlers.tables import columns, declared
+from slipway_handlers.sequences import letters
+from slipway_handlers.sequences.settings import SequenceSettings
+from slipway_handlers.tables import columns
 from slipway_pods.package import built_in
 from tests.harness.trainer import Enter
 from tests.image.examples import documents, train
@@ -53,8 +55,11 @@ def test_an_example_is_right_about_rows_that_it_has_not_seen(
     told = signature.load(folder / "output")
     built_in.check(package["handler"], package.get("config") or {}, folder / "output")
     assert told.sample is not None
-    if declared.is_table(told.inputs):
+    if package["handler"] == "tabular":
         assert columns.read(told.sample.body, told.inputs).rows == 1
+    if package["handler"] == "sequence":
+        settings = SequenceSettings.read(told.preprocessing)
+        assert len(letters.read(told.sample.body, settings)) == len(told.sample.body["sequence"])
 
 
 def test_the_requirements_name_the_version_that_trains(place: tuple[Path, Enter]) -> None:
