@@ -76,6 +76,40 @@ def test_every_pod_runs_as_no_root_and_only_operator_and_test_have_a_token(
         assert all("hostPath" not in volume for volume in spec["volumes"])
 
 
+UNFENCED = {
+    "trainingjobs/status": {"patch"},
+    "modeldeployments/status": {"patch"},
+    "leases": {"create", "update"},
+    "events": {"create"},
+    "tokenreviews": {"create"},
+    "subjectaccessreviews": {"create"},
+}
+"""What the fence does not look at, and all that the operator may do with it but reading."""
+READING = {"get", "list", "watch"}
+
+
+@every_value_set
+def test_what_the_fence_leaves_out_the_operator_may_not_write_but_for_its_own(
+    values: dict[str, Any],
+) -> None:
+    release = render(values)
+    for fence in release.of("ValidatingAdmissionPolicy"):
+        left_out = fence["spec"]["matchConstraints"]["excludeResourceRules"]
+        for rule in release.rules():
+            for resource in rule.get("resources", ()):
+                if any(_is_matched(rule, resource, one) for one in left_out):
+                    assert set(rule["verbs"]) - READING <= UNFENCED[resource]
+
+
+def _is_matched(rule: dict[str, Any], resource: str, by: dict[str, Any]) -> bool:
+    groups, (pattern, *_) = set(by["apiGroups"]), by["resources"]
+    if groups != {"*"} and not groups & set(rule["apiGroups"]):
+        return False
+    if pattern == "*/status":
+        return resource.endswith("/status")
+    return "*" in by["resources"] or resource in by["resources"]
+
+
 REVIEWS = {"slipway-metrics-review", "slipway-metrics-reader"}
 
 
