@@ -93,6 +93,7 @@ MOMENTS: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 def test_the_quickstart_ends_the_same_though_the_operator_is_killed_at_every_stage(
     cluster: Cluster, space: Space, quickstart: Quickstart
 ) -> None:
