@@ -42,6 +42,22 @@ def _job(metric: str, labels: str, values: str) -> dict[str, str]:
     return {f"slipway_training_job_{metric}{{{JOB}{labels}}}": values}
 
 
+def _failed(pod: str, values: str) -> dict[str, str]:
+    """Return how a replica of the operator shows a job that has failed."""
+    return _job("condition", f', condition="Failed", reason="OutOfMemory", pod="{pod}"', values)
+
+
+def _starts(values: str) -> dict[str, str]:
+    """Return when the operator's process was started, as it shows that, and another process."""
+    where = 'job="slipway-operator", instance="10.0.0.1:8080", pod="a"'
+    other = 'job="node", instance="10.0.0.9:80", pod="b"'
+    return {
+        f"process_start_time_seconds{{{where}}}": values,
+        f'slipway_build_info{{{where}, version="1"}}': "1x2 stale 1x2 stale 1x30",
+        f"process_start_time_seconds{{{other}}}": "0+60x40",
+    }
+
+
 def _model(condition: str, reason: str, values: str) -> dict[str, str]:
     series = (
         f'slipway_model_deployment_condition{{{MODEL}, condition="{condition}", reason="{reason}"}}'
@@ -75,6 +91,24 @@ CASES = (
         bad=_job("condition", ', condition="Failed", reason="OutOfMemory"', "_x70 1x20"),
         good=_job("condition", ', condition="Failed", reason="OutOfMemory"', "1x100"),
         minutes=80,
+    ),
+    Case(
+        "SlipwayTrainingJobFailed",
+        "warning",
+        {**OF_JOB, "reason": "OutOfMemory"},
+        bad=_failed("a", "_x190 1x20"),
+        good={**_failed("a", "1x130 stale"), **_failed("b", "_x132 1x80")},
+        minutes=200,
+        name="is silent of an old failure where another replica of the operator leads",
+    ),
+    Case(
+        "SlipwayTrainingJobFailed",
+        "warning",
+        {**OF_JOB, "reason": "OutOfMemory"},
+        bad=_failed("b", "_x180 1x80"),
+        good={**_failed("a", "1x130 stale"), **_failed("b", "_x133 1x80")},
+        minutes=192,
+        name="is silent of an old failure an hour after nobody led for minutes",
     ),
     Case(
         "SlipwayTrainingJobQueued",
@@ -273,6 +307,22 @@ CASES = (
         bad={'slipway_leader{pod="a"}': "0x30"},
         good={'slipway_leader{pod="a"}': "0x30", 'slipway_leader{pod="b"}': "1x30"},
         minutes=10,
+    ),
+    Case(
+        "SlipwayOperatorRestarting",
+        "warning",
+        {"pod": "a"},
+        bad=_starts("100x3 400x3 stale 900x5 stale 1600x20"),
+        good=_starts("100x3 stale 400x3 stale 900x30"),
+        minutes=20,
+    ),
+    Case(
+        "SlipwayNamespaceTooLarge",
+        "warning",
+        {"namespace": "ml"},
+        bad={'slipway_outlined_objects{namespace="ml", pod="a"}': "3x40"},
+        good={'slipway_outlined_objects{namespace="ml", pod="a"}': "3x5 stale"},
+        minutes=30,
     ),
     Case(
         "SlipwayQueueGrowing",

@@ -71,4 +71,15 @@ def test_requests_for_other_paths_mean_nothing() -> None:
     health, _ = watches()
     health.attempt("/apis")
     health.answer("/apis", listing=True)
-    assert health.ages() == {}
+    assert health.ages().keys() == {"/jobs", "/pods"}
+
+
+def test_a_watch_that_never_had_an_answer_grows_old_from_the_start_on() -> None:
+    health, clock = watches()
+    health.answer("/jobs", listing=True)
+    for clock.now in (100.0, 200.0, 301.0):
+        health.attempt("/pods")
+    assert health.ages() == {"/jobs": 301.0, "/pods": 301.0}
+    assert [sentence for sentence in health.stale() if "/pods" in sentence] == [
+        "/pods is not listed yet."
+    ]

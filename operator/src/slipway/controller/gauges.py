@@ -94,7 +94,8 @@ def _add_own(metrics: Metrics, sources: Sources) -> None:
     )
     metrics.sampled(
         "slipway_watch_age_seconds",
-        "Seconds since the API server last answered a watch of this collection.",
+        "Seconds since the API server last answered a watch of this collection, or since the start "
+        "where it never has.",
         ("path",),
         lambda: (((path,), age) for path, age in health.ages().items()),
     )

@@ -26,7 +26,7 @@ class WatchHealth:
     ) -> None:
         self._clock = clock
         self._longest = longest_silence
-        now = clock()
+        self._begun = now = clock()
         self._attempts: dict[WatchKey, float] = dict.fromkeys(paths, now)
         self._answers: dict[WatchKey, float] = {}
         self._listed: set[WatchKey] = set()
@@ -47,9 +47,9 @@ class WatchHealth:
                 self._listed.add(path)
 
     def ages(self) -> Mapping[WatchKey, float]:
-        """Return the seconds since each watch's last answer, for those that had one."""
+        """Return the seconds since each watch's last answer; since the start where it had none."""
         now = self._clock()
-        return {path: now - at for path, at in self._answers.items()}
+        return {path: now - self._answers.get(path, self._begun) for path in self._attempts}
 
     def dead(self) -> list[str]:
         """Return a sentence for each watch whose loop seems to have stopped."""
@@ -71,6 +71,6 @@ class WatchHealth:
         old = [
             f"The API server has not answered the watch of {path} for {age:.0f} s."
             for path, age in ages.items()
-            if age > self._longest
+            if age > self._longest and path in self._listed
         ]
         return sorted(unlisted) + old
