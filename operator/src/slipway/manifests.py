@@ -54,6 +54,22 @@ def child(
     }
 
 
+def head_of(obj: Manifest) -> Manifest:
+    """Return which object it is, and whose: all that waking whom it concerns takes.
+
+    Who remembers this for later does not hold the object, which its user may have made large.
+    """
+    meta = obj["metadata"]
+    named = {key: meta[key] for key in ("namespace", "name", "uid") if key in meta}
+    labels = meta.get("labels") or {}
+    ours = {key: labels[key] for key in OWNER_LABELS.values() if key in labels}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "metadata": {**named, "labels": ours},
+    }
+
+
 def scrape_annotations(settings: Settings, port: int) -> dict[str, str]:
     """Return the annotations by which a Prometheus without its operator finds a pod's metrics.
 

@@ -192,3 +192,22 @@ async def test_a_list_of_large_objects_is_asked_for_a_few_at_a_time(
     assert await client.uids(resource_of(REF), "", {}) == ({"1"}, 7)
     sizes = [int(request.query["limit"]) for request in api.requests]
     assert sizes == [500, 62, 7]
+
+
+async def test_a_list_of_very_many_values_is_asked_for_a_few_at_a_time(
+    api: ApiServer, client: Client
+) -> None:
+    meta = {"resourceVersion": "5"}
+    many = {"metadata": meta, "items": [{"metadata": {"uid": "a", "labels": {}}}] * 60_000}
+    api.answers = [says(200, many), says(200, many), says(200, {"metadata": meta, "items": []})]
+    assert [page["items"] async for page in client.pages(resource_of(REF), "default")] == [[]]
+    assert [request.query["limit"] for request in api.requests] == ["500", "62", "7"]
+
+
+@pytest.mark.parametrize("body", ["null", "[]", "1"])
+async def test_an_answer_that_is_no_object_is_none(
+    api: ApiServer, client: Client, body: str
+) -> None:
+    api.answers = [lambda _: web.Response(text=body)]
+    with pytest.raises(Unavailable, match="no JSON object"):
+        await client.get(REF)

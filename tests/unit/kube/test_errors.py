@@ -41,7 +41,14 @@ def test_a_namespace_that_goes_passes_by_itself() -> None:
     assert isinstance(from_status(403, json.dumps(body)), Unavailable)
 
 
-@pytest.mark.parametrize("body", [None, "", "<html>", "[]", b"\xff"])
+ODD = (
+    *(None, "", "<html>", "[]", b"\xff"),
+    *('{"details": []}', '{"details": null}', '{"details": {"causes": {"a": 1}}}'),
+    *('{"details": {"causes": ["x"]}}', '{"details": {"retryAfterSeconds": {}}}'),
+)
+
+
+@pytest.mark.parametrize("body", ODD)
 def test_an_answer_of_something_in_between_is_no_crash(body: object) -> None:
     assert "502" in from_status(502, body).message
 
@@ -54,3 +61,10 @@ def test_the_wait_that_the_server_asks_for_is_kept() -> None:
         error.retry_after for error in (by_header, by_body, odd) if isinstance(error, Unavailable)
     ]
     assert waits == [7.0, 3.0, 0.0]
+
+
+@pytest.mark.parametrize(("text", "wait"), [("86400", 300.0), ("inf", 300.0), ("nan", 0.0)])
+def test_no_server_is_left_alone_for_good(text: str, wait: float) -> None:
+    error = from_status(503, "", {"Retry-After": text})
+    assert isinstance(error, Unavailable)
+    assert error.retry_after == wait

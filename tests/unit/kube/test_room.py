@@ -54,6 +54,14 @@ def pods() -> Iterator[Manifest]:
         yield pod
 
 
+def packaged() -> Iterator[Manifest]:
+    for number in range(COUNT):
+        job = training_job(f"job-{number}")
+        job["metadata"]["labels"] = {f"{number}-{n}": "x" for n in range(3000)}
+        done = {"type": "Succeeded", "status": "True"}
+        yield {**job, "status": {"phase": "Succeeded", "package": {"n": 1}, "conditions": [done]}}
+
+
 def owned_by_many() -> Iterator[Manifest]:
     for number in range(COUNT):
         service = child(training_job(), "Service", f"s-{number}")
@@ -69,6 +77,7 @@ HOSTILE: dict[str, Callable[[], Iterator[Manifest]]] = {
     "values": lambda: jobs(lambda number: [f"{number}-{n}" for n in range(2500)]),
     "config-maps": config_maps,
     "pods": pods,
+    "packaged": packaged,
     "owned-by-many": owned_by_many,
 }
 
@@ -136,13 +145,36 @@ def test_a_heavy_pod_that_is_deleted_is_not_remembered() -> None:
     cache, job = Cache(), training_job()
     batch = of("default", child(job, "Job", "job-train", "batch/v1"), 2, uid="j")
     cache.feed(batch)
-    for name, size in (("light", 10), ("heavy", 200_000)):
-        notes = {"annotations": {"text": letters(size, 1)}}
+    texts = {"light": letters(10, 1), "heavy": letters(200_000, 1), "folded": "x" * 200_000}
+    for name, text in texts.items():
+        notes = {"annotations": {"text": text}}
         pod = child(job, "Pod", name, spec={}, status={"phase": "Failed"})
         pod = of("default", pod, 3, uid=name, ownerReferences=[reference(batch)], **notes)
         cache.feed(pod)
         cache.remove(ObjectRef.of(pod), name)
     assert [pod["metadata"]["name"] for pod in cache.children(job).gone] == ["light"]
+
+
+def trained_by(count: int, notes: dict[str, str]) -> Iterator[Manifest]:
+    """Yield a TrainingJob, its Job and its pods."""
+    job = of("a", training_job(), 1)
+    batch = of("a", child(job, "Job", "job-train", "batch/v1"), 2, uid="b")
+    yield from (job, batch)
+    for number in range(count):
+        pod = child(job, "Pod", f"p-{number}", spec={}, status={"phase": "Running"})
+        meta = {"ownerReferences": [reference(batch)], "annotations": notes}
+        yield from_json(to_json(of("a", pod, 3, uid=f"p-{number}", **meta)), cache_strings="none")
+
+
+def test_an_object_that_cannot_be_read_with_its_children_is_told_from_a_large_one() -> None:
+    job = ObjectRef.of(of("a", training_job(), 1))
+    many = {f"note-{number}": "" for number in range(15_000)}
+    for count, notes, fits in ((1024, {"note": "x" * 1000}, True), (64, many, False)):
+        cache = Cache(share(256 * MIB, 25))
+        for obj in trained_by(count, notes):
+            cache.feed(obj)
+        assert not cache.outlines(job), "there is room for them while they are folded"
+        assert cache.fits_at_once(job) == fits
 
 
 STEPS = st.lists(

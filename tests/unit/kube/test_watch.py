@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -161,7 +162,65 @@ async def test_large_objects_are_listed_a_few_at_a_time(scene: Scene) -> None:
     large = {**service("large", 3), "data": "x" * MOST_ANSWER_BYTES}
     await scene.run(page(large), page(large), page(service("a", 3), more="next"), page(large))
     sizes = [int(query["limit"]) for query in scene.queries]
-    assert (sizes[:4], scene.seen[:1]) == ([100, 12, 1, 1], [("ADDED", "a")])
+    assert (sizes[:5], scene.seen[:1]) == ([100, 12, 1, 2, 1], [("ADDED", "a")])
+
+
+def dense_page(*names: str, more: str = "") -> Answer:
+    """Answer with objects as a user may write them: few bytes, and very many values in Python."""
+    rules = f"[{','.join(['{}'] * 100_001)}]"
+    items = [{**service(name, 3), "spec": {"ingress": "HERE"}} for name in names]
+    whole = {"metadata": {"resourceVersion": "10", "continue": more}, "items": items}
+    text = json.dumps(whole).replace('"HERE"', rules)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    return answer
+
+
+async def test_objects_of_very_many_values_are_listed_one_at_a_time(scene: Scene) -> None:
+    many = dense_page(*map(str, range(12)))
+    tracemalloc.start()
+    await scene.run(many, many, dense_page("a", more="next"), page(service("b", 4)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    sizes = [int(query.get("limit", 0)) for query in scene.queries]
+    assert (sizes[:4], scene.seen) == ([100, 12, 1, 2], [("ADDED", "a"), ("ADDED", "b")])
+    assert peak < 40 << 20, "12 objects of 100,000 empty rules each would take twice as much"
+
+
+async def test_after_large_objects_there_are_as_many_at_a_time_as_before(scene: Scene) -> None:
+    large = {**service("large", 3), "data": "x" * MOST_ANSWER_BYTES}
+    small = [page(service(str(number), 3), more="next") for number in range(4)]
+    await scene.run(page(large), *small, page(service("last", 3)))
+    sizes = [int(query["limit"]) for query in scene.queries if "limit" in query]
+    assert sizes == [100, 12, 24, 48, 96, 100]
+
+
+@pytest.mark.parametrize("odd", ["null", "[]", "{}", '"x"', '{"metadata": null}'])
+async def test_a_list_of_something_in_between_is_asked_for_again(scene: Scene, odd: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=odd)
+
+    await scene.run(answer, page(service("a", 3)))
+    assert (scene.seen, scene.listings) == ([("ADDED", "a")], 1)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("null", "[]", "{}", '{"type": "ADDED"}', '{"type": "ADDED", "object": {}}'),
+        '{"type": "ERROR", "object": []}',
+    ],
+)
+async def test_an_event_of_something_in_between_ends_no_more_than_the_watch(
+    scene: Scene, odd: str
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=f"{odd}\n")
+
+    await scene.run(page(), answer, events(("ADDED", of("a", 11))))
+    assert (scene.seen, scene.listings) == ([("ADDED", "a")], 1)
 
 
 async def test_events_are_whole_however_the_stream_is_cut(scene: Scene) -> None:

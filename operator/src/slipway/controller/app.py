@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.room import share
 from slipway.kube.writes.apply import Writer
 from slipway.kube.writes.events import EventRecorder
+from slipway.manifests import head_of
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
 from slipway.telemetry.access import MOST_REVIEWS, Access, for_readers_only
@@ -259,7 +261,7 @@ class Operator:
             settings,
             self._metrics,
             Whole(client, self._cache),
-            lambda removal, obj: removals.begin(removal, lambda: self._intake.wake(obj)),
+            lambda removal, obj: removals.begin(removal, partial(self._intake.wake, head_of(obj))),
         )
         workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
         gates = (self._leading.wait, self._intake.synced.wait, self._caught_up)

@@ -1,5 +1,6 @@
 """Objects of which the cache has an outline alone, since their namespace has no room for more."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from slipway.kube.watched.cache import Cache
@@ -18,26 +19,36 @@ class Reader(Protocol):
         """Return an object, or None where there is none."""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """Why an object is not planned for, as an end of a sentence, and when to look again (s)."""
+
+    why: str
+    again: float
+
+
 class Whole:
-    """Makes sure that an object is planned for only where all of it is known."""
+    """Makes sure that an object is planned for only where all of it is known, and fits."""
 
     def __init__(self, reader: Reader, cache: Cache) -> None:
         self._reader = reader
         self._cache = cache
 
-    async def pause(self, ref: ObjectRef) -> float | None:
-        """Return None where an object and its children are known as a whole.
+    async def unread(self, ref: ObjectRef) -> Unread | None:
+        """Return None where an object and its children are known as a whole, and can be read.
 
-        What there is room for by now is read anew. Where that is not all, return in how many
-        seconds to look again.
+        What there is room for by now is read anew.
         """
+        short = self._cache.room.sentence(ref.namespace)
         outlines = self._cache.outlines(ref)
-        if not outlines:
-            return None
-        if not self._cache.fit(outlines):
-            return AGAIN_SECONDS
+        if outlines and not self._cache.fit(outlines):
+            return Unread(short, AGAIN_SECONDS)
         for each in outlines[:_MOST_AT_ONCE]:
             live = await self._reader.get(each)
             if live is not None:
                 self._cache.feed(live)
-        return _GO_ON_SECONDS if self._cache.outlines(ref) else None
+        if self._cache.outlines(ref):
+            return Unread(short, _GO_ON_SECONDS)
+        if not self._cache.fits_at_once(ref):
+            return Unread(self._cache.room.sentence_at_once(), AGAIN_SECONDS)
+        return None

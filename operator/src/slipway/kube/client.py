@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from slipway.kube.answers.bounds import parsed
-from slipway.kube.answers.response import paged, read_whole
+from slipway.kube.answers.response import as_object, check_page, paged, read_whole
 from slipway.kube.connection import Connection
 from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
@@ -50,8 +50,8 @@ class Client:
                 answer = await read_whole(response)
                 if response.status >= 300:
                     raise from_status(response.status, answer, response.headers)
-                found: Manifest = await parsed(answer)
-                return found
+                check_page(answer, int((options.get("params") or {}).get("limit", 1)))
+                return as_object(await parsed(answer))
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             text = str(error) or type(error).__name__
             raise Unavailable(f"The API server did not answer: {text}") from error

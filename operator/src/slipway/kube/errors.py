@@ -6,6 +6,12 @@ from typing import Any
 
 from slipway.kube import reasons
 
+_NAMESPACE_GOES = {"reason": "NamespaceTerminating"}
+"""A cause that a Status names where the namespace is being deleted."""
+_LONGEST_WAIT_SECONDS = 300.0
+"""However long a server asks to be left alone, or what stands before it: as long as any object
+waits that fails."""
+
 
 class KubeError(Exception):
     """A request to the API server that did not do what it should.
@@ -85,17 +91,25 @@ def _payload(body: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _details(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a Status' details; empty where what stands between says something else there."""
+    found = payload.get("details")
+    return found if isinstance(found, dict) else {}
+
+
 def _retry_after(headers: Mapping[str, str] | None, payload: dict[str, Any]) -> float:
-    text = (headers or {}).get("Retry-After") or payload.get("details", {}).get("retryAfterSeconds")
+    text = (headers or {}).get("Retry-After") or _details(payload).get("retryAfterSeconds")
     try:
-        return max(0.0, float(text or 0))
-    except ValueError:
+        asked = float(text or 0)
+    except (TypeError, ValueError):
         return 0.0
+    return min(max(0.0, asked), _LONGEST_WAIT_SECONDS)
 
 
 def _is_terminating(payload: dict[str, Any]) -> bool:
-    causes = (payload.get("details") or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+    causes = _details(payload).get("causes")
+    found = causes if isinstance(causes, list) else []
+    return any(_NAMESPACE_GOES.items() <= cause.items() for cause in found if isinstance(cause, dict))
 
 
 def from_status(status: int, body: object, headers: Mapping[str, str] | None = None) -> KubeError:

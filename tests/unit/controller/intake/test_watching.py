@@ -235,7 +235,7 @@ async def test_objects_that_are_too_large_together_are_listed_a_few_at_a_time() 
     server = ServerOfLargeJobs()
     async with playing(server) as scene:
         await scene.seen("a", "b", "c")
-    assert server.limits == [100, 12, 1, 100, 12, 1, 100]
+    assert server.limits == [100, 12, 1, 2, 1, 2]
 
 
 async def test_failures_of_an_hour_ago_count_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,19 @@ async def test_it_is_planned_for_once_others_are_gone_and_keeps_its_status_until
     assert ("create", "Service", "job") in world.api.writes
 
 
+async def test_an_object_that_is_too_much_with_its_children_is_told_and_left_alone() -> None:
+    world = World(most=400_000)
+    await world.reconcile()
+    for number in range(8):
+        forged = child(world.job, "ConfigMap", f"forged-{number}", data={"text": "x" * 20_000})
+        world.cache.feed(world.api.put(forged))
+    world.api.writes.clear()
+    outcome = await world.reconcile()
+    assert (outcome.result, outcome.revisit) == ("invalid", AGAIN_SECONDS)
+    assert "with its children" in world.conditions()["Stalled"]["message"]
+    assert [write[0] for write in world.api.writes] == ["status"]
+
+
 async def test_an_object_whose_child_has_no_room_is_left_alone_as_well() -> None:
     world = World(most=20_000)
     await world.reconcile()

@@ -29,9 +29,12 @@ class Scripted:
     def __init__(self, *ends: Outcome | Exception) -> None:
         self.ends = list(ends)
         self.told: list[Exception] = []
+        self.refusal: Exception | None = None
 
     async def tell_failure(self, _ref: ObjectRef, error: Exception) -> None:
         self.told.append(error)
+        if self.refusal:
+            raise self.refusal
 
     async def reconcile(self, _ref: ObjectRef) -> Outcome:
         end = self.ends.pop(0)
@@ -69,6 +72,15 @@ async def test_a_settled_object_is_looked_at_again_within_the_resync_time() -> N
     due = scene.due()
     assert due is not None
     assert 479 < due <= 600
+    assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+async def test_a_failure_that_cannot_even_be_told_ends_no_worker(quick: None) -> None:
+    scene = Scene(*[RuntimeError("odd")] * 4, Outcome("done"))
+    scene.script.refusal = AttributeError("odder")
+    for _ in range(5):
+        await scene.work()
+    assert len(scene.script.told) == 2
     assert scene.counted("slipway_reconcile_total", result="done") == 1
 
 

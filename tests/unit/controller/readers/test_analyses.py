@@ -9,6 +9,7 @@ from slipway.api import ModelDeployment
 from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.prometheus import NO_ADDRESS, PrometheusReader
 from slipway.controller.readers.rollout_traffic import TrafficReader
+from slipway.manifests import head_of
 from slipway.plan import Children, Manifest
 from slipway.serving.analysis.traffic import Reading, Traffic
 
@@ -45,10 +46,11 @@ def deployment(analysis: dict[str, Any] | None, *, step: int = 1) -> ModelDeploy
 async def read(found: ModelDeployment) -> Traffic | None:
     """Return what is read once the pods, of which there are none, have been asked."""
     told = asyncio.Event()
-    raw = {"metadata": {"name": "iris"}}
+    head = {"apiVersion": "slipway.dev/v1alpha1", "kind": "ModelDeployment"}
+    raw = {**head, "metadata": {"name": "iris", "namespace": "demo", "uid": "u"}, "spec": {}}
 
     def tell(who: Manifest) -> None:
-        assert who is raw
+        assert who == head_of(raw)
         told.set()
 
     reader = AnalysisReader(TrafficReader(), PrometheusReader(""), tell)

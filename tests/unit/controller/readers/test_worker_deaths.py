@@ -23,6 +23,11 @@ PAGE = json.dumps({"deaths": 2, "cause": "exit 3", "log": "bye", "time": 1.0})
 OWN_SERVER = {"initContainers": [{"name": "fetch"}, {"name": HOOKS}]}
 """What tells a pod of a user's own server from others."""
 AT = "2026-01-02T03:04:05Z"
+RAW = {
+    "apiVersion": "slipway.dev/v1alpha1",
+    "kind": "ModelDeployment",
+    "metadata": {"name": "web", "namespace": "demo", "uid": "u"},
+}
 TRIED = {"candidate": {"revision": "new", "slot": "green", "startedAt": AT, "stepStartedAt": AT}}
 
 
@@ -71,7 +76,7 @@ async def asked(
 
 def read(reader: DeathReader, one: Manifest, **rollout: Any) -> dict[str, Death]:
     children = Children({ObjectRef.of(one): one})
-    return reader.read(deployment(**rollout), {}, children)
+    return reader.read(deployment(**rollout), RAW, children)
 
 
 @pytest.mark.parametrize(

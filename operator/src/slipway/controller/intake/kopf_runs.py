@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import kopf
 
-from slipway.kube.answers.response import TooLongError, fewer
+from slipway.kube.answers.response import TooLongError, check_page, fewer
 
 _LOG = logging.getLogger(__name__)
 _KOPF = str(Path(kopf.__file__).parent)
@@ -101,22 +101,31 @@ class ListingPace:
         return pause
 
 
-async def in_pages(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Have collections listed by as many objects at a time as can be taken in (a middleware).
+@dataclass
+class Pages:
+    """A client middleware that has as many objects listed at a time as can be taken in.
 
-    kopf asks for so many each time; one that a user made may have 1.5 MB.
+    kopf asks for the same number each time; one that a user made may have 1.5 MB. After large ones
+    there are more at a time again.
     """
-    if "limit" not in request.url.query:
-        return await handler(request)
-    size = int(request.url.query["limit"])
-    while True:
-        request.url = request.url.update_query(limit=str(size))
-        answer = await handler(request)
-        try:
-            await answer.read()
-        except TooLongError:
-            size = fewer(size)
-            continue
-        return answer
+
+    _sizes: dict[str, int] = field(default_factory=dict)
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request, and a listing with as many objects as its answer can have."""
+        if "limit" not in request.url.query:
+            return await handler(request)
+        path, most = request.url.path, int(request.url.query["limit"])
+        size = min(most, self._sizes.get(path, most)) if "continue" in request.url.query else most
+        while True:
+            request.url = request.url.update_query(limit=str(size))
+            answer = await handler(request)
+            try:
+                check_page(await answer.read(), size)
+            except TooLongError:
+                size = fewer(size)
+                continue
+            self._sizes[path] = 2 * size
+            return answer

@@ -14,7 +14,7 @@ from slipway.controller.intake.kopf_handlers import (
     make_registry,
     make_settings,
 )
-from slipway.controller.intake.kopf_runs import ListingPace, in_pages, keep_running, run_once
+from slipway.controller.intake.kopf_runs import ListingPace, Pages, keep_running, run_once
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.worth_listing import (
@@ -74,7 +74,7 @@ class Watching:
                 for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
             pace = ListingPace(_waits)
-            run = partial(self._run_kopf, connection, partial(session, pace, in_pages), stop)
+            run = partial(self._run_kopf, connection, partial(session, pace, Pages()), stop)
             await keep_running(run, _waits, stop)
             for child in children:
                 child.cancel()

@@ -178,10 +178,10 @@ class Observer:
 
 
 def served(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
-    """Yield all ModelDeployments with their children, each as it is by then."""
+    """Yield all ModelDeployments with their children, each as it is by then, if they fit."""
     for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
         raw = cache.get(ref)
-        if raw is not None:
+        if raw is not None and cache.fits_at_once(ref):
             yield raw, cache.children(raw)
 
 

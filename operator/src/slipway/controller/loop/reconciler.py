@@ -13,7 +13,7 @@ from slipway.api.common import OwnerLike
 from slipway.controller.loop.observer import Observation
 from slipway.controller.loop.parse import InvalidObject, parse
 from slipway.controller.loop.status_writer import StatusWriter, Trouble, overlay
-from slipway.controller.whole import Whole
+from slipway.controller.whole import Unread, Whole
 from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected
 from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, RECONCILE_FAILED
 from slipway.kube.watched.cache import Cache
@@ -135,7 +135,7 @@ class Reconciler:
             return await self._leave(ref.namespace)
         if obj["metadata"].get("deletionTimestamp"):
             return Outcome("gone")
-        unread = await self._whole.pause(ref)
+        unread = await self._whole.unread(ref)
         if unread is not None:
             return await self._tell_unread(obj, unread)
         obj = self._cache.get(ref) or obj
@@ -154,13 +154,11 @@ class Reconciler:
         plan = kind.plan(observation.snapshot, self._settings.at(place), self._clock())
         return await self._carry_out(obj, plan, observation.revisit)
 
-    async def _tell_unread(self, obj: Manifest, again: float) -> Outcome:
+    async def _tell_unread(self, obj: Manifest, unread: Unread) -> Outcome:
         """Tell on an object that there is no room in memory for all of it."""
-        namespace = obj["metadata"]["namespace"]
-        text = f"Nothing is done for this object: {self._cache.room.sentence(namespace)}."
-        trouble = Trouble(NAMESPACE_TOO_LARGE, text)
+        trouble = Trouble(NAMESPACE_TOO_LARGE, f"Nothing is done for this object: {unread.why}.")
         pending = await self._report(obj, Plan(), trouble)
-        return Outcome("invalid", _earliest(pending, again), trouble)
+        return Outcome("invalid", _earliest(pending, unread.again), trouble)
 
     async def _leave(self, namespace: str) -> Outcome:
         """Take what opens the store away from a namespace whose last object is gone."""

@@ -73,10 +73,17 @@ class Workers:
         self._count(ref, "error", reason_of(error))
         asked = error.retry_after if isinstance(error, Unavailable) else 0.0
         if self._queue.failures(ref) >= _PATIENCE and not isinstance(error, Unavailable):
-            await self._reconciler.tell_failure(ref, error)
+            await self._tell(ref, error)
         after = self._queue.retry(ref, asked)
         details = None if isinstance(error, KubeError) else error
         _LOG.warning("Will try again in %.1f s: %s", after, error, exc_info=details)
+
+    async def _tell(self, ref: ObjectRef, failure: Exception) -> None:
+        """Tell a failure on its object; what fails again there ends no worker."""
+        try:
+            await self._reconciler.tell_failure(ref, failure)
+        except Exception:
+            _LOG.exception("The failure could not be told on its object")
 
     def _finished(self, ref: ObjectRef, outcome: Outcome) -> None:
         trouble = outcome.trouble

@@ -10,6 +10,7 @@ from slipway.api.serving.rollout_status import RolloutStatus
 from slipway.controller.readers.asking.questions import Tell
 from slipway.controller.readers.prometheus import PrometheusReader
 from slipway.controller.readers.rollout_traffic import Question, TrafficReader
+from slipway.manifests import head_of
 from slipway.plan import Children, Manifest
 from slipway.serving.analysis.judgment import needs_traffic
 from slipway.serving.analysis.traffic import Reading, Traffic
@@ -42,8 +43,10 @@ class AnalysisReader:
             self._traffic.forget(deployment.metadata.uid)
             return None
 
+        head = head_of(raw)
+
         def tell() -> None:
-            self._tell(raw)
+            self._tell(head)
 
         meta, candidate = deployment.metadata, rollout.candidate
         specs = _specs(deployment, candidate.step)

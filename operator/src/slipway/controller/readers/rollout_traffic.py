@@ -6,7 +6,7 @@ that was not seen is guessed.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -48,6 +48,16 @@ class Question:
         return self.candidate, self.stable
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a question needs of a pod, which is remembered without the pod."""
+
+    uid: str
+    revision: str
+    url: str
+    started: datetime | None
+
+
 class TrafficReader:
     """Asks the pods of rollouts, those of one deployment at most once in ``interval`` seconds."""
 
@@ -66,9 +76,10 @@ class TrafficReader:
 
         ``tell`` is called when another sample has come.
         """
+        asked = tuple(_asked(question.revisions, pods))
 
         async def ask(before: Traffic | None) -> Traffic:
-            samples = await self._sample(question, pods, before.samples if before else ())
+            samples = await self._sample(question, asked, before.samples if before else ())
             return Traffic(*question.revisions, samples)
 
         known = self._questions.read(question.uid, ask, tell).value
@@ -82,19 +93,18 @@ class TrafficReader:
         self._questions.forget(uid)
 
     async def _sample(
-        self, question: Question, pods: Sequence[Manifest], before: Sequence[Sample]
+        self, question: Question, asked: Sequence["_Asked"], before: Sequence[Sample]
     ) -> tuple[Sample, ...]:
-        asked = [pod for pod in pods if _revision(pod) in question.revisions and _answers(pod)]
         moment = self._now()
         answers = await asyncio.gather(*(self._ask(question, pod) for pod in asked))
-        found = {_uid(pod): one for pod, one in zip(asked, answers, strict=True) if one}
-        started = {_uid(pod): _started(pod) for pod in asked}
+        found = {pod.uid: one for pod, one in zip(asked, answers, strict=True) if one}
+        started = {pod.uid: pod.started for pod in asked}
         samples = add_sample(before, Sample(moment, found), started)
         return tuple(prune(samples, question.windows))
 
-    async def _ask(self, question: Question, pod: Manifest) -> PodSample | None:
+    async def _ask(self, question: Question, pod: "_Asked") -> PodSample | None:
         return await read_pod(
-            self._reader, ops_url(pod), _revision(pod), question.namespace, question.measures
+            self._reader, pod.url, pod.revision, question.namespace, question.measures
         )
 
     async def close(self) -> None:
@@ -143,8 +153,12 @@ def prune(samples: Sequence[Sample], windows: Iterable[datetime]) -> list[Sample
     return [one for index, one in enumerate(kept) if index % 2 == 0 or one.time in needed]
 
 
-def _uid(pod: Manifest) -> str:
-    return str(pod["metadata"]["uid"])
+def _asked(revisions: Container[str], pods: Iterable[Manifest]) -> Iterator[_Asked]:
+    """Yield those of the pods that can be asked and are of one of the revisions."""
+    for pod in pods:
+        if _revision(pod) in revisions and _answers(pod):
+            uid = str(pod["metadata"]["uid"])
+            yield _Asked(uid, _revision(pod), ops_url(pod), _started(pod))
 
 
 def _revision(pod: Manifest) -> str:

@@ -15,6 +15,7 @@ from slipway.controller.readers.asking.bounded import (
 from slipway.controller.readers.asking.questions import Newest, Questions
 from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.exposition import families
+from slipway.manifests import head_of
 from slipway.plan import Children, Manifest
 from slipway.training.children.names import INDEX
 from slipway.training.report.progress import from_report
@@ -115,14 +116,15 @@ class ProgressReader:
     def read(self, pod: Manifest) -> Newest[Progress | None]:
         """Return what a pod last reported, and have it asked anew where that is too old."""
 
+        head, url = head_of(pod), f"{pod_url(pod['status']['podIP'], PORT)}/metrics"
+
         async def ask(_: Progress | None) -> Progress | None:
-            return await self._ask(pod)
+            return await self._ask(url, head["metadata"]["namespace"])
 
-        return self._questions.read(pod["metadata"]["uid"], ask, lambda: self._tell(pod))
+        return self._questions.read(head["metadata"]["uid"], ask, lambda: self._tell(head))
 
-    async def _ask(self, pod: Manifest) -> Progress | None:
-        url = f"{pod_url(pod['status']['podIP'], PORT)}/metrics"
-        page = await self._reader.get_page(url, pod["metadata"]["namespace"])
+    async def _ask(self, url: str, tenant: str) -> Progress | None:
+        page = await self._reader.get_page(url, tenant)
         try:
             return parse_progress(page)
         except ValueError as error:

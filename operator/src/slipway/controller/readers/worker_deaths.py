@@ -14,6 +14,7 @@ from slipway.controller.readers.asking.questions import Questions
 from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import ops_url
 from slipway.envoy import DEATHS_PATH
+from slipway.manifests import head_of
 from slipway.observed.pods import PodView
 from slipway.plan import Children, Manifest
 from slipway.serving.children.config_maps import revision_label
@@ -63,16 +64,20 @@ class DeathReader:
         return {uid: death for uid, death in known.items() if death is not None}
 
     def _newest(self, pod: Manifest, raw: Manifest) -> Death | None:
+        url, tenant, head = ops_url(pod) + DEATHS_PATH, pod["metadata"]["namespace"], head_of(raw)
+
         async def ask(_: Death | None) -> Death | None:
-            return await self.ask(pod)
+            return await self._ask(url, tenant)
 
         uid = pod["metadata"]["uid"]
-        return self._questions.read(uid, ask, lambda: self._tell(raw)).value
+        return self._questions.read(uid, ask, lambda: self._tell(head)).value
 
     async def ask(self, pod: Manifest) -> Death | None:
         """Return what a pod tells now; raises UnansweredError."""
-        url = ops_url(pod) + DEATHS_PATH
-        return parse(await self._reader.get_page(url, pod["metadata"]["namespace"]))
+        return await self._ask(ops_url(pod) + DEATHS_PATH, pod["metadata"]["namespace"])
+
+    async def _ask(self, url: str, tenant: str) -> Death | None:
+        return parse(await self._reader.get_page(url, tenant))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -59,7 +59,7 @@ async def parsed(text: bytes) -> Any:
 
     What takes long runs in a thread, so that the loop goes on.
     """
-    if _is_light(text):
+    if is_light(text):
         with contextlib.suppress(ValueError):
             found = from_json(text, cache_strings="all")
             if len(text) <= MOST_BYTES or all(map(_is_short, _objects(found))):
@@ -67,12 +67,21 @@ async def parsed(text: bytes) -> Any:
     return from_json(await bounded(text), cache_strings="all")
 
 
+async def parsed_if_light(text: bytes) -> Any:
+    """Return JSON as `parsed` does, but however long its parts are where they are few values.
+
+    So are all that the operator makes of an object within bounds; raises ValueError for no JSON.
+    """
+    light = text if is_light(text) else await asyncio.to_thread(lightened, text)
+    return from_json(light, cache_strings="all")
+
+
 def is_few(text: bytes) -> bool:
     """Tell whether a text is short and has so few lists and objects that any parser reads it."""
     return len(text) <= MOST_BYTES and text.count(b"{") + text.count(b"[") <= _FEW
 
 
-def _is_light(text: bytes) -> bool:
+def is_light(text: bytes) -> bool:
     """Tell whether a text may be parsed as a whole."""
     containers = text.count(b"{") + text.count(b"[")
     return containers <= _LIGHT_CONTAINERS and text.count(b",") <= _LIGHT_VALUES

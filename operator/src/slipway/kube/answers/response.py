@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from slipway.kube.answers.bounds import bounded, is_few, parsed
+from slipway.kube.answers.bounds import bounded, is_few, is_light, parsed
 from slipway.kube.errors import KubeError
 
 MOST_ANSWER_BYTES = 16 << 20
@@ -13,7 +13,7 @@ MOST_ANSWER_BYTES = 16 << 20
 
 
 class TooLongError(Exception):
-    """An answer is longer than is taken in: ask for less at a time."""
+    """An answer is longer, or has more values, than is taken in: ask for less at a time."""
 
 
 async def read_whole(response: aiohttp.ClientResponse) -> bytes:
@@ -28,6 +28,22 @@ async def read_whole(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(pieces)
 
 
+def as_object(found: Any) -> dict[str, Any]:
+    """Return an answer that is a JSON object; raises ValueError for any other."""
+    if not isinstance(found, dict):
+        raise ValueError("the answer is no JSON object")
+    return found
+
+
+def check_page(body: bytes, limit: int) -> None:
+    """Raise TooLongError for a page of up to ``limit`` objects, where it has very many values.
+
+    Of what users write 16 MiB of text may be 400 MiB in Python. One object is read in any case.
+    """
+    if limit > 1 and not is_light(body):
+        raise TooLongError(f"The page of {limit} objects has more values than are taken in.")
+
+
 def fewer(size: int) -> int:
     """Return how many objects to ask for where so many were too long; raises a KubeError."""
     if size == 1:
@@ -38,9 +54,10 @@ def fewer(size: int) -> int:
 async def paged(ask: Callable[[dict[str, str]], Awaitable[Any]], size: int) -> AsyncIterator[Any]:
     """Yield a collection page by page, of ``size`` objects at most; fewer where they are large.
 
-    ``ask`` returns the page for what is added to its request, or raises TooLongError.
+    ``ask`` returns the page for what is added to its request, or raises TooLongError. After large
+    objects there are more at a time again.
     """
-    token = ""
+    most, token = size, ""
     while True:
         more = {"continue": token} if token else {}
         try:
@@ -49,7 +66,8 @@ async def paged(ask: Callable[[dict[str, str]], Awaitable[Any]], size: int) -> A
             size = fewer(size)
             continue
         yield page
-        token = page["metadata"].get("continue") or ""
+        size = min(most, 2 * size)
+        token = (page.get("metadata") or {}).get("continue") or ""
         if not token:
             return
 

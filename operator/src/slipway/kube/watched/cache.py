@@ -25,7 +25,7 @@ _TOMBSTONES = 4096
 _GONE_PODS = 512
 """How many deleted pods are remembered as they were last seen."""
 _HEAVIEST_GONE = 64 << 10
-"""A deleted pod that weighs more, in bytes, is not remembered."""
+"""A deleted pod that takes more, in bytes and unfolded, is not remembered."""
 _UNWATCHED = frozenset(resource.kind for resource in GANG_OBJECTS)
 
 
@@ -99,7 +99,7 @@ class Cache:
         known = self._entry(ref)
         if known is None or known.uid != uid:
             return False
-        light = known.weight <= _HEAVIEST_GONE and not known.missing
+        light = max(known.weight, known.unfolds) <= _HEAVIEST_GONE and not known.missing
         pod = known.obj if ref.kind == "Pod" and light else None
         self._forget(ref, known)
         owner = owner_of(pod) if pod else None
@@ -181,6 +181,12 @@ class Cache:
         known = [(ref.namespace, self._entry(ref)) for ref in refs]
         more = sum(entry.missing - entry.weight for _, entry in known if entry)
         return all(self.room.has(namespace, more) for namespace, _ in known)
+
+    def fits_at_once(self, ref: ObjectRef) -> bool:
+        """Tell whether there is room to read an object together with all its children."""
+        family = self._family(OwnerKey(ref.kind, ref.namespace, ref.name)).values()
+        known = self._entry(ref)
+        return self.room.has_at_once(sum(e.unfolds for e in (known, *family) if e))
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the newest known version of an object, or None. It must not be changed."""

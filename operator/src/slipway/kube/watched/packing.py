@@ -61,27 +61,34 @@ def is_at_rest(obj: Manifest) -> bool:
     return obj["kind"] in _AT_REST or (obj["kind"] in _WHEN_ENDED and has_ended(obj))
 
 
-def fold(obj: Manifest) -> tuple[Manifest | bytes, int]:
-    """Return an object as it is kept, and about how many bytes of memory that takes."""
+def fold(obj: Manifest) -> tuple[Manifest | bytes, int, int]:
+    """Return an object as it is kept, about how many bytes of memory that takes, and what it takes
+    more while it is unfolded."""
     text = to_json(obj)
     if is_at_rest(obj) or len(text) > _LARGE_BYTES:
         packed = _packed(text)
-        return packed, ENTRY_BYTES + len(packed)
-    return obj, ENTRY_BYTES + in_memory(text)
+        return packed, ENTRY_BYTES + len(packed) + _indexed(obj), in_memory(text)
+    return obj, ENTRY_BYTES + in_memory(text), 0
 
 
-def pack(obj: Manifest) -> bytes:
-    """Return an object's compressed JSON."""
-    return _packed(to_json(obj))
+def _indexed(obj: Manifest) -> int:
+    """Return about how many bytes the cache's indexes keep of an object beside it."""
+    parts: dict[str, Any] = {
+        "TrainingJob": obj["metadata"].get("labels"),
+        "ModelDeployment": ((obj.get("spec") or {}).get("model") or {}).get("trainingJobSelector"),
+    }
+    part = parts.get(obj["kind"])
+    return in_memory(to_json(part)) if part else 0
 
 
 def _packed(text: bytes) -> bytes:
+    """Return compressed JSON, which `unpack` reads."""
     packer = zlib.compressobj(_LEVEL, zdict=_DICTIONARY)
     return packer.compress(text) + packer.flush()
 
 
 def unpack(packed: bytes) -> Manifest:
-    """Return the object of ``pack``."""
+    """Return the object whose JSON was compressed."""
     unpacker = zlib.decompressobj(zdict=_DICTIONARY)
     found: Any = from_json(unpacker.decompress(packed) + unpacker.flush(), cache_strings="all")
     manifest: Manifest = found
@@ -92,8 +99,9 @@ def unpack(packed: bytes) -> Manifest:
 class Entry:
     """One known object, and of it what is asked for most; ``kept`` is the object, or packed.
 
-    ``weight`` is about how many bytes it takes. Of an object without room an outline is kept, and
-    ``missing`` is what the whole would weigh; 0 else.
+    ``weight`` is about how many bytes it takes, ``unfolds`` how many more while somebody reads it.
+    Of an object without room an outline is kept, and ``missing`` is what the whole would weigh; 0
+    else.
     """
 
     uid: str
@@ -103,20 +111,22 @@ class Entry:
     settled: bool
     kept: Manifest | bytes
     weight: int
+    unfolds: int
     missing: int = 0
 
     @classmethod
     def of(cls, obj: Manifest) -> "Entry":
         """Return the entry of an object that is slim already."""
-        kept, weight = fold(obj)
+        kept, weight, unfolds = fold(obj)
         controller = str(controller_of(obj).get("uid", ""))[:_LONGEST_UID]
         ended, settled = has_ended(obj), is_settled(obj)
-        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept, weight)
+        return cls(uid_of(obj), version_of(obj), controller, ended, settled, kept, weight, unfolds)
 
     def keep(self, obj: Manifest, missing: int = 0) -> None:
         """Keep something else of the object, which is packed."""
-        self.kept, self.missing = pack(obj), missing
-        self.weight = ENTRY_BYTES + len(self.kept)
+        text = to_json(obj)
+        self.kept, self.missing = _packed(text), missing
+        self.weight, self.unfolds = ENTRY_BYTES + len(self.kept), in_memory(text)
 
     @property
     def obj(self) -> Manifest:

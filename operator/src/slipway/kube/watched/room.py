@@ -11,6 +11,9 @@ NO_LIMIT = 1 << 30
 """What is shared out where the operator's container has no limit of its memory, in bytes."""
 ENTRY_BYTES = 512
 """What an object takes beside its content: its names, its places in dictionaries."""
+_AT_ONCE = 4
+"""What is folded and read at once may take this part of a namespace's room: each worker reads that
+of one object."""
 _MIB = 1 << 20
 
 
@@ -41,6 +44,10 @@ class Room:
         """Tell whether so many bytes more fit into a namespace's room."""
         return self._taken[namespace] + size <= self._most
 
+    def has_at_once(self, size: int) -> bool:
+        """Tell whether one object, with its children, may take so many bytes while it is read."""
+        return size <= self._most / _AT_ONCE
+
     def taken(self, namespace: str) -> int:
         """Return how many bytes a namespace's objects take."""
         return self._taken[namespace]
@@ -59,6 +66,14 @@ class Room:
     def is_short(self, namespace: str) -> bool:
         """Tell whether objects of a namespace are kept in outline."""
         return self._outlines[namespace] > 0
+
+    def sentence_at_once(self) -> str:
+        """Return what is told where an object cannot be read together with its children."""
+        return (
+            "it takes more of the operator's memory, with its children, than one object may, "
+            f"{self._most / _AT_ONCE / _MIB:.0f} MiB: write less into it, such as into the "
+            "annotations, labels and containers of its podTemplate, which each pod has"
+        )
 
     def sentence(self, namespace: str) -> str:
         """Return what is told where there is no room for an object."""

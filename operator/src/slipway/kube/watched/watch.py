@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import aiohttp
-from pydantic_core import from_json
 
-from slipway.kube.answers.response import paged, read_whole
+from slipway.kube.answers.bounds import parsed_if_light
+from slipway.kube.answers.response import as_object, check_page, paged, read_whole
 from slipway.kube.errors import KubeError, NotFound, from_status
 from slipway.kube.resources import Resource
 from slipway.plan import Manifest
@@ -121,7 +121,10 @@ class Watch:
             body = await read_whole(answer)
             if answer.status >= 300:
                 raise from_status(answer.status, body, answer.headers)
-            page: Manifest = _parsed(body)
+            check_page(body, int(query["limit"]))
+            page = as_object(await parsed_if_light(body))
+            if not (page.get("metadata") or {}).get("resourceVersion"):
+                raise ValueError("the answer is no list")
             return page
 
     async def _follow(self, seen: Seen) -> None:
@@ -142,20 +145,24 @@ class Watch:
 
     async def _take_in(self, lines: Iterable[bytes], seen: Seen) -> None:
         for number, line in enumerate(lines, 1):
-            event = _parsed(line)
-            change, obj = event["type"], event["object"]
+            change, obj, version = _event(await parsed_if_light(line))
             if change == "ERROR":
                 raise from_status(int(obj.get("code") or 500), line)
-            self._version = obj["metadata"]["resourceVersion"]
+            self._version = version
             if change != "BOOKMARK":
                 seen(change, obj)
             if number % _BATCH == 0:
                 await asyncio.sleep(0)
 
 
-def _parsed(text: bytes) -> Any:
-    """Return JSON as Python's values; keys and values that come again and again are shared."""
-    return from_json(text, cache_strings="all")
+def _event(found: Any) -> tuple[str, Manifest, str]:
+    """Return an event's type, object and version; raises ValueError for what is no event."""
+    event = as_object(found)
+    obj = as_object(event.get("object"))
+    version = str((obj.get("metadata") or {}).get("resourceVersion") or "")
+    if not version and event.get("type") != "ERROR":
+        raise ValueError("the answer is no event of a watch")
+    return str(event.get("type")), obj, version
 
 
 def _level(failures: int) -> int:
