@@ -6,8 +6,6 @@ from typing import Any
 
 from slipway.kube import reasons
 
-_NAMESPACE_GOES = {"reason": "NamespaceTerminating"}
-"""A cause that a Status names where the namespace is being deleted."""
 _LONGEST_WAIT_SECONDS = 300.0
 """However long a server asks to be left alone, or what stands before it: as long as any object
 waits that fails."""
@@ -109,7 +107,8 @@ def _retry_after(headers: Mapping[str, str] | None, payload: dict[str, Any]) -> 
 def _is_terminating(payload: dict[str, Any]) -> bool:
     causes = _details(payload).get("causes")
     found = causes if isinstance(causes, list) else []
-    return any(_NAMESPACE_GOES.items() <= cause.items() for cause in found if isinstance(cause, dict))
+    told = (cause.get("reason") for cause in found if isinstance(cause, dict))
+    return "NamespaceTerminating" in told
 
 
 def from_status(status: int, body: object, headers: Mapping[str, str] | None = None) -> KubeError:

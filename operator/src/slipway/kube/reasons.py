@@ -20,8 +20,8 @@ INVALID_SPEC = "InvalidSpec"
 """The object was stored under another release's CRD and cannot be read by this operator."""
 NAMESPACE_TOO_LARGE = "NamespaceTooLarge"
 """The objects of the namespace take more of the operator's memory than one namespace may
-(``operator.namespaceMemoryPercent``), or this one and its children alone more than a quarter of
-that: they are not read, and nothing is done for it until others are deleted, or it is made smaller."""
+(``operator.namespaceMemoryPercent``), or this one and its children alone more than half of that:
+they are not read, and nothing is done for it until others are deleted, or it is made smaller."""
 STORE_UNAVAILABLE = "StoreUnavailable"
 """The namespace has no key of the store yet, and the store cannot be asked to make one."""
 STORE_CREDENTIALS_MISSING = "StoreCredentialsMissing"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from slipway.controller.readers.asking.bounded import Answer, BoundedReader, Bounds, UnansweredError
 from slipway.controller.readers.asking.turns import Turns
@@ -160,3 +161,50 @@ async def test_an_address_where_nobody_listens_is_told() -> None:
     with pytest.raises(UnansweredError, match=r"127\.0\.0\.1:1"):
         await reader.get("http://127.0.0.1:1/", "team")
     await reader.close()
+
+
+def flood(piece: bytes, head: bytes = b"") -> Serve:
+    """Send a head, and then a piece without end."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(piece * 1000)
+            await writer.drain()
+
+    return serve
+
+
+@pytest.mark.parametrize("code", [b"100", b"102", b"103"])
+async def test_an_answer_that_is_announced_without_end_is_none(code: bytes) -> None:
+    with pytest.raises(UnansweredError, match="only announces"):
+        await ask(flood(b"HTTP/1.1 %s Soon\r\n\r\n" % code))
+
+
+async def test_an_answer_that_is_announced_is_read() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    assert (await ask(sends(early, early + HEAD + b"\r\n", b"x"))).body == b"x"
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        flood(b"HTTP/1.1 103\r\n\r\n"),
+        flood(b"1\r\nx\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"),
+    ],
+    ids=["announcements", "chunks"],
+)
+async def test_little_is_taken_in_at_a_time_of_an_answer_that_is_all_pieces(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    take = ResponseHandler.data_received
+
+    def noted(handler: ResponseHandler, data: bytes) -> None:
+        sizes.append(len(data))
+        take(handler, data)
+
+    monkeypatch.setattr(ResponseHandler, "data_received", noted)
+    with pytest.raises(UnansweredError):
+        await ask(serve)
+    assert 0 < max(sizes) <= 1 << 17

@@ -18,6 +18,7 @@ from slipway.controller.readers import exposition
 from slipway.controller.readers import training_progress as module
 from slipway.controller.readers.asking.questions import Newest
 from slipway.controller.readers.training_progress import ProgressReader, first_pod, parse_progress
+from slipway.manifests import head_of
 from slipway.plan import Children, Manifest, ObjectRef
 
 PAGE = """\
@@ -125,7 +126,7 @@ async def test_a_pod_is_asked_without_being_waited_for(monkeypatch: pytest.Monke
     assert reader.read(pod()) == Newest()
     found = await settled(reader)
     assert found.value is not None
-    assert (found.value.step, found.error, told, len(asked)) == (150, "", [pod()], 1)
+    assert (found.value.step, found.error, told, len(asked)) == (150, "", [head_of(pod())], 1)
     await reader.close()
     await server.close()
 

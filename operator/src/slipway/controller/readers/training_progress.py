@@ -115,7 +115,6 @@ class ProgressReader:
 
     def read(self, pod: Manifest) -> Newest[Progress | None]:
         """Return what a pod last reported, and have it asked anew where that is too old."""
-
         head, url = head_of(pod), f"{pod_url(pod['status']['podIP'], PORT)}/metrics"
 
         async def ask(_: Progress | None) -> Progress | None:

@@ -62,8 +62,10 @@ def is_at_rest(obj: Manifest) -> bool:
 
 
 def fold(obj: Manifest) -> tuple[Manifest | bytes, int, int]:
-    """Return an object as it is kept, about how many bytes of memory that takes, and what it takes
-    more while it is unfolded."""
+    """Return an object as it is kept, and about how many bytes of memory that takes.
+
+    The third is what it takes more while it is unfolded.
+    """
     text = to_json(obj)
     if is_at_rest(obj) or len(text) > _LARGE_BYTES:
         packed = _packed(text)

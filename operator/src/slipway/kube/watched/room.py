@@ -11,9 +11,9 @@ NO_LIMIT = 1 << 30
 """What is shared out where the operator's container has no limit of its memory, in bytes."""
 ENTRY_BYTES = 512
 """What an object takes beside its content: its names, its places in dictionaries."""
-_AT_ONCE = 4
-"""What is folded and read at once may take this part of a namespace's room: each worker reads that
-of one object."""
+_AT_ONCE = 2
+"""What one object and its children take while they are read may be this part of a namespace's room:
+it holds twice 1,000 serving pods at the chart's limit, and each worker reads one object's."""
 _MIB = 1 << 20
 
 

@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver
 
 from slipway.api.excerpt import excerpt
 from slipway.controller.readers.asking.turns import Turns
+from slipway.controller.readers.asking.wire import SoonFinal, connector
 
 _CHUNK_BYTES = 1 << 16
 _WHY_CHARACTERS = 256
@@ -133,9 +134,8 @@ class BoundedReader:
                 timeout=aiohttp.ClientTimeout(
                     total=bounds.total_seconds, connect=bounds.connect_seconds
                 ),
-                connector=aiohttp.TCPConnector(
-                    limit=0, force_close=True, use_dns_cache=False, resolver=self._resolver
-                ),
+                connector=connector(self._resolver),
+                response_class=SoonFinal,
                 headers=_HEADERS,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
