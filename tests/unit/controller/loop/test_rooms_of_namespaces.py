@@ -44,7 +44,7 @@ async def test_it_is_planned_for_once_others_are_gone_and_keeps_its_status_until
 async def test_an_object_that_is_too_much_with_its_children_is_told_and_left_alone() -> None:
     world = World(most=400_000)
     await world.reconcile()
-    for number in range(8):
+    for number in range(12):
         forged = child(world.job, "ConfigMap", f"forged-{number}", data={"text": "x" * 20_000})
         world.cache.feed(world.api.put(forged))
     world.api.writes.clear()

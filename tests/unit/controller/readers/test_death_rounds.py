@@ -19,7 +19,11 @@ from slipway.plan import Children, Event, Manifest, ObjectRef
 from tests.unit.controller.readers.test_worker_deaths import OWN_SERVER, deployment, pod
 
 NOW = 1_000_000.0
-OWNER = {"apiVersion": "slipway.dev/v1alpha1", "kind": "ModelDeployment"}
+OWNER: Manifest = {
+    "apiVersion": "slipway.dev/v1alpha1",
+    "kind": "ModelDeployment",
+    "metadata": {"name": "web", "namespace": "demo", "uid": "u"},
+}
 
 
 def page(deaths: int, age: float = 1.0, **fields: Any) -> str:
