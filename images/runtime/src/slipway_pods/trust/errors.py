@@ -1,0 +1,13 @@
+"""Why an archive is not believed."""
+
+
+class TrustError(Exception):
+    """An archive or a key is refused; ``reason`` is the constant for the termination message.
+
+    The reasons are KeyNotFound, InvalidKey, WrongKey, ArchiveCut and ArchiveChanged. The text names no key's
+    content.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
