@@ -74,6 +74,7 @@ bench: env ## Measure what Envoy costs, the Python server beside TorchServe, tra
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.servers
 	@$(BIN)/python -m tests.bench.transfer
+	@$(BIN)/python -m tests.bench.sealing
 
 PROSE := --builtin clear,rare,en-GB_to_en-US --dictionary - --dictionary dev/words.txt \
 	README.md CHANGELOG.md CONTRIBUTING.md CODE_OF_CONDUCT.md ROADMAP.md SECURITY.md docs/*.md docs/runbooks/*.md charts/slipway/README.md \

@@ -100,12 +100,13 @@ def write_output(folder: Path, size: int) -> None:
     """Write a large file and many small ones, of random bytes."""
     folder.mkdir()
     small = int(size * (1 - LARGE_SHARE)) // SMALL_BYTES
-    _write(folder / "model.pt", size - small * SMALL_BYTES)
+    write_random(folder / "model.pt", size - small * SMALL_BYTES)
     for number in range(small):
-        _write(folder / f"shard-{number:05}.bin", SMALL_BYTES)
+        write_random(folder / f"shard-{number:05}.bin", SMALL_BYTES)
 
 
-def _write(path: Path, size: int) -> None:
+def write_random(path: Path, size: int) -> None:
+    """Write a file of random bytes."""
     with path.open("wb") as file:
         for begin in range(0, size, BLOCK):
             file.write(os.urandom(min(BLOCK, size - begin)))

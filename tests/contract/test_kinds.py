@@ -341,6 +341,38 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {"trainingJob": {"name": "a"}, "credentialsSecretName": "s"}},
         "write model.credentialsSecretName only beside model.uri",
     ),
+    "how a training job's archive was encrypted": (
+        {
+            "model": {
+                "trainingJob": {"name": "a"},
+                "encryption": {"keySecretRef": {"name": "keys", "key": "keyset.json"}},
+            }
+        },
+        "write model.encryption only beside model.uri",
+    ),
+    "a key that no Secret has": (
+        {
+            "model": {
+                "uri": "s3://a/b.mar",
+                "sha256": SHA,
+                "encryption": {"keySecretRef": {"name": "keys", "key": "../keyset"}},
+            }
+        },
+        "write a key of ",
+    ),
+    "associated data that the kubelet would expand": (
+        {
+            "model": {
+                "uri": "s3://a/b.mar",
+                "sha256": SHA,
+                "encryption": {
+                    "keySecretRef": {"name": "keys", "key": "keyset.json"},
+                    "associatedData": "$(HOME)",
+                },
+            }
+        },
+        "write the associated data as status.package.encryption says it",
+    ),
     "bounds of autoscaling that cross": (
         {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}},
         "write a maxReplicas that is not below minReplicas",

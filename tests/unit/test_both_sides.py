@@ -24,10 +24,11 @@ from slipway.envoy import ProxyConfig, forms
 from slipway.serving.children.pod import runtimes
 from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
-from slipway.training.children import names, packaging_job
+from slipway.training.children import names, packaging_job, trust
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
 from slipway_pods.serve import hooks
+from slipway_pods.trust import packaged
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 from slipway_server import fields
@@ -43,6 +44,7 @@ VARIABLE = re.compile(r"SLIPWAY_[A-Z0-9_]*[A-Z0-9]")
 
 TOLD = {
     "SLIPWAY_ARCHIVE",
+    "SLIPWAY_ASSOCIATED_DATA",
     "SLIPWAY_DEATHS_PORT",
     "SLIPWAY_END_SIGNAL",
     "SLIPWAY_AGENT_DIR",
@@ -180,6 +182,10 @@ def test_both_sides_mean_the_same_by_an_exit_code() -> None:
     assert names.STOPPED_CODE == termination.EX_SIGTERM == saving.STOPPED
     assert names.OWN_STOPPED_CODE == termination.OWN_SIGTERM
     assert packaging_job.STORE_UNAVAILABLE_CODE == termination.EX_TEMPFAIL
+
+
+def test_both_sides_mean_the_same_file_by_the_packagers_keyset() -> None:
+    assert str(packaged.KEYSET) == trust.KEYSET
 
 
 def test_both_sides_know_the_same_handlers_by_name() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.api.trust.encryption import SecretKeyReference
 from slipway.manifests import mount
 from slipway.settings import StoreSettings
 
@@ -42,6 +43,18 @@ def by_secret(
         (mount(volume, folder, read_only=True),),
         ({"name": variable, "value": folder},),
     )
+
+
+def key_file(reference: SecretKeyReference, path: str) -> Opened:
+    """Return what gives a container one key of a Secret as the file at ``path``, and no other key.
+
+    A Secret that is missing lets the pod start: its program says what it lacks.
+    """
+    folder, _, name = path.rpartition("/")
+    volume = f"slipway-key-{folder.rpartition('/')[2]}"
+    items = [{"key": reference.key, "path": name}]
+    secret = {"secretName": reference.name, "items": items, "optional": True}
+    return Opened(({"name": volume, "secret": secret},), (mount(volume, folder, read_only=True),))
 
 
 def store(settings: StoreSettings) -> Opened:

@@ -21,6 +21,16 @@ SPECS: dict[str, dict[str, Any]] = {
         "replicas": 2,
         "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}],
     },
+    "encrypted": {
+        "model": {
+            "uri": "https://models.example/flowers.mar",
+            "sha256": "cd" * 32,
+            "encryption": {
+                "keySecretRef": {"name": "keys", "key": "archives"},
+                "associatedData": "team-b/flowers/uid/1/flowers-1.0.mar",
+            },
+        },
+    },
     "python": {
         "server": {
             "runtime": "Python",
@@ -173,7 +183,7 @@ def test_only_fetch_gets_credentials_and_it_shares_no_writable_folder_with_the_m
     holders = {
         container
         for container in found
-        if any(m["name"].startswith("slipway-secret-") for m in found[container]["volumeMounts"])
+        if any(m["name"].startswith("slipway-") for m in found[container]["volumeMounts"])
     }
     assert holders == {"fetch"}
     writable = {

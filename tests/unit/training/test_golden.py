@@ -119,6 +119,9 @@ SPECS: dict[str, dict[str, Any]] = {
         image="registry.example/team/train:7",
         package={"serializedFile": "model.pt", "handler": "handler.py"},
     ),
+    "encrypted": spec(
+        package={**PACKAGE, "encrypt": {"keySecretRef": {"name": "keys", "key": "archives"}}}
+    ),
     "package": spec(
         package={
             **PACKAGE,

@@ -60,6 +60,17 @@ STORE_UNAVAILABLE = "StoreUnavailable"
 """The store does not answer; the pods try again until it does."""
 INVALID_ARCHIVE = "InvalidArchive"
 """The archive has the right digest, but is no ``.mar`` that a server could load."""
+KEY_NOT_FOUND = "KeyNotFound"
+"""The Secret with the archive's key, or that key of it, is not there; looked for again."""
+INVALID_KEY = "InvalidKey"
+"""The archive's key is none of the kind that it has to be; the message says what to write."""
+WRONG_KEY = "WrongKey"
+"""The archive is encrypted by another key, or for another place; it is not served."""
+ARCHIVE_CUT = "ArchiveCut"
+"""The encrypted archive ends before its end; it is not served."""
+ARCHIVE_CHANGED = "ArchiveChanged"
+"""The encrypted archive is not as it was made: bytes were changed, moved or added, or it is not
+encrypted; it is not served."""
 FETCH_FAILED = "FetchFailed"
 """The archive could not be brought to a pod for another reason; tried again."""
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
@@ -144,11 +155,15 @@ ANALYSIS_PASSED = "AnalysisPassed"
 TRAFFIC_SHIFTED = "TrafficShifted"
 """Event: another share of the requests goes to the wanted revision."""
 
-FATAL = frozenset({DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED})
+NOT_BELIEVED = frozenset({WRONG_KEY, ARCHIVE_CUT, ARCHIVE_CHANGED})
+"""Problems of archives that are encrypted otherwise than they should be."""
+FATAL = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED}
 """Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
 
-ABOUT_THE_MODEL = frozenset(
+ABOUT_THE_MODEL = NOT_BELIEVED | frozenset(
     {
+        KEY_NOT_FOUND,
+        INVALID_KEY,
         DIGEST_MISMATCH,
         REJECTED,
         MODEL_NOT_FOUND,

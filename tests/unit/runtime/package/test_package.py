@@ -15,10 +15,12 @@ import slipway_runtime as slipway
 from slipway_pods import room
 from slipway_pods.agent import upload
 from slipway_pods.package import built_in, mar, package
+from slipway_pods.trust import packaged
 from tests.harness.ports import free_port
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.runtime.conftest import stop
+from tests.unit.runtime.trust import keysets
 from tests.unit.runtime.wheels import make_wheel
 
 OUTPUT_URI = "s3://slipway/outputs/ns/net/uid"
@@ -117,6 +119,28 @@ def test_packaging_again_gives_the_same_bytes(packager: Packager) -> None:
     first = packager.s3.read(MODEL_KEY), packager.s3.read(LINEAGE_KEY)
     assert packager.run() == 0
     assert (packager.s3.read(MODEL_KEY), packager.s3.read(LINEAGE_KEY)) == first
+
+
+def test_an_encrypted_archive_is_stored_and_its_digest_is_that_of_what_is_stored(
+    packager: Packager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packager.run()
+    plain = packager.s3.read(MODEL_KEY)
+    path = tmp_path / "keyset.json"
+    monkeypatch.setattr(packaged, "KEYSET", path)
+    wanted = {"encrypt": {"keySecretRef": {"name": "keys", "key": "archives"}}}
+    assert packager.run(**wanted) == package.EX_DATAERR
+    assert packager.word["reason"] == "KeyNotFound"
+    assert packager.s3.read(MODEL_KEY) == plain
+    path.write_text(keysets.KEYSET)
+    assert packager.run(**wanted) == 0
+    stored = packager.s3.read(MODEL_KEY)
+    assert b"class Handler" not in stored
+    described = packager.word["package"]
+    assert described["sha256"] == hashlib.sha256(stored).hexdigest()
+    assert described["sizeBytes"] == len(stored)
+    assert packager.run(**wanted) == 0
+    assert packager.s3.read(MODEL_KEY) == stored
 
 
 @pytest.fixture

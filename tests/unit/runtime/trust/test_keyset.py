@@ -49,7 +49,7 @@ def test_the_primary_key_comes_first_and_what_is_not_enabled_is_left_out(tmp_pat
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_field(tmp_path: Path) -> None:
-    with pytest.raises(TrustError, match="package.encrypt.keySecretRef") as caught:
+    with pytest.raises(TrustError, match=r"package[.]encrypt[.]keySecretRef") as caught:
         keyset.read(tmp_path / "keyset.json", "package.encrypt.keySecretRef")
     assert caught.value.reason == "KeyNotFound"
 

@@ -26,6 +26,23 @@ def test_a_packaged_training_job_is_served_under_its_models_name() -> None:
     assert world.status["model"]["trainingJobUID"] == "job-1"
 
 
+ENCRYPTION = {
+    "keySecretRef": {"name": "keys", "key": "archives"},
+    "associatedData": "demo/train/job-1/1/iris-1.0.mar",
+}
+
+
+def test_an_encrypted_package_is_opened_as_its_training_job_says() -> None:
+    world, job = World(JOB_MODEL), training_job("Succeeded")
+    job["status"]["package"]["encryption"] = ENCRYPTION
+    world.job = job
+    world.reconcile()
+    assert world.status["model"]["encryption"] == ENCRYPTION
+    (workload,) = [one for ref, one in world.children.items() if ref.kind == "Deployment"]
+    fetch = workload["spec"]["template"]["spec"]["initContainers"][0]
+    assert f"--associated-data={ENCRYPTION['associatedData']}" in fetch["args"]
+
+
 OWN = {"batchSize": 4, "maxBatchDelay": 0, "responseTimeout": 300, "startupTimeout": 700}
 
 

@@ -66,6 +66,11 @@ ABOUT_THE_MODEL: list[Case] = [
             reasons.ACCESS_DENIED,
             reasons.STORE_UNAVAILABLE,
             reasons.INVALID_ARCHIVE,
+            reasons.KEY_NOT_FOUND,
+            reasons.INVALID_KEY,
+            reasons.WRONG_KEY,
+            reasons.ARCHIVE_CUT,
+            reasons.ARCHIVE_CHANGED,
         )
     ),
     (fetch_ended("DiskFull"), reasons.FETCH_FAILED, "It failed."),

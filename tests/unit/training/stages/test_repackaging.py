@@ -31,6 +31,27 @@ def ended(package: Any = PACKAGE, code: int = 0, **fields: Any) -> Cluster:
     return cluster
 
 
+KEY = {"name": "keys", "key": "archives"}
+
+
+def test_each_archive_is_bound_to_its_own_place_and_the_status_says_how_it_opens() -> None:
+    cluster = ended({**PACKAGE, "encrypt": {"keySecretRef": KEY}})
+    assert cluster.status["package"]["encryption"] == {
+        "keySecretRef": KEY,
+        "associatedData": "default/quick/uid-1/1/quick-1.0.mar",
+    }
+    cluster.change(package={**BETTER, "encrypt": {"keySecretRef": KEY}})
+    cluster.settle()
+    assert told(cluster, "SLIPWAY_ASSOCIATED_DATA") == "default/quick/uid-1/2/quick-1.1.mar"
+    cluster.finish_all("package", packaged())
+    cluster.settle()
+    cluster.change(package=BETTER)
+    cluster.settle()
+    cluster.finish_all("package", packaged())
+    cluster.settle()
+    assert "encryption" not in cluster.status["package"]
+
+
 def told(cluster: Cluster, variable: str) -> str:
     job = cluster.job("package")
     assert job

@@ -2,8 +2,9 @@
 
 Variables: ``SLIPWAY_OUTPUT_URI``, ``SLIPWAY_PACKAGE_URI`` (of the ``.mar``),
 ``SLIPWAY_LINEAGE_URI``, ``SLIPWAY_PACKAGE`` (JSON of the job's ``spec.package``, with modelName and
-modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR`` and
-``SLIPWAY_GATES`` (JSON of `slipway_pods.package.gates`; none by default). What is too long for one
+modelVersion), ``SLIPWAY_LINEAGE`` (JSON about the job, kept as it is), ``SLIPWAY_SOURCE_DIR``,
+``SLIPWAY_GATES`` (JSON of `slipway_pods.package.gates`; none by default) and
+``SLIPWAY_ASSOCIATED_DATA`` (what an encrypted archive is bound to). What is too long for one
 variable goes on in ``NAME_1``, ``NAME_2`` and so on.
 
 The work is done in ``TMPDIR``, which needs room for about three times the package's files. The
@@ -29,6 +30,8 @@ from slipway_pods.package.gates import verdict
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import credentials, manifest, store
+from slipway_pods.trust.errors import TrustError
+from slipway_pods.trust.packaged import sealed
 from slipway_runtime.checks.package_code import PackageError, check_code
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -53,6 +56,7 @@ class Settings:
     lineage: Mapping[str, Any]
     source_dir: Path
     questions: verdict.Questions
+    associated_data: str = ""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -66,6 +70,7 @@ class Settings:
                 lineage=json.loads(joined(env, "SLIPWAY_LINEAGE")),
                 source_dir=Path(env.get("SLIPWAY_SOURCE_DIR", "/slipway/source")),
                 questions=_questions(env),
+                associated_data=env.get("SLIPWAY_ASSOCIATED_DATA", ""),
             )
         except KeyError as error:
             raise PackageError("InvalidSettings", f"The variable {error} is not set.") from error
@@ -193,6 +198,7 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     rows = verdict.judge(settings.questions, archive.stat().st_size)
     if verdict.is_rejected(rows):
         mar.add(archive, rejection.MARK, rejection.TEXT)
+    archive = sealed(settings.package, archive, settings.associated_data)
     described = describe(settings, archive)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
@@ -217,6 +223,8 @@ def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         code = 1 if error.reason == requirements.INDEX_UNREACHABLE else EX_DATAERR
         tail = {"logTail": error.log_tail} if error.log_tail else {}
         return code, {"reason": error.reason, "message": str(error), **tail}
+    except TrustError as error:
+        return EX_DATAERR, {"reason": error.reason, "message": str(error)}
     except (mar.ArchiveError, manifest.OutputError) as error:
         return EX_DATAERR, {"reason": "InvalidPackage", "message": str(error)}
     except KeyError as error:

@@ -6,8 +6,9 @@ for. ``--folder FOLDER`` in place of ``--dest`` puts any model there, for a serv
 (see `slipway_pods.serve.model_folder`). With ``--config-template`` and ``--config`` it also
 completes TorchServe's configuration with what the archive says. The termination message has the
 reasons Fetched, DigestMismatch, Rejected, InvalidArchive, ModelNotFound, AccessDenied,
-StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted. Exit codes: 0, 1, and 75 where
-the store is unavailable or the program was told to stop.
+StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted, and for an encrypted archive
+(``--keyset``) those of `slipway_pods.trust.errors`. Exit codes: 0, 1, and 75 where the store is
+unavailable or the program was told to stop.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from slipway_pods.bring import download as bring
 from slipway_pods.serve import model_folder, rejection, server_config
 from slipway_pods.store import credentials, manifest, store
 from slipway_pods.store.whole_file import whole
+from slipway_pods.trust.believed import UNSEALED, Believed
+from slipway_pods.trust.errors import TrustError
 from slipway_runtime.shown import shown
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -36,7 +39,7 @@ class FetchError(Exception):
         self.reason = reason
 
 
-def fetch(uri: str, sha256: str, dest: Path) -> None:
+def fetch(uri: str, sha256: str, dest: Path, believed: Believed = UNSEALED) -> None:
     """Put the archive at ``dest``; raises FetchError, and leaves nothing there, where it cannot."""
     if dest.is_file() and manifest.digest(dest) == sha256:
         return
@@ -45,17 +48,22 @@ def fetch(uri: str, sha256: str, dest: Path) -> None:
         with whole(dest) as part:
             download(uri, part)
             check(part, uri, sha256)
+            believed.take(part, uri)
             rejection.refuse(uri, [part])
+    except TrustError as error:
+        raise FetchError(error.reason, str(error)) from error
     except rejection.RejectedError as error:
         raise FetchError("Rejected", str(error)) from error
     except OSError as error:
         raise FetchError(*disk_problem(error, dest)) from error
 
 
-def fetch_into(uri: str, sha256: str, folder: Path) -> None:
+def fetch_into(uri: str, sha256: str, folder: Path, believed: Believed = UNSEALED) -> None:
     """Put a model into a folder; raises FetchError, and leaves nothing there, where it cannot."""
     try:
-        model_folder.place(uri, sha256, folder)
+        model_folder.place(uri, sha256, folder, believed)
+    except TrustError as error:
+        raise FetchError(error.reason, str(error)) from error
     except bring.DigestError as error:
         raise FetchError("DigestMismatch", f"{error} It is not served.") from error
     except rejection.RejectedError as error:
@@ -119,12 +127,17 @@ def configure(template: Path | None, config: Path | None, archive: Path) -> None
 
 
 def run(
-    uri: str, sha256: str, dest: Path, template: Path | None = None, config: Path | None = None
+    uri: str,
+    sha256: str,
+    dest: Path,
+    template: Path | None = None,
+    config: Path | None = None,
+    believed: Believed = UNSEALED,
 ) -> int:
     """Fetch an archive, write the termination message, and return the exit code."""
 
     def work() -> None:
-        fetch(uri, sha256, dest)
+        fetch(uri, sha256, dest, believed)
         configure(template, config, dest)
 
     return told(work, f"{shown(uri)} is at {dest}.")
@@ -157,12 +170,16 @@ def main(argv: Sequence[str]) -> int:
     where.add_argument("--folder", type=Path, help="folder to put the model into")
     parser.add_argument("--config-template", type=Path, help="config.properties to complete")
     parser.add_argument("--config", type=Path, help="file to write it to")
+    parser.add_argument("--keyset", type=Path, help="keyset that decrypts the model")
+    parser.add_argument("--associated-data", default="", help="what it was encrypted with")
     options = parser.parse_args(argv)
     stop_on_signal()
     uri, sha256, folder = options.uri, options.sha256, options.folder
+    believed = Believed(options.keyset, options.associated_data)
     if folder is not None:
-        return told(lambda: fetch_into(uri, sha256, folder), f"{shown(uri)} is in {folder}.")
-    return run(uri, sha256, options.dest, options.config_template, options.config)
+        done = f"{shown(uri)} is in {folder}."
+        return told(lambda: fetch_into(uri, sha256, folder, believed), done)
+    return run(uri, sha256, options.dest, options.config_template, options.config, believed)
 
 
 if __name__ == "__main__":

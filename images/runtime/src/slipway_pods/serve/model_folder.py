@@ -10,15 +10,18 @@ from pathlib import Path
 
 from slipway_pods.bring import archive, download
 from slipway_pods.serve import rejection
+from slipway_pods.trust.believed import UNSEALED, Believed
+from slipway_pods.trust.errors import TrustError
 
 ARCHIVES = (".mar", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Ends of the names of files that are unpacked."""
 
 
-def place(uri: str, sha256: str, folder: Path) -> None:
+def place(uri: str, sha256: str, folder: Path, believed: Believed = UNSEALED) -> None:
     """Fill the folder, unless an earlier start has done so with what has the same digest.
 
-    Raises a StoreError, DigestError, RejectedError, ArchiveError, or OSError of the pod's own disk.
+    Raises a StoreError, DigestError, TrustError, RejectedError, ArchiveError, or OSError of the
+    pod's own disk.
     """
     done = folder.with_name(f".{folder.name}.sha256")
     if done.is_file() and done.read_text("ascii") == sha256:
@@ -26,10 +29,11 @@ def place(uri: str, sha256: str, folder: Path) -> None:
     _clear(folder)
     try:
         if _is_archive(uri):
-            _unpack(uri, sha256, folder)
+            _unpack(uri, sha256, folder, believed)
         else:
             listing = download.bring(uri, folder, "model")
             download.check(folder, listing, sha256, uri)
+            _take(folder, listing, uri, believed)
             rejection.refuse(uri, [folder / name for name in listing.files])
     except BaseException:
         _clear(folder)
@@ -41,7 +45,17 @@ def _is_archive(uri: str) -> bool:
     return not uri.endswith("/") and download.file_name(uri).lower().endswith(ARCHIVES)
 
 
-def _unpack(uri: str, sha256: str, folder: Path) -> None:
+def _take(folder: Path, listing: download.Listing, uri: str, believed: Believed) -> None:
+    """Let a model pass what it has to; raises TrustError for a folder that would have to."""
+    if not listing.is_folder:
+        (name,) = listing.files
+        believed.take(folder / name, uri)
+    elif believed != UNSEALED:
+        text = f"{uri} is a folder, which is not encrypted: it is not served."
+        raise TrustError("ArchiveChanged", text)
+
+
+def _unpack(uri: str, sha256: str, folder: Path, believed: Believed) -> None:
     """Bring an archive beside the folder, and unpack it once its digest is known."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         beside = Path(scratch)
@@ -51,6 +65,7 @@ def _unpack(uri: str, sha256: str, folder: Path) -> None:
                 f"{uri} is a folder with the name of an archive: write a / at the end of its URI."
             )
         download.check(beside, listing, sha256, uri)
+        _take(beside, listing, uri, believed)
         (name,) = listing.files
         rejection.refuse(uri, [beside / name])
         archive.unpack(beside / name, folder)

@@ -4,8 +4,8 @@
 class TrustError(Exception):
     """An archive or a key is refused; ``reason`` is the constant for the termination message.
 
-    The reasons are KeyNotFound, InvalidKey, WrongKey, ArchiveCut and ArchiveChanged. The text names no key's
-    content.
+    The reasons are KeyNotFound, InvalidKey, WrongKey, ArchiveCut and ArchiveChanged. The text shows
+    nothing of a key.
     """
 
     def __init__(self, reason: str, message: str) -> None:

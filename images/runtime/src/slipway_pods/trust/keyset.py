@@ -3,12 +3,11 @@
 The type is Tink's ``AES256_GCM_HKDF_1MB``. A keyset has a primary key, by which archives are
 encrypted, and may have earlier ones, which still open what they encrypted: so a key is renewed.
 
-Source: https://developers.google.com/tink/design/keysets and tink.proto, aes_gcm_hkdf_streaming.proto
-in https://github.com/tink-crypto/tink-cc/tree/main/proto
+Source: https://developers.google.com/tink/design/keysets; tink.proto and
+aes_gcm_hkdf_streaming.proto in https://github.com/tink-crypto/tink-cc/tree/main/proto
 """
 
 import base64
-import binascii
 import json
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,13 @@ def read(path: Path, field: str) -> tuple[bytes, ...]:
     except OSError as error:
         raise TrustError(
             "KeyNotFound",
-            f"There is no Secret as {field} names it, or it lacks the key: create it, and {WRITE}.",
+            f"The Secret that {field} names is not there, or has no such key: {WRITE}.",
         ) from error
     try:
         return _keys(json.loads(data) if len(data) <= MAX_BYTES else None)
-    except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
-        raise TrustError("InvalidKey", f"{field} names no keyset: {WRITE}.") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text = f"The key that {field} names is no keyset: {WRITE}."
+        raise TrustError("InvalidKey", text) from error
 
 
 def _keys(keyset: Any) -> tuple[bytes, ...]:

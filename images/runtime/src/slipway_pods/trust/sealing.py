@@ -1,4 +1,4 @@
-"""Encryption of a file in segments: Tink's streaming AEAD ``AES256_GCM_HKDF_1MB``, by AES of OpenSSL.
+"""Encryption of a file in segments: Tink's streaming AEAD ``AES256_GCM_HKDF_1MB``, by OpenSSL.
 
 A file begins with a header: its length (one byte, 40), a salt (32 bytes), a nonce's prefix (7
 bytes). Segments of 1 MiB follow, the first one shorter by the header, each with a tag of 16 bytes
@@ -17,6 +17,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from typing import IO
 
 from cryptography.exceptions import InvalidTag
@@ -57,7 +58,7 @@ class _Cipher:
             return None
 
 
-def seal(plain: IO[bytes], sealed: IO[bytes], key: bytes, associated_data: bytes) -> None:
+def seal(plain: BufferedIOBase, sealed: IO[bytes], key: bytes, associated_data: bytes) -> None:
     """Encrypt a file into another one; memory is that of a few segments.
 
     Salt and prefix follow from key, content and associated data, so that the same archive is the
@@ -76,7 +77,7 @@ def seal(plain: IO[bytes], sealed: IO[bytes], key: bytes, associated_data: bytes
         number, segment = number + 1, following
 
 
-def header(plain: IO[bytes], key: bytes, associated_data: bytes) -> bytes:
+def header(plain: BufferedIOBase, key: bytes, associated_data: bytes) -> bytes:
     """Return the header that a file gets."""
     plain.seek(0)
     digest = hashlib.file_digest(plain, "sha256").digest()
@@ -123,9 +124,7 @@ def _opened(
     raise _refusal(ciphers, segment, number, count)
 
 
-def _refusal(
-    ciphers: Sequence[_Cipher], segment: bytes, number: int, count: int
-) -> TrustError:
+def _refusal(ciphers: Sequence[_Cipher], segment: bytes, number: int, count: int) -> TrustError:
     last, which = number == count - 1, f"segment {number + 1} of {count}"
     if any(cipher.opened(segment, number, not last) is not None for cipher in ciphers):
         if last:

@@ -7,6 +7,7 @@ from pydantic import Field
 from slipway.api.base import ApiModel, DnsName, ModelName, OwnName, Sha256, rules, uri_text
 from slipway.api.fields.selector import LabelSelector
 from slipway.api.serving.model_status import MAX_ARCHIVE_URI
+from slipway.api.trust.encryption import Encryption
 
 WRITE_ADDRESS = (
     "write the address of a .mar archive that starts with s3://, http:// or https://; behind .mar "
@@ -50,6 +51,11 @@ class Model(
             "!has(self.credentialsSecretName) || has(self.uri)",
             "write model.credentialsSecretName only beside model.uri",
         ),
+        (
+            "!has(self.encryption) || has(self.uri)",
+            "write model.encryption only beside model.uri: a TrainingJob's status says how its "
+            "archive was encrypted",
+        ),
     ),
 ):
     """Which archive is served: a TrainingJob's, or one at a URI with its digest."""
@@ -85,3 +91,5 @@ class Model(
         "handler sklearn, or a model that the archive's own settings call pickled. Loading one "
         "runs whatever code it holds. A server of your own (server.container) decides by itself.",
     )
+    encryption: Encryption | None = None
+    """How the archive at the URI was encrypted; it is not where absent."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, ModelName, Sha256
 from slipway.api.training.package import PackageConfig
+from slipway.api.trust.encryption import Encryption
 from slipway.uris import shown
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -33,6 +34,8 @@ class ModelStatus(ApiModel):
     """When that TrainingJob was complete; a selector never goes back to an older one."""
     config: PackageConfig | None = None
     """The archive's own configuration, as that TrainingJob has it."""
+    encryption: Encryption | None = None
+    """How the archive was encrypted; absent where it is not."""
 
     @property
     def told(self) -> "ModelStatus":

@@ -8,6 +8,7 @@ from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVer
 from slipway.api.common import ResourceRequirements
 from slipway.api.training.gates import Gates
 from slipway.api.training.retention import PackageRetention
+from slipway.api.trust.encryption import Encrypt
 
 BUILT_IN_HANDLERS = (
     "image-classification",
@@ -134,6 +135,8 @@ class Package(ApiModel):
         description="What the package must be good enough for; all must hold. An archive that "
         "misses one is stored and Rejected: no ModelDeployment serves it.",
     )
+    encrypt: Encrypt | None = None
+    """How the archive is encrypted before it is stored; it is not where absent."""
     retention: PackageRetention = Field(default_factory=PackageRetention)
     """Which archives of the job are kept."""
 

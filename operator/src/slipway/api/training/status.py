@@ -10,6 +10,7 @@ from slipway.api.training.attempts import BackOff, FailureStatus, RunTime
 from slipway.api.training.gates import MAX_GATES, MAX_METRIC_NAME, GateStatus
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
+from slipway.api.trust.encryption import Encryption
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
 
@@ -169,6 +170,8 @@ class PackageStatus(ApiModel):
     """What the archive's model-config.yaml says of the server."""
     number: Annotated[int, Field(ge=1)] | None = None
     """Which packaging made it; absent in what release 0.2.0 wrote."""
+    encryption: Encryption | None = None
+    """How the archive was encrypted; absent where it is not."""
     gates: (
         Annotated[
             list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))

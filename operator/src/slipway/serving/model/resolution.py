@@ -91,6 +91,7 @@ def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageSta
         training_job=job.metadata.name,
         training_job_uid=job.metadata.uid,
         config=job.packaged_config,
+        encryption=package.encryption,
     )
 
 
@@ -128,7 +129,10 @@ def _age(job: TrainingJob) -> tuple[str, str]:
 def _from_uri(deployment: ModelDeployment) -> Resolution:
     model = deployment.spec.model
     resolved = ModelStatus(
-        name=model.name or deployment.metadata.name, uri=model.uri or "", sha256=model.sha256 or ""
+        name=model.name or deployment.metadata.name,
+        uri=model.uri or "",
+        sha256=model.sha256 or "",
+        encryption=model.encryption,
     )
     return Resolution(resolved, reasons.RESOLVED, f"The archive is {shown(model.uri or '')}.")
 

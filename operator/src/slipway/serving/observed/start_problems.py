@@ -33,8 +33,10 @@ class Problem:
     failed_starts: int = 0
 
 
-_FETCH_REASONS = frozenset(
+_FETCH_REASONS = reasons.NOT_BELIEVED | frozenset(
     {
+        reasons.KEY_NOT_FOUND,
+        reasons.INVALID_KEY,
         reasons.DIGEST_MISMATCH,
         reasons.REJECTED,
         reasons.MODEL_NOT_FOUND,

@@ -25,7 +25,7 @@ from slipway.pods.placement import pull_secrets
 from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_identity
-from slipway.training.children import gates, names
+from slipway.training.children import gates, names, trust
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.children.pod.fetching import escaped, fetching_room
@@ -143,6 +143,7 @@ def _pod(
             *([empty_dir(names.SOURCE_SCRATCH, scratch)] if brought else ()),
             empty_dir("tmp", scratch),
             *volumes((store(settings.store), *([source_opened(job, settings)] if brought else ()))),
+            *trust.keys(job.spec.package).volumes,
         ],
     }
     return {**pod, "initContainers": first} if first else pod
@@ -193,6 +194,7 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
         "volumeMounts": [
             *(copied or source_mounts(job)),
             *access.mounts,
+            *trust.keys(job.spec.package).mounts,
             mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }
@@ -223,6 +225,7 @@ def _env(
             **_literal("SLIPWAY_PACKAGE", wanted),
             **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
             **(_literal("SLIPWAY_GATES", asked) if asked else {}),
+            **trust.variables(job, package, number),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
         }
     )

@@ -98,7 +98,7 @@ def _next(
         made = packaging_job(job, package, settings, output.uri, trained, packaging)
         step = _create(job, output, made, settings, now)
     else:
-        facts = repackaging.facts(package, packaging)
+        facts = repackaging.facts(job, package, packaging)
         step = _at(snapshot, live, facts, settings, now)
     return replace(step, packaging=packaging)
 

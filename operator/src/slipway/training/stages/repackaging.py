@@ -12,6 +12,7 @@ from slipway.api import TrainingJob, find
 from slipway.api.training.package import Package
 from slipway.api.training.status import PackagingStatus, TrainingJobStatus
 from slipway.training import reasons
+from slipway.training.children import trust
 from slipway.training.children.packaging_job import DIGEST, NUMBER
 from slipway.training.observed.jobs import JobView
 from slipway.training.report.phase import is_finished
@@ -87,10 +88,11 @@ def wanted(job: TrainingJob, package: Package, live: JobView | None) -> Packagin
     )
 
 
-def facts(package: Package, packaging: PackagingStatus) -> dict[str, object]:
+def facts(job: TrainingJob, package: Package, packaging: PackagingStatus) -> dict[str, object]:
     """Return what the status says of an archive beside the packager's word, in wire form."""
-    config = package.server_config
+    config, encryption = package.server_config, trust.encryption(job, package, packaging.number)
     return {
+        "encryption": encryption.to_wire() if encryption else None,
         "generation": packaging.generation,
         "config": config.to_wire() if config else None,
         "number": packaging.number,

@@ -12,7 +12,7 @@ from slipway.pods.placement import with_claims
 from slipway.pods.resources import resources as added
 from slipway.pods.resources import room, size
 from slipway.serving.children import names
-from slipway.serving.children.pod import runtimes
+from slipway.serving.children.pod import runtimes, trust
 from slipway.serving.children.pod.configuration import drain_token, proxy_resources
 from slipway.serving.children.pod.in_force import (
     in_force,
@@ -45,11 +45,12 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     Python's isolated mode and a folder of its own keep it from ever running what a model left
     behind.
     """
-    access = opened(deployment, model, settings)
+    access, keys = opened(deployment, model, settings), trust.keys(model)
     limit = size("model", settings, deployment.spec.server.volume_sizes.model)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
         *runtimes.of(deployment).fetch_arguments(deployment, model),
+        *trust.arguments(model),
     ]
     return {
         **container(names.FETCH, runtimes.of(deployment).own_image(settings), settings),
@@ -62,6 +63,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
             mount("config", names.CONFIG_DIR, read_only=True),
             mount("fetch-tmp", names.TMP_DIR),
             *access.mounts,
+            *keys.mounts,
         ],
     }
 

@@ -11,7 +11,7 @@ from slipway.pods import placement
 from slipway.pods.overlay import overlaid
 from slipway.pods.resources import shared_memory, size
 from slipway.serving.children import names
-from slipway.serving.children.pod import containers, runtimes
+from slipway.serving.children.pod import containers, runtimes, trust
 from slipway.serving.children.pod.hooks import hooks
 from slipway.serving.children.pod.in_force import one_more_answer
 from slipway.settings import Settings
@@ -47,6 +47,7 @@ def pod_template(
         "volumes": [
             *_volumes(deployment, revision, settings),
             *volumes([containers.opened(deployment, model, settings)]),
+            *trust.keys(model).volumes,
         ],
         **placement.fields(deployment.spec, settings),
     }

@@ -1,0 +1,1 @@
+"""By what an archive is believed: its encryption, as both kinds have it."""
