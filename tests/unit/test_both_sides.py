@@ -28,7 +28,7 @@ from slipway.training.children import names, packaging_job, trust
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
 from slipway_pods.serve import hooks
-from slipway_pods.trust import packaged
+from slipway_pods.trust import believed, packaged
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
 from slipway_server import fields
@@ -184,8 +184,9 @@ def test_both_sides_mean_the_same_by_an_exit_code() -> None:
     assert packaging_job.STORE_UNAVAILABLE_CODE == termination.EX_TEMPFAIL
 
 
-def test_both_sides_mean_the_same_file_by_the_packagers_keyset() -> None:
-    assert str(packaged.KEYSET) == trust.KEYSET
+def test_both_sides_mean_the_same_files_by_the_packagers_keys() -> None:
+    assert (str(packaged.KEYSET), str(packaged.PRIVATE_KEY)) == (trust.KEYSET, trust.PRIVATE_KEY)
+    assert believed.SUFFIX == trust.SUFFIX
 
 
 def test_both_sides_know_the_same_handlers_by_name() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.api.trust.encryption import SecretKeyReference
+from slipway.api.trust.keys import ConfigMapKeyReference, SecretKeyReference
 from slipway.manifests import mount
 from slipway.settings import StoreSettings
 
@@ -45,16 +45,18 @@ def by_secret(
     )
 
 
-def key_file(reference: SecretKeyReference, path: str) -> Opened:
-    """Return what gives a container one key of a Secret as the file at ``path``, and no other key.
+def key_file(reference: SecretKeyReference | ConfigMapKeyReference, path: str) -> Opened:
+    """Return what gives a container one key of an object as the file at ``path``, and no other.
 
-    A Secret that is missing lets the pod start: its program says what it lacks.
+    An object that is missing lets the pod start: its program says what it lacks.
     """
     folder, _, name = path.rpartition("/")
     volume = f"slipway-key-{folder.rpartition('/')[2]}"
-    items = [{"key": reference.key, "path": name}]
-    secret = {"secretName": reference.name, "items": items, "optional": True}
-    return Opened(({"name": volume, "secret": secret},), (mount(volume, folder, read_only=True),))
+    items = {"items": [{"key": reference.key, "path": name}], "optional": True}
+    source: dict[str, Any] = {"secret": {"secretName": reference.name, **items}}
+    if isinstance(reference, ConfigMapKeyReference):
+        source = {"configMap": {"name": reference.name, **items}}
+    return Opened(({"name": volume, **source},), (mount(volume, folder, read_only=True),))
 
 
 def store(settings: StoreSettings) -> Opened:

@@ -21,6 +21,12 @@ SPECS: dict[str, dict[str, Any]] = {
         "replicas": 2,
         "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}],
     },
+    "verified": {
+        "model": {
+            **JOB_MODEL,
+            "verification": {"publicKeyConfigMapRef": {"name": "signers", "key": "public.pem"}},
+        },
+    },
     "encrypted": {
         "model": {
             "uri": "https://models.example/flowers.mar",

@@ -122,6 +122,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "encrypted": spec(
         package={**PACKAGE, "encrypt": {"keySecretRef": {"name": "keys", "key": "archives"}}}
     ),
+    "signed": spec(
+        package={**PACKAGE, "sign": {"keySecretRef": {"name": "keys", "key": "signer.pem"}}}
+    ),
     "package": spec(
         package={
             **PACKAGE,

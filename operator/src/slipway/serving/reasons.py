@@ -71,6 +71,12 @@ ARCHIVE_CUT = "ArchiveCut"
 ARCHIVE_CHANGED = "ArchiveChanged"
 """The encrypted archive is not as it was made: bytes were changed, moved or added, or it is not
 encrypted; it is not served."""
+SIGNATURE_MISSING = "SignatureMissing"
+"""The archive is not signed, and has to be; it is not served."""
+UNKNOWN_SIGNER = "UnknownSigner"
+"""The archive is signed by another key than those that may; it is not served."""
+SIGNATURE_INVALID = "SignatureInvalid"
+"""What lies beside the archive is not its signature, or was changed; it is not served."""
 FETCH_FAILED = "FetchFailed"
 """The archive could not be brought to a pod for another reason; tried again."""
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
@@ -155,8 +161,17 @@ ANALYSIS_PASSED = "AnalysisPassed"
 TRAFFIC_SHIFTED = "TrafficShifted"
 """Event: another share of the requests goes to the wanted revision."""
 
-NOT_BELIEVED = frozenset({WRONG_KEY, ARCHIVE_CUT, ARCHIVE_CHANGED})
-"""Problems of archives that are encrypted otherwise than they should be."""
+NOT_BELIEVED = frozenset(
+    {
+        WRONG_KEY,
+        ARCHIVE_CUT,
+        ARCHIVE_CHANGED,
+        SIGNATURE_MISSING,
+        UNKNOWN_SIGNER,
+        SIGNATURE_INVALID,
+    }
+)
+"""Problems of archives that are encrypted or signed otherwise than they should be."""
 FATAL = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED}
 """Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
 

@@ -18,8 +18,10 @@ from slipway.training.children.gates import questions
 from slipway_pods.package import package
 from slipway_pods.package.gates.verdict import Questions, figure, is_rejected, judge
 from slipway_pods.serve import rejection
+from slipway_pods.trust import packaged
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, MODEL_KEY, SPEC, Packager
+from tests.unit.runtime.trust import signers
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -80,9 +82,9 @@ def packager(
     return made
 
 
-def judged(packager: Packager, accuracy: str) -> int:
+def judged(packager: Packager, accuracy: str, **more: Any) -> int:
     gates = asked({"accuracy": accuracy}, accuracy="result >= 0.9", sizeBytes="result < 1000000")
-    return package.main({**packager.env(SPEC), "SLIPWAY_GATES": json.dumps(gates)})
+    return package.main({**packager.env({**SPEC, **more}), "SLIPWAY_GATES": json.dumps(gates)})
 
 
 def test_an_archive_that_passes_is_as_it_would_be_without_gates(packager: Packager) -> None:
@@ -118,3 +120,15 @@ def test_a_rejected_archive_is_the_same_bytes_each_time(packager: Packager) -> N
     first = packager.s3.read(MODEL_KEY)
     judged(packager, "0.86")
     assert packager.s3.read(MODEL_KEY) == first
+
+
+def test_an_archive_is_signed_only_where_it_passes(
+    packager: Packager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sign = tmp_path / "private.pem", {"keySecretRef": {"name": "signer", "key": "private"}}
+    path.write_bytes(signers.private_pem(signers.private()))
+    monkeypatch.setattr(packaged, "PRIVATE_KEY", path)
+    for accuracy, signed in (("0.87", False), ("0.93", True)):
+        assert judged(packager, accuracy, sign=sign) == 0
+        stored = packager.s3.keys()
+        assert (f"{MODEL_KEY}.sig" in stored) == signed

@@ -71,6 +71,9 @@ ABOUT_THE_MODEL: list[Case] = [
             reasons.WRONG_KEY,
             reasons.ARCHIVE_CUT,
             reasons.ARCHIVE_CHANGED,
+            reasons.SIGNATURE_MISSING,
+            reasons.UNKNOWN_SIGNER,
+            reasons.SIGNATURE_INVALID,
         )
     ),
     (fetch_ended("DiskFull"), reasons.FETCH_FAILED, "It failed."),

@@ -95,6 +95,13 @@ def test_a_package_that_passes_has_its_figures_in_the_status() -> None:
     assert "rejectedPackage" not in cluster.status
 
 
+def test_a_rejected_archive_has_no_signature_that_could_be_taken_for_a_word_for_it() -> None:
+    signed = {**JUDGED, "sign": {"keySecretRef": {"name": "signer", "key": "private.pem"}}}
+    good = judged(PASSED, signed).status["package"]
+    assert good["signatureUri"] == f"{good['uri']}.sig"
+    assert "signatureUri" not in judged(MISSED, signed).status["rejectedPackage"]
+
+
 def test_without_gates_the_status_is_what_it_was_before_there_were_some() -> None:
     assert "gates" not in judged(packaged(), PACKAGE).status["package"]
 

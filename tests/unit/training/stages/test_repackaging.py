@@ -52,6 +52,12 @@ def test_each_archive_is_bound_to_its_own_place_and_the_status_says_how_it_opens
     assert "encryption" not in cluster.status["package"]
 
 
+def test_the_status_says_where_the_signature_of_a_signed_archive_lies() -> None:
+    cluster = ended({**PACKAGE, "sign": {"keySecretRef": {"name": "keys", "key": "signer.pem"}}})
+    assert cluster.status["package"]["signatureUri"] == f"{PLACE}/quick-1.0.mar.sig"
+    assert "signatureUri" not in ended().status["package"]
+
+
 def told(cluster: Cluster, variable: str) -> str:
     job = cluster.job("package")
     assert job

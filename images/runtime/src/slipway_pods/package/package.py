@@ -30,8 +30,9 @@ from slipway_pods.package.gates import verdict
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import credentials, manifest, store
+from slipway_pods.trust.believed import SUFFIX
 from slipway_pods.trust.errors import TrustError
-from slipway_pods.trust.packaged import sealed
+from slipway_pods.trust.packaged import sealed, signature
 from slipway_runtime.checks.package_code import PackageError, check_code
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -187,7 +188,9 @@ def lineage(
 
 
 def package(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Make the archive in a folder, judge it, store it and its lineage; return the last word.
+    """Make the archive in a folder, judge, sign, encrypt and store it; return the last word.
+
+    What missed a gate is not signed: a signature is a word for it, wherever it is served.
 
     Raises PackageError, StoreError, or OSError where the disk is full.
     """
@@ -196,10 +199,15 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     contents = gather(settings, files, folder)
     archive = mar.build(contents, folder)
     rows = verdict.judge(settings.questions, archive.stat().st_size)
+    signed = None
     if verdict.is_rejected(rows):
         mar.add(archive, rejection.MARK, rejection.TEXT)
+    else:
+        signed = signature(settings.package, archive)
     archive = sealed(settings.package, archive, settings.associated_data)
     described = describe(settings, archive)
+    if signed is not None:
+        patiently(lambda: store.put_bytes(signed, settings.package_uri + SUFFIX))
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
     record = lineage(settings, output, described, contents.installed, rows)

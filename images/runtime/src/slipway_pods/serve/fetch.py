@@ -6,9 +6,10 @@ for. ``--folder FOLDER`` in place of ``--dest`` puts any model there, for a serv
 (see `slipway_pods.serve.model_folder`). With ``--config-template`` and ``--config`` it also
 completes TorchServe's configuration with what the archive says. The termination message has the
 reasons Fetched, DigestMismatch, Rejected, InvalidArchive, ModelNotFound, AccessDenied,
-StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted, and for an encrypted archive
-(``--keyset``) those of `slipway_pods.trust.errors`. Exit codes: 0, 1, and 75 where the store is
-unavailable or the program was told to stop.
+StoreUnavailable, DiskFull, DiskError, StoreError and Interrupted, and those of
+`slipway_pods.trust.errors` for an archive that is encrypted (``--keyset``) or has to be signed
+(``--public-keys``, ``--policy``). Exit codes: 0, 1, and 75 where the store is unavailable or the
+program was told to stop.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from slipway_pods import room
-from slipway_pods.bring import archive
+from slipway_pods.bring import archive, signature
 from slipway_pods.bring import download as bring
 from slipway_pods.serve import model_folder, rejection, server_config
 from slipway_pods.store import credentials, manifest, store
@@ -48,12 +49,14 @@ def fetch(uri: str, sha256: str, dest: Path, believed: Believed = UNSEALED) -> N
         with whole(dest) as part:
             download(uri, part)
             check(part, uri, sha256)
-            believed.take(part, uri)
+            signature.take(part, uri, believed)
             rejection.refuse(uri, [part])
     except TrustError as error:
         raise FetchError(error.reason, str(error)) from error
     except rejection.RejectedError as error:
         raise FetchError("Rejected", str(error)) from error
+    except store.StoreError as error:
+        raise FetchError(*store_problem(error)) from error
     except OSError as error:
         raise FetchError(*disk_problem(error, dest)) from error
 
@@ -172,10 +175,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--config", type=Path, help="file to write it to")
     parser.add_argument("--keyset", type=Path, help="keyset that decrypts the model")
     parser.add_argument("--associated-data", default="", help="what it was encrypted with")
+    parser.add_argument("--public-keys", type=Path, help="PEM of those who may sign the model")
+    parser.add_argument("--policy", choices=("Required", "IfPresent"), default="Required")
     options = parser.parse_args(argv)
     stop_on_signal()
     uri, sha256, folder = options.uri, options.sha256, options.folder
-    believed = Believed(options.keyset, options.associated_data)
+    keys = (options.public_keys, options.policy)
+    believed = Believed(options.keyset, options.associated_data, *keys)
     if folder is not None:
         done = f"{shown(uri)} is in {folder}."
         return told(lambda: fetch_into(uri, sha256, folder, believed), done)

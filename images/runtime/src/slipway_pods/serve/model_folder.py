@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from slipway_pods.bring import archive, download
+from slipway_pods.bring import archive, download, signature
 from slipway_pods.serve import rejection
 from slipway_pods.trust.believed import UNSEALED, Believed
 from slipway_pods.trust.errors import TrustError
@@ -49,10 +49,10 @@ def _take(folder: Path, listing: download.Listing, uri: str, believed: Believed)
     """Let a model pass what it has to; raises TrustError for a folder that would have to."""
     if not listing.is_folder:
         (name,) = listing.files
-        believed.take(folder / name, uri)
+        signature.take(folder / name, uri, believed)
     elif believed != UNSEALED:
-        text = f"{uri} is a folder, which is not encrypted: it is not served."
-        raise TrustError("ArchiveChanged", text)
+        text = f"{uri} is a folder, which is neither encrypted nor signed: it is not served."
+        raise TrustError("ArchiveChanged" if believed.keyset else "SignatureMissing", text)
 
 
 def _unpack(uri: str, sha256: str, folder: Path, believed: Believed) -> None:

@@ -1,13 +1,29 @@
-"""The archive as it is stored: encrypted where ``package.encrypt`` says so."""
+"""The archive as it is stored: signed and encrypted where ``spec.package`` says so.
+
+The archive is signed as servers get it, and then encrypted: so its signature is verified after it
+is decrypted, by whoever has it, with or without Slipway.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway_pods.trust import keyset, sealing
+from slipway_pods.trust import keyset, sealing, signing
 
 KEYSET = Path("/slipway/keys/encryption/keyset.json")
 """Where the operator mounts the key of ``package.encrypt.keySecretRef``."""
+PRIVATE_KEY = Path("/slipway/keys/signature/private.pem")
+"""Where it mounts that of ``package.sign.keySecretRef``."""
+
+
+def signature(package: Mapping[str, Any], archive: Path) -> bytes | None:
+    """Return the signature that is stored beside an archive; None where there is to be none.
+
+    Raises TrustError for a key that is missing or none.
+    """
+    if not package.get("sign"):
+        return None
+    return signing.sign(archive, signing.private_key(PRIVATE_KEY, "package.sign.keySecretRef"))
 
 
 def sealed(package: Mapping[str, Any], archive: Path, associated_data: str) -> Path:

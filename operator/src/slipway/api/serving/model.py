@@ -8,6 +8,7 @@ from slipway.api.base import ApiModel, DnsName, ModelName, OwnName, Sha256, rule
 from slipway.api.fields.selector import LabelSelector
 from slipway.api.serving.model_status import MAX_ARCHIVE_URI
 from slipway.api.trust.encryption import Encryption
+from slipway.api.trust.signature import Verification
 
 WRITE_ADDRESS = (
     "write the address of a .mar archive that starts with s3://, http:// or https://; behind .mar "
@@ -56,6 +57,11 @@ class Model(
             "write model.encryption only beside model.uri: a TrainingJob's status says how its "
             "archive was encrypted",
         ),
+        (
+            "!has(self.verification) || !has(self.uri) || !self.uri.contains('?')",
+            "write a model.uri without a query beside model.verification: the signature lies at "
+            "that address with .sig behind it",
+        ),
     ),
 ):
     """Which archive is served: a TrainingJob's, or one at a URI with its digest."""
@@ -93,3 +99,5 @@ class Model(
     )
     encryption: Encryption | None = None
     """How the archive at the URI was encrypted; it is not where absent."""
+    verification: Verification | None = None
+    """By which keys the archive must be signed; its signature is not verified where absent."""

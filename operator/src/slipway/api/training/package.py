@@ -9,6 +9,7 @@ from slipway.api.common import ResourceRequirements
 from slipway.api.training.gates import Gates
 from slipway.api.training.retention import PackageRetention
 from slipway.api.trust.encryption import Encrypt
+from slipway.api.trust.signature import Sign
 
 BUILT_IN_HANDLERS = (
     "image-classification",
@@ -137,6 +138,8 @@ class Package(ApiModel):
     )
     encrypt: Encrypt | None = None
     """How the archive is encrypted before it is stored; it is not where absent."""
+    sign: Sign | None = None
+    """How the archive is signed, as OpenSSF's model signing does; it is not where absent."""
     retention: PackageRetention = Field(default_factory=PackageRetention)
     """Which archives of the job are kept."""
 

@@ -172,6 +172,8 @@ class PackageStatus(ApiModel):
     """Which packaging made it; absent in what release 0.2.0 wrote."""
     encryption: Encryption | None = None
     """How the archive was encrypted; absent where it is not."""
+    signature_uri: Annotated[str, Field(max_length=1024)] | None = None
+    """Where the archive's signature lies, a Sigstore bundle; absent where there is none."""
     gates: (
         Annotated[
             list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))

@@ -4,16 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, text
-
-SecretKey = Annotated[
-    str,
-    text(
-        "^[-._a-zA-Z0-9]+$",
-        "write a key of a Secret: letters, digits, '-', '_' and '.'",
-        longest=253,
-    ),
-]
+from slipway.api.base import ApiModel, text
+from slipway.api.trust.keys import SecretKeyReference
 
 AssociatedData = Annotated[
     str,
@@ -24,15 +16,6 @@ AssociatedData = Annotated[
         shortest=0,
     ),
 ]
-
-
-class SecretKeyReference(ApiModel):
-    """One key of a Secret in the object's namespace."""
-
-    name: DnsName
-    """Name of the Secret."""
-    key: SecretKey
-    """Key in it."""
 
 
 class Encrypt(ApiModel):

@@ -143,7 +143,7 @@ def _pod(
             *([empty_dir(names.SOURCE_SCRATCH, scratch)] if brought else ()),
             empty_dir("tmp", scratch),
             *volumes((store(settings.store), *([source_opened(job, settings)] if brought else ()))),
-            *trust.keys(job.spec.package).volumes,
+            *(volume for key in trust.keys(job.spec.package) for volume in key.volumes),
         ],
     }
     return {**pod, "initContainers": first} if first else pod
@@ -194,7 +194,7 @@ def _packager(job: TrainingJob, settings: Settings, env: list[dict[str, Any]]) -
         "volumeMounts": [
             *(copied or source_mounts(job)),
             *access.mounts,
-            *trust.keys(job.spec.package).mounts,
+            *(mounted for key in trust.keys(job.spec.package) for mounted in key.mounts),
             mount("tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }

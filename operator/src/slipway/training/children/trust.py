@@ -6,7 +6,11 @@ from slipway.api.trust.encryption import Encryption
 from slipway.opened import Opened, key_file
 
 KEYSET = "/slipway/keys/encryption/keyset.json"
-"""Where `slipway_pods.package.sealed` finds the keyset."""
+"""Where `slipway_pods.trust.packaged` finds the keyset."""
+PRIVATE_KEY = "/slipway/keys/signature/private.pem"
+"""Where it finds the key that signs."""
+SUFFIX = ".sig"
+"""What the name of an archive's signature has behind the archive's own."""
 
 
 def encryption(job: TrainingJob, package: Package, number: int) -> Encryption | None:
@@ -24,11 +28,18 @@ def encryption(job: TrainingJob, package: Package, number: int) -> Encryption | 
     )
 
 
-def keys(package: Package | None) -> Opened:
+def signature_uri(uri: str, package: Package | None) -> str | None:
+    """Return where the signature of an archive at a URI goes; None where there is to be none."""
+    return f"{uri}{SUFFIX}" if package and package.sign else None
+
+
+def keys(package: Package | None) -> tuple[Opened, ...]:
     """Return what gives the packager its keys."""
-    if package is None or package.encrypt is None:
-        return Opened()
-    return key_file(package.encrypt.key_secret_ref, KEYSET)
+    encrypt, sign = (package.encrypt, package.sign) if package else (None, None)
+    return (
+        *((key_file(encrypt.key_secret_ref, KEYSET),) if encrypt else ()),
+        *((key_file(sign.key_secret_ref, PRIVATE_KEY),) if sign else ()),
+    )
 
 
 def variables(job: TrainingJob, package: Package, number: int) -> dict[str, str]:

@@ -1,11 +1,45 @@
-"""What ``package.gates`` said of an archive: the rows of the status, and the job's end by them."""
+"""What the packaging pod said of an archive: its status, a row for each gate, and the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from slipway.api import TrainingJob
 from slipway.api.excerpt import excerpt
 from slipway.api.training.gates import MAX_GATE_MESSAGE, Gate, GateStatus
 from slipway.api.training.status import PackageStatus
+from slipway.training.children import names, trust
+from slipway.training.observed.jobs import JobView
+from slipway.training.observed.last_words import LastWord
+from slipway.training.stages.ending import told
+
+
+def package_status(
+    job: TrainingJob, live: JobView, word: LastWord | None, facts: Mapping[str, object]
+) -> PackageStatus | None:
+    """Return what was made; where it lies is what the packager was told, not what it says.
+
+    None where the packager left no word that says it.
+    """
+    if word is None:
+        return None
+    said, package = word.mapping("package"), job.spec.package
+    uri = told(live, names.PACKAGER, "SLIPWAY_PACKAGE_URI")
+    places = {
+        "uri": uri,
+        "signatureUri": trust.signature_uri(uri, package),
+        "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
+    }
+    try:
+        judged = rows(package.gates if package else [], said.get("gates", []))
+        if judged is None:
+            return None
+        made = PackageStatus.model_validate({**said, **places, **facts, "gates": None})
+    except ValidationError:
+        return None
+    made = made.model_copy(update={"gates": judged or None})
+    return made.model_copy(update={"signature_uri": None}) if made.missed else made
 
 
 def rows(gates: Sequence[Gate], said: object) -> list[GateStatus] | None:

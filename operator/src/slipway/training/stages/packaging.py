@@ -3,15 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from slipway.api import TrainingJob, parse_time, timestamp
 from slipway.api.training.status import OutputStatus, PackageStatus
 from slipway.plan import PROBLEM_SECONDS, Delete, Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secrets
 from slipway.training import reasons
-from slipway.training.children import names
 from slipway.training.children.packaging_job import (
     BACKOFF_LIMIT,
     STORE_UNAVAILABLE_CODE,
@@ -36,7 +33,6 @@ from slipway.training.stages.ending import (
     ended_at,
     first_pod,
     may_come,
-    told,
     trained_image,
 )
 from slipway.training.stages.live_changes import packaging_changes
@@ -207,7 +203,7 @@ def _read(job: TrainingJob, live: JobView, facts: dict[str, object], now: dateti
     pod = first_pod(live)
     if pod is None:
         return _wait(live, now) or _repeat(job, live)
-    made = _package_status(job, live, last_word(pod.main), facts)
+    made = gates.package_status(job, live, last_word(pod.main), facts)
     if made is None:
         unread = Failure(reasons.PACKAGING_FAILED, f"Pod {pod.name} left no record of the archive.")
         return _failed(job, unread, ended_at(live) or now)
@@ -232,28 +228,6 @@ def _rejected(job: TrainingJob, made: PackageStatus, end: datetime) -> Outcome:
         rejected_package=made,
         completion_time=timestamp(end),
     )
-
-
-def _package_status(
-    job: TrainingJob, live: JobView, word: LastWord | None, facts: dict[str, object]
-) -> PackageStatus | None:
-    """Return what was made; where it lies is what the packager was told, not what it says."""
-    if word is None:
-        return None
-    places = {
-        "uri": told(live, names.PACKAGER, "SLIPWAY_PACKAGE_URI"),
-        "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
-    }
-    said = word.mapping("package")
-    asked = job.spec.package.gates if job.spec.package else []
-    try:
-        judged = gates.rows(asked, said.get("gates", []))
-        if judged is None:
-            return None
-        made = PackageStatus.model_validate({**said, **places, **facts, "gates": None})
-        return made.model_copy(update={"gates": judged or None})
-    except ValidationError:
-        return None
 
 
 def _wait(live: JobView, now: datetime) -> Outcome | None:

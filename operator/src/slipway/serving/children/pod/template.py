@@ -47,7 +47,7 @@ def pod_template(
         "volumes": [
             *_volumes(deployment, revision, settings),
             *volumes([containers.opened(deployment, model, settings)]),
-            *trust.keys(model).volumes,
+            *(volume for key in trust.keys(deployment, model) for volume in key.volumes),
         ],
         **placement.fields(deployment.spec, settings),
     }

@@ -1,0 +1,127 @@
+"""Signatures of archives in OpenSSF's model signing format, by a key.
+
+``model_signing verify key ARCHIVE --signature ARCHIVE.sig --public_key KEY`` verifies what is made
+here, and what ``model_signing sign key`` makes of one file is verified here. The library itself is
+not used: it brings 35 packages, an OIDC client and an HTTP client among them, into the containers
+that hold the keys; what is left of it for keys is `slipway_pods.trust.bundle`.
+
+Source: model_signing/_signing/signing.py of model-signing 1.1.1, predicate
+https://model_signing/signature/v1.0
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from slipway_pods.trust import bundle
+from slipway_pods.trust.errors import TrustError
+
+PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+MAX_PEM = 64 * 1024
+_PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+WRITE_PRIVATE = (
+    "write a private key in PEM without a password, of the curve P-256, P-384 or P-521, as "
+    "`openssl ecparam -genkey -name prime256v1` makes one"
+)
+WRITE_PUBLIC = "write public keys in PEM of the curves P-256, P-384 or P-521"
+
+
+def private_key(path: Path, field: str) -> ec.EllipticCurvePrivateKey:
+    """Return the key of a file; ``field`` is how messages call what names it.
+
+    Raises TrustError (KeyNotFound, InvalidKey).
+    """
+    data = _read(path, field, WRITE_PRIVATE)
+    try:
+        key = serialization.load_pem_private_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _invalid(field, WRITE_PRIVATE) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not bundle.is_usable(key):
+        raise _invalid(field, WRITE_PRIVATE)
+    return key
+
+
+def public_keys(path: Path, field: str) -> tuple[ec.EllipticCurvePublicKey, ...]:
+    """Return the keys of a file with one or more; raises TrustError (KeyNotFound, InvalidKey)."""
+    found = []
+    for pem in _PUBLIC.findall(_read(path, field, WRITE_PUBLIC)):
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise _invalid(field, WRITE_PUBLIC) from error
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not bundle.is_usable(key):
+            raise _invalid(field, WRITE_PUBLIC)
+        found.append(key)
+    if not found:
+        raise _invalid(field, WRITE_PUBLIC)
+    return tuple(found)
+
+
+def _read(path: Path, field: str, write: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_PEM)
+    except OSError as error:
+        text = f"What {field} names is not there, or has no such key: {write}."
+        raise TrustError("KeyNotFound", text) from error
+
+
+def _invalid(field: str, write: str) -> TrustError:
+    return TrustError("InvalidKey", f"What {field} names cannot be used: {write}.")
+
+
+def sign(archive: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return an archive's signature; memory does not grow with the archive."""
+    digest = _digest(archive)
+    statement = {
+        "_type": bundle.STATEMENT_TYPE,
+        "subject": [{"name": archive.name, "digest": {"sha256": _root(digest)}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False},
+            "resources": [{"name": ".", "algorithm": "sha256", "digest": digest}],
+        },
+    }
+    return bundle.sign(statement, key)
+
+
+def verify(archive: Path, signature: bytes, keys: tuple[ec.EllipticCurvePublicKey, ...]) -> None:
+    """Raise TrustError where one of the keys has not signed an archive as it is.
+
+    The reasons are UnknownSigner and SignatureInvalid.
+    """
+    statement = bundle.verified(signature, keys)
+    try:
+        signed = _signed(statement)
+    except (ValueError, TypeError, KeyError) as error:
+        text = "it is a signature of something else than one file"
+        raise TrustError("SignatureInvalid", text) from error
+    if signed != _digest(archive):
+        raise TrustError("SignatureInvalid", "it is the signature of another archive")
+
+
+def _signed(statement: dict[str, Any]) -> str:
+    """Return the digest of the one file that a statement is about."""
+    predicate = statement["predicate"]
+    (subject,), (resource,) = statement["subject"], predicate["resources"]
+    digest: str = resource["digest"]
+    expected = {"name": ".", "algorithm": "sha256", "digest": digest}
+    whole = (statement["predicateType"], predicate["serialization"]["method"], resource)
+    if whole != (PREDICATE_TYPE, "files", expected) or subject["digest"]["sha256"] != _root(digest):
+        raise ValueError("not one file")
+    return digest
+
+
+def _root(digest: str) -> str:
+    """Return the digest of all files' digests, of which there is one."""
+    return hashlib.sha256(bytes.fromhex(digest)).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
