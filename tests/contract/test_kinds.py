@@ -373,6 +373,28 @@ DEPLOYMENT_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "write the associated data as status.package.encryption says it",
     ),
+    "public keys from two places": (
+        {
+            "model": {
+                "trainingJob": {"name": "a"},
+                "verification": {
+                    "publicKeySecretRef": {"name": "keys", "key": "public.pem"},
+                    "publicKeyConfigMapRef": {"name": "keys", "key": "public.pem"},
+                },
+            }
+        },
+        "write exactly one of verification.publicKeySecretRef and",
+    ),
+    "a signature beside a presigned address": (
+        {
+            "model": {
+                "uri": "https://a/b.mar?X-Amz-Signature=ab",
+                "sha256": SHA,
+                "verification": {"publicKeySecretRef": {"name": "keys", "key": "public.pem"}},
+            }
+        },
+        "write a model.uri without a query beside model.verification",
+    ),
     "bounds of autoscaling that cross": (
         {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}},
         "write a maxReplicas that is not below minReplicas",

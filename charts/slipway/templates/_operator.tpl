@@ -40,6 +40,12 @@
 {{- end }}
 - name: SLIPWAY_POD_SECURITY
   value: {{ .Values.pods.podSecurity }}
+- name: SLIPWAY_VERIFICATION
+  value: {{ .Values.verification.policy }}
+{{- with .Values.verification.publicKeys }}
+- name: SLIPWAY_PUBLIC_KEYS
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.pods.imagePullSecrets }}
 {{- $names := list }}
 {{- range . }}

@@ -45,8 +45,8 @@
 - apiGroups: [scheduling.k8s.io]
   resources: [workloads]
   verbs: [get, create, patch]
-# The level of Pod Security that a namespace's administrator has set for it: read by name where an
-# object has a podTemplate.
+# What a namespace's administrator says of it by labels: the level of Pod Security, read by name where
+# an object has a podTemplate, and whether models have to be signed.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]

@@ -9,6 +9,8 @@ from slipway import __version__
 from slipway.api.common import ResourceRequirements
 from slipway.uris import ObjectUri, StorePlaces
 
+VERIFICATION = "slipway.dev/verification"
+"""Label of a namespace; with the value ``Required`` all models served there must be signed."""
 FOLDERS = ("outputs", "checkpoints", "models")
 """The folders of the store; each has one for each namespace."""
 
@@ -150,6 +152,11 @@ class Settings(BaseSettings):
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""
+    verification: Literal["Optional", "Required"] = "Optional"
+    """Whether every model that is served must be signed; a namespace's own label may say so too."""
+    public_keys: str = Field(default="", max_length=32768)
+    """Public keys in PEM, one of which must have signed every model that must be signed, whatever
+    keys its deployment names; empty where the deployments name them."""
     resources: dict[str, ResourceRequirements] = Field(default_factory=dict)
     """Resources of the containers agent, fetch, hooks, package and proxy, as JSON; those that are
     not named have defaults."""
@@ -181,6 +188,15 @@ class Settings(BaseSettings):
     def at(self, uri: str) -> Self:
         """Return these settings for a namespace whose artifacts lie under a URI of their own."""
         return self.model_copy(update={"store": self.store.at(uri)})
+
+    def under(self, verification: str | None) -> Self:
+        """Return these settings for a namespace whose label `VERIFICATION` has a value, if any.
+
+        It can only ask for more than the release does.
+        """
+        if verification != "Required":
+            return self
+        return self.model_copy(update={"verification": verification})
 
     @property
     def namespaces(self) -> tuple[str, ...]:

@@ -69,6 +69,8 @@ class World:
         self.annotations: dict[str, str] = {}
         self.traffic: Traffic | None = None
         self.pod_security: str | None = None
+        self.verification: str | None = None
+        self.settings = SETTINGS
         self.deaths: dict[str, Death] = {}
 
     def change(self, **spec: Any) -> None:
@@ -95,12 +97,13 @@ class World:
             selected_jobs=self.selected_jobs,
             traffic=self.traffic,
             pod_security=self.pod_security,
+            verification=self.verification,
             deaths=self.deaths,
         )
 
     def plan(self) -> Plan:
         """Return the plan for things as they are, without carrying it out."""
-        return plan(self.snapshot(), SETTINGS, self.now)
+        return plan(self.snapshot(), self.settings, self.now)
 
     def reconcile(self) -> Plan:
         """Plan and carry it out."""

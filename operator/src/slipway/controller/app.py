@@ -29,7 +29,7 @@ from slipway.controller.loop.settled_jobs import SettledJobs
 from slipway.controller.loop.status_writer import StatusWriter
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.controller.loop.workers import Workers
-from slipway.controller.namespaces import PodSecurity
+from slipway.controller.namespaces import NamespaceLabels
 from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.death_rounds import DeathRounds
 from slipway.controller.readers.prometheus import PrometheusReader
@@ -244,7 +244,7 @@ class Operator:
             Discovery(client).serves,
             self._analyses.read,
             self._deaths.read,
-            PodSecurity(client).enforced,
+            NamespaceLabels(client).value,
             Refusals(client).of,
             references.known,
             removals.outcome,

@@ -1,7 +1,7 @@
-"""What a namespace's administrator says of its pods: read when it matters, remembered shortly."""
+"""What a namespace's administrator says by its labels: read when it matters, kept for a while."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -9,7 +9,6 @@ from cachetools import TTLCache
 from slipway.kube.errors import Rejected
 from slipway.kube.resources import NAMESPACES
 from slipway.plan import Manifest, ObjectRef
-from slipway.pods.standard import ENFORCE
 
 _KNOWN_SECONDS = 30.0
 _MOST = 4096
@@ -22,28 +21,27 @@ class Reader(Protocol):
         """Return an object, or None where there is none."""
 
 
-class PodSecurity:
-    """The Pod Security levels that namespaces enforce by their labels."""
+class NamespaceLabels:
+    """The labels of namespaces, which belong to who may change namespaces."""
 
     def __init__(self, reader: Reader, clock: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
-        self._known: TTLCache[str, str | None] = TTLCache(_MOST, _KNOWN_SECONDS, timer=clock)
+        self._known: TTLCache[str, Mapping[str, str]] = TTLCache(_MOST, _KNOWN_SECONDS, timer=clock)
 
-    async def enforced(self, namespace: str) -> str | None:
-        """Return the level that a namespace's label names; None where it names none.
+    async def value(self, namespace: str, label: str) -> str | None:
+        """Return the value of a namespace's label; None where it has none.
 
-        None too where the operator may not read the namespace: the label then allows nothing.
+        None too where the operator may not read the namespace: the label then says nothing.
         """
         if namespace not in self._known:
             self._known[namespace] = await self._read(namespace)
-        return self._known[namespace]
+        return self._known[namespace].get(label)
 
-    async def _read(self, namespace: str) -> str | None:
+    async def _read(self, namespace: str) -> Mapping[str, str]:
         ref = ObjectRef(NAMESPACES.api_version, NAMESPACES.kind, "", namespace)
         try:
             found = await self._reader.get(ref)
         except Rejected:
-            return None
+            return {}
         labels = (found or {}).get("metadata", {}).get("labels") or {}
-        level = labels.get(ENFORCE)
-        return None if level is None else str(level)
+        return {str(name): str(value) for name, value in labels.items()}

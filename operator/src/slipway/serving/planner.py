@@ -36,6 +36,7 @@ def plan(snapshot: ServingSnapshot, settings: Settings, now: datetime) -> Plan:
     deployment = snapshot.deployment
     if deployment.metadata.deletion_timestamp:
         return Plan()
+    settings = settings.under(snapshot.verification)
     resolution = resolve(snapshot, settings)
     wanted = _wanted(snapshot, resolution, settings)
     refused = wanted if isinstance(wanted, Problem) else None

@@ -71,6 +71,9 @@ ARCHIVE_CUT = "ArchiveCut"
 ARCHIVE_CHANGED = "ArchiveChanged"
 """The encrypted archive is not as it was made: bytes were changed, moved or added, or it is not
 encrypted; it is not served."""
+VERIFICATION_REQUIRED = "VerificationRequired"
+"""The namespace serves signed models alone, and the spec lets an unsigned one pass. What serves
+goes on serving."""
 SIGNATURE_MISSING = "SignatureMissing"
 """The archive is not signed, and has to be; it is not served."""
 UNKNOWN_SIGNER = "UnknownSigner"
@@ -201,6 +204,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     PACKAGE_REJECTED,
     TRAINING_JOB_HAS_NO_PACKAGE,
     FORBIDDEN_URI,
+    VERIFICATION_REQUIRED,
     REVISION_NOT_FOUND,
     PROXY_FAILED,
     DISK_FULL,

@@ -28,8 +28,10 @@ class ServingSnapshot:
     that ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two
     revisions of a rollout answered, while an analysis goes on and they were asked.
     ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
-    read where there is a podTemplate. ``turns`` are the other deployments that follow a release.
-    ``deaths`` tells why a worker died last, by the UIDs of pods that serve no more or are tried.
+    read where there is a podTemplate. ``verification`` is what the namespace's label says of
+    signatures (`slipway.settings.VERIFICATION`). ``turns`` are the other deployments that follow a
+    release. ``deaths`` tells why a worker died last, by the UIDs of pods that serve no more or are
+    tried.
     """
 
     deployment: ModelDeployment
@@ -39,5 +41,6 @@ class ServingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None
     pod_security: str | None = None
+    verification: str | None = None
     turns: Turns = field(default_factory=Turns)
     deaths: Mapping[str, Death] = field(default_factory=dict)

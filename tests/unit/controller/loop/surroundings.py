@@ -13,7 +13,7 @@ def no_traffic(_deployment: object, _raw: object, _children: object) -> None:
     """Nothing is judged here."""
 
 
-async def unlabelled(_namespace: str) -> None:
+async def unlabelled(_namespace: str, _label: str) -> None:
     """No namespace has a label."""
 
 

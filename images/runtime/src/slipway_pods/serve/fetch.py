@@ -175,12 +175,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--config", type=Path, help="file to write it to")
     parser.add_argument("--keyset", type=Path, help="keyset that decrypts the model")
     parser.add_argument("--associated-data", default="", help="what it was encrypted with")
-    parser.add_argument("--public-keys", type=Path, help="PEM of those who may sign the model")
+    signers = parser.add_mutually_exclusive_group()
+    signers.add_argument("--public-keys", type=Path, help="PEM of those who may sign the model")
+    signers.add_argument("--public-keys-pem", help="the same as a text")
     parser.add_argument("--policy", choices=("Required", "IfPresent"), default="Required")
     options = parser.parse_args(argv)
     stop_on_signal()
     uri, sha256, folder = options.uri, options.sha256, options.folder
-    keys = (options.public_keys, options.policy)
+    keys = (options.public_keys or options.public_keys_pem, options.policy)
     believed = Believed(options.keyset, options.associated_data, *keys)
     if folder is not None:
         done = f"{shown(uri)} is in {folder}."

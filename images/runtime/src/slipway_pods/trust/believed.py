@@ -23,12 +23,12 @@ SUFFIX = ".sig"
 class Believed:
     """How a model is decrypted (not at all without a ``keyset``), and verified.
 
-    It is not verified without ``public_keys``, a file of them in PEM.
+    It is not verified without ``public_keys``, a file of them in PEM or its text.
     """
 
     keyset: Path | None = None
     associated_data: str = ""
-    public_keys: Path | None = None
+    public_keys: Path | str | None = None
     policy: Policy = "Required"
 
     def take(self, part: Path, uri: str, signature: bytes | None = None) -> None:

@@ -46,10 +46,14 @@ def private_key(path: Path, field: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def public_keys(path: Path, field: str) -> tuple[ec.EllipticCurvePublicKey, ...]:
-    """Return the keys of a file with one or more; raises TrustError (KeyNotFound, InvalidKey)."""
+def public_keys(source: Path | str, field: str) -> tuple[ec.EllipticCurvePublicKey, ...]:
+    """Return the keys of a file with one or more, or of its text.
+
+    Raises TrustError (KeyNotFound, InvalidKey).
+    """
+    data = source.encode() if isinstance(source, str) else _read(source, field, WRITE_PUBLIC)
     found = []
-    for pem in _PUBLIC.findall(_read(path, field, WRITE_PUBLIC)):
+    for pem in _PUBLIC.findall(data):
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as error:

@@ -36,6 +36,10 @@ class ModelStatus(ApiModel):
     """The archive's own configuration, as that TrainingJob has it."""
     encryption: Encryption | None = None
     """How the archive was encrypted; absent where it is not."""
+    signature_uri: Annotated[str, Field(max_length=1024)] | None = Field(
+        default=None,
+        description="Where the TrainingJob's signature of it lies; absent where it made none.",
+    )
 
     @property
     def told(self) -> "ModelStatus":

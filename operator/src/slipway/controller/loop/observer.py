@@ -21,9 +21,11 @@ from slipway.gangs import GANGS
 from slipway.kube.resources import CONFIG_MAPS, MODEL_DEPLOYMENTS, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
+from slipway.pods.standard import ENFORCE
 from slipway.serving.analysis.traffic import Traffic
 from slipway.serving.observed.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
+from slipway.settings import VERIFICATION
 from slipway.training.reasons import PACKAGE_FILES_MISSING
 from slipway.training.report.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
@@ -78,7 +80,7 @@ class Observer:
         serves: Callable[[str, str], Awaitable[bool]],
         traffic: Callable[[ModelDeployment, Manifest, Children], Traffic | None],
         deaths: Callable[[ModelDeployment, Manifest, Children], dict[str, Death]],
-        pod_security: Callable[[str], Awaitable[str | None]],
+        label: Callable[[str, str], Awaitable[str | None]],
         refused: Callable[[Children], Awaitable[Refused]],
         references: Callable[[TrainingJob], tuple[Reference, ...] | None],
         removed: Callable[[str], Removed | None],
@@ -91,7 +93,7 @@ class Observer:
         self._serves = serves
         self._traffic = traffic
         self._deaths = deaths
-        self._pod_security = pod_security
+        self._label = label
         self._refused = refused
         self._config_maps = config_maps
         self._store = store
@@ -137,7 +139,7 @@ class Observer:
 
     async def _enforced(self, owner: OwnerLike, overlay: PodTemplate | None) -> str | None:
         """Return the Pod Security level of an object's namespace, where it may matter."""
-        return None if overlay is None else await self._pod_security(owner.metadata.namespace)
+        return None if overlay is None else await self._label(owner.metadata.namespace, ENFORCE)
 
     async def serving(self, deployment: ModelDeployment, raw: Manifest) -> Observation:
         """Return the snapshot of a ModelDeployment."""
@@ -151,6 +153,7 @@ class Observer:
             store=await self._store(),
             traffic=traffic,
             pod_security=await self._enforced(deployment, deployment.spec.pod_template),
+            verification=await self._label(deployment.metadata.namespace, VERIFICATION),
             turns=Turns(*self._cache.turns.before(ObjectRef.of(raw))),
             deaths=self._deaths(deployment, raw, children),
         )

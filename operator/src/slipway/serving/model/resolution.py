@@ -8,6 +8,7 @@ from slipway.api.serving.model_status import ModelStatus
 from slipway.api.training.status import PackageStatus
 from slipway.serving import reasons
 from slipway.serving.model.earlier import promoted
+from slipway.serving.model.verification import unverified
 from slipway.serving.requests import requests_of
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
@@ -37,9 +38,10 @@ def resolve(snapshot: ServingSnapshot, settings: Settings) -> Resolution:
     namespace = snapshot.deployment.metadata.namespace
     secret = snapshot.deployment.spec.model.credentials_secret_name
     why = forbidden_uri(settings.store, namespace, resolution.model.uri, secret)
-    return (
-        Resolution(None, reasons.FORBIDDEN_URI, f"The archive's URI: {why}") if why else resolution
-    )
+    if why:
+        return Resolution(None, reasons.FORBIDDEN_URI, f"The archive's URI: {why}")
+    refused = unverified(snapshot.deployment, resolution.model, settings)
+    return Resolution(None, refused.reason, refused.message) if refused else resolution
 
 
 def resolved_before(deployment: ModelDeployment) -> ModelStatus | None:
@@ -92,6 +94,7 @@ def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageSta
         training_job_uid=job.metadata.uid,
         config=job.packaged_config,
         encryption=package.encryption,
+        signature_uri=package.signature_uri,
     )
 
 

@@ -45,12 +45,12 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     Python's isolated mode and a folder of its own keep it from ever running what a model left
     behind.
     """
-    access, keys = opened(deployment, model, settings), trust.keys(deployment, model)
+    access, keys = opened(deployment, model, settings), trust.keys(deployment, model, settings)
     limit = size("model", settings, deployment.spec.server.volume_sizes.model)
     command = [
         *("--uri", model.uri, "--sha256", model.sha256),
         *runtimes.of(deployment).fetch_arguments(deployment, model),
-        *trust.arguments(deployment, model),
+        *trust.arguments(deployment, model, settings),
     ]
     return {
         **container(names.FETCH, runtimes.of(deployment).own_image(settings), settings),

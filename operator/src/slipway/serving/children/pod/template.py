@@ -33,6 +33,7 @@ def pod_template(
     ``track`` is empty as long as the pods belong to no slot. Raises OverlayError for a
     spec.podTemplate that breaks the pod.
     """
+    keys = trust.keys(deployment, model, settings)
     spec = {
         **pod_security(),
         **store_identity(settings.store),
@@ -47,7 +48,7 @@ def pod_template(
         "volumes": [
             *_volumes(deployment, revision, settings),
             *volumes([containers.opened(deployment, model, settings)]),
-            *(volume for key in trust.keys(deployment, model) for volume in key.volumes),
+            *(volume for key in keys for volume in key.volumes),
         ],
         **placement.fields(deployment.spec, settings),
     }

@@ -5,32 +5,38 @@ from collections.abc import Sequence
 from slipway.api import ModelDeployment
 from slipway.api.serving.model_status import ModelStatus
 from slipway.opened import Opened, key_file
+from slipway.settings import Settings
 
 KEYSET = "/slipway/keys/encryption/keyset.json"
 """Where `slipway_pods.serve.fetch` finds the keyset that opens the archive."""
 PUBLIC_KEYS = "/slipway/keys/verification/public.pem"
-"""Where it finds the keys one of which must have signed it."""
+"""Where it finds the keys one of which must have signed it, unless the release has its own."""
 
 
-def keys(deployment: ModelDeployment, model: ModelStatus) -> tuple[Opened, ...]:
+def keys(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> tuple[Opened, ...]:
     """Return what gives the container that brings the model its keys."""
-    verification = deployment.spec.model.verification
+    wanted = deployment.spec.model.verification
     encryption = model.encryption.key_secret_ref if model.encryption else None
     public = None
-    if verification is not None:
-        public = verification.public_key_secret_ref or verification.public_key_config_map_ref
+    if wanted is not None and not settings.public_keys:
+        public = wanted.public_key_secret_ref or wanted.public_key_config_map_ref
     return (
         *((key_file(encryption, KEYSET),) if encryption else ()),
         *((key_file(public, PUBLIC_KEYS),) if public else ()),
     )
 
 
-def arguments(deployment: ModelDeployment, model: ModelStatus) -> Sequence[str]:
+def arguments(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Sequence[str]:
     """Return what that container is told."""
-    encryption, verification = model.encryption, deployment.spec.model.verification
+    encryption, wanted = model.encryption, deployment.spec.model.verification
     told: list[str] = []
     if encryption is not None:
         told += ["--keyset", KEYSET, f"--associated-data={encryption.associated_data}"]
-    if verification is not None:
-        told += ["--public-keys", PUBLIC_KEYS, "--policy", verification.policy]
+    required = settings.verification == "Required"
+    if settings.public_keys and (required or wanted is not None):
+        told += [f"--public-keys-pem={settings.public_keys}"]
+    elif wanted is not None:
+        told += ["--public-keys", PUBLIC_KEYS]
+    if wanted is not None:
+        told += ["--policy", wanted.policy]
     return told
