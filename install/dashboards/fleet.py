@@ -189,7 +189,7 @@ def _gpus(made: Dashboard) -> None:
             "GPU hours that pods held in the chosen time.",
             "none",
             Query(f"sum(increase(slipway_gpu_seconds_total{{{NS}}}[$__range])) / 3600"),
-            span=6,
+            span=4,
         )
     )
     made.with_panel(
@@ -202,7 +202,7 @@ def _gpus(made: Dashboard) -> None:
                 "{{namespace}} {{component}}",
             ),
             stacked=True,
-            span=6,
+            span=5,
         )
     )
     made.with_panel(
@@ -211,7 +211,21 @@ def _gpus(made: Dashboard) -> None:
             "Median time from the end of a training to its package, as of the last six hours.",
             "s",
             Query(_quantile(0.5, "slipway_packaging_seconds", "6h"), "p50"),
-            span=6,
+            span=5,
+        )
+    )
+    made.with_panel(
+        graph(
+            "Archives refused",
+            "How many archives were not served, by the reason, as of the last six hours: changed, "
+            "signed by nobody who may, not decrypted, or rejected by a gate. The condition "
+            "ModelReady of the ModelDeployment says more.",
+            "none",
+            Query(
+                f"sum by (reason) (increase(slipway_models_refused_total{{{NS}}}[6h]))",
+                "{{reason}}",
+            ),
+            span=5,
         )
     )
     made.with_panel(
@@ -224,6 +238,6 @@ def _gpus(made: Dashboard) -> None:
                 f"sum by (verdict) (increase(slipway_package_gates_total{{{NS}}}[6h]))",
                 "{{verdict}}",
             ),
-            span=6,
+            span=5,
         )
     )

@@ -1,5 +1,7 @@
 """What a ModelDeployment's statuses and pods add to the counters."""
 
+from itertools import pairwise
+
 from slipway.plan import Manifest
 from slipway.telemetry.metrics import Metrics
 from tests.unit.telemetry.objects import at, deployment, server_pod, value
@@ -35,6 +37,29 @@ def test_the_series_of_a_deployment_end_with_it() -> None:
     metrics.object_changed(server_pod(None), server_pod("12:00:42"))
     metrics.object_changed(deployment(), None)
     assert cold_starts(metrics, "count") is None
+
+
+def told(**reasons: str) -> Manifest:
+    """Return a deployment with a reason for each type of condition."""
+    return deployment(*({"type": name, "reason": reason} for name, reason in reasons.items()))
+
+
+def test_an_archive_that_is_refused_is_counted_once_by_its_reason() -> None:
+    metrics, name = Metrics(), "slipway_models_refused_total"
+    labels = {"namespace": "ml", "reason": "SignatureInvalid"}
+    steps = [
+        told(ModelReady="Resolved", Progressing="RollingOut"),
+        told(ModelReady="SignatureInvalid", Progressing="SignatureInvalid"),
+        told(ModelReady="Resolved", Progressing="SignatureInvalid"),  # it was rolled back
+        told(ModelReady="Resolved", Progressing="RolloutComplete"),
+        told(ModelReady="AccessDenied", Progressing="AccessDenied"),
+    ]
+    for before, after in pairwise(steps):
+        metrics.status_written(before, after["status"])
+    assert value(metrics, name, **labels) == 1
+    assert value(metrics, name, namespace="ml", reason="AccessDenied") is None
+    metrics.status_written(steps[0], steps[1]["status"])
+    assert value(metrics, name, **labels) == 2
 
 
 def ended(outcome: str, reason: str = "") -> Manifest:

@@ -177,6 +177,8 @@ NOT_BELIEVED = frozenset(
 """Problems of archives that are encrypted or signed otherwise than they should be."""
 FATAL = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED}
 """Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
+REFUSED = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, PACKAGE_REJECTED, VERIFICATION_REQUIRED}
+"""Why an archive that is there is not served: it is not what was asked for, or not good enough."""
 
 ABOUT_THE_MODEL = NOT_BELIEVED | frozenset(
     {

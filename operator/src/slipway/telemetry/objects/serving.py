@@ -8,7 +8,7 @@ from cachetools import LRUCache
 from slipway.manifests import COMPONENT, MODEL_DEPLOYMENT
 from slipway.plan import Manifest
 from slipway.serving.observed.pods import last_word
-from slipway.serving.reasons import SMOKE_TEST_FAILED
+from slipway.serving.reasons import MODEL_READY, PROGRESSING, REFUSED, SMOKE_TEST_FAILED
 from slipway.telemetry.catalogue import LONG, Catalogue
 from slipway.telemetry.objects import reading
 from slipway.telemetry.objects.reading import Status, elapsed, moment
@@ -59,6 +59,13 @@ class ServingMetrics:
             *("namespace", "verdict"),
         )
 
+        self._refused = made.counter(
+            "slipway_models_refused_total",
+            "Archives that were not served, by the reason: changed, signed by nobody who may, not "
+            "decrypted, or rejected by a gate of its package.",
+            *("namespace", "reason"),
+        )
+
     def status_written(self, before: Manifest, after: Status) -> None:
         """Count what ``after`` says that the status of the object ``before`` did not."""
         old, new = rollout_of(reading.status_of(before)), rollout_of(after)
@@ -72,6 +79,8 @@ class ServingMetrics:
                 (old.get("candidate") or {}).get(field) or {},
                 (new.get("candidate") or {}).get(field) or {},
             )
+        for reason in _refusals(after) - _refusals(reading.status_of(before)):
+            self._refused.labels(reading.namespace_of(before), reason).inc()
 
     def _count_rollout(self, deployment: Manifest, entry: Mapping[str, Any]) -> None:
         namespace, result = reading.namespace_of(deployment), str(entry.get("outcome"))
@@ -121,7 +130,7 @@ class ServingMetrics:
         """Drop the series of a namespace that has no object any more."""
         for metric in (
             *(self._cold_starts, self._gates, self._rollouts),
-            *(self._rollbacks, self._measurements, self._verdicts),
+            *(self._rollbacks, self._measurements, self._verdicts, self._refused),
         ):
             metric.remove_by_labels({"namespace": namespace})
 
@@ -147,6 +156,13 @@ def strategy_of(deployment: Mapping[str, Any]) -> str:
 
 def _history(rollout: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from rollout.get("history") or ()
+
+
+def _refusals(status: Status) -> set[str]:
+    """Return why archives are refused now; a revision that was rolled back is refused still."""
+    types = (MODEL_READY, PROGRESSING)
+    told = (each.get("reason") for each in reading.conditions_of(status) if each["type"] in types)
+    return {reason for reason in told if reason in REFUSED}
 
 
 def _ready_since(pod: Mapping[str, Any]) -> float | None:
