@@ -187,6 +187,11 @@ def test_both_sides_mean_the_same_by_an_exit_code() -> None:
 def test_both_sides_mean_the_same_files_by_the_packagers_keys() -> None:
     assert (str(packaged.KEYSET), str(packaged.PRIVATE_KEY)) == (trust.KEYSET, trust.PRIVATE_KEY)
     assert believed.SUFFIX == trust.SUFFIX
+    beside = trust.documents("s3://place/lineage.json", {"hasProvenance": True})
+    assert beside == {
+        "provenanceUri": f"s3://place/{packaged.PROVENANCE}",
+        "bomUri": f"s3://place/{packaged.BILL}",
+    }
 
 
 def test_both_sides_know_the_same_handlers_by_name() -> None:

@@ -31,6 +31,11 @@ class ContainerView:
         return str(self.status["name"])
 
     @property
+    def image_id(self) -> str:
+        """What the kubelet calls the image, mostly by its digest; empty where it says nothing."""
+        return str(self.status.get("imageID") or "")
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """The container's state; empty where the kubelet has not spoken yet."""
         return self.status.get("state") or {}

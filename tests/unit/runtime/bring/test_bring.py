@@ -104,6 +104,21 @@ def test_an_input_with_another_digest_is_refused(pod: Pod, s3: S3Server) -> None
     assert f"has the SHA-256 {sha256(DATA)}, not {'0' * 64}" in pod.word["message"]
 
 
+def test_the_first_pod_tells_the_digest_of_an_input_that_is_not_too_large(
+    pod: Pod, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (s3.bucket / "rows.csv").write_bytes(DATA)
+    assert pod.bring_input("s3://slipway/rows.csv", JOB_COMPLETION_INDEX="0") == 0
+    assert pod.word["sha256"] == sha256(DATA)
+    assert pod.bring_input("s3://slipway/rows.csv", JOB_COMPLETION_INDEX="1") == 0
+    assert "sha256" not in pod.word
+    monkeypatch.setattr(bring_input, "MOST_HASHED", len(DATA) - 1)
+    assert pod.bring_input("s3://slipway/rows.csv") == 0
+    assert "sha256" not in pod.word
+    assert pod.bring_input("s3://slipway/rows.csv", sha256(DATA)) == 0
+    assert pod.word["sha256"] == sha256(DATA)
+
+
 def test_an_input_that_is_not_there_is_told(pod: Pod, s3: S3Server) -> None:
     assert pod.bring_input("s3://slipway/none.csv") == 1
     assert pod.word["reason"] == "InputNotFound"

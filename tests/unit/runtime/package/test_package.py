@@ -99,6 +99,7 @@ def test_a_training_becomes_an_archive_and_its_digest_is_told(packager: Packager
             "modelName": "net",
             "modelVersion": "1.0",
             "lineageUri": f"s3://slipway/{LINEAGE_KEY}",
+            "hasProvenance": True,
         },
     }
     assert packager.archive.read("model.pt") == b"weights"

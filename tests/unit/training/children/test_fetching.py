@@ -90,6 +90,52 @@ def test_the_commit_that_ran_is_kept_and_is_the_one_that_is_packaged() -> None:
     assert env["SLIPWAY_SOURCE_DIR"] == "/slipway/source/src"
 
 
+IMAGE, ROWS = "12" * 32, "34" * 32
+CLAIM = {"name": "more", "uri": "pvc://data/more"}
+
+
+def ran(cluster: Cluster, image: str, digest: str) -> None:
+    """Let the first pod's inputs be there, and its script run."""
+    word = json.dumps({"reason": "Fetched", "exitCode": 0, "sha256": digest})
+    done = {"exitCode": 0, "message": word}
+    (pod, *_) = cluster.pods()
+    pod["status"] = {
+        "phase": "Running",
+        "initContainerStatuses": [
+            state("input-rows", terminated=done),
+            state("input-more", terminated=done),  # of a podTemplate: nobody else reads this claim
+        ],
+        "containerStatuses": [{**state("trainer", running={}), "imageID": image}],
+    }
+    cluster.settle()
+
+
+def test_the_digests_of_image_and_inputs_are_kept_and_are_in_the_record_of_each_packaging() -> None:
+    cluster = created(inputs=[INPUT, CLAIM], package=PACKAGE)
+    ran(cluster, f"registry.example/team/train@sha256:{IMAGE}", ROWS)
+    assert cluster.status["imageDigest"] == f"sha256:{IMAGE}"
+    assert cluster.status["inputs"] == [{"name": "rows", "sha256": ROWS}]
+    cluster.finish_all(message=trained())
+    cluster.settle()
+    made = cluster.job("package")
+    assert made is not None
+    (packager,) = made["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one.get("value") for one in packager["env"]}
+    record = json.loads(env["SLIPWAY_LINEAGE"])
+    assert record["imageDigest"] == f"sha256:{IMAGE}"
+    assert record["inputs"] == [{**INPUT, "sha256": ROWS}, CLAIM]
+
+
+@pytest.mark.parametrize(
+    "image", ["", "sha256:", f"sha256:{IMAGE}x", "docker.io/x:1", f"x/sha256:{IMAGE}"]
+)
+def test_what_is_no_digest_is_not_taken_for_one(image: str) -> None:
+    cluster = created(inputs=[INPUT])
+    ran(cluster, image, "main; rm -rf")
+    assert "imageDigest" not in cluster.status
+    assert "inputs" not in cluster.status
+
+
 def test_a_key_for_ssh_reaches_the_fetching_container_alone() -> None:
     url = "git@git.example:team/net.git"
     source = {"git": {"url": url, "credentialsSecretName": "deploy-key", "submodules": True}}

@@ -128,7 +128,7 @@ def _patiently(action: Callable[[], T]) -> T:
 
 def check(folder: Path, listing: Listing, sha256: str, uri: str) -> None:
     """Raise DigestError where what was brought has another digest than the one asked for."""
-    found = tree_digest(folder) if listing.is_folder else manifest.digest(_only(folder, listing))
+    found = digest(folder, listing)
     if found != sha256:
         raise DigestError(
             f"{uri} has the SHA-256 {found}, not {sha256}: it was changed, or the digest is "
@@ -136,9 +136,12 @@ def check(folder: Path, listing: Listing, sha256: str, uri: str) -> None:
         )
 
 
-def _only(folder: Path, listing: Listing) -> Path:
+def digest(folder: Path, listing: Listing) -> str:
+    """Return the digest of what was brought: the file's, or that of `tree_digest`."""
+    if listing.is_folder:
+        return tree_digest(folder)
     (name,) = listing.files
-    return folder / name
+    return manifest.digest(folder / name)
 
 
 def tree_digest(folder: Path) -> str:

@@ -32,7 +32,8 @@ from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import credentials, manifest, store
 from slipway_pods.trust.believed import SUFFIX
 from slipway_pods.trust.errors import TrustError
-from slipway_pods.trust.packaged import sealed, signature
+from slipway_pods.trust.packaged import documents, sealed, signature
+from slipway_pods.trust.provenance import Made
 from slipway_runtime.checks.package_code import PackageError, check_code
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
@@ -158,6 +159,7 @@ def describe(settings: Settings, archive: Path) -> dict[str, Any]:
         "modelName": settings.package["modelName"],
         "modelVersion": settings.package["modelVersion"],
         "lineageUri": settings.lineage_uri,
+        "hasProvenance": True,
     }
 
 
@@ -207,17 +209,26 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     archive = sealed(settings.package, archive, settings.associated_data)
     described = describe(settings, archive)
     if signed is not None:
-        patiently(lambda: store.put_bytes(signed, settings.package_uri + SUFFIX))
+        put_beside(signed, settings.package_uri + SUFFIX)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
     record = lineage(settings, output, described, contents.installed, rows)
-    patiently(lambda: store.put_bytes(record, settings.lineage_uri))
+    made = Made(settings.package_uri.rpartition("/")[2], described["sha256"], json.loads(record))
+    beside = settings.lineage_uri.rpartition("/")[0]
+    for name, data in documents(settings.package, made, record).items():
+        put_beside(data, f"{beside}/{name}")
+    put_beside(record, settings.lineage_uri)
     told = {"gates": [row.told for row in rows]} if rows else {}
     return {"reason": _reason(rows), "package": {**described, **told}}
 
 
 def _reason(rows: Sequence[verdict.Row]) -> str:
     return "Rejected" if verdict.is_rejected(rows) else "Packaged"
+
+
+def put_beside(data: bytes, uri: str) -> None:
+    """Store a small file beside the archive."""
+    patiently(lambda: store.put_bytes(data, uri))
 
 
 def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:

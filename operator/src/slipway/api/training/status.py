@@ -8,6 +8,7 @@ from slipway.api.base import ApiModel, ModelName, ModelVersion, Sha256, map_list
 from slipway.api.common import ConditionList
 from slipway.api.training.attempts import BackOff, FailureStatus, RunTime
 from slipway.api.training.gates import MAX_GATES, MAX_METRIC_NAME, GateStatus
+from slipway.api.training.inputs import InputName
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
 from slipway.api.trust.encryption import Encryption
@@ -149,6 +150,15 @@ class OutputStatus(ApiModel):
         return f"{where} {self.skipped}" if self.skipped else where
 
 
+class InputStatus(ApiModel):
+    """What an input was when it was brought."""
+
+    name: InputName
+    """Name of the input."""
+    sha256: Sha256
+    """Its digest, as inputs[].sha256 has it."""
+
+
 class PackageStatus(ApiModel):
     """The archive that was made."""
 
@@ -174,6 +184,13 @@ class PackageStatus(ApiModel):
     """How the archive was encrypted; absent where it is not."""
     signature_uri: Annotated[str, Field(max_length=1024)] | None = None
     """Where the archive's signature lies, a Sigstore bundle; absent where there is none."""
+    provenance_uri: Annotated[str, Field(max_length=1024)] | None = Field(
+        default=None,
+        description="Where its provenance lies, an in-toto statement; in a Sigstore bundle if the "
+        "archive is signed.",
+    )
+    bom_uri: Annotated[str, Field(max_length=1024)] | None = None
+    """Where its bill of materials lies, in CycloneDX's format."""
     gates: (
         Annotated[
             list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))
@@ -223,6 +240,14 @@ class TrainingJobStatus(StoredStatus):
         default=None,
         description="The commit that a git source was, or the SHA-256 of an archive source.",
     )
+    image_digest: Annotated[str, Field(max_length=71)] | None = Field(
+        default=None,
+        description="The image that trained, by its digest, as the first pod's kubelet told it.",
+    )
+    inputs: (
+        Annotated[list[InputStatus], Field(max_length=16, json_schema_extra=map_list("name"))]
+        | None
+    ) = Field(default=None, description="Inputs whose digest is known.")
     output: OutputStatus | None = None
     """The stored output."""
     package: PackageStatus | None = None

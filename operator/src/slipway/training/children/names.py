@@ -29,6 +29,8 @@ INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 
 SOURCE = "source"
 """Name of the init container that brings the source."""
+INPUT = "input-"
+"""Begin of the names of the init containers that bring inputs; the input's own name follows."""
 SOURCE_SCRATCH = "fetch-tmp"
 """Volume in which the containers that bring something have their /tmp."""
 

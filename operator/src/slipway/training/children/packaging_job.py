@@ -7,6 +7,7 @@ from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.api.common import ResourceRequirements
+from slipway.api.training.inputs import Input
 from slipway.api.training.package import Package
 from slipway.api.training.status import PackagingStatus
 from slipway.manifests import (
@@ -63,13 +64,17 @@ _NOT_PACKAGED = ("resources", "retention")
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training ran: its image, and of a source that was fetched the revision.
+    """What the training ran, and said last.
 
-    ``reported`` has the metrics of its last report, as decimal text.
+    That is its image, by name and digest, of a source that was fetched the revision, and of inputs
+    the digests that are known, by name. ``reported`` has the metrics of its last report, as decimal
+    text.
     """
 
     image: str
     revision: str | None = None
+    image_digest: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
     reported: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -250,6 +255,9 @@ def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
         "module": job.spec.module,
         "command": [scrubbed(word) for word in job.spec.command or ()],
         "sourceRevision": trained.revision,
+        "imageDigest": trained.image_digest,
+        "inputs": [_input(each, trained.inputs.get(each.name)) for each in job.spec.inputs],
+        "metrics": dict(trained.reported),
     }
     return {
         "namespace": job.metadata.namespace,
@@ -260,6 +268,11 @@ def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
         "nodes": job.spec.nodes,
         **{name: value for name, value in program.items() if value},
     }
+
+
+def _input(each: Input, brought: str | None) -> dict[str, Any]:
+    digest = each.sha256 or brought
+    return {"name": each.name, "uri": shown(each.uri), **({"sha256": digest} if digest else {})}
 
 
 def _source(job: TrainingJob) -> dict[str, Any] | None:

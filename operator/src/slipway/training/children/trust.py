@@ -1,5 +1,8 @@
 """What makes an archive believed: the packaging pod's keys, and what it is told to do with them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from slipway.api import TrainingJob
 from slipway.api.training.package import Package
 from slipway.api.trust.encryption import Encryption
@@ -31,6 +34,14 @@ def encryption(job: TrainingJob, package: Package, number: int) -> Encryption | 
 def signature_uri(uri: str, package: Package | None) -> str | None:
     """Return where the signature of an archive at a URI goes; None where there is to be none."""
     return f"{uri}{SUFFIX}" if package and package.sign else None
+
+
+def documents(lineage: str, word: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the documents beside a lineage record lie, which packagers of 0.2.0 made not."""
+    if word.get("hasProvenance") is not True:
+        return {}
+    folder = lineage.rpartition("/")[0]
+    return {"provenanceUri": f"{folder}/provenance.json", "bomUri": f"{folder}/bom.cdx.json"}
 
 
 def keys(package: Package | None) -> tuple[Opened, ...]:

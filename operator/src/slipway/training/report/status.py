@@ -13,7 +13,7 @@ from slipway.api.training.retention import MAX_VERSIONS, EarlierPackage
 from slipway.api.training.status import Nodes, PackageStatus, Progress, TrainingJobStatus
 from slipway.training import reasons
 from slipway.training.children import elastic
-from slipway.training.observed import jobs
+from slipway.training.observed import jobs, materials
 from slipway.training.observed.jobs import JobView, failures
 from slipway.training.observed.source_revision import source_revision
 from slipway.training.outcome import Outcome
@@ -48,6 +48,8 @@ def compose(
         nodes=before.nodes,
         progress=_progress(snapshot, step, live),
         source_revision=before.source_revision,
+        image_digest=before.image_digest,
+        inputs=before.inputs,
         output=step.output or before.output,
         package=step.package or before.package,
         rejected_package=_rejected(before, step),
@@ -68,6 +70,8 @@ def compose(
         "start_time": before.start_time or (live.status.get("startTime") if live else None),
         "nodes": nodes(job, live),
         "source_revision": source_revision(job, live),
+        "image_digest": materials.image_digest(job, live),
+        "inputs": materials.inputs(job, live),
         "run_time": running_time.advance(before.run_time, live, now, refused=refused),
     }
     return quiet.model_copy(update=update)

@@ -26,10 +26,12 @@ def package_status(
         return None
     said, package = word.mapping("package"), job.spec.package
     uri = told(live, names.PACKAGER, "SLIPWAY_PACKAGE_URI")
+    lineage = told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI")
     places = {
         "uri": uri,
         "signatureUri": trust.signature_uri(uri, package),
-        "lineageUri": told(live, names.PACKAGER, "SLIPWAY_LINEAGE_URI"),
+        "lineageUri": lineage,
+        **trust.documents(lineage, said),
     }
     try:
         judged = rows(package.gates if package else [], said.get("gates", []))

@@ -15,6 +15,7 @@ from slipway.training.children.packaging_job import (
     Trained,
     packaging_job,
 )
+from slipway.training.observed import materials
 from slipway.training.observed.first_failure import Failure, describe, first_failure
 from slipway.training.observed.jobs import JobView, ObservedJobs
 from slipway.training.observed.last_words import LastWord, last_word
@@ -90,7 +91,13 @@ def _next(
     packaging = repackaging.wanted(job, package, live)
     if live is None:
         image = trained_image(found.training, job, settings)
-        trained = Trained(image, source_revision(job, found.training), _reported(job, found))
+        trained = Trained(
+            image,
+            source_revision(job, found.training),
+            materials.image_digest(job, found.training),
+            {each.name: each.sha256 for each in materials.inputs(job, found.training) or ()},
+            _reported(job, found),
+        )
         made = packaging_job(job, package, settings, output.uri, trained, packaging)
         step = _create(job, output, made, settings, now)
     else:

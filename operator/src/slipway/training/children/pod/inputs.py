@@ -56,7 +56,7 @@ def _mount(one: Input, *, read_only: bool) -> dict[str, Any]:
 
 
 def _name(one: Input) -> str:
-    return f"input-{one.name}"
+    return f"{names.INPUT}{one.name}"
 
 
 def _container(job: TrainingJob, one: Input, settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""What a training was made of, beside its source: its image, and the inputs' digests.
+
+Both are the word of index 0's pod, in its latest attempt; the status keeps them for packagings that
+come when the pods are gone.
+"""
+
+import re
+from collections.abc import Iterator
+
+from slipway.api import TrainingJob
+from slipway.api.fields.claim import claim_and_path
+from slipway.api.training.status import InputStatus
+from slipway.training.children import names
+from slipway.training.observed.jobs import JobView
+from slipway.training.observed.last_words import last_word
+from slipway.training.observed.pods import JobPod
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_IMAGE = re.compile("(?:.*@)?(sha256:[0-9a-f]{64})")
+"""What the kubelet calls an image: by its repository and digest, or where it has none by its ID."""
+
+
+def image_digest(job: TrainingJob, live: JobView | None) -> str | None:
+    """Return the digest of the image that trained, with its algorithm; None where none was told."""
+    images = (pod.main.image_id for pod in _first_pods(live))
+    told = [match[1] for image in images if (match := _IMAGE.fullmatch(image))]
+    return told[-1] if told else job.status.image_digest
+
+
+def inputs(job: TrainingJob, live: JobView | None) -> list[InputStatus] | None:
+    """Return the inputs whose digest is known, in the spec's order; None where there is none.
+
+    A container of the operator's has read them: what lies in a claim is read for a digest alone.
+    """
+    known = {each.name: each.sha256 for each in job.status.inputs or ()}
+    for pod in _first_pods(live):
+        known |= dict(_brought(pod))
+    found = [
+        InputStatus(name=each.name, sha256=known[each.name])
+        for each in job.spec.inputs
+        if each.name in known and (each.sha256 or not claim_and_path(each.uri))
+    ]
+    return found or None
+
+
+def _first_pods(live: JobView | None) -> list[JobPod]:
+    """Return the pods of index 0, the oldest first."""
+    pods = [pod for pod in (live.pods if live else ()) if pod.index == 0]
+    return sorted(pods, key=lambda pod: pod.created)
+
+
+def _brought(pod: JobPod) -> Iterator[tuple[str, str]]:
+    for container in pod.containers:
+        word = last_word(container) if container.name.startswith(names.INPUT) else None
+        if word is not None and _SHA256.fullmatch(digest := word.string("sha256")):
+            yield container.name.removeprefix(names.INPUT), digest
