@@ -10,7 +10,10 @@ from slipway.api.common import ResourceRequirements
 from slipway.uris import ObjectUri, StorePlaces
 
 VERIFICATION = "slipway.dev/verification"
-"""Label of a namespace; with the value ``Required`` all models served there must be signed."""
+"""Label of a namespace; unless its value is ``Optional`` all models served there must be signed.
+
+So a value that is mistyped asks for too much, which is seen, and not for nothing.
+"""
 FOLDERS = ("outputs", "checkpoints", "models")
 """The folders of the store; each has one for each namespace."""
 
@@ -194,9 +197,9 @@ class Settings(BaseSettings):
 
         It can only ask for more than the release does.
         """
-        if verification != "Required":
+        if verification is None or verification == "Optional":
             return self
-        return self.model_copy(update={"verification": verification})
+        return self.model_copy(update={"verification": "Required"})
 
     @property
     def namespaces(self) -> tuple[str, ...]:

@@ -5,10 +5,20 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 
-def make_wheel(folder: Path, name: str, version: str = "1.0", needs: tuple[str, ...] = ()) -> Path:
-    """Make a wheel with one module, whose ``WORD`` is the version; the same bytes each time."""
+def make_wheel(
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    needs: tuple[str, ...] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Make a wheel with one module, whose ``WORD`` is the version; the same bytes each time.
+
+    ``more`` are files beside the module, by their names.
+    """
     info = f"{name}-{version}.dist-info"
     wanted = "".join(f"Requires-Dist: {need}\n" for need in needs)
     files = {
@@ -16,6 +26,7 @@ def make_wheel(folder: Path, name: str, version: str = "1.0", needs: tuple[str, 
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{wanted}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+        **more,
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-py3-none-any.whl"

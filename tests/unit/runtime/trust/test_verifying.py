@@ -70,6 +70,15 @@ def test_an_unsigned_archive_is_refused_unless_the_policy_is_if_present(
     assert fetched(stored, folder, if_present, termination_log) == (0, "Fetched")
 
 
+def test_an_archive_that_lies_there_already_is_verified_all_the_same(
+    stored: str, folder: Path, tmp_path: Path, termination_log: Path
+) -> None:
+    folder.mkdir()
+    (folder / "net.mar").write_bytes(CONTENT)
+    believed = Believed(public_keys=signers.public_file(tmp_path, OTHER))
+    assert fetched(stored, folder, believed, termination_log) == (1, "UnknownSigner")
+
+
 @pytest.mark.parametrize("data", [b"{}", b"x" * 2_000_000], ids=["none", "too-long"])
 def test_what_is_no_signature_is_refused(
     stored: str, folder: Path, tmp_path: Path, termination_log: Path, data: bytes
@@ -127,6 +136,20 @@ def test_an_encrypted_archive_is_verified_as_the_server_gets_it(
     sha256 = hashlib.sha256(sealed).hexdigest()
     assert fetched(sha256, folder, believed, termination_log) == (0, "Fetched")
     assert (folder / "net.mar").read_bytes() == CONTENT
+
+
+def test_a_folder_which_nobody_can_sign_is_served_where_the_policy_is_if_present(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    uri, keys = "s3://slipway/shared/model/", signers.public_file(tmp_path, KEY)
+    store.put_bytes(b"weights", f"{uri}weights.bin")
+    line = f"{hashlib.sha256(b'weights').hexdigest()}  weights.bin\n".encode()
+    sha256, folder = hashlib.sha256(line).hexdigest(), tmp_path / "model"
+    with pytest.raises(fetch.FetchError, match="is a folder") as caught:
+        fetch.fetch_into(uri, sha256, folder, Believed(public_keys=keys))
+    assert (caught.value.reason, list(folder.iterdir())) == ("SignatureMissing", [])
+    fetch.fetch_into(uri, sha256, folder, Believed(public_keys=keys, policy="IfPresent"))
+    assert (folder / "weights.bin").read_bytes() == b"weights"
 
 
 def test_the_program_takes_the_keys_and_the_policy_as_arguments(

@@ -22,9 +22,13 @@ def world(model: dict[str, Any], label: str | None = "Required", **settings: Any
     return made
 
 
+def workload(made: World) -> dict[str, Any]:
+    (found,) = [one for ref, one in made.children.items() if ref.kind == "Deployment"]
+    return found
+
+
 def arguments(made: World) -> list[str]:
-    (workload,) = [one for ref, one in made.children.items() if ref.kind == "Deployment"]
-    words: list[str] = workload["spec"]["template"]["spec"]["initContainers"][0]["args"]
+    words: list[str] = workload(made)["spec"]["template"]["spec"]["initContainers"][0]["args"]
     return words
 
 
@@ -64,6 +68,20 @@ def test_a_signed_package_is_verified_in_its_pods() -> None:
     assert "--public-keys" in words
 
 
+def test_the_keys_are_in_the_container_alone_that_brings_the_model() -> None:
+    encrypted = {"keySecretRef": {"name": "archives", "key": "keyset.json"}}
+    made = world({**URI_MODEL, "verification": KEYS, "encryption": encrypted})
+    pod = workload(made)["spec"]["template"]["spec"]
+    keys = {each["name"] for each in pod["volumes"] if each["name"].startswith("slipway-key-")}
+    assert keys == {"slipway-key-encryption", "slipway-key-verification"}
+    holders = [
+        container["name"]
+        for container in (*pod["initContainers"], *pod["containers"])
+        if keys & {mount["name"] for mount in container["volumeMounts"]}
+    ]
+    assert holders == ["fetch"]
+
+
 @pytest.mark.parametrize("model", [URI_MODEL, {**URI_MODEL, "verification": KEYS}])
 def test_the_administrators_keys_are_those_that_count(model: dict[str, Any]) -> None:
     words = arguments(world(model, public_keys=PEM))
@@ -71,9 +89,21 @@ def test_the_administrators_keys_are_those_that_count(model: dict[str, Any]) -> 
     assert "--public-keys" not in words
 
 
-@pytest.mark.parametrize("label", [None, "Optional", "required", ""])
-def test_another_label_asks_for_nothing(label: str | None) -> None:
+@pytest.mark.parametrize("label", [None, "Optional"])
+def test_no_label_and_optional_ask_for_nothing(label: str | None) -> None:
     assert "--policy" not in arguments(world(URI_MODEL, label))
+
+
+@pytest.mark.parametrize("label", ["required", "true", ""])
+def test_a_mistyped_label_refuses_rather_than_to_let_all_pass(label: str) -> None:
+    assert refused(world(URI_MODEL, label)) == reasons.VERIFICATION_REQUIRED
+
+
+def test_a_presigned_address_gets_no_pod_as_no_signature_can_lie_beside_it() -> None:
+    presigned = {**URI_MODEL, "uri": f"{URI_MODEL['uri']}?X-Amz-Signature=ab"}
+    made = world(presigned, public_keys=PEM)
+    assert refused(made) == reasons.VERIFICATION_REQUIRED
+    assert "without a query" in made.condition(reasons.MODEL_READY).message
 
 
 def test_no_label_lets_pass_what_the_release_refuses() -> None:

@@ -41,8 +41,11 @@ class FetchError(Exception):
 
 
 def fetch(uri: str, sha256: str, dest: Path, believed: Believed = UNSEALED) -> None:
-    """Put the archive at ``dest``; raises FetchError, and leaves nothing there, where it cannot."""
-    if dest.is_file() and manifest.digest(dest) == sha256:
+    """Put the archive at ``dest``; raises FetchError, and leaves nothing there, where it cannot.
+
+    One that is there from an earlier start stays, unless there is more to it than its digest.
+    """
+    if believed == UNSEALED and dest.is_file() and manifest.digest(dest) == sha256:
         return
     dest.unlink(missing_ok=True)
     try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from slipway_pods.bring import archive, download, signature
 from slipway_pods.serve import rejection
 from slipway_pods.trust.believed import UNSEALED, Believed
-from slipway_pods.trust.errors import TrustError
 
 ARCHIVES = (".mar", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Ends of the names of files that are unpacked."""
@@ -20,11 +19,13 @@ ARCHIVES = (".mar", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".ta
 def place(uri: str, sha256: str, folder: Path, believed: Believed = UNSEALED) -> None:
     """Fill the folder, unless an earlier start has done so with what has the same digest.
 
+    What is encrypted or has to be signed is brought again: there is more to it than its digest.
+
     Raises a StoreError, DigestError, TrustError, RejectedError, ArchiveError, or OSError of the
     pod's own disk.
     """
     done = folder.with_name(f".{folder.name}.sha256")
-    if done.is_file() and done.read_text("ascii") == sha256:
+    if believed == UNSEALED and done.is_file() and done.read_text("ascii") == sha256:
         return
     _clear(folder)
     try:
@@ -46,13 +47,12 @@ def _is_archive(uri: str) -> bool:
 
 
 def _take(folder: Path, listing: download.Listing, uri: str, believed: Believed) -> None:
-    """Let a model pass what it has to; raises TrustError for a folder that would have to."""
-    if not listing.is_folder:
+    """Let a model pass what it has to; raises TrustError."""
+    if listing.is_folder:
+        believed.take_folder(uri)
+    else:
         (name,) = listing.files
         signature.take(folder / name, uri, believed)
-    elif believed != UNSEALED:
-        text = f"{uri} is a folder, which is neither encrypted nor signed: it is not served."
-        raise TrustError("ArchiveChanged" if believed.keyset else "SignatureMissing", text)
 
 
 def _unpack(uri: str, sha256: str, folder: Path, believed: Believed) -> None:

@@ -46,6 +46,14 @@ class Believed:
         except TrustError as error:
             raise _refused(f"The signature of {shown(uri)} is not accepted", error) from error
 
+    def take_folder(self, uri: str) -> None:
+        """Raise TrustError where a folder, which cannot be encrypted or signed, would have to be."""
+        text = f"{shown(uri)} is a folder, which is neither encrypted nor signed. It is not served."
+        if self.keyset is not None:
+            raise TrustError("ArchiveChanged", text)
+        if self.public_keys is not None and self.policy == "Required":
+            raise TrustError("SignatureMissing", text)
+
     def _decrypt(self, part: Path) -> None:
         if self.keyset is None:
             return

@@ -64,10 +64,12 @@ def verified(data: bytes, keys: Sequence[ec.EllipticCurvePublicKey]) -> dict[str
 
 
 def _verified(data: bytes, keys: Sequence[ec.EllipticCurvePublicKey]) -> dict[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise ValueError("length")
     bundle = json.loads(data)
     material, envelope = bundle["verificationMaterial"], bundle["dsseEnvelope"]
     types = (bundle["mediaType"], envelope["payloadType"])
-    if len(data) > MAX_BYTES or types != (MEDIA_TYPE, PAYLOAD_TYPE):
+    if types != (MEDIA_TYPE, PAYLOAD_TYPE):
         raise ValueError("types")
     signer = material["publicKey"]["hint"]
     key = next((key for key in keys if hint(key) == signer), None)

@@ -39,6 +39,12 @@ def unverified(
             "This namespace serves signed models alone: write "
             "spec.model.verification.policy: Required.",
         )
+    if "?" in model.uri:
+        return Unverified(
+            reasons.VERIFICATION_REQUIRED,
+            "This namespace serves signed models alone: write a spec.model.uri without a query, as "
+            "the signature lies at that address with .sig behind it.",
+        )
     if model.training_job is not None and not model.signature_uri:
         return Unverified(
             reasons.SIGNATURE_MISSING,
