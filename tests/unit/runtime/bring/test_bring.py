@@ -37,8 +37,10 @@ class Pod:
         monkeypatch.setenv("SLIPWAY_TERMINATION_LOG", str(self._word))
         monkeypatch.setattr(bringing, "stop_on_signal", lambda: None)
 
-    def bring_input(self, uri: str, digest: str | None = None, **env: str) -> int:
-        wanted = {"name": "data", "uri": uri, "sha256": digest}
+    def bring_input(
+        self, uri: str, digest: str | None = None, *, is_told: bool = False, **env: str
+    ) -> int:
+        wanted = {"name": "data", "uri": uri, "sha256": digest, "isDigestTold": is_told}
         told = {"SLIPWAY_INPUT": json.dumps(wanted), "SLIPWAY_INPUT_DIR": str(self.folder)}
         return self._run(bring_input.main, {**told, **env})
 
@@ -104,17 +106,22 @@ def test_an_input_with_another_digest_is_refused(pod: Pod, s3: S3Server) -> None
     assert f"has the SHA-256 {sha256(DATA)}, not {'0' * 64}" in pod.word["message"]
 
 
-def test_the_first_pod_tells_the_digest_of_an_input_that_is_not_too_large(
+def test_the_first_pod_tells_the_digest_of_an_input_if_asked_to_and_it_is_not_too_large(
     pod: Pod, s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (s3.bucket / "rows.csv").write_bytes(DATA)
-    assert pod.bring_input("s3://slipway/rows.csv", JOB_COMPLETION_INDEX="0") == 0
-    assert pod.word["sha256"] == sha256(DATA)
-    assert pod.bring_input("s3://slipway/rows.csv", JOB_COMPLETION_INDEX="1") == 0
-    assert "sha256" not in pod.word
+
+    def told(index: str = "0", *, is_told: bool = True) -> bool:
+        rows = "s3://slipway/rows.csv"
+        assert pod.bring_input(rows, is_told=is_told, JOB_COMPLETION_INDEX=index) == 0
+        assert pod.word.get("sha256", sha256(DATA)) == sha256(DATA)
+        return "sha256" in pod.word
+
+    assert told()
+    assert not told("1")
+    assert not told(is_told=False)
     monkeypatch.setattr(bring_input, "MOST_HASHED", len(DATA) - 1)
-    assert pod.bring_input("s3://slipway/rows.csv") == 0
-    assert "sha256" not in pod.word
+    assert not told()
     assert pod.bring_input("s3://slipway/rows.csv", sha256(DATA)) == 0
     assert pod.word["sha256"] == sha256(DATA)
 

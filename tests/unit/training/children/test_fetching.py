@@ -126,6 +126,17 @@ def test_the_digests_of_image_and_inputs_are_kept_and_are_in_the_record_of_each_
     assert record["inputs"] == [{**INPUT, "sha256": ROWS}, CLAIM]
 
 
+@pytest.mark.parametrize("sign", [None, {"keySecretRef": {"name": "signer", "key": "private"}}])
+def test_an_input_is_read_again_for_its_digest_only_where_the_package_is_signed(
+    sign: dict[str, Any] | None,
+) -> None:
+    cluster = created(inputs=[INPUT], package={**PACKAGE, **({"sign": sign} if sign else {})})
+    (pod, *_) = cluster.pods()
+    bring = next(one for one in pod["spec"]["initContainers"] if one["name"] == "input-rows")
+    env = {one["name"]: one.get("value") for one in bring["env"]}
+    assert ("isDigestTold" in env["SLIPWAY_INPUT"]) == bool(sign)
+
+
 @pytest.mark.parametrize(
     "image", ["", "sha256:", f"sha256:{IMAGE}x", "docker.io/x:1", f"x/sha256:{IMAGE}"]
 )

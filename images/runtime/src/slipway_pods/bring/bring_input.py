@@ -1,9 +1,10 @@
 """Bring one input of a training from its URI to the pod's disk: an init container.
 
-Variables: ``SLIPWAY_INPUT`` (JSON: ``{"name", "uri", "sha256"}``) and ``SLIPWAY_INPUT_DIR`` (where
-it goes); credentials are those of `slipway_pods.store.credentials`. An input of a
-claim (``pvc://``) is there already: only its digest is checked. The termination message has the
-``sha256`` of what was checked, and in the pod of index 0 of all that is not too large.
+Variables: ``SLIPWAY_INPUT`` (JSON: ``{"name", "uri", "sha256", "isDigestTold"}``) and
+``SLIPWAY_INPUT_DIR`` (where it goes); credentials are those of `slipway_pods.store.credentials`. An
+input of a claim (``pvc://``) is there already: only its digest is checked. The termination message
+has the ``sha256`` of what was checked, and with ``isDigestTold`` in the pod of index 0 of all that
+is not too large.
 """
 
 import json
@@ -24,7 +25,7 @@ MOST_HASHED = 16 * 1024**3
 def bring(wanted: Mapping[str, Any], folder: Path, *, first: bool) -> str | None:
     """Put an input into a folder, and check its digest where one is asked for.
 
-    Returns the digest where it is known, or worth knowing: ``first`` in the group's first pod.
+    Returns the digest where it is known, or to be told: by the group's ``first`` pod.
     """
     name, uri, sha256 = wanted["name"], wanted["uri"], wanted.get("sha256")
     if uri.startswith("pvc:"):
@@ -34,7 +35,7 @@ def bring(wanted: Mapping[str, Any], folder: Path, *, first: bool) -> str | None
     if sha256:
         download.check(folder, listing, sha256, uri)
         return str(sha256)
-    if first and room.on_disk(folder) <= MOST_HASHED:
+    if first and wanted.get("isDigestTold") and room.on_disk(folder) <= MOST_HASHED:
         return download.digest(folder, listing)
     return None
 

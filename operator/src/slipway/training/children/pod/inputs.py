@@ -60,7 +60,9 @@ def _name(one: Input) -> str:
 
 
 def _container(job: TrainingJob, one: Input, settings: Settings) -> dict[str, Any]:
-    wanted = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
+    wanted: dict[str, Any] = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
+    if job.spec.package is not None and job.spec.package.sign is not None:
+        wanted["isDigestTold"] = True
     folder = f"{names.INPUTS_DIR}/{one.name}"
     limit = size("inputs", settings, job.spec.volume_sizes.inputs)
     env = {
