@@ -100,7 +100,7 @@ def test_a_mistyped_label_refuses_rather_than_to_let_all_pass(label: str) -> Non
 
 
 def test_a_presigned_address_gets_no_pod_as_no_signature_can_lie_beside_it() -> None:
-    presigned = {**URI_MODEL, "uri": f"{URI_MODEL['uri']}?X-Amz-Signature=ab"}
+    presigned = {**URI_MODEL, "uri": "https://models.example/iris.mar?X-Amz-Signature=ab"}
     made = world(presigned, public_keys=PEM)
     assert refused(made) == reasons.VERIFICATION_REQUIRED
     assert "without a query" in made.condition(reasons.MODEL_READY).message
