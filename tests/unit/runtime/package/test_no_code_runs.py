@@ -30,7 +30,7 @@ from slipway_pods.package import package
 sys.exit(package.main(os.environ))
 """
 """The packager as its pod starts it, with other places for the keys and for the Python with pip."""
-CONTENT = "class Net: ...\nclass Handler: ...\ndef handle(data, context): ...\n"
+CONTENT = "class Net: ...\ndef handle(data, context): ...\n"
 SHADOWS = ("json", "yaml", "zipfile", "cryptography", "sitecustomize", "usercustomize", "setup")
 """Modules that a Python program imports, or that something else runs."""
 
@@ -58,7 +58,7 @@ class Trapped:
         (source / "helpers").mkdir()
         (source / "helpers" / "__init__.py").write_text(self.code)
         (self.packager.output / "model.pt").write_bytes(pickle.dumps(Runs(self.code)))
-        programs = {name: self.code for name in ("sitecustomize.py", "pip/__init__.py")}
+        programs = dict.fromkeys(("sitecustomize.py", "pip/__init__.py"), self.code)
         more = {"outer.pth": f"import os; {self.code}", **programs}
         wheel = make_wheel(source / "wheels", "outer", more=more)
         (source / "requirements.txt").write_text(f"--no-index\n./wheels/{wheel.name}\n")

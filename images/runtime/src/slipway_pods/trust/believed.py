@@ -47,7 +47,7 @@ class Believed:
             raise _refused(f"The signature of {shown(uri)} is not accepted", error) from error
 
     def take_folder(self, uri: str) -> None:
-        """Raise TrustError where a folder, which cannot be encrypted or signed, would have to be."""
+        """Raise TrustError where a folder, which can be neither, should be encrypted or signed."""
         text = f"{shown(uri)} is a folder, which is neither encrypted nor signed. It is not served."
         if self.keyset is not None:
             raise TrustError("ArchiveChanged", text)
