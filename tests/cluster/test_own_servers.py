@@ -187,12 +187,14 @@ def test_a_django_app_is_replaced_rolled_back_and_drained(
 
 
 @pytest.mark.long
-def test_a_model_that_keras_trained_and_saved_is_replaced_rolled_back_and_drained(
-    space: Space,
+@pytest.mark.parametrize("framework", ["keras", "tensorflow"])
+def test_a_model_that_a_framework_trained_and_saved_is_replaced_rolled_back_and_drained(
+    space: Space, framework: str
 ) -> None:
-    image, folder = loaded("keras").reference, ROOT / "examples" / "keras"
-    source = f"--from-file={folder / 'train.py'}"
-    space.kubectl.run("create", "configmap", "line-source", source)
+    image, folder = loaded("keras").reference, ROOT / "examples" / framework
+    programs = [folder / name for name in ("train.py", "serve.py")]
+    source = [f"--from-file={file}" for file in programs if file.exists()]
+    space.kubectl.run("create", "configmap", "line-source", *source)
     job = yaml.safe_load((folder / "trainingjob.yaml").read_text())
     job["spec"]["image"] = image
     space.apply(job)
