@@ -96,6 +96,7 @@ async def test_nothing_behind_an_ambiguous_request_is_taken_for_another(
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")) or not answer, answer
     assert (await server.post({}))[0] == 200
     assert not mark.exists()
+    assert "Traceback" not in server.log
 
 
 async def test_requests_that_follow_each_other_are_answered_in_their_order(

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from slipway_server.archive import Manifest
 from slipway_server.forks import GivenUp
@@ -78,6 +79,7 @@ class Server:
             await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
     async def _listen(self) -> list[web.TCPSite]:
+        logging.getLogger("aiohttp.server").addFilter(_is_of_the_server)
         options, front = self._options, self._front
         doors = (
             (front.inference(), options.port),
@@ -94,6 +96,11 @@ class Server:
             sites.append(web.TCPSite(runner, options.host, port, backlog=1024))
             await sites[-1].start()
         return sites
+
+
+def _is_of_the_server(record: logging.LogRecord) -> bool:
+    """Tell whether aiohttp logs anything else than bytes that are no HTTP, which get 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _told(working: "asyncio.Task[None]") -> int:
