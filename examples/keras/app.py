@@ -42,4 +42,5 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: readiness is asked every other second."""
 
 
-ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()  # noqa: S104 - Envoy is in front
+port = int(os.environ.get("PORT", "8080"))
+ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()  # noqa: S104 - Envoy is in front
