@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dev import environment, paths
-from dev.datasets.catalogue import DATASETS, Dataset, Kind
+from dev.datasets import rda
+from dev.datasets.catalogue import DATASETS, Dataset, Form, Kind
 from dev.errors import DevError
 from dev.shell import digest, locked, replacing, run, succeeds, write
 from dev.steps import step
@@ -59,6 +60,8 @@ def take(dataset: Dataset, package: Path) -> Iterator[tuple[str, bytes]]:
     """Yield a data set's files, each with its name; raises DevError for another digest."""
     for name, member in dataset.members.items():
         content = read(package, member.path)
+        if member.form is Form.CSV_OF_R:
+            content = rda.as_csv(content)
         if (found := hashlib.sha256(content).hexdigest()) != member.sha256:
             raise DevError(
                 f"{name} of {dataset.package} {dataset.version} has the SHA-256 {found}, and not "

@@ -13,16 +13,25 @@ class Kind(Enum):
     DEBIAN = "debian"
 
 
+class Form(Enum):
+    """What is made of a package's file."""
+
+    AS_IT_IS = "as it is"
+    CSV_OF_R = "CSV of a data frame that R saved"
+
+
 @dataclass(frozen=True)
 class Member:
     """A file of a package.
 
     ``path`` leads to it: where there are several parts, each but the last is an archive, in which
-    the next one lies. ``sha256`` is that of the file, so it holds whatever the package's archive.
+    the next one lies. ``sha256`` is that of the file in its ``form``, so it holds whatever the
+    package's archive.
     """
 
     path: tuple[str, ...]
     sha256: str
+    form: Form = Form.AS_IT_IS
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,18 @@ DATASETS: Mapping[str, Dataset] = {
         },
         "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
     ),
+    "splices": Dataset(
+        Kind.DEBIAN,
+        "r-cran-mlbench",
+        "2.1-3-1",
+        {
+            "splices.csv": Member(
+                ("usr/lib/R/site-library/mlbench/data/DNA.rda",),
+                "44f669458489c02c426fe51ad2f57a0d200665c754a5ca49be572be4fcfd5e1b",
+                Form.CSV_OF_R,
+            )
+        },
+    ),
     "fashion": Dataset(
         Kind.DEBIAN,
         "dataset-fashion-mnist",
@@ -94,4 +115,5 @@ DATASETS: Mapping[str, Dataset] = {
     ),
 }
 """`modlamp` is under BSD-3-Clause, `vaderSentiment` (Hutto and Gilbert, 2014) and Fashion-MNIST
-(Xiao, Rasul and Vollgraf, 2017) under MIT."""
+(Xiao, Rasul and Vollgraf, 2017) under MIT, `mlbench` under GPL-2; its `DNA` is the UCI repository's
+"Molecular Biology (Splice-junction Gene Sequences)" (Towell, Noordewier and Shavlik, 1992)."""
