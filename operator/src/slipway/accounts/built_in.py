@@ -150,12 +150,15 @@ class BuiltInAccounts:
 
     async def _retire(self, place: Place, current: Account) -> None:
         """Take away the other accounts of the namespace's name, once no pod can hold one."""
-        others = [name for name in self._names() if name.namespace == place.tenant.namespace]
+        names = (name for name in self._names() if name.namespace == place.tenant.namespace)
+        others = [name for name in names if str(name) != current.access]
+        if not others:
+            return
         now, oldest = self._clock(), self._cluster.oldest_holder(place.tenant.namespace)
         settled = AccountName.of(current.access).made_at + _SPREAD
         unheld = now > settled and (oldest is None or oldest > settled)
         for name in others:
-            if str(name) != current.access and (unheld or not place.tenant.owns(name)):
+            if unheld or not place.tenant.owns(name):
                 await self._remove(name)
 
     async def _remove(self, name: AccountName) -> None:

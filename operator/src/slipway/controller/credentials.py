@@ -50,8 +50,8 @@ class ClusterFacts:
 
     def owners(self, namespace: str) -> frozenset[str]:
         """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""
-        kinds = (self._cache.of_kind(resource.kind, namespace) for resource in OWN)
-        return frozenset(obj["metadata"]["uid"] for objects in kinds for obj in objects)
+        kinds = (self._cache.uids(resource.kind, namespace) for resource in OWN)
+        return frozenset(uid for objects in kinds for _, uid, _ in objects)
 
     def oldest_holder(self, namespace: str) -> datetime | None:
         """Return when the oldest pod was made that may hold a credential while it runs.

@@ -47,7 +47,7 @@ class References:
             return None
         kinds = (MODEL_DEPLOYMENTS.kind, TRAINING_JOBS.kind)
         namespace, uid = job.metadata.namespace, job.metadata.uid
-        own = (obj for kind in kinds for obj in self._cache.of_kind(kind, namespace))
+        own = (o for kind in kinds for o in self._cache.of_kind(kind, namespace, ended=False))
         return (*_references(own, uid), *self._records(namespace))
 
     async def live(self, removal: Removal) -> tuple[Reference, ...]:

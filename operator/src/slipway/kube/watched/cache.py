@@ -240,10 +240,16 @@ class Cache:
             self.feed(job)
         self._left_out.discard(OwnerKey(ref.kind, ref.namespace, ref.name))
 
-    def of_kind(self, kind: str, namespace: str | None = None) -> Iterable[Manifest]:
-        """Yield all known objects of a kind, in all namespaces or in one."""
+    def of_kind(
+        self, kind: str, namespace: str | None = None, *, ended: bool = True
+    ) -> Iterable[Manifest]:
+        """Yield all known objects of a kind, in all namespaces or in one.
+
+        Each is unfolded for that. Without those that have ended there are few.
+        """
         for _, entry in self._of_kind(kind, namespace):
-            yield entry.obj
+            if ended or not entry.ended:
+                yield entry.obj
 
     def _of_kind(self, kind: str, namespace: str | None) -> Iterator[tuple[ObjectRef, Entry]]:
         places = self._kinds.get(kind, {})
