@@ -225,6 +225,28 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"package": {**GATED, "gates": [{"metric": "a", "successCondition": "result > 1"}] * 2}},
         "Duplicate value",
     ),
+    "samples that would be answered before what they need is installed": (
+        {
+            "package": {
+                "serializedFile": "m.pt",
+                "handler": "h.py",
+                "requirementsFile": "requirements.txt",
+                "installRequirements": "AtStart",
+                "samples": {"file": "rows.jsonl"},
+            }
+        },
+        "write package.installRequirements: AtPackaging beside package.samples",
+    ),
+    "samples whose answers may differ by all": (
+        {
+            "package": {
+                "serializedFile": "m.pt",
+                "handler": "h.py",
+                "samples": {"file": "rows.jsonl", "tolerance": 2},
+            }
+        },
+        "spec.package.samples.tolerance",
+    ),
     "a package without a handler": (
         {"package": {"serializedFile": "model.pt"}},
         "spec.package.handler: Required value",

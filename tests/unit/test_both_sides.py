@@ -20,14 +20,17 @@ import slipway_pods
 import slipway_runtime
 from slipway.api.serving.container import PROXY_PORTS
 from slipway.api.training import package
+from slipway.api.training.samples import MAX_SAMPLES, Samples
 from slipway.envoy import ProxyConfig, forms
 from slipway.serving.children.pod import runtimes
 from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
-from slipway.training.children import names, packaging_job, trust
+from slipway.training.children import names, packaging_job, samples, trust
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
+from slipway_pods.package.samples import handed
 from slipway_pods.serve import hooks
+from slipway_pods.serve.samples import difference, rows, stored
 from slipway_pods.trust import believed, packaged
 from slipway_runtime import termination
 from slipway_runtime.checkpoint import saving
@@ -97,6 +100,7 @@ TOLD = {
     "SLIPWAY_RESTORE_DIR",
     "SLIPWAY_ROOM",
     "SLIPWAY_RUN_DIR",
+    "SLIPWAY_SAMPLES",
     "SLIPWAY_SERVER_PORT",
     "SLIPWAY_SMOKE_TEST",
     "SLIPWAY_SOURCE",
@@ -192,6 +196,14 @@ def test_both_sides_mean_the_same_files_by_the_packagers_keys() -> None:
         "provenanceUri": f"s3://place/{packaged.PROVENANCE}",
         "bomUri": f"s3://place/{packaged.BILL}",
     }
+
+
+def test_both_sides_mean_the_same_places_and_bounds_of_samples() -> None:
+    assert (str(handed.BUILT), str(handed.ANSWERS)) == (samples.BUILT, samples.ANSWERS)
+    assert samples.MADE == handed.MADE
+    assert MAX_SAMPLES == rows.MAX_ROWS
+    default = Samples(file="rows.jsonl").tolerance
+    assert default == difference.TOLERANCE <= stored.MAX_TOLERANCE
 
 
 def test_both_sides_know_the_same_handlers_by_name() -> None:

@@ -15,6 +15,8 @@ from slipway.settings import StoreSettings
 
 FOLDER, VARIABLE = "/slipway/credentials", "SLIPWAY_CREDENTIALS_DIR"
 """Where a container finds what opens the places that it reads or writes, and what names that."""
+KEY_VOLUME = "slipway-key-"
+"""Begin of the names of the volumes with single keys."""
 CHECKPOINT_FOLDER = "/slipway/checkpoint-credentials"
 CHECKPOINT_VARIABLE = "SLIPWAY_CHECKPOINT_CREDENTIALS_DIR"
 """The same for checkpoints that lie somewhere else than the store."""
@@ -51,7 +53,7 @@ def key_file(reference: SecretKeyReference | ConfigMapKeyReference, path: str) -
     An object that is missing lets the pod start: its program says what it lacks.
     """
     folder, _, name = path.rpartition("/")
-    volume = f"slipway-key-{folder.rpartition('/')[2]}"
+    volume = f"{KEY_VOLUME}{folder.rpartition('/')[2]}"
     items = {"items": [{"key": reference.key, "path": name}], "optional": True}
     source: dict[str, Any] = {"secret": {"secretName": reference.name, **items}}
     if isinstance(reference, ConfigMapKeyReference):

@@ -161,8 +161,8 @@ class Settings(BaseSettings):
     """Public keys in PEM, one of which must have signed every model that must be signed, whatever
     keys its deployment names; empty where the deployments name them."""
     resources: dict[str, ResourceRequirements] = Field(default_factory=dict)
-    """Resources of the containers agent, fetch, hooks, package and proxy, as JSON; those that are
-    not named have defaults."""
+    """Resources of the containers agent, answer, fetch, hooks, package and proxy, as JSON; those
+    that are not named have defaults."""
     volume_sizes: dict[str, int | str] = Field(default_factory=dict)
     """Sizes of the pods' volumes, as JSON: output, inputs, source, checkpoint, model, logs and
     scratch; those that are not named have defaults."""

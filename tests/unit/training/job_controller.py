@@ -209,7 +209,9 @@ def _matches(pod: Manifest, rule: dict[str, Any]) -> bool:
     status = pod["status"]
     if "onPodConditions" in rule:
         return any(one["type"] == "DisruptionTarget" for one in status.get("conditions", ()))
-    ended = [one["state"].get("terminated", {}) for one in status.get("containerStatuses", ())]
+    every = (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ()))
+    named = rule["onExitCodes"].get("containerName")
+    ended = [one["state"].get("terminated", {}) for one in every if named in (None, one["name"])]
     codes = [one.get("exitCode") for one in ended]
     inside = any(code in rule["onExitCodes"]["values"] for code in codes)
     return inside if rule["onExitCodes"]["operator"] == "In" else bool(codes) and not inside

@@ -125,6 +125,18 @@ SPECS: dict[str, dict[str, Any]] = {
     "signed": spec(
         package={**PACKAGE, "sign": {"keySecretRef": {"name": "keys", "key": "signer.pem"}}}
     ),
+    "samples": spec(
+        package={
+            **PACKAGE,
+            "samples": {
+                "file": "samples.jsonl",
+                "tolerance": "1e-3",
+                "timeoutSeconds": 60,
+                "resources": {"limits": {"memory": "8Gi"}},
+            },
+            "sign": {"keySecretRef": {"name": "keys", "key": "signer.pem"}},
+        }
+    ),
     "package": spec(
         package={
             **PACKAGE,
@@ -191,7 +203,7 @@ def test_only_our_own_containers_get_the_stores_credentials(name: str) -> None:
         if any(m["name"].startswith("slipway-secret-") for m in container.get("volumeMounts", ()))
     }
     assert "trainer" not in with_secret
-    assert with_secret <= {"agent", "packager", "source", "input-rows", "input-images"}
+    assert with_secret <= {"agent", "packager", "builder", "source", "input-rows", "input-images"}
 
 
 @pytest.mark.parametrize("name", SPECS)

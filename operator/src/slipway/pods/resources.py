@@ -18,13 +18,17 @@ from slipway.api.common import ResourceRequirements
 from slipway.api.fields.quantity import parse_quantity
 from slipway.settings import Settings
 
-Added = Literal["agent", "fetch", "hooks", "package", "proxy"]
+Added = Literal["agent", "answer", "fetch", "hooks", "package", "proxy"]
 """The operator's own containers, by what they do."""
 
 DEFAULTS: Mapping[Added, ResourceRequirements] = {
     "agent": ResourceRequirements(
         requests={"cpu": "100m", "memory": "128Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
+    ),
+    "answer": ResourceRequirements(
+        requests={"cpu": "500m", "memory": "1Gi"},
+        limits={"cpu": "2", "memory": "4Gi"},
     ),
     "fetch": ResourceRequirements(
         requests={"cpu": "100m", "memory": "128Mi"},

@@ -90,6 +90,9 @@ MODEL_LOAD_FAILED = "ModelLoadFailed"
 """The server ended, or was ended since its workers did not come up; it is started again."""
 SMOKE_TEST_FAILED = "SmokeTestFailed"
 """The model did not answer the smoke test's request as it should; it takes no user's request."""
+SAMPLES_FAILED = "SamplesFailed"
+"""The model did not answer the rows of its archive as it did when it was packaged; it takes no
+user's request."""
 DISK_FULL = "DiskFull"
 """The pods are evicted, as they write more than their volumes or their limits allow."""
 OUT_OF_MEMORY = "OutOfMemory"
@@ -175,9 +178,21 @@ NOT_BELIEVED = frozenset(
     }
 )
 """Problems of archives that are encrypted or signed otherwise than they should be."""
-FATAL = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, INVALID_ARCHIVE, SMOKE_TEST_FAILED}
+FATAL = NOT_BELIEVED | {
+    DIGEST_MISMATCH,
+    REJECTED,
+    INVALID_ARCHIVE,
+    SMOKE_TEST_FAILED,
+    SAMPLES_FAILED,
+}
 """Problems of a new revision's pods that no waiting mends: it is rolled back at once."""
-REFUSED = NOT_BELIEVED | {DIGEST_MISMATCH, REJECTED, PACKAGE_REJECTED, VERIFICATION_REQUIRED}
+REFUSED = NOT_BELIEVED | {
+    DIGEST_MISMATCH,
+    REJECTED,
+    PACKAGE_REJECTED,
+    VERIFICATION_REQUIRED,
+    SAMPLES_FAILED,
+}
 """Why an archive that is there is not served: it is not what was asked for, or not good enough."""
 
 ABOUT_THE_MODEL = NOT_BELIEVED | frozenset(
@@ -195,6 +210,7 @@ ABOUT_THE_MODEL = NOT_BELIEVED | frozenset(
         CONFIG_MAP_NOT_FOUND,
         MODEL_LOAD_FAILED,
         SMOKE_TEST_FAILED,
+        SAMPLES_FAILED,
         OUT_OF_MEMORY,
     }
 )

@@ -31,6 +31,12 @@ WATCHER = json.dumps(
 SMOKE = json.dumps(
     {"reason": "SmokeTestFailed", "message": "The smoke test's answer is not the expected one."}
 )
+SAMPLES = json.dumps(
+    {
+        "reason": "SamplesFailed",
+        "message": "Row 3 is not answered as when the archive was made: it is 1 instead of 2.",
+    }
+)
 NO_SECRET = waiting("CreateContainerConfigError", 'secret "slipway-store" not found')
 NO_KEY = waiting("CreateContainerConfigError", "couldn't find key token in Secret demo/keys")
 NO_MAP = waiting("CreateContainerConfigError", 'configmap "settings" not found')
@@ -106,6 +112,11 @@ ABOUT_THE_MODEL: list[Case] = [
         init_status("slipway-hooks", state=RUNNING, lastState=terminated(1, SMOKE), started=True),
         reasons.SMOKE_TEST_FAILED,
         "The smoke test's answer is not the expected one.",
+    ),
+    (
+        main_status("torchserve", lastState=terminated(143, SAMPLES), **CRASHING),
+        reasons.SAMPLES_FAILED,
+        "Row 3 is not answered as when the archive was made",
     ),
     (
         main_status("torchserve", lastState=terminated(143, WATCHER), **CRASHING),

@@ -23,26 +23,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from slipway_pods.package import built_in, mar, requirements
+from slipway_pods.package.contents import make
 from slipway_pods.package.gates import verdict
 from slipway_pods.package.package_files import PackageFiles
+from slipway_pods.package.samples import handed
+from slipway_pods.package.samples.handed import Built
 from slipway_pods.serve import fetch, rejection
+from slipway_pods.serve.samples import stored
 from slipway_pods.store import credentials, manifest, store
 from slipway_pods.trust.believed import SUFFIX
 from slipway_pods.trust.errors import TrustError
 from slipway_pods.trust.packaged import documents, sealed, signature
 from slipway_pods.trust.provenance import Made
-from slipway_runtime.checks.package_code import PackageError, check_code
+from slipway_runtime.checks.package_code import PackageError
 from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
 
 T = TypeVar("T")
 
 EX_DATAERR = 65
 """Exit code for a package that cannot be made, after BSD's sysexits.h."""
-AT_START = "AtStart"
-"""Of ``installRequirements``: pip installs in each server pod, and not here."""
 PATIENCE = 60.0
 """How long an unavailable store is asked again before the Job's own back-off takes over."""
 
@@ -80,6 +80,10 @@ class Settings:
             raise PackageError("InvalidSettings", f"A variable is no JSON: {error}.") from error
 
 
+Act = Callable[[Settings, Path], dict[str, Any]]
+"""What is done in a folder, and returns the last word."""
+
+
 def _questions(env: Mapping[str, str]) -> verdict.Questions:
     if "SLIPWAY_GATES" not in env:
         return verdict.Questions()
@@ -109,49 +113,20 @@ def read_output(uri: str) -> dict[str, manifest.OutputFile]:
         raise PackageError("OutputNotFound", message) from error
 
 
-def gather(settings: Settings, files: PackageFiles, folder: Path) -> mar.Contents:
-    """Bring everything that the package names to local files; raises PackageError."""
-    package = settings.package
-    handler, function = files.handler(package["handler"])
-    weights = files.require("serializedFile", package["serializedFile"])
-    needed = files.optional("requirementsFile", package.get("requirementsFile"))
-    at_start = package.get("installRequirements") == AT_START
-    contents = mar.Contents(
-        model_name=package["modelName"],
-        model_version=package["modelVersion"],
-        serialized_file=weights,
-        handler=handler,
-        function=function,
-        model_file=files.optional("modelFile", package.get("modelFile")),
-        extra=files.extra_files(package.get("extraFiles") or []),
-        requirements_file=needed if at_start else None,
-        config_file=write_config(package.get("config"), folder),
-        weights_place=files.extra_place(package["serializedFile"]),
-    )
-    if package["handler"] in built_in.HANDLERS:
-        built_in.check(package["handler"], package.get("config") or {}, contents.extra)
-        check_code(package["handler"], None, contents.model_file)
-    else:
-        check_code(contents.handler, contents.function, contents.model_file)
-    if needed is None or at_start:
-        return contents
-    scratch = folder / "requirements"
-    scratch.mkdir()
-    installed = requirements.install(needed, contents.extra or needed.parent, scratch)
-    return replace(contents, installed=installed)
+def built(settings: Settings, output: Mapping[str, manifest.OutputFile], folder: Path) -> Built:
+    """Return the archive: made here, or where it has samples by the container before, with them."""
+    samples = settings.package.get("samples")
+    if samples is None:
+        files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
+        return make(settings.package, files, folder)
+    found, rows = handed.taken(), handed.samples()
+    entry = handed.answered(rows, float(samples["tolerance"]))
+    mar.add(found.archive, stored.ENTRY, entry)
+    return replace(found, rows=len(rows))
 
 
-def write_config(config: Mapping[str, Any] | None, folder: Path) -> Path | None:
-    """Write the model's own ``model-config.yaml``, and return its path; None for no settings."""
-    if not config:
-        return None
-    path = folder / "model-config.yaml"
-    path.write_text(yaml.safe_dump(dict(config), sort_keys=True), encoding="utf-8")
-    return path
-
-
-def describe(settings: Settings, archive: Path) -> dict[str, Any]:
-    """Return what the job's status says about the archive."""
+def describe(settings: Settings, archive: Path, samples: int) -> dict[str, Any]:
+    """Return what the job's status says about the archive, which has so many rows of samples."""
     return {
         "uri": settings.package_uri,
         "sha256": manifest.digest(archive),
@@ -160,6 +135,7 @@ def describe(settings: Settings, archive: Path) -> dict[str, Any]:
         "modelVersion": settings.package["modelVersion"],
         "lineageUri": settings.lineage_uri,
         "hasProvenance": True,
+        **({"samples": samples} if samples else {}),
     }
 
 
@@ -167,7 +143,7 @@ def lineage(
     settings: Settings,
     output: Mapping[str, manifest.OutputFile],
     described: Mapping[str, Any],
-    installed: requirements.Installed | None,
+    packages: Sequence[Mapping[str, str]] | None,
     rows: Sequence[verdict.Row] = (),
 ) -> bytes:
     """Return the record of where the archive comes from, as JSON."""
@@ -184,8 +160,8 @@ def lineage(
         record["runsAsCode"] = pickles
     if rows:
         record["gates"] = [{"metric": row.metric, **row.told} for row in rows]
-    if installed is not None:
-        record["requirements"] = list(installed.packages)
+    if packages is not None:
+        record["requirements"] = list(packages)
     return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
 
 
@@ -197,9 +173,8 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     Raises PackageError, StoreError, or OSError where the disk is full.
     """
     output = read_output(settings.output_uri)
-    files = PackageFiles(settings.output_uri, output, settings.source_dir, folder, patiently)
-    contents = gather(settings, files, folder)
-    archive = mar.build(contents, folder)
+    found = built(settings, output, folder)
+    archive = found.archive
     rows = verdict.judge(settings.questions, archive.stat().st_size)
     signed = None
     if verdict.is_rejected(rows):
@@ -207,12 +182,12 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     else:
         signed = signature(settings.package, archive)
     archive = sealed(settings.package, archive, settings.associated_data)
-    described = describe(settings, archive)
+    described = describe(settings, archive, found.rows)
     if signed is not None:
         put_beside(signed, settings.package_uri + SUFFIX)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    record = lineage(settings, output, described, contents.installed, rows)
+    record = lineage(settings, output, described, found.packages, rows)
     made = Made(settings.package_uri.rpartition("/")[2], described["sha256"], json.loads(record))
     beside = settings.lineage_uri.rpartition("/")[0]
     for name, data in documents(settings.package, made, record).items():
@@ -231,13 +206,13 @@ def put_beside(data: bytes, uri: str) -> None:
     patiently(lambda: store.put_bytes(data, uri))
 
 
-def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+def attempt(env: Mapping[str, str], act: Act = package) -> tuple[int, dict[str, Any]]:
     """Package, and return the exit code and the termination message, whatever happens."""
     scratch = Path(tempfile.gettempdir())
     try:
         settings = Settings.from_environment(env)
         with tempfile.TemporaryDirectory() as folder:
-            return 0, package(settings, Path(folder))
+            return 0, act(settings, Path(folder))
     except PackageError as error:
         code = 1 if error.reason == requirements.INDEX_UNREACHABLE else EX_DATAERR
         tail = {"logTail": error.log_tail} if error.log_tail else {}
@@ -258,11 +233,11 @@ def attempt(env: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         return 1, {"reason": reason, "message": message}
 
 
-def main(env: Mapping[str, str]) -> int:
-    """Package, write the termination message, and return the exit code."""
+def main(env: Mapping[str, str], act: Act = package) -> int:
+    """Package, or do a part of it; write the termination message, and return the exit code."""
     stop_on_signal()
     try:
-        code, message = attempt(env)
+        code, message = attempt(env, act)
     except Stopped:
         code = EX_TEMPFAIL
         message = {"reason": "Interrupted", "message": "The pod was told to stop."}

@@ -22,8 +22,10 @@ class Page:
     whole: bool
 
 
-def ask(url: str, seconds: float, body: bytes | None = None) -> Page:
-    """Return what is answered to GET, or to a POST of JSON where there is a body.
+def ask(
+    url: str, seconds: float, body: bytes | None = None, kind: str = "application/json"
+) -> Page:
+    """Return what is answered to GET, or to a POST where there is a body, of a content type.
 
     Raises TimeoutError where the answer, or as much of it as is read, is not there in time, and
     another OSError where nobody listens or the answer is no HTTP.
@@ -37,7 +39,7 @@ def ask(url: str, seconds: float, body: bytes | None = None) -> Page:
         ends.daemon = True
         ends.start()
         try:
-            found = _answer(connection, parts.path or "/", body)
+            found = _answer(connection, parts.path or "/", body, kind)
         finally:
             ends.cancel()
         if not late.is_set():
@@ -61,9 +63,11 @@ def _cut(connection: socket.socket, late: threading.Event) -> None:
         return
 
 
-def _answer(connection: http.client.HTTPConnection, path: str, body: bytes | None) -> Page:
-    kind = {"content-type": "application/json"} if body is not None else {}
-    connection.request("GET" if body is None else "POST", path, body, kind)
+def _answer(
+    connection: http.client.HTTPConnection, path: str, body: bytes | None, kind: str
+) -> Page:
+    headers = {"content-type": kind} if body is not None else {}
+    connection.request("GET" if body is None else "POST", path, body, headers)
     answer = connection.getresponse()
     found = answer.read(MOST_BYTES + 1)
     if answer.length and len(found) <= MOST_BYTES:

@@ -7,19 +7,20 @@ runs this program beside TorchServe. Once all workers are READY it follows them 
 often, or not come up in time, it writes the termination message, whose reason is ModelLoadFailed
 and whose ``logTail`` is the end of the workers' own log, and sends SIGTERM to its parent, which is
 TorchServe. Before anything else it takes back the drain that the preStop hook began, in case that
-the container was stopped and not the pod. With a smoke test it does the contrary: Envoy says that
-the pod is not ready until the model has passed. A model that fails ends TorchServe, with the reason
-SmokeTestFailed.
+the container was stopped and not the pod. With a smoke test, or rows in the archive
+(`slipway_pods.serve.samples`), it does the contrary: Envoy says that the pod is not ready until the
+model has passed. A model that fails ends TorchServe, with the reason SmokeTestFailed or
+SamplesFailed.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_STARTUP_SECONDS`` (longest time to come up; as TorchServe's configuration at
-``SLIPWAY_CONFIG`` says by default, or the archive at ``SLIPWAY_ARCHIVE``, or 600),
+``SLIPWAY_CONFIG`` says by default, or the archive, or 600), ``SLIPWAY_ARCHIVE`` (the archive),
 ``SLIPWAY_MANAGEMENT`` (http://127.0.0.1:8081), ``SLIPWAY_INFERENCE`` (http://127.0.0.1:8080),
 ``LOG_LOCATION`` (the folder of ``model.log``), ``SLIPWAY_SMOKE_TEST`` (the file of
-`slipway_pods.serve.smoke`; none by default), ``SLIPWAY_RESPONSE_SECONDS`` (longest time for its
-answer, 120), ``SLIPWAY_DEATHS_PORT`` (of the page that tells why a worker died, 9902; 0 for none),
-``SLIPWAY_END_SIGNAL`` (what ends the parent so that its exit code tells of a failure, SIGTERM), and
-``SLIPWAY_ENVOY_ADMIN`` (see `slipway_runtime.drain`).
+`slipway_pods.serve.smoke`; none by default), ``SLIPWAY_RESPONSE_SECONDS`` (longest time for one
+answer of a test, 120), ``SLIPWAY_DEATHS_PORT`` (of the page that tells why a worker died, 9902; 0
+for none), ``SLIPWAY_END_SIGNAL`` (what ends the parent so that its exit code tells of a failure,
+SIGTERM), and ``SLIPWAY_ENVOY_ADMIN`` (see `slipway_runtime.drain`).
 """
 
 import json
@@ -29,12 +30,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from slipway_pods.serve import deaths
+from slipway_pods.serve.samples import starting, stored
+from slipway_pods.serve.samples.asking import Asked
 from slipway_pods.serve.server_config import (
     InvalidArchiveError,
     own_startup_timeout,
@@ -69,6 +72,7 @@ class Settings:
     log: Path
     inference: str
     smoke_test: Path | None
+    archive: Path | None
     answer: float
     deaths_port: int
     end_signal: signal.Signals
@@ -84,10 +88,16 @@ class Settings:
             log=Path(env.get("LOG_LOCATION", "/tmp"), "model.log"),  # noqa: S108 - the image's
             inference=env.get("SLIPWAY_INFERENCE", "http://127.0.0.1:8080"),
             smoke_test=Path(env["SLIPWAY_SMOKE_TEST"]) if "SLIPWAY_SMOKE_TEST" in env else None,
+            archive=Path(env["SLIPWAY_ARCHIVE"]) if "SLIPWAY_ARCHIVE" in env else None,
             answer=float(env.get("SLIPWAY_RESPONSE_SECONDS", "120")),
             deaths_port=int(env.get("SLIPWAY_DEATHS_PORT", deaths.PORT)),
             end_signal=signal.Signals[env.get("SLIPWAY_END_SIGNAL", "SIGTERM")],
         )
+
+    @property
+    def predictions(self) -> str:
+        """Where the model is asked."""
+        return f"{self.inference}/predictions/{self.model}"
 
 
 def _longest(env: Mapping[str, str]) -> float:
@@ -95,9 +105,9 @@ def _longest(env: Mapping[str, str]) -> float:
     if "SLIPWAY_STARTUP_SECONDS" in env:
         return float(env["SLIPWAY_STARTUP_SECONDS"])
     try:
-        if "SLIPWAY_ARCHIVE" in env:
-            return own_startup_timeout(Path(env["SLIPWAY_ARCHIVE"]))
-        return startup_timeout(Path(env["SLIPWAY_CONFIG"]).read_text("utf-8"))
+        if "SLIPWAY_CONFIG" in env:
+            return startup_timeout(Path(env["SLIPWAY_CONFIG"]).read_text("utf-8"))
+        return own_startup_timeout(Path(env["SLIPWAY_ARCHIVE"]))
     except (InvalidArchiveError, OSError, ValueError, KeyError, TypeError, StopIteration):
         return DEFAULT_SECONDS
 
@@ -197,11 +207,12 @@ def take_back_drain(settings: drain.Settings) -> None:
         say(f"Envoy was not told of the start: {error}")
 
 
-def pass_smoke_test(settings: Settings, path: Path) -> Failure | None:
+def pass_smoke_test(settings: Settings) -> Failure | None:
     """Return None where the model answers the stored request as it should, or why not."""
-    url = f"{settings.inference}/predictions/{settings.model}"
+    if settings.smoke_test is None:
+        return None
     try:
-        SmokeTest.read(path).run(url, settings.answer)
+        SmokeTest.read(settings.smoke_test).run(settings.predictions, settings.answer)
     except SmokeTestError as error:
         return Failure(str(error), read_log(settings.log), "SmokeTestFailed")
     except (OSError, ValueError, KeyError) as error:
@@ -210,21 +221,37 @@ def pass_smoke_test(settings: Settings, path: Path) -> Failure | None:
     return None
 
 
+def pass_samples(settings: Settings, deadline: float) -> Failure | None:
+    """Return None where the model answers its archive's rows as when that was made, or why not."""
+    if settings.archive is None or not stored.has(settings.archive):
+        return None
+    asked = Asked(settings.predictions, settings.answer, deadline)
+    told = starting.problem(settings.archive, asked)
+    return Failure(told, read_log(settings.log), "SamplesFailed") if told else None
+
+
 def watch(settings: Settings, envoy: drain.Settings, parent: int) -> Failure | None:
     """See the start through; return why the pod must not serve, or None.
 
-    Raises OSError where Envoy cannot be kept from letting requests in before the smoke test.
+    Raises OSError where Envoy cannot be kept from letting requests in before the model's tests.
     """
-    if settings.smoke_test is None:
+    deadline = time.monotonic() + settings.longest
+    has_samples = settings.archive is not None and stored.has(settings.archive)
+    if settings.smoke_test is None and not has_samples:
         take_back_drain(envoy)
         return wait(settings, parent)
     drain.hold(envoy)
-    failure = wait(settings, parent)
-    if failure is None and os.getppid() == parent:
-        failure = pass_smoke_test(settings, settings.smoke_test)
-    if failure is None and os.getppid() == parent:
-        drain.resume(envoy)
-    return failure
+    steps: tuple[Callable[[], Failure | None], ...] = (
+        lambda: wait(settings, parent),
+        lambda: pass_smoke_test(settings),
+        lambda: pass_samples(settings, deadline),
+    )
+    for step in steps:
+        failure = step()
+        if failure is not None or os.getppid() != parent:
+            return failure
+    drain.resume(envoy)
+    return None
 
 
 def follow(settings: Settings, parent: int) -> int:
@@ -254,7 +281,7 @@ def main() -> int:
         say(f"the start is not watched: {error!r}")
         return 1
     except OSError as error:
-        failure = Failure(f"Envoy cannot be told to wait for the smoke test: {error}.", "")
+        failure = Failure(f"Envoy cannot be told to wait for the tests of the model: {error}.", "")
     if os.getppid() != parent:
         return 0
     if failure is None:

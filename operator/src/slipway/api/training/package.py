@@ -8,6 +8,7 @@ from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVer
 from slipway.api.common import ResourceRequirements
 from slipway.api.training.gates import Gates
 from slipway.api.training.retention import PackageRetention
+from slipway.api.training.samples import Samples
 from slipway.api.trust.encryption import Encrypt
 from slipway.api.trust.signature import Sign
 
@@ -83,6 +84,12 @@ class Package(ApiModel):
                 "package.handler text-classification or token-classification needs vocab.txt or "
                 "tokenizer.py: write its name in package.extraFiles",
             ),
+            (
+                "!has(self.samples) || !has(self.requirementsFile) || "
+                "self.installRequirements != 'AtStart'",
+                "write package.installRequirements: AtPackaging beside package.samples, which the "
+                "model answers before a server pod installs anything",
+            ),
         )
     )
 
@@ -136,6 +143,8 @@ class Package(ApiModel):
         description="What the package must be good enough for; all must hold. An archive that "
         "misses one is stored and Rejected: no ModelDeployment serves it.",
     )
+    samples: Samples | None = None
+    """Rows that the packaged model answers, and each of its pods once more before it is ready."""
     encrypt: Encrypt | None = None
     """How the archive is encrypted before it is stored; it is not where absent."""
     sign: Sign | None = None

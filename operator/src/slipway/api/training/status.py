@@ -11,6 +11,7 @@ from slipway.api.training.gates import MAX_GATES, MAX_METRIC_NAME, GateStatus
 from slipway.api.training.inputs import InputName
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
+from slipway.api.training.samples import MAX_SAMPLES
 from slipway.api.trust.encryption import Encryption
 
 StopReason = Literal["LossBelow", "Patience", "MaxEpochs", "WallTime"]
@@ -191,6 +192,10 @@ class PackageStatus(ApiModel):
     )
     bom_uri: Annotated[str, Field(max_length=1024)] | None = None
     """Where its bill of materials lies, in CycloneDX's format."""
+    samples: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] | None = Field(
+        default=None,
+        description="How many rows each of its pods answers before it is ready; absent for none.",
+    )
     gates: (
         Annotated[
             list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))

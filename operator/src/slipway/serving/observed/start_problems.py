@@ -45,6 +45,8 @@ _FETCH_REASONS = reasons.NOT_BELIEVED | frozenset(
         reasons.INVALID_ARCHIVE,
     }
 )
+_TESTS = (reasons.SMOKE_TEST_FAILED, reasons.SAMPLES_FAILED)
+"""What a server's watcher says where the model is loaded, and is not let in."""
 _KILLED = (137, 143)
 
 Detector = Callable[[ModelDeployment, PodView], Problem | None]
@@ -128,8 +130,8 @@ def server_failed(deployment: ModelDeployment, pod: PodView) -> Problem | None:
             log_tail(end),
         )
         return Problem(reasons.OUT_OF_MEMORY, text, pod.container(names.MAIN).ends)
-    smoke = last_word(end).get("reason") == reasons.SMOKE_TEST_FAILED
-    reason = reasons.SMOKE_TEST_FAILED if smoke else reasons.MODEL_LOAD_FAILED
+    said = str(last_word(end).get("reason") or "")
+    reason = said if said in _TESTS else reasons.MODEL_LOAD_FAILED
     starts = pod.container(names.MAIN).ends
     return Problem(reason, _how_it_ended(deployment, end), starts)
 

@@ -62,7 +62,7 @@ class ServingMetrics:
         self._refused = made.counter(
             "slipway_models_refused_total",
             "Archives that were not served, by the reason: changed, signed by nobody who may, not "
-            "decrypted, or rejected by a gate of its package.",
+            "decrypted, rejected by a gate of its package, or answering its rows otherwise.",
             *("namespace", "reason"),
         )
 

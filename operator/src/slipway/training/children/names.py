@@ -24,6 +24,11 @@ AGENT = "agent"
 PACKAGER = "packager"
 """Component of the packaging pod, and the name of its container."""
 
+BUILDER = "builder"
+"""Name of the packaging pod's container that makes an archive with samples."""
+ANSWERER = "answerer"
+"""Name of the one in which that archive's own handler answers them."""
+
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """The variable with a pod's index, named as the Job controller names it."""
 

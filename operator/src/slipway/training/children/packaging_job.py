@@ -26,7 +26,7 @@ from slipway.pods.placement import pull_secrets
 from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.store import lineage_uri, package_uri, store_identity
-from slipway.training.children import gates, names, trust
+from slipway.training.children import gates, names, samples, trust
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.children.pod.fetching import escaped, fetching_room
@@ -107,8 +107,9 @@ def packaging_job(
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
-                    _on_exit("Ignore", STORE_UNAVAILABLE_CODE),
-                    _on_exit("FailJob", INVALID_PACKAGE_CODE),
+                    _on_exit(names.PACKAGER, "Ignore", STORE_UNAVAILABLE_CODE),
+                    _on_exit(names.PACKAGER, "FailJob", INVALID_PACKAGE_CODE),
+                    *(_before() if package.samples else ()),
                     disrupted("Ignore"),
                 ]
             },
@@ -124,10 +125,19 @@ def packaging_job(
     }
 
 
-def _on_exit(action: str, code: int) -> dict[str, Any]:
-    """Return the rule for an exit code of the packager."""
-    codes = {"containerName": names.PACKAGER, "operator": "In", "values": [code]}
+def _on_exit(container: str, action: str, code: int) -> dict[str, Any]:
+    """Return the rule for an exit code of a container that makes the archive."""
+    codes = {"containerName": container, "operator": "In", "values": [code]}
     return {"action": action, "onExitCodes": codes}
+
+
+def _before() -> list[dict[str, Any]]:
+    """Return the rules for the containers before the packager, one of which is the user's code."""
+    return [
+        _on_exit(names.BUILDER, "Ignore", STORE_UNAVAILABLE_CODE),
+        _on_exit(names.BUILDER, "FailJob", INVALID_PACKAGE_CODE),
+        _on_exit(names.ANSWERER, "FailJob", INVALID_PACKAGE_CODE),
+    ]
 
 
 def _pod(
@@ -136,19 +146,21 @@ def _pod(
     copied = _copies_source(job)
     brought = source_containers(job, settings, trained.revision)
     scratch = size("scratch", settings, job.spec.volume_sizes.scratch)
-    first = [_source_copy(job, settings)] if copied else brought
+    added = samples.added(job, _packager(job, settings, env), settings)
+    first = [*([_source_copy(job, settings)] if copied else brought), *added["initContainers"]]
     pod = {
         **pod_security(),
         **store_identity(settings.store),
         **_pull_secrets(job, settings),
         "restartPolicy": "Never",
-        "containers": [_packager(job, settings, env)],
+        "containers": added["containers"],
         "volumes": [
             *([source_folder(job, settings)] if copied else source_volumes(job, settings)),
             *([empty_dir(names.SOURCE_SCRATCH, scratch)] if brought else ()),
             empty_dir("tmp", scratch),
             *volumes((store(settings.store), *([source_opened(job, settings)] if brought else ()))),
             *(volume for key in trust.keys(job.spec.package) for volume in key.volumes),
+            *added["volumes"],
         ],
     }
     return {**pod, "initContainers": first} if first else pod

@@ -45,6 +45,11 @@ _KNOWN = frozenset(
         reasons.CHECKPOINT_FAILED,
     }
 )
+_MORE_MEMORY = {
+    names.TRAINER: " Raise spec.resources.limits.memory, or let the script use less.",
+    names.ANSWERER: " Raise spec.package.samples.resources.limits.memory.",
+}
+"""What a container's user may do where it used more memory than its limit."""
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")
 """What a node says of a container that it could not start: its message is the runtime's own."""
 _PEER_LOST = re.compile(
@@ -261,8 +266,7 @@ def _sentence(ended: ContainerView, word: LastWord) -> str:
     said = word.string("message")
     if word.killed_for_memory:
         said = f"The container {ended.name} used more memory than its limit."
-        if ended.name == names.TRAINER:
-            said += " Raise spec.resources.limits.memory, or let the script use less."
+        said += _MORE_MEMORY.get(ended.name, "")
     return f"exit code {word.exit_code}. {_ended(said)}" if said else f"exit code {word.exit_code}."
 
 

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from slipway.api import TrainingJob, parse_time, timestamp
 from slipway.api.training.status import OutputStatus, PackageStatus
+from slipway.observed.pods import ContainerView
 from slipway.plan import PROBLEM_SECONDS, Delete, Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secrets
 from slipway.training import reasons
+from slipway.training.children import names
 from slipway.training.children.packaging_job import (
     BACKOFF_LIMIT,
     STORE_UNAVAILABLE_CODE,
@@ -18,7 +20,7 @@ from slipway.training.children.packaging_job import (
 from slipway.training.observed import materials
 from slipway.training.observed.first_failure import Failure, describe, first_failure
 from slipway.training.observed.jobs import JobView, ObservedJobs
-from slipway.training.observed.last_words import LastWord, last_word
+from slipway.training.observed.last_words import last_word
 from slipway.training.observed.pods import JobPod
 from slipway.training.observed.source_revision import source_revision
 from slipway.training.observed.start_problems import first_problem, missing_source, refused
@@ -178,7 +180,7 @@ def _state(snapshot: TrainingSnapshot, live: JobView) -> Finding:
     if failed is None:
         return _packaging("The archive is being made.")
     if _is_transient(failed):
-        return _store_unavailable(last_word(failed.main))
+        return _store_unavailable(failed)
     retrying = _packaging(f"Tried again. {describe(failed).message}")
     counted = sum(pod.failed and not _is_transient(pod) for pod in live.pods)
     return (
@@ -189,14 +191,22 @@ def _state(snapshot: TrainingSnapshot, live: JobView) -> Finding:
 
 
 def _is_transient(pod: JobPod) -> bool:
-    return pod.main.exit_code == STORE_UNAVAILABLE_CODE
+    return _unavailable(pod) is not None
+
+
+def _unavailable(pod: JobPod) -> ContainerView | None:
+    """Return the container of a packaging pod that gave up as the store is unavailable."""
+    makers = (each for each in pod.containers if each.name in (names.PACKAGER, names.BUILDER))
+    return next((each for each in makers if each.exit_code == STORE_UNAVAILABLE_CODE), None)
 
 
 def _packaging(message: str) -> Finding:
     return Finding(reasons.PACKAGED, False, reasons.PACKAGING, message)
 
 
-def _store_unavailable(word: LastWord | None) -> Finding:
+def _store_unavailable(pod: JobPod) -> Finding:
+    container = _unavailable(pod)
+    word = last_word(container) if container else None
     why = (word.string("message") if word else "") or "The artifact store is unavailable."
     message = f"{why} It is tried again until the store answers."
     return Finding(reasons.PACKAGED, False, reasons.STORE_UNAVAILABLE, message)

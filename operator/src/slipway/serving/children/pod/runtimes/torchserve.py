@@ -63,6 +63,7 @@ class TorchServe(ArchiveServer):
             "SLIPWAY_MODEL": model.name,
             "SLIPWAY_WORKERS": str(wanted.workers),
             "SLIPWAY_CONFIG": _PROPERTIES,
+            "SLIPWAY_ARCHIVE": place(model),
         }
 
     def files(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""An archive's own model answers its rows before it is stored, where there is nothing to steal."""

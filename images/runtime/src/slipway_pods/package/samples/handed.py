@@ -1,0 +1,93 @@
+"""What the packaging pod's containers hand on, where an archive has samples.
+
+Three come one after the other. `build` makes the archive, and has the store's credentials. `answer`
+runs the archive's own handler on the rows; all that it writes is an enemy's. `package` adds rows
+and answers to the archive, and judges, signs and stores it.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slipway_pods import beneath
+from slipway_pods.serve.samples.rows import MAX_BYTES, Sample, SamplesError, read
+from slipway_pods.serve.samples.stored import answer_of, answer_told, entry
+from slipway_runtime import strict
+from slipway_runtime.checks.package_code import PackageError
+
+BUILT = Path("/slipway/built")
+"""Where what `build` made is mounted; `answer` cannot write there."""
+ANSWERS = Path("/slipway/answers")
+"""Where `answer` writes."""
+MADE = "built"
+"""The folder of what `build` made in its TMPDIR."""
+MAX_ANSWERS_BYTES = MAX_BYTES
+"""Longest file of answers."""
+_ARCHIVE, _ROWS, _FACTS, _FILE = "model.mar", "rows.jsonl", "facts.json", "answers.jsonl"
+
+
+@dataclass(frozen=True)
+class Built:
+    """An archive, the packages that are installed in it, and how many rows of samples it has.
+
+    ``packages`` is None where none were to be installed.
+    """
+
+    archive: Path
+    packages: Sequence[Mapping[str, str]] | None = None
+    rows: int = 0
+
+
+def give(made: Built, rows: Path, folder: Path) -> None:
+    """Put what was built into a folder, whose earlier content goes, by renaming."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    facts = {"requirements": None if made.packages is None else list(made.packages)}
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    shutil.copyfile(rows, folder / _ROWS)
+    made.archive.rename(folder / _ARCHIVE)
+
+
+def taken() -> Built:
+    """Return what was built."""
+    facts = json.loads((BUILT / _FACTS).read_bytes())
+    return Built(BUILT / _ARCHIVE, facts["requirements"])
+
+
+def samples() -> list[Sample]:
+    """Return the rows that were built in."""
+    return read((BUILT / _ROWS).read_bytes())
+
+
+def write(answers: Sequence[Any]) -> None:
+    """Write answers, JSON values or bytes; raises SamplesError where they are too long."""
+    data = b"".join(json.dumps(answer_told(each)).encode() + b"\n" for each in answers)
+    if len(data) > MAX_ANSWERS_BYTES:
+        raise SamplesError(
+            f"the answers have {len(data)} bytes together, and {MAX_ANSWERS_BYTES} is the most: "
+            "write fewer rows"
+        )
+    (ANSWERS / _FILE).write_bytes(data)
+
+
+def answered(rows: Sequence[Sample], tolerance: float) -> bytes:
+    """Return the archive's entry of rows and their answers, whoever wrote the answers.
+
+    Raises PackageError for what is no file with an answer to each row.
+    """
+    try:
+        with beneath.Folder(ANSWERS) as folder:
+            data = folder.read(_FILE, MAX_ANSWERS_BYTES)
+        if len(data) > MAX_ANSWERS_BYTES:
+            raise ValueError(f"they have more than {MAX_ANSWERS_BYTES} bytes")
+        lines = data.splitlines()
+        if len(lines) != len(rows):
+            raise ValueError(f"there are {len(lines)} to {len(rows)} rows")
+        answers = [answer_of(strict.loads(line, MAX_ANSWERS_BYTES)) for line in lines]
+        return entry(rows, answers, tolerance)
+    except (OSError, ValueError) as error:
+        text = f"The answers to package.samples cannot be taken: {error}."
+        raise PackageError("SamplesFailed", text) from error
