@@ -207,4 +207,4 @@ async def test_little_is_taken_in_at_a_time_of_an_answer_that_is_all_pieces(
     monkeypatch.setattr(ResponseHandler, "data_received", noted)
     with pytest.raises(UnansweredError):
         await ask(serve)
-    assert 0 < max(sizes) <= 1 << 17
+    assert 0 < max(sizes) <= 1 << 16
