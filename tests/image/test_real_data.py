@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway_handlers import signature, texts
+from slipway_handlers import images, signature, texts
 from slipway_handlers.sequences import letters
 from slipway_handlers.sequences.settings import SequenceSettings
+from slipway_handlers.settings import ImageSettings
 from slipway_handlers.signature import Signature
 from slipway_handlers.tables import columns
 from slipway_pods.package import built_in
@@ -20,11 +21,18 @@ from tests.image.examples import FLOORS, Trained, documents, train, trainer
 
 pytestmark = pytest.mark.image
 
+LONG = {"images/fashion"}
+"""What takes minutes of one core."""
+NAMES = [pytest.param(each, marks=pytest.mark.long) if each in LONG else each for each in FLOORS]
+
 READERS: Mapping[str, Callable[[Any, Signature], object]] = {
     "tabular": lambda body, told: columns.read(body, told.inputs),
     "sklearn": lambda body, told: np.asarray(body, float).reshape(-1, *told.inputs[0].shape[1:]),
     "sequence": lambda body, told: letters.read(body, SequenceSettings.read(told.preprocessing)),
     "text-classification": lambda body, told: texts.given_text(body),
+    "image-classification": lambda body, told: images.read(
+        body, ImageSettings.read(told.preprocessing)
+    ),
 }
 """What a handler reads its requests by; each raises for one that it refuses."""
 
@@ -42,7 +50,7 @@ def trained(place: tuple[Path, Enter]) -> Callable[[str], Trained]:
     return cache(lambda name: train(root / name.replace("/", "-"), enter, name))
 
 
-@pytest.mark.parametrize("name", FLOORS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_right_about_rows_that_it_has_not_seen(
     trained: Callable[[str], Trained], name: str
 ) -> None:
@@ -52,7 +60,7 @@ def test_an_example_is_right_about_rows_that_it_has_not_seen(
     assert metrics["accuracy"] >= metrics.get("baseline", 0) + floor.above_baseline, metrics
 
 
-@pytest.mark.parametrize("name", FLOORS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_example_writes_what_its_handler_goes_by(
     trained: Callable[[str], Trained], name: str
 ) -> None:
@@ -63,6 +71,16 @@ def test_an_example_writes_what_its_handler_goes_by(
     built_in.check(package["handler"], package.get("config") or {}, output)
     assert told.sample is not None
     READERS[package["handler"]](told.sample.body, told)
+
+
+@pytest.mark.long
+def test_a_deep_network_learns_by_its_shortcuts_where_gradients_vanish_without(
+    trained: Callable[[str], Trained],
+) -> None:
+    metrics = trained("images/fashion").metrics
+    assert metrics["gradient"] >= 0.05, metrics
+    assert metrics["plainGradient"] <= 1e-5, metrics
+    assert metrics["plain"] <= metrics["accuracy"] - 0.03, metrics
 
 
 def test_the_requirements_name_the_version_that_trains(place: tuple[Path, Enter]) -> None:
