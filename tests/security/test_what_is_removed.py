@@ -14,7 +14,7 @@ from slipway.controller.readers.removals import Removals
 from slipway.plan import Reference, Removal, Removed
 from slipway.settings import Settings, StoreSettings
 from slipway.training.stored.retention import retain
-from tests.property.training.test_retention import END
+from tests.property.training.test_retained import END
 from tests.unit.training.simulation import spec, training_job
 
 MINE, THEIRS = "s3://ns-attacker-0123456789abcdef", "s3://ns-victim-0123456789abcdef"

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PACKAGES = [
     Path(slipway_pods.__file__).parent,
     Path(slipway_handlers.__file__).parent,
 ]
+TESTS = Path(__file__).parents[1]
 MOST_FILES = 10
 MOST_LINES = 300
 MOST_FILES_A_FIELD = 4
@@ -139,3 +141,17 @@ def test_a_field_of_the_api_is_written_into_few_files_by_hand(field: str) -> Non
     sources = [path for package in PACKAGES for path in package.rglob("*.py")]
     named_in = [path for path in sources if word.search(path.read_text())]
     assert 0 < len(named_in) <= MOST_FILES_A_FIELD
+
+
+def test_no_file_of_tests_is_taken_for_another() -> None:
+    files = [file for file in TESTS.rglob("test_*.py") if file.with_name("__init__.py").exists()]
+    names = Counter(module(file) for file in files)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def module(file: Path) -> str:
+    """Return the name under which pytest imports a file: its packages', as far as they go."""
+    top = file.parent
+    while top.with_name("__init__.py").exists():
+        top = top.parent
+    return ".".join(file.relative_to(top.parent).with_suffix("").parts)
