@@ -26,10 +26,10 @@ TRAINING: dict[str, Any] = {
 
 def _whole(fragment: dict[str, Any]) -> dict[str, Any]:
     """Return what stands in a document as an object: some blocks are no more than fields of one."""
-    if "kind" in fragment:
+    if "apiVersion" in fragment:
         return fragment
     fields = fragment.get("spec", fragment)
-    serves = not fields.keys().isdisjoint(("rollout", "server"))
+    serves = not fields.keys().isdisjoint(("model", "rollout", "server"))
     kind, rest = ("ModelDeployment", MODEL) if serves else ("TrainingJob", TRAINING)
     meta = {"name": "documented"}
     spec = {**rest, **fields}

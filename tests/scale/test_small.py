@@ -71,6 +71,8 @@ def test_a_deployment_costs_its_children_and_two_statuses_until_it_is_ready(
     load = measure.model_deployments(COUNT)
     found = beside_events(measure.observed(load, plane, operator).details)
     assert found.pop(("get", "secrets"), 0) <= COUNT
+    # For its label on signed models: by each of the four workers, if all begin at once.
+    assert found.pop(("get", "namespaces"), 0) <= 4
     statuses = found.pop(("patch", "modeldeployments/status"))
     assert 2 * COUNT <= statuses <= 4 * COUNT
     assert found.pop(("create", "configmaps")) == 2 * COUNT
