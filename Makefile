@@ -38,7 +38,7 @@ ready:
 	@$(DEV) up
 
 test-long: tools env ready ## Others' schedulers, upgrades, removals, the READMEs' commands, a tenth of the soak
-	@$(BIN)/pytest -m long tests/contract tests/cluster tests/chaos tests/unit/server tests/unit/runtime/samples
+	@$(BIN)/pytest -m long tests/contract tests/cluster tests/chaos tests/unit/server tests/unit/runtime
 
 test-unit: env ## Pure tests, no cluster
 	@$(BIN)/pytest tests/unit tests/property

@@ -149,6 +149,18 @@ def test_no_file_of_tests_is_taken_for_another() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+LONG = re.compile(r"^test-(?:long|image):.*\n\t.*/pytest (?:-m long )?(tests/.*)$", re.MULTILINE)
+"""The folders of the commands that run long tests."""
+
+
+def test_make_runs_every_long_test() -> None:
+    commands = LONG.findall((TESTS.parent / "Makefile").read_text())
+    folders = [TESTS.parent / word for command in commands for word in command.split()]
+    long = re.compile(r"pytest\.mark\.long\b")
+    files = [file for file in TESTS.rglob("test_*.py") if long.search(file.read_text())]
+    assert [file for file in files if not any(map(file.is_relative_to, folders))] == []
+
+
 def module(file: Path) -> str:
     """Return the name under which pytest imports a file: its packages', as far as they go."""
     top = file.parent
