@@ -8,6 +8,7 @@ import pytest
 
 from slipway.api import timestamp
 from slipway.controller.loop.refusals import AGAIN_SECONDS, PATIENCE_SECONDS, Refusals
+from slipway.kube.answers.response import TooLongError
 from slipway.plan import Children, ObjectRef
 from slipway.pods.refused import MOST_CHARACTERS, lacks_pods_since, last_refusal, sentence
 
@@ -93,3 +94,22 @@ async def test_a_job_is_asked_for_after_a_while_and_then_seldom() -> None:
     now[0] += timedelta(seconds=AGAIN_SECONDS)
     await refusals.of(children)
     assert len(api.asked) == 2
+
+
+class LargeEvents(Events):
+    """An API server whose events a user has written, with more values than are taken in."""
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        await super().request(method, path, body, params=params)
+        raise TooLongError("The page of 50 objects has more values than are taken in.")
+
+
+async def test_events_that_are_too_large_tell_nothing_and_fail_nothing() -> None:
+    api, live = LargeEvents(), job()
+    refusals = Refusals(api, lambda: START + timedelta(seconds=PATIENCE_SECONDS))
+    for _ in range(2):
+        told = await refusals.of(Children({ObjectRef.of(live): live}))
+        assert (told.sentences, told.again) == ({}, AGAIN_SECONDS)
+    assert len(api.asked) == 1

@@ -67,8 +67,9 @@ class Client:
     ) -> Manifest:
         """Send one request and return the answer's JSON.
 
-        Raises a ``KubeError``. A server that is overloaded or fails is asked again shortly, as it
-        asks for by Retry-After, before ``Unavailable`` is raised.
+        Raises a ``KubeError``, or TooLongError for more than is taken in at once. A server that is
+        overloaded or fails is asked again shortly, as it asks for by Retry-After, before
+        ``Unavailable`` is raised.
         """
         said = {"Accept": _JSON, "Content-Type": _JSON, **(headers or {})}
         for wait in _RETRY_WAITS:

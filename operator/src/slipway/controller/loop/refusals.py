@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cachetools import LRUCache
 
+from slipway.kube.answers.response import TooLongError
 from slipway.kube.resources import EVENTS
 from slipway.plan import Children, Manifest
 from slipway.pods.refused import lacks_pods_since, last_refusal
@@ -26,7 +27,7 @@ class Requests(Protocol):
     async def request(
         self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None
     ) -> Manifest:
-        """Return the answer's JSON; raises a ``KubeError``."""
+        """Return the answer's JSON; raises a ``KubeError`` or TooLongError."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ class Refusals:
         if asked is not None and (now - asked).total_seconds() < AGAIN_SECONDS:
             return text
         selector = f"regarding.uid={uid},reason=FailedCreate"
-        found = await self._client.request(
-            "get",
-            EVENTS.path(job["metadata"]["namespace"]),
-            params={"fieldSelector": selector, "limit": _MOST_EVENTS},
-        )
+        query = {"fieldSelector": selector, "limit": _MOST_EVENTS}
+        try:
+            found = await self._client.request(
+                "get", EVENTS.path(job["metadata"]["namespace"]), params=query
+            )
+        except TooLongError:  # these are a user's: the Job controller writes small ones
+            found = {}
         text = last_refusal(found.get("items") or (), since - _SLACK)
         self._known[uid] = (now, text)
         return text
