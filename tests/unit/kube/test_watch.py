@@ -197,7 +197,13 @@ async def test_after_large_objects_there_are_as_many_at_a_time_as_before(scene: 
     assert sizes == [100, 12, 24, 48, 96, 100]
 
 
-@pytest.mark.parametrize("odd", ["null", "[]", "{}", '"x"', '{"metadata": null}'])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("null", "[]", "{}", '"x"', '{"metadata": null}', '{"metadata": ["x"]}'),
+        '{"metadata": {"resourceVersion": "9"}, "items": ["x"]}',
+    ],
+)
 async def test_a_list_of_something_in_between_is_asked_for_again(scene: Scene, odd: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=odd)
@@ -210,7 +216,7 @@ async def test_a_list_of_something_in_between_is_asked_for_again(scene: Scene, o
     "odd",
     [
         *("null", "[]", "{}", '{"type": "ADDED"}', '{"type": "ADDED", "object": {}}'),
-        '{"type": "ERROR", "object": []}',
+        *('{"type": "ERROR", "object": []}', '{"type": "ADDED", "object": {"metadata": ["x"]}}'),
     ],
 )
 async def test_an_event_of_something_in_between_ends_no_more_than_the_watch(

@@ -35,6 +35,12 @@ def as_object(found: Any) -> dict[str, Any]:
     return found
 
 
+def metadata_of(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's or a list's metadata; empty where it has none, or something else there."""
+    found = obj.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
 def check_page(body: bytes, limit: int) -> None:
     """Raise TooLongError for a page of up to ``limit`` objects, where it has very many values.
 
@@ -67,7 +73,7 @@ async def paged(ask: Callable[[dict[str, str]], Awaitable[Any]], size: int) -> A
             continue
         yield page
         size = min(most, 2 * size)
-        token = (page.get("metadata") or {}).get("continue") or ""
+        token = metadata_of(page).get("continue") or ""
         if not token:
             return
 

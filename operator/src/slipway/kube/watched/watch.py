@@ -14,7 +14,13 @@ from typing import Any
 import aiohttp
 
 from slipway.kube.answers.bounds import parsed_if_light
-from slipway.kube.answers.response import as_object, check_page, paged, read_whole
+from slipway.kube.answers.response import (
+    as_object,
+    check_page,
+    metadata_of,
+    paged,
+    read_whole,
+)
 from slipway.kube.errors import KubeError, NotFound, from_status
 from slipway.kube.resources import Resource
 from slipway.plan import Manifest
@@ -112,7 +118,7 @@ class Watch:
         version = ""
         async for page in paged(lambda more: self._page({**part, **more}), _PAGE):
             for item in page.get("items") or ():
-                seen("ADDED", {**kind, **item})
+                seen("ADDED", {**kind, **as_object(item)})
             version = str(page["metadata"]["resourceVersion"])
         return version
 
@@ -123,7 +129,7 @@ class Watch:
                 raise from_status(answer.status, body, answer.headers)
             check_page(body, int(query["limit"]))
             page = as_object(await parsed_if_light(body))
-            if not (page.get("metadata") or {}).get("resourceVersion"):
+            if not metadata_of(page).get("resourceVersion"):
                 raise ValueError("the answer is no list")
             return page
 
@@ -159,7 +165,7 @@ def _event(found: Any) -> tuple[str, Manifest, str]:
     """Return an event's type, object and version; raises ValueError for what is no event."""
     event = as_object(found)
     obj = as_object(event.get("object"))
-    version = str((obj.get("metadata") or {}).get("resourceVersion") or "")
+    version = str(metadata_of(obj).get("resourceVersion") or "")
     if not version and event.get("type") != "ERROR":
         raise ValueError("the answer is no event of a watch")
     return str(event.get("type")), obj, version
