@@ -152,6 +152,26 @@ def test_a_folder_which_nobody_can_sign_is_served_where_the_policy_is_if_present
     assert (folder / "weights.bin").read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize("argument", ["--public-keys", "--public-keys-pem"])
+def test_keys_that_cannot_be_used_are_told_to_who_wrote_them(
+    stored: str, tmp_path: Path, termination_log: Path, argument: str
+) -> None:
+    path = tmp_path / "public.pem"
+    pem = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
+    path.write_text(pem)
+    keys, field = {
+        "--public-keys": (str(path), "model.verification"),
+        "--public-keys-pem": (pem, "the chart's verification.publicKeys"),
+    }[argument]
+    where = ["--uri", URI, "--sha256", stored, "--dest", str(tmp_path / "model.mar")]
+    assert fetch.main([*where, f"{argument}={keys}"]) == 1
+    word = json.loads(termination_log.read_text())
+    assert (word["reason"], f"What {field} names cannot be used" in word["message"]) == (
+        "InvalidKey",
+        True,
+    )
+
+
 def test_the_program_takes_the_keys_and_the_policy_as_arguments(
     stored: str, tmp_path: Path, termination_log: Path
 ) -> None:

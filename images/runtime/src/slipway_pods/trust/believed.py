@@ -23,7 +23,8 @@ SUFFIX = ".sig"
 class Believed:
     """How a model is decrypted (not at all without a ``keyset``), and verified.
 
-    It is not verified without ``public_keys``, a file of them in PEM or its text.
+    It is not verified without ``public_keys``: a file in PEM, of the keys that a deployment names,
+    or the text of one, of the administrator's.
     """
 
     keyset: Path | None = None
@@ -68,7 +69,10 @@ class Believed:
             return
         from slipway_pods.trust import signing
 
-        keys = signing.public_keys(self.public_keys, "model.verification")
+        field = "the chart's verification.publicKeys"
+        if isinstance(self.public_keys, Path):
+            field = "model.verification"
+        keys = signing.public_keys(self.public_keys, field)
         if signature is not None:
             signing.verify(part, signature, keys)
         elif self.policy == "Required":
