@@ -218,8 +218,8 @@ def _gpus(made: Dashboard) -> None:
         graph(
             "Archives refused",
             "How many archives were not served, by the reason, as of the last six hours: changed, "
-            "signed by nobody who may, not decrypted, or rejected by a gate. The condition "
-            "ModelReady of the ModelDeployment says more.",
+            "not signed by a key that counts, not decrypted, rejected by a gate, or answering "
+            "their samples otherwise. The condition ModelReady of the ModelDeployment says more.",
             "none",
             Query(
                 f"sum by (reason) (increase(slipway_models_refused_total{{{NS}}}[6h]))",

@@ -61,8 +61,8 @@ class ServingMetrics:
 
         self._refused = made.counter(
             "slipway_models_refused_total",
-            "Archives that were not served, by the reason: changed, signed by nobody who may, not "
-            "decrypted, rejected by a gate of its package, or answering its rows otherwise.",
+            "Archives that were not served, by the reason: changed, not signed by a key that "
+            "counts, not decrypted, rejected by a gate, or answering their samples otherwise.",
             *("namespace", "reason"),
         )
 
