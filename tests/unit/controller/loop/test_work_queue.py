@@ -243,7 +243,7 @@ async def _race(
         queue.add(key, after, background=background)
         if give_way:
             await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while pending or active or len(queue) or queue.waiting or queue.active:
             await asyncio.sleep(0)
             for task in tasks:
