@@ -22,6 +22,7 @@ from slipway.api.serving.container import PROXY_PORTS
 from slipway.api.training import package
 from slipway.api.training.samples import MAX_SAMPLES, Samples
 from slipway.envoy import ProxyConfig, forms
+from slipway.opened import KEYSET
 from slipway.serving.children.pod import runtimes
 from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
@@ -189,7 +190,7 @@ def test_both_sides_mean_the_same_by_an_exit_code() -> None:
 
 
 def test_both_sides_mean_the_same_files_by_the_packagers_keys() -> None:
-    assert (str(packaged.KEYSET), str(packaged.PRIVATE_KEY)) == (trust.KEYSET, trust.PRIVATE_KEY)
+    assert (str(packaged.KEYSET), str(packaged.PRIVATE_KEY)) == (KEYSET, trust.PRIVATE_KEY)
     assert believed.SUFFIX == trust.SUFFIX
     beside = trust.documents("s3://place/lineage.json", {"hasProvenance": True})
     assert beside == {

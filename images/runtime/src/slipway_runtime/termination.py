@@ -24,6 +24,8 @@ OWN_SIGTERM = 100 + EX_SIGTERM
 """Exit code of a trainer container whose program ended with 143 and was not told to stop."""
 STOPPED_REASON = "Stopped"
 """Reason in the last word of a container that was told to stop."""
+EX_DATAERR = 65
+"""Exit code for a package that cannot be made, after BSD's sysexits.h."""
 EX_TEMPFAIL = 75
 """Exit code of a program that could not reach the store, after BSD's sysexits.h."""
 

@@ -16,6 +16,7 @@ from slipway_pods import room
 from slipway_pods.agent import upload
 from slipway_pods.package import built_in, mar, package
 from slipway_pods.trust import packaged
+from slipway_runtime.termination import EX_DATAERR
 from tests.harness.ports import free_port
 from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
@@ -130,7 +131,7 @@ def test_an_encrypted_archive_is_stored_and_its_digest_is_that_of_what_is_stored
     path = tmp_path / "keyset.json"
     monkeypatch.setattr(packaged, "KEYSET", path)
     wanted = {"encrypt": {"keySecretRef": {"name": "keys", "key": "archives"}}}
-    assert packager.run(**wanted) == package.EX_DATAERR
+    assert packager.run(**wanted) == EX_DATAERR
     assert packager.word["reason"] == "KeyNotFound"
     assert packager.s3.read(MODEL_KEY) == plain
     path.write_text(keysets.KEYSET)
@@ -172,7 +173,7 @@ def test_requirements_are_installed_into_the_archive_and_told_by_the_lineage(
 @pytest.mark.usefixtures("with_pip")
 def test_the_last_lines_of_pip_are_in_the_last_word(packager: Packager) -> None:
     (packager.source / "requirements.txt").write_text("--no-index\nnowhere\n")
-    assert packager.run(requirementsFile="requirements.txt") == package.EX_DATAERR
+    assert packager.run(requirementsFile="requirements.txt") == EX_DATAERR
     assert packager.word["reason"] == "RequirementsFailed"
     assert "No matching distribution found for nowhere" in packager.word["logTail"]
 
@@ -187,7 +188,7 @@ def test_an_index_that_does_not_answer_is_worth_another_try(packager: Packager) 
 
 def test_a_requirements_file_that_would_run_code_is_refused(packager: Packager) -> None:
     (packager.source / "requirements.txt").write_text("-e .\n")
-    assert packager.run(requirementsFile="requirements.txt") == package.EX_DATAERR
+    assert packager.run(requirementsFile="requirements.txt") == EX_DATAERR
     assert packager.word["reason"] == "InvalidRequirements"
     assert "'-e .'" in packager.word["message"]
 

@@ -8,6 +8,7 @@ import pytest
 
 import slipway_runtime as slipway
 from slipway_pods.package import package
+from slipway_runtime.termination import EX_DATAERR
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, Packager
 
@@ -44,7 +45,7 @@ def test_a_signature_that_is_an_extra_file_is_the_one_that_counts(
 def test_a_handler_of_the_release_takes_no_signature_that_is_none(packager: Packager) -> None:
     (packager.output / "signature.json").write_text('{"slipwaySignature": 2}')
     packager.store()
-    assert packager.run(handler="tensor") == package.EX_DATAERR
+    assert packager.run(handler="tensor") == EX_DATAERR
     assert packager.word == {
         "reason": "InvalidPackage",
         "message": "The output's signature.json: slipwaySignature: write 1, the version of the "
@@ -55,7 +56,7 @@ def test_a_handler_of_the_release_takes_no_signature_that_is_none(packager: Pack
 def test_settings_of_the_signature_are_checked_as_the_specs_own(packager: Packager) -> None:
     slipway.signature([[1.0]], preprocessing={"colour": 28}, folder=packager.output)
     packager.store()
-    assert packager.run(handler="image-classification") == package.EX_DATAERR
+    assert packager.run(handler="image-classification") == EX_DATAERR
     assert "has no setting colour" in packager.word["message"]
 
 
@@ -73,7 +74,7 @@ def test_a_handler_of_tables_needs_columns_that_it_can_do_with(
     rows = {"x": {"dtype": "float32", "shape": [-1, 2]}, "y": {"dtype": "float32"}}
     slipway.signature(rows, folder=packager.output)
     packager.store()
-    assert packager.run(handler=handler) == package.EX_DATAERR
+    assert packager.run(handler=handler) == EX_DATAERR
     assert "signature.json: input x has the shape [-1, 2]" in packager.word["message"]
 
 

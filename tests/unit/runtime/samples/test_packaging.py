@@ -15,6 +15,7 @@ from slipway_pods.package.samples import answer, build, handed
 from slipway_pods.serve.samples import stored
 from slipway_pods.serve.samples.rows import Sample
 from slipway_runtime.checks.package_code import PackageError
+from slipway_runtime.termination import EX_DATAERR
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, MODEL_KEY, SPEC, Packager
 from tests.unit.server.conftest import PYTHONPATH
@@ -128,7 +129,7 @@ def test_a_model_that_does_not_answer_its_rows_is_not_stored(
 ) -> None:
     (pod.source / "handler.py").write_text(handler)
     assert pod.build() == 0
-    assert pod.answer() == answer.EX_DATAERR
+    assert pod.answer() == EX_DATAERR
     assert pod.word["reason"] == "SamplesFailed"
     assert why in pod.word["message"]
 
@@ -136,20 +137,20 @@ def test_a_model_that_does_not_answer_its_rows_is_not_stored(
 def test_a_model_that_is_slow_is_ended(pod: Pod) -> None:
     (pod.source / "handler.py").write_text(f"import time\ntime.sleep(600)\n{HANDLER}")
     assert pod.build() == 0
-    assert pod.answer(seconds=1) == answer.EX_DATAERR
+    assert pod.answer(seconds=1) == EX_DATAERR
     assert "had not been loaded in time" in pod.word["message"]
 
 
 @pytest.mark.parametrize("rows", [b"", b"{}\n", b'{"body": 1}\n' * 1001])
 def test_rows_that_are_none_are_told_before_anything_is_made(pod: Pod, rows: bytes) -> None:
     (pod.source / "rows.jsonl").write_bytes(rows)
-    assert pod.build() == package.EX_DATAERR
+    assert pod.build() == EX_DATAERR
     assert pod.word["reason"] == "InvalidSamples"
     assert "package.samples.file 'rows.jsonl'" in pod.word["message"]
 
 
 def refused(pod: Pod) -> str:
-    assert pod.store() == package.EX_DATAERR
+    assert pod.store() == EX_DATAERR
     assert pod.word["reason"] == "SamplesFailed"
     with pytest.raises(FileNotFoundError):
         pod.packager.s3.read(MODEL_KEY)

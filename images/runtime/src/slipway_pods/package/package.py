@@ -37,12 +37,17 @@ from slipway_pods.trust.errors import TrustError
 from slipway_pods.trust.packaged import documents, sealed, signature
 from slipway_pods.trust.provenance import Made
 from slipway_runtime.checks.package_code import PackageError
-from slipway_runtime.termination import EX_TEMPFAIL, Stopped, say, stop_on_signal, write_message
+from slipway_runtime.termination import (
+    EX_DATAERR,
+    EX_TEMPFAIL,
+    Stopped,
+    say,
+    stop_on_signal,
+    write_message,
+)
 
 T = TypeVar("T")
 
-EX_DATAERR = 65
-"""Exit code for a package that cannot be made, after BSD's sysexits.h."""
 PATIENCE = 60.0
 """How long an unavailable store is asked again before the Job's own back-off takes over."""
 

@@ -6,12 +6,10 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training.package import Package
 from slipway.api.trust.encryption import Encryption
-from slipway.opened import Opened, key_file
+from slipway.opened import KEYSET, Opened, key_file
 
-KEYSET = "/slipway/keys/encryption/keyset.json"
-"""Where `slipway_pods.trust.packaged` finds the keyset."""
 PRIVATE_KEY = "/slipway/keys/signature/private.pem"
-"""Where it finds the key that signs."""
+"""Where `slipway_pods.trust.packaged` finds the key that signs."""
 SUFFIX = ".sig"
 """What the name of an archive's signature has behind the archive's own."""
 

@@ -29,6 +29,7 @@ from slipway_pods.serve.samples.rows import Sample, SamplesError
 from slipway_pods.serve.samples.stored import MAX_TOLERANCE, Row
 from slipway_runtime import strict
 from slipway_runtime.termination import (
+    EX_DATAERR,
     EX_SIGTERM,
     Stopped,
     read_tail,
@@ -37,8 +38,6 @@ from slipway_runtime.termination import (
     write_message,
 )
 
-EX_DATAERR = 65
-"""Exit code for a package that cannot be made, after BSD's sysexits.h."""
 MAX_SECONDS = 86_400
 MAX_SETTINGS_BYTES = 4096
 BATCH_DELAY_MILLISECONDS = 10

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from slipway.api import ModelDeployment
 from slipway.api.serving.model_status import ModelStatus
-from slipway.opened import Opened, key_file
+from slipway.opened import KEYSET, Opened, key_file
 from slipway.settings import Settings
 
-KEYSET = "/slipway/keys/encryption/keyset.json"
-"""Where `slipway_pods.serve.fetch` finds the keyset that opens the archive."""
 PUBLIC_KEYS = "/slipway/keys/verification/public.pem"
-"""Where it finds the keys one of which must have signed it, unless the release has its own."""
+"""Where `slipway_pods.serve.fetch` finds the keys one of which must have signed an archive, unless
+the release has its own."""
 
 
 def keys(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> tuple[Opened, ...]:
