@@ -92,6 +92,17 @@ class DebianImage(Image):
         return iter(())
 
 
+@dataclass(frozen=True)
+class ProgramImage(Image):
+    """An image of Go programs; ``extra_key`` is their folder's name, a hash of their sources.
+
+    So its tag is the same before they are built.
+    """
+
+    def _files(self) -> Iterator[Path]:
+        return iter(())
+
+
 def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     """Return the images that the chart needs, by the chart's names for them.
 
@@ -100,7 +111,7 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     base = _base()
     torch = _product(sources, "torch", {"BASE": base})
     program = gotools.path("slipway-store").parent
-    go_base = Image(
+    go_base = ProgramImage(
         "slipway-versitygw",
         HERE / "Dockerfile.versitygw",
         program,

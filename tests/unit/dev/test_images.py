@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.images.product import Image
+from dev.images.product import Image, images
 
 DOCKERFILE = """\
 ARG BASE
@@ -56,3 +56,15 @@ def test_a_file_that_becomes_executable_changes_the_tag(context: Path) -> None:
     before = tag(context)
     (context / "app" / "src" / "main.py").chmod(0o755)
     assert tag(context) != before
+
+
+def test_an_image_of_go_programs_has_its_tag_before_they_are_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CACHE", str(tmp_path))
+    before = images()["store"]
+    tag_before = before.tag
+    program = before.bases["GO_BASE"].context
+    program.mkdir(parents=True)
+    (program / "versitygw").write_text("built")
+    assert images()["store"].tag == tag_before
