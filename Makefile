@@ -10,7 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 DEV := python3 -m dev
 BIN := .venv/bin
 WITHOUT_LONG := -m "not long and not image"
-# The cluster that `make demo` uses: local, or current for that of your own kubeconfig.
+# The cluster that `make demo` uses: local, kind for one that Docker and kind make, or current for that
+# of your own kubeconfig.
 CLUSTER ?= local
 # Where the images lie that `make demo CLUSTER=current` uses.
 IMAGE_REGISTRY ?=
@@ -18,7 +19,7 @@ IMAGE_REGISTRY ?=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## From nothing to a prediction (CLUSTER=current IMAGE_REGISTRY=... for your own cluster)
+demo: ## From nothing to a prediction (CLUSTER=kind, or CLUSTER=current IMAGE_REGISTRY=... for your own)
 	@$(DEV) demo --cluster=$(CLUSTER) --image-registry=$(IMAGE_REGISTRY)
 
 test: packages env ## All set-up, then every test but the long ones

@@ -10,7 +10,7 @@ from dev.cluster.down import down
 from dev.cluster.status import status
 from dev.cluster.up import is_up, up
 from dev.datasets import bring
-from dev.demo import CURRENT, LOCAL, demo
+from dev.demo import CURRENT, KIND, LOCAL, demo
 from dev.errors import DevError
 from dev.images import node, product
 from dev.notes import CHANGELOG, notes
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     for name, function in COMMANDS.items():
         commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
     options = commands.add_parser("demo", help="Run the quickstart.")
-    options.add_argument("--cluster", choices=(LOCAL, CURRENT), default=LOCAL)
+    options.add_argument("--cluster", choices=(LOCAL, KIND, CURRENT), default=LOCAL)
     options.add_argument("--image-registry", default="")
     section = commands.add_parser("notes", help="Print a release's section of CHANGELOG.md.")
     section.add_argument("version", help="X.Y.Z")

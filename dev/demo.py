@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dev import gotools, packages, paths, release
+from dev import gotools, kind, packages, paths, release
 from dev.cluster import layout
 from dev.cluster.up import up
 from dev.errors import DevError
@@ -27,14 +27,20 @@ NAME = "diabetes"
 TIMEOUT = 900.0
 LOCAL = "local"
 CURRENT = "current"
+KIND = "kind"
+END = {
+    LOCAL: " `make down` ends the local cluster.",
+    KIND: f" `kind delete cluster --name={kind.NAME}` ends kind's cluster.",
+}
+"""What ends a cluster that the demo has made."""
 
 Object = dict[str, Any]
 
 
 def demo(cluster: str, image_registry: str) -> None:
-    """Run the quickstart on the local cluster or on the current one of the user's kubeconfig."""
+    """Run the quickstart on the local cluster, on kind's or on the kubeconfig's current one."""
     start = time.monotonic()
-    kubectl = _local() if cluster == LOCAL else _current(image_registry)
+    kubectl = {LOCAL: _local, KIND: _kind, CURRENT: lambda: _current(image_registry)}[cluster]()
     _apply(kubectl)
     with step("Training on two pods, then packaging the model"):
         _follow(kubectl, "trainingjob", _training_line, _trained)
@@ -43,8 +49,7 @@ def demo(cluster: str, image_registry: str) -> None:
     _predict(kubectl, cluster)
     print("\n$ kubectl get tj,mdep -o wide")
     print(kubectl("get", "tj,mdep", "--output=wide").strip())
-    end = " `make down` ends the local cluster." if cluster == LOCAL else ""
-    say(f"\n--> Done after {time.monotonic() - start:.0f} s.{end}")
+    say(f"\n--> Done after {time.monotonic() - start:.0f} s.{END.get(cluster, '')}")
 
 
 def _local() -> Kubectl:
@@ -53,6 +58,14 @@ def _local() -> Kubectl:
         up()
     release.install_locally()
     return Kubectl(layout.KUBECONFIG, NAMESPACE)
+
+
+def _kind() -> Kubectl:
+    images = kind.up()
+    gotools.ensure(["kubectl", "helm"])
+    with step(f"Installing the chart into namespace {release.NAMESPACE} of kind's cluster"):
+        release.Release(kind.kubeconfig(), release.image_values(images)).install()
+    return Kubectl(kind.kubeconfig(), NAMESPACE)
 
 
 def _current(image_registry: str) -> Kubectl:
@@ -135,7 +148,9 @@ def _predict(kubectl: Kubectl, cluster: str) -> None:
         print(f"\nrequest  {json.dumps(json.loads(REQUEST.read_text()))}")
         print(f"answer   {json.dumps(answer)}\n")
         print("To repeat it:")
-        if cluster == CURRENT:
+        if cluster == KIND:
+            print(f"  export KUBECONFIG={kind.kubeconfig()}")
+        if cluster != LOCAL:
             port = address.rpartition(":")[2]
             print(f"  kubectl -n {NAMESPACE} port-forward service/{NAME} {port}:80 &")
         print(f"  curl -X POST {address}/predict --json @{shlex.quote(str(request))}")

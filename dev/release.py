@@ -73,6 +73,11 @@ def install_locally() -> None:
 
 def local_values(images: Mapping[str, product.Image], values: Path = VALUES) -> tuple[str, ...]:
     """Return Helm's arguments that choose the images built here, and the values of a file."""
+    return ("--values", str(values), *image_values(images))
+
+
+def image_values(images: Mapping[str, product.Image]) -> tuple[str, ...]:
+    """Return Helm's arguments that choose images which are in the nodes, and are never pulled."""
     tags = {name: {"tag": image.tag} for name, image in images.items()}
     chosen = {"registry": "localhost", "pullPolicy": "Never", **tags}
-    return ("--values", str(values), "--set-json", f"images={json.dumps(chosen)}")
+    return ("--set-json", f"images={json.dumps(chosen)}")

@@ -109,7 +109,6 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     ``sources`` is the root of the clone that they are made of.
     """
     base = _base()
-    torch = _product(sources, "torch", {"BASE": base})
     program = gotools.path("slipway-store").parent
     go_base = ProgramImage(
         "slipway-versitygw",
@@ -118,12 +117,22 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
         {"BASE": base},
         extra_key=program.name,
     )
+    return _images(sources, {"BASE": base}, {"GO_BASE": go_base})
+
+
+def images_on_public_bases() -> dict[str, Image]:
+    """Return the same images, standing on the public ones that their Dockerfiles name."""
+    return _images(paths.REPOSITORY, {}, {})
+
+
+def _images(
+    sources: Path, base: Mapping[str, Image], go_base: Mapping[str, Image]
+) -> dict[str, Image]:
+    torch = {"TORCH_IMAGE": _product(sources, "torch", base)}
     return {
-        "operator": _product(sources, "operator", {"BASE": base}),
-        "store": _product(sources, "store", {"BASE": base, "GO_BASE": go_base}),
-        "trainer": _product(sources, "trainer", {"TORCH_IMAGE": torch}),
-        "server": _product(sources, "server", {"TORCH_IMAGE": torch}),
-        "python": _product(sources, "python", {"TORCH_IMAGE": torch}),
+        "operator": _product(sources, "operator", base),
+        "store": _product(sources, "store", {**base, **go_base}),
+        **{name: _product(sources, name, torch) for name in ("trainer", "server", "python")},
     }
 
 

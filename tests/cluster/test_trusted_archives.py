@@ -1,4 +1,4 @@
-"""Archives that a job signs and encrypts, in a namespace that serves signed models alone."""
+"""Archives that a job signs and encrypts, in a namespace that serves only signed models."""
 
 import hashlib
 import io
@@ -137,7 +137,7 @@ def test_it_is_served_where_its_signer_is_named(space: Space, package: Object) -
 
 def test_a_deployment_that_names_no_signers_gets_no_pod(space: Space, package: Object) -> None:
     assert refused(space, "unnamed", "VerificationRequired") == (
-        "This namespace serves signed models alone: name the keys of their signers in "
+        "This namespace serves only signed models: name the keys of their signers in "
         "spec.model.verification."
     )
     assert space.pods("slipway.dev/model-deployment=unnamed") == []

@@ -35,6 +35,7 @@ SECTIONS = {
 """Where commands stand, in an order in which one may run them; a new one is run too."""
 ELSEWHERE = {
     "make test": "is this very run",
+    "make demo CLUSTER=kind": "needs a container engine and a registry with kind's node image",
 }
 """Commands that are not run here, and why."""
 REGISTRIES = (

@@ -72,7 +72,7 @@ ARCHIVE_CHANGED = "ArchiveChanged"
 """The encrypted archive is not as it was made: bytes were changed, moved or added, or it is not
 encrypted; it is not served."""
 VERIFICATION_REQUIRED = "VerificationRequired"
-"""The namespace serves signed models alone, and the spec lets an unsigned one pass. What serves
+"""The namespace serves only signed models, and the spec lets an unsigned one pass. What serves
 goes on serving."""
 SIGNATURE_MISSING = "SignatureMissing"
 """The archive is not signed, and has to be; it is not served."""

@@ -36,7 +36,7 @@ def refused(made: World) -> str:
     assert not any(ref.kind == "Deployment" for ref in made.children)
     found = made.condition(reasons.MODEL_READY)
     assert found.status == "False"
-    assert "signed models alone" in found.message
+    assert "only signed models" in found.message
     return found.reason
 
 

@@ -30,25 +30,25 @@ def unverified(
     if wanted is None and not settings.public_keys:
         return Unverified(
             reasons.VERIFICATION_REQUIRED,
-            "This namespace serves signed models alone: name the keys of their signers in "
+            "This namespace serves only signed models: name the keys of their signers in "
             "spec.model.verification.",
         )
     if wanted is not None and wanted.policy != "Required":
         return Unverified(
             reasons.VERIFICATION_REQUIRED,
-            "This namespace serves signed models alone: write "
+            "This namespace serves only signed models: write "
             "spec.model.verification.policy: Required.",
         )
     if "?" in model.uri:
         return Unverified(
             reasons.VERIFICATION_REQUIRED,
-            "This namespace serves signed models alone: write a spec.model.uri without a query, as "
+            "This namespace serves only signed models: write a spec.model.uri without a query, as "
             "the signature lies at that address with .sig behind it.",
         )
     if model.training_job is not None and not model.signature_uri:
         return Unverified(
             reasons.SIGNATURE_MISSING,
-            f"This namespace serves signed models alone, and TrainingJob {model.training_job} did "
+            f"This namespace serves only signed models, and TrainingJob {model.training_job} did "
             "not sign its package: name a key in its spec.package.sign.",
         )
     return None
