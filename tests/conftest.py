@@ -23,12 +23,17 @@ QUICKSTART = "the quickstart"
 SERVING = "the served model"
 """Name of the scope of all that serves a quickstart's model on its own."""
 INDEPENDENT = (
+    "own_servers",
     "traffic",
     "checkpoints",
     "examples",
     "audiences",
+    "trusted_archives",
     "training",
     "training_life",
+    "runtimes",
+    "built_in_handlers",
+    "release",
     "launch",
 )
 """The modules of cluster tests that need nothing of others', and let them be; the longest first."""

@@ -15,7 +15,11 @@ from dev.shell import run, succeeds, wait_until, write
 from dev.steps import say, step
 
 COMPLETE = layout.STATE / "run" / "complete"
-_ELSEWHERE = (*gotools.CHART_TESTS, "kwok", "prometheus", "promtool")
+_ELSEWHERE = (
+    *(*gotools.CHART_TESTS, "kwok", "prometheus", "promtool", "actionlint", "vegeta"),
+    *("slipway-store", "versitygw"),
+)
+"""What no part of the cluster is: the store's image builds its program itself."""
 PROGRAMS = tuple(program for program in gotools.ALL if program not in _ELSEWHERE)
 
 

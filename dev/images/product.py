@@ -26,6 +26,8 @@ SLIM = tuple(
     for files in ("doc/*", "info/*", "locale/*", "man/*/*")
 )
 SPACE = 20 * 2**30
+STORE_PROGRAMS = ("slipway-store", "versitygw")
+"""What a store's image holds: ours, or versitygw's own, as in release 0.2.0."""
 EXAMPLES = ("flask", "django", "keras")
 """Folders of examples with a Dockerfile."""
 CERTIFICATES = Path("/etc/ssl/certs")
@@ -94,10 +96,29 @@ class DebianImage(Image):
 
 @dataclass(frozen=True)
 class ProgramImage(Image):
-    """An image of Go programs; ``extra_key`` is their folder's name, a hash of their sources.
+    """The store's build stage, where a program that was built on this machine is already.
 
-    So its tag is the same before they are built.
+    Its tag is by the hash of the program's sources, and so the same before it is built.
     """
+
+    program: str = ""
+
+    @classmethod
+    def of(cls, program: str, base: Image) -> "ProgramImage":
+        """Return that of a program, which its module's hash names before it is built."""
+        folder, dockerfile = gotools.path(program).parent, HERE / "Dockerfile.go"
+        return cls(f"slipway-go-{program}", dockerfile, folder, {"BASE": base}, folder.name, program)
+
+    def ensure(self) -> None:
+        """Build the program where image and program are missing, and the image."""
+        if not buildah.exists(self.reference):
+            gotools.ensure([self.program])
+        super().ensure()
+
+    def build(self) -> None:
+        """Build it from the program, which is there."""
+        arguments = {"BASE": self.bases["BASE"].reference, "PROGRAM": self.program}
+        buildah.build(self.reference, self.dockerfile, self.context, arguments)
 
     def _files(self) -> Iterator[Path]:
         return iter(())
@@ -109,15 +130,9 @@ def images(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
     ``sources`` is the root of the clone that they are made of.
     """
     base = _base()
-    program = gotools.path("slipway-store").parent
-    go_base = ProgramImage(
-        "slipway-versitygw",
-        HERE / "Dockerfile.versitygw",
-        program,
-        {"BASE": base},
-        extra_key=program.name,
-    )
-    return _images(sources, {"BASE": base}, {"GO_BASE": go_base})
+    dockerfile = (sources / "images" / "store" / "Dockerfile").read_text()
+    program = next(name for name in STORE_PROGRAMS if f"/out/{name}" in dockerfile)
+    return _images(sources, {"BASE": base}, {"GO_BASE": ProgramImage.of(program, base)})
 
 
 def images_on_public_bases() -> dict[str, Image]:
@@ -213,8 +228,6 @@ def _make(missing: list[Image]) -> None:
         _check_space(missing)
         # Go programs are built meanwhile, and only the last of the images waits for one.
         for image in sorted(missing, key=lambda image: "GO_BASE" in image.bases):
-            if "GO_BASE" in image.bases:
-                gotools.ensure(["slipway-store", "versitygw"])
             image.ensure()
             with step(f"Exporting image {image.reference}"):
                 buildah.export(image.reference)

@@ -19,6 +19,10 @@ from typing import Any
 from dev import gotools
 from tests.harness.waiting import wait_for
 
+_TURN_SECONDS = 5.0
+"""Longest time of one of the attacks that make up a number of requests."""
+_FEW = 500
+"""A first attack for so many requests or fewer is a second long."""
 _MOST_BODY = 256
 """How many bytes of each answer are kept."""
 _LONGEST = "60m"
@@ -133,10 +137,10 @@ def _children_cpu() -> float:
 def attack_until(target: Target, count: int, at_once: int = 8) -> Answers:
     """Send at least ``count`` requests, each as soon as one before it was answered."""
     options = (f"-max-workers={at_once}", f"-workers={at_once}")
-    whole = attack(target, 0, 5, *options)
+    whole = attack(target, 0, 1 if count <= _FEW else _TURN_SECONDS, *options)
     while whole.total < count:
         missing = (count - whole.total) / max(1.0, whole.total / whole.seconds)
-        whole.add(attack(target, 0, min(5.0, max(1.0, missing)), *options))
+        whole.add(attack(target, 0, min(_TURN_SECONDS, max(1.0, missing)), *options))
     return whole
 
 

@@ -47,14 +47,23 @@ def scene(prometheus: Prometheus, judgment: Object, shared: Space) -> Prometheus
     return prometheus
 
 
+@pytest.fixture(scope="module")
+def spaces(quickstart: Quickstart, shared: Space) -> set[str]:
+    """The namespaces of the scene; Prometheus knows those of all other tests too."""
+    return {quickstart.space.name, shared.name}
+
+
 def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from (panel for panel in dashboard["panels"] if panel["type"] != "row")
 
 
-def choices(prometheus: Prometheus, dashboard: dict[str, Any]) -> list[dict[str, str]]:
+def choices(
+    prometheus: Prometheus, dashboard: dict[str, Any], spaces: set[str]
+) -> list[dict[str, str]]:
     """Return all that one may choose for a dashboard's variables, by asking as Grafana does.
 
-    A variable's values are those beside what was chosen for the variables before it.
+    A variable's values are those beside what was chosen for the variables before it; of the
+    namespaces only these are chosen.
     """
     found: list[dict[str, str]] = [{}]
     for variable in dashboard["templating"]["list"][1:]:
@@ -64,6 +73,7 @@ def choices(prometheus: Prometheus, dashboard: dict[str, Any]) -> list[dict[str,
             {**chosen, variable["name"]: value}
             for chosen in found
             for value in every or prometheus.values(label, filled(series, chosen))
+            if variable["name"] != "namespace" or every or value in spaces
         ]
     assert found, dashboard["title"]
     return found
@@ -87,8 +97,10 @@ def is_absent(expression: str) -> bool:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_query_of_every_panel_returns_data(scene: Prometheus, name: str) -> None:
-    every = choices(scene, DASHBOARDS[name])
+def test_every_query_of_every_panel_returns_data(
+    scene: Prometheus, spaces: set[str], name: str
+) -> None:
+    every = choices(scene, DASHBOARDS[name], spaces)
     empty = [
         f"{panel['title']}: {target['expr']}"
         for panel in panels(DASHBOARDS[name])
@@ -156,11 +168,13 @@ def test_the_operators_series_are_about_the_namespaces_of_its_objects(
     assert "slipway-system" not in namespaces
 
 
-def test_each_dashboard_is_drawn_from_real_answers(scene: Prometheus, tmp_path: Path) -> None:
+def test_each_dashboard_is_drawn_from_real_answers(
+    scene: Prometheus, spaces: set[str], tmp_path: Path
+) -> None:
     """``UPDATE_PICTURES=1`` draws those of the documentation anew."""
     folder = PICTURES if os.environ.get("UPDATE_PICTURES") else tmp_path
     for name, dashboard in DASHBOARDS.items():
-        chosen = _fullest(scene, dashboard)
+        chosen = _fullest(scene, dashboard, spaces)
         drawn = pictures.draw(dashboard, partial(_answer, scene, chosen), chosen)
         path = folder / f"{name}.png"
         drawn.save(path)
@@ -171,11 +185,13 @@ def _answer(prometheus: Prometheus, chosen: dict[str, str], query: str) -> list[
     return prometheus.range(filled(query, chosen))
 
 
-def _fullest(prometheus: Prometheus, dashboard: dict[str, Any]) -> dict[str, str]:
+def _fullest(
+    prometheus: Prometheus, dashboard: dict[str, Any], spaces: set[str]
+) -> dict[str, str]:
     """Return the choice of variables that fills most panels."""
 
     def shown(chosen: dict[str, str]) -> int:
         queries = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
         return sum(bool(prometheus.range(filled(query, chosen), 15)) for query in queries)
 
-    return max(choices(prometheus, dashboard), key=shown)
+    return max(choices(prometheus, dashboard, spaces), key=shown)

@@ -1,5 +1,6 @@
 """How requests are shared out between two revisions, and what their answers lead to."""
 
+import math
 import time
 from functools import partial
 from itertools import chain
@@ -25,7 +26,8 @@ from tests.harness.waiting import wait_for
 pytestmark = pytest.mark.cluster
 
 WEIGHTS = (1, 10, 50, 99)
-REQUESTS = 10_000
+SOME, MANY = 2_000, 10_000
+"""How many requests tell a share: within chance, and within a percentage point."""
 STEP_SECONDS = 20.0
 """Longest time from a request to go on until users see the new share; alone it takes under 2."""
 LOAD = 10
@@ -58,9 +60,14 @@ STEPPED = {"strategy": "Canary", "canary": {"steps": list(chain.from_iterable(ST
 @pytest.fixture(scope="module")
 def space(shared: Space, model: Object) -> Space:
     """Two deployments with a stable revision each, begun together."""
-    toy.apply(shared, "split", model, STEPPED, ANSWER="blue")
+    toy.apply(shared, split(SOME), model, STEPPED, ANSWER="blue")
     toy.apply(shared, "judged", model, JUDGED, **STABLE)
     return shared
+
+
+def split(requests: int) -> str:
+    """Return the name of the deployment that so many requests are asked of at each share."""
+    return f"split-{requests}"
 
 
 def share(answers: Answers) -> float:
@@ -68,15 +75,26 @@ def share(answers: Answers) -> float:
     return 100 * answers.bodies["green"] / answers.total
 
 
-def off_by(space: Space, weight: int) -> float:
-    """Return by how many percentage points a share is wrong over 10,000 requests.
+def tolerance(requests: int, weight: int) -> float:
+    """Return by how many percentage points a share may be wrong.
+
+    Of many requests it is one point, of some four standard deviations of chance: 4.5 points at
+    50 %, 0.9 at 1 %.
+    """
+    if requests == MANY:
+        return 1.0
+    return 4 * math.sqrt(weight * (100 - weight) / requests)
+
+
+def off_by(space: Space, requests: int, weight: int) -> float:
+    """Return by how many percentage points a share is wrong over so many requests.
 
     At 50 % chance alone is off by more than one point in 10,000 requests now and then (its standard
     deviation is half a point): such a result is looked at again with as many requests more.
     """
-    answers = attack_until(toy.target(space, "split"), REQUESTS)
-    if abs(share(answers) - weight) >= 1:
-        answers.add(attack_until(toy.target(space, "split"), 2 * REQUESTS))
+    answers = attack_until(toy.target(space, split(requests)), requests)
+    if abs(share(answers) - weight) >= tolerance(requests, weight):
+        answers.add(attack_until(toy.target(space, split(requests)), 2 * requests))
     print(f"{weight} %: {share(answers):.3f} % of {answers.total} at {answers.throughput:.0f}/s")
     assert answers.lost == {}, space.report()
     return share(answers) - weight
@@ -89,13 +107,13 @@ def uids(space: Space, name: str) -> set[str]:
     return {pod["metadata"]["uid"] for pod in pods}
 
 
-def seconds_until_shared(space: Space) -> float:
+def seconds_until_shared(space: Space, name: str) -> float:
     """Pass the step at 10 %; returns the seconds until users see the next one, 50 %.
 
     7 of 20 requests in a row are enough to tell: at 10 % one in 400 such rows has so many.
     """
-    url, begin, last = toy.target(space, "split").url, time.monotonic(), ["blue"] * 20
-    go_on(space, "split")
+    url, begin, last = toy.target(space, name).url, time.monotonic(), ["blue"] * 20
+    go_on(space, name)
     with httpx.Client(timeout=30) as client:
         while last.count("green") < 7:
             assert time.monotonic() - begin < SERVE, space.report()
@@ -103,27 +121,30 @@ def seconds_until_shared(space: Space) -> float:
     return time.monotonic() - begin
 
 
-def test_each_share_is_exact_within_a_point_and_a_step_reaches_the_users(
-    space: Space, model: Object
+@pytest.mark.parametrize("requests", [SOME, pytest.param(MANY, marks=pytest.mark.long)])
+def test_each_share_is_exact_and_a_step_reaches_the_users(
+    requests: int, space: Space, model: Object
 ) -> None:
-    space.wait_until_ready("split")
-    stable = uids(space, "split")
-    known = files_read(space, "split")
-    toy.apply(space, "split", model, STEPPED, ANSWER="green")
+    name = split(requests)
+    toy.apply(space, name, model, STEPPED, ANSWER="blue")
+    space.wait_until_ready(name)
+    stable = uids(space, name)
+    known = files_read(space, name)
+    toy.apply(space, name, model, STEPPED, ANSWER="green")
     for weight in WEIGHTS:
-        space.wait("mdep", "split", partial(at_pause, weight=weight), SERVE)
-        known = wait_until_read(space, "split", known)
-        assert abs(off_by(space, weight)) < 1
-        assert stable <= uids(space, "split")
+        space.wait("mdep", name, partial(at_pause, weight=weight), SERVE)
+        known = wait_until_read(space, name, known)
+        assert abs(off_by(space, requests, weight)) < tolerance(requests, weight)
+        assert stable <= uids(space, name)
         if weight == 10:
-            took = seconds_until_shared(space)
+            took = seconds_until_shared(space, name)
             print(f"a step took {took:.1f} s")
             assert took < STEP_SECONDS
         else:
-            go_on(space, "split")
-    space.wait_until_ready("split")
-    assert attack_until(toy.target(space, "split"), 100).bodies.keys() == {"green"}
-    space.kubectl.delete("modeldeployment", "split", wait=False)
+            go_on(space, name)
+    space.wait_until_ready(name)
+    assert attack_until(toy.target(space, name), 100).bodies.keys() == {"green"}
+    space.kubectl.delete("modeldeployment", name, wait=False)
 
 
 def wait_until_event_tells(space: Space, figure: str) -> None:
