@@ -31,15 +31,15 @@ def splits(
 ) -> dict[str, Split]:
     """Return the split of each revision that sends requests elsewhere; all others send none."""
     candidate, stable, retired = state.candidate, state.stable_revision, state.retired
-    found = {}
+    by_revision = {}
     if candidate is not None and stable is not None:
         if candidate.promoted:
-            found[stable] = _all_to(deployment, children, state.active_slot)
+            by_revision[stable] = _all_to(deployment, children, state.active_slot)
         elif has_share(candidate) and candidate.slot != state.active_slot:
-            found[stable] = _some_to(deployment, children, candidate)
+            by_revision[stable] = _some_to(deployment, children, candidate)
     if retired is not None and retired.was_stable:
-        found[retired.revision] = _all_to(deployment, children, state.active_slot)
-    return found
+        by_revision[retired.revision] = _all_to(deployment, children, state.active_slot)
+    return by_revision
 
 
 def _all_to(deployment: ModelDeployment, children: Children, slot: SlotName) -> Split:
@@ -60,34 +60,34 @@ def _some_to(deployment: ModelDeployment, children: Children, candidate: Candida
 
 
 def _match(match: Match) -> tuple[Condition, ...]:
-    headers = (_condition(one, cookie=False) for one in match.headers)
-    cookies = (_condition(one, cookie=True) for one in match.cookies)
+    headers = (_condition(matcher, cookie=False) for matcher in match.headers)
+    cookies = (_condition(matcher, cookie=True) for matcher in match.cookies)
     return (*headers, *cookies)
 
 
-def _condition(one: Matcher, *, cookie: bool) -> Condition:
-    return Condition(one.name, one.exact, one.prefix, one.regex, cookie)
+def _condition(matcher: Matcher, *, cookie: bool) -> Condition:
+    return Condition(matcher.name, matcher.exact, matcher.prefix, matcher.regex, cookie)
 
 
-def _sticky(wanted: Sticky) -> EnvoySticky:
-    if wanted.cookie is not None:
-        return EnvoySticky(cookie=wanted.cookie.name, seconds=wanted.cookie.ttl_seconds)
-    return EnvoySticky(header=wanted.header)
+def _sticky(sticky: Sticky) -> EnvoySticky:
+    if sticky.cookie is not None:
+        return EnvoySticky(cookie=sticky.cookie.name, seconds=sticky.cookie.ttl_seconds)
+    return EnvoySticky(header=sticky.header)
 
 
 def settled(
     deployment: ModelDeployment, children: Children, revisions: Revisions, state: RolloutStatus
 ) -> bool:
     """Tell whether all serving pods have been told of the shares that a status stands for."""
-    found = splits(deployment, children, state)
-    if any(split.target is None for split in found.values()):
+    by_revision = splits(deployment, children, state)
+    if any(split.target is None for split in by_revision.values()):
         return False
-    for revision, split in _senders(state, revisions, found):
+    for revision, split in _senders(state, revisions, by_revision):
         files = route_files(revision.proxy, split)
         if not _is_live(deployment, children, revision, files):
             return False
-        told = hash_of(files)
-        if any(_note(pod) != told for pod in _running(children, revision.name)):
+        routes_hash = hash_of(files)
+        if any(_note(pod) != routes_hash for pod in _running(children, revision.name)):
             return False
     return True
 
@@ -99,23 +99,23 @@ def nudges(
 
     A pod that was never told needs no word while nothing is sent elsewhere.
     """
-    found = splits(deployment, children, state)
+    by_revision = splits(deployment, children, state)
     rolling = state.candidate is not None or state.retired is not None
     patches = []
-    for revision, split in _senders(state, revisions, found):
+    for revision, split in _senders(state, revisions, by_revision):
         files = route_files(revision.proxy, split)
         if not _is_live(deployment, children, revision, files):
             continue
-        told = hash_of(files)
+        routes_hash = hash_of(files)
         for pod in _running(children, revision.name):
-            if _note(pod) != told and (rolling or _note(pod)):
-                body = {"metadata": {"annotations": {ROUTES: told}}}
+            if _note(pod) != routes_hash and (rolling or _note(pod)):
+                body = {"metadata": {"annotations": {ROUTES: routes_hash}}}
                 patches.append(Patch(ObjectRef.of(pod.manifest), body))
     return tuple(patches)
 
 
 def _senders(
-    state: RolloutStatus, revisions: Revisions, found: Mapping[str, Split]
+    state: RolloutStatus, revisions: Revisions, by_revision: Mapping[str, Split]
 ) -> Iterator[tuple[Revision, Split]]:
     """Yield the revisions that send requests elsewhere, or did just now, with their splits."""
     candidate, retired = state.candidate, state.retired
@@ -126,7 +126,7 @@ def _senders(
         senders.append(candidate.revision)
     for name in senders:
         if name and name in revisions:
-            yield revisions[name], found.get(name, ALONE)
+            yield revisions[name], by_revision.get(name, ALONE)
 
 
 def _is_live(

@@ -40,25 +40,25 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
     job = snapshot.job
     if job.metadata.deletion_timestamp or job.spec.managed_by not in (None, MANAGER_NAME):
         return Plan()
-    found = observed_jobs(job, snapshot.children)
+    observed = observed_jobs(job, snapshot.children)
     if is_finished(job.status.conditions) and not repackaging.is_due(job):
-        planned = after_the_end(snapshot, found, settings, now)
+        planned = after_the_end(snapshot, observed, settings, now)
     else:
-        stage = _stage(snapshot, found, settings, now)
-        planned = _carry_out(snapshot, stage, found.training, now)
-    over = needless(job, planned, found.training, snapshot.children)
+        stage = _stage(snapshot, observed, settings, now)
+        planned = _carry_out(snapshot, stage, observed.training, now)
+    over = needless(job, planned, observed.training, snapshot.children)
     unguarded = obsolete(job, settings, snapshot.children)
     return replace(planned, delete=(*planned.delete, *over, *unguarded))
 
 
 def _stage(
-    snapshot: TrainingSnapshot, found: ObservedJobs, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot, observed: ObservedJobs, settings: Settings, now: datetime
 ) -> Outcome:
-    job, training = snapshot.job, found.training
+    job, training = snapshot.job, observed.training
     if job.status.output:
-        return package(snapshot, found, job.status.output, settings, now)
+        return package(snapshot, observed, job.status.output, settings, now)
     if training and training.complete:
-        return _complete(snapshot, found, training, settings, now)
+        return _complete(snapshot, observed, training, settings, now)
     if training and training.attempt < job.status.attempt:
         return restart.replace_job(job, training, settings, now)
     if training and training.failed:
@@ -78,17 +78,17 @@ def _unfinished(
         return _in_time(job, None, create(snapshot, settings, now), now)
     if job.spec.suspend and job.spec.queue_name:
         return suspension.leave_queue(job, training, restart.stuck(training, settings, now))
-    found = restart.trouble(snapshot, training, settings, now)
-    if isinstance(found, Failure):
-        restarted = restart.restart(job, training, found, now)
-        return restarted or end(job, training, found, now)
+    trouble = restart.trouble(snapshot, training, settings, now)
+    if isinstance(trouble, Failure):
+        restarted = restart.restart(job, training, trouble, now)
+        return restarted or end(job, training, trouble, now)
     step = _in_time(job, training, run(snapshot, training, settings, now), now)
-    return replace(step, requeue_after=_sooner(step.requeue_after, found))
+    return replace(step, requeue_after=_sooner(step.requeue_after, trouble))
 
 
 def _in_time(job: TrainingJob, training: JobView | None, step: Outcome, now: datetime) -> Outcome:
     """Return the step, or the job's end where it would wait longer than it may."""
-    conditions = {found.type: found for found in step.findings}
+    conditions = {finding.type: finding for finding in step.findings}
     waits = queued.queued(job, conditions) or queued.before(job)
     left = queued.time_left(job, waits, now)
     if left is None:
@@ -104,7 +104,7 @@ def _sooner(*moments: float | None) -> float | None:
 
 def _complete(
     snapshot: TrainingSnapshot,
-    found: ObservedJobs,
+    observed: ObservedJobs,
     training: JobView,
     settings: Settings,
     now: datetime,
@@ -112,7 +112,7 @@ def _complete(
     output = output_of(snapshot.job, training, settings, now)
     if output is None:
         return Outcome(requeue_after=LOOK_AGAIN_SECONDS)
-    step = package(snapshot, found, output, settings, now)
+    step = package(snapshot, observed, output, settings, now)
     return replace(step, progress=final_progress(training)) if step.findings else step
 
 
@@ -121,8 +121,8 @@ def _carry_out(
 ) -> Plan:
     job = snapshot.job
     conditions = Conditions(job.status.conditions, now, job.metadata.generation)
-    for found in _with_summaries(snapshot, step):
-        conditions.set(found.type, found.status, found.reason, found.message)
+    for finding in _with_summaries(snapshot, step):
+        conditions.set(finding.type, finding.status, finding.reason, finding.message)
     status = compose(snapshot, step, training, conditions, now).to_wire() if step.findings else None
     turned = events(job.status.conditions, conditions)
     return Plan(
@@ -139,14 +139,14 @@ def _carry_out(
 
 def _with_summaries(snapshot: TrainingSnapshot, step: Outcome) -> tuple[Finding, ...]:
     """Return a step's conditions, with Restarting and Queued, which follow from the others."""
-    job, found = snapshot.job, {one.type: one for one in step.findings}
+    job, findings = snapshot.job, {each.type: each for each in step.findings}
     for type_, derive in ((reasons.RESTARTING, restarting), (reasons.QUEUED, queued.queued)):
-        derived = None if type_ in found else derive(job, found)
+        derived = None if type_ in findings else derive(job, findings)
         if derived is not None:
-            found[type_] = derived
-    if found:
-        files = package_files.over_or_missing(snapshot, reasons.PACKAGED in found)
-        for one in (progress_unknown(snapshot, found), files):
-            if one is not None:
-                found[one.type] = one
-    return tuple(found.values())
+            findings[type_] = derived
+    if findings:
+        files = package_files.over_or_missing(snapshot, reasons.PACKAGED in findings)
+        for summary in (progress_unknown(snapshot, findings), files):
+            if summary is not None:
+                findings[summary.type] = summary
+    return tuple(findings.values())

@@ -15,8 +15,8 @@ def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Man
     ``least`` is how many pods it must leave for the time of a rollout: those that the candidate
     relieves of work are needed again when it is rolled back.
     """
-    wanted = deployment.spec.autoscaling
-    if wanted is None:
+    autoscaling = deployment.spec.autoscaling
+    if autoscaling is None:
         return None
     name = deployment.metadata.name
     cpu = {
@@ -24,7 +24,7 @@ def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Man
         "container": names.MAIN,
         "target": {
             "type": "Utilization",
-            "averageUtilization": wanted.target_cpu_utilization_percentage,
+            "averageUtilization": autoscaling.target_cpu_utilization_percentage,
         },
     }
     spec = {
@@ -33,8 +33,8 @@ def autoscaler(deployment: ModelDeployment, active: Slot, least: int = 1) -> Man
             "kind": slots.KIND,
             "name": active.workload,
         },
-        "minReplicas": min(max(wanted.min_replicas, least), wanted.max_replicas),
-        "maxReplicas": wanted.max_replicas,
+        "minReplicas": min(max(autoscaling.min_replicas, least), autoscaling.max_replicas),
+        "maxReplicas": autoscaling.max_replicas,
         "metrics": [{"type": "ContainerResource", "containerResource": cpu}],
     }
     return {**child(deployment, API_VERSION, KIND, name, names.SERVER), "spec": spec}

@@ -46,12 +46,12 @@ def scale(deployment: ModelDeployment, live: Manifest | None, active: Slot) -> P
     autoscaler would fall back to 1 with the next apply. While autoscaling is set they are the
     autoscaler's alone, except at the start, and at 0, from where it never scales.
     """
-    found = 1 if live is None else int((live.get("spec") or {}).get("replicas", 1))
-    wanted = deployment.spec.replicas
+    current = 1 if live is None else int((live.get("spec") or {}).get("replicas", 1))
+    desired = deployment.spec.replicas
     auto = deployment.spec.autoscaling
     if auto is not None:
-        wanted = auto.min_replicas if live is None or found == 0 else found
-    return None if wanted == found else replicas(deployment, active, wanted)
+        desired = auto.min_replicas if live is None or current == 0 else current
+    return None if desired == current else replicas(deployment, active, desired)
 
 
 def replicas(deployment: ModelDeployment, slot: Slot, count: int) -> Patch:

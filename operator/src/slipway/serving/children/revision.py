@@ -101,7 +101,7 @@ def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
     """Return a revision's template for the pods of one slot."""
     meta, spec = template["metadata"], template["spec"]
     labels = {**meta["labels"], names.TRACK: track}
-    spread = [_spread_in(one, track) for one in spec.get("topologySpreadConstraints", ())]
+    spread = [_spread_in(constraint, track) for constraint in spec.get("topologySpreadConstraints", ())]
     return {
         **template,
         "metadata": {**meta, "labels": labels},
@@ -125,10 +125,10 @@ def recorded(
     A namespace's users may write ConfigMaps: what is no record, or asks for more than the Pod
     Security ``level`` allows, is not made again.
     """
-    found = _remembered(deployment, children, name, level) if name else None
-    if found is None or isinstance(found, str):
+    kept = _remembered(deployment, children, name, level) if name else None
+    if kept is None or isinstance(kept, str):
         return None
-    record, template, files = found
+    record, template, files = kept
     spec = deployment.spec.model_copy(update={"server": record.server})
     then = deployment.model_copy(update={"spec": spec})
     return Revision(str(name), record.model, template, files, proxy(then, record.model, str(name)))
@@ -141,8 +141,8 @@ def refused_record(
 
     One of release 0.1.0 has no record.
     """
-    found = _remembered(deployment, children, name, level)
-    return found if isinstance(found, str) else None
+    kept = _remembered(deployment, children, name, level)
+    return kept if isinstance(kept, str) else None
 
 
 def _remembered(
@@ -162,10 +162,10 @@ def _remembered(
     except (ValueError, RecursionError):
         return f"The ConfigMap {config_map} is no record of revision {name} any more."
     template: dict[str, Any] = content["template"]
-    found = violation(template, level)
-    if found is not None:
+    breach = violation(template, level)
+    if breach is not None:
         return (
-            f"Revision {name} is not made again: {found.path} in the ConfigMap {config_map} asks "
+            f"Revision {name} is not made again: {breach.path} in the ConfigMap {config_map} asks "
             f"for more than the Pod Security level {level} allows."
         )
     return record, template, files

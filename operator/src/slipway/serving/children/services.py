@@ -18,11 +18,11 @@ SLOT_PORT = 80
 
 def service(deployment: ModelDeployment, active: Slot) -> Manifest:
     """Return the Service that users reach, in front of the slot that serves them."""
-    wanted = deployment.spec.expose.service
+    service_spec = deployment.spec.expose.service
     spec = {
-        "type": wanted.type,
+        "type": service_spec.type,
         "selector": names.selector(deployment, active.track),
-        "ports": [_port(wanted.port)],
+        "ports": [_port(service_spec.port)],
     }
     return _service(deployment, deployment.metadata.name, spec)
 
@@ -31,7 +31,7 @@ def rollout_services(
     deployment: ModelDeployment, children: Children, state: RolloutStatus
 ) -> tuple[Manifest, ...]:
     """Return the Services that lead to one revision in one slot, and the preview where wanted."""
-    found = [
+    services = [
         _of_revision(
             deployment,
             children,
@@ -46,8 +46,8 @@ def rollout_services(
     if preview is not None:
         slot, revision = preview
         name, port = names.preview_service(deployment), deployment.spec.expose.service.port
-        found.append(_of_revision(deployment, children, name, slot, revision, port))
-    return tuple(found)
+        services.append(_of_revision(deployment, children, name, slot, revision, port))
+    return tuple(services)
 
 
 def unwanted_services(
@@ -59,7 +59,7 @@ def unwanted_services(
     """
     if _has_pods(deployment, children, other_slot(state.active_slot)):
         return ()
-    wanted = {one["metadata"]["name"] for one in rollout_services(deployment, children, state)}
+    needed = {each["metadata"]["name"] for each in rollout_services(deployment, children, state)}
     mine = {
         names.preview_service(deployment),
         *(names.slot_service(deployment, slot) for slot in (BLUE, GREEN)),
@@ -67,7 +67,7 @@ def unwanted_services(
     return tuple(
         Delete(ObjectRef.of(live), live["metadata"]["uid"])
         for live in children.of_kind("Service")
-        if live["metadata"]["name"] in mine - wanted
+        if live["metadata"]["name"] in mine - needed
     )
 
 

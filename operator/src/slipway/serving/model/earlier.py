@@ -9,10 +9,10 @@ from slipway.api.serving.rollout_status import HistoryEntry
 
 def promoted(deployment: ModelDeployment) -> dict[str, ModelStatus]:
     """Return the archives of the revisions that served, by their names, the newest first."""
-    found: dict[str, ModelStatus] = {}
+    models: dict[str, ModelStatus] = {}
     for revision, model in _served(deployment):
-        found.setdefault(revision, model)
-    return found
+        models.setdefault(revision, model)
+    return models
 
 
 def _served(deployment: ModelDeployment) -> Iterator[tuple[str, ModelStatus]]:

@@ -109,10 +109,10 @@ def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resol
     newest = max(jobs, key=_age, default=None)
     package = newest.status.package if newest else None
     if newest is not None and package is not None and _age(newest)[0] >= known:
-        found = _packaged(deployment, newest, package)
-        found = found.model_copy(update={"packaged_at": newest.status.completion_time})
+        model = _packaged(deployment, newest, package)
+        model = model.model_copy(update={"packaged_at": newest.status.completion_time})
         text = f"The newest package is TrainingJob {newest.metadata.name}'s, {package.uri}."
-        return Resolution(found, reasons.RESOLVED, text)
+        return Resolution(model, reasons.RESOLVED, text)
     if previous is not None and previous.packaged_at is not None:
         kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
         text = f"No selected TrainingJob has a newer package than {shown(previous.uri)}."

@@ -26,14 +26,14 @@ def unverified(
     """Return why a model is not served before any pod looks at it; None where one has to."""
     if settings.verification != "Required":
         return None
-    wanted = deployment.spec.model.verification
-    if wanted is None and not settings.public_keys:
+    verification = deployment.spec.model.verification
+    if verification is None and not settings.public_keys:
         return Unverified(
             reasons.VERIFICATION_REQUIRED,
             "This namespace serves only signed models: name the keys of their signers in "
             "spec.model.verification.",
         )
-    if wanted is not None and wanted.policy != "Required":
+    if verification is not None and verification.policy != "Required":
         return Unverified(
             reasons.VERIFICATION_REQUIRED,
             "This namespace serves only signed models: write "

@@ -60,11 +60,11 @@ class Death:
 
 def parse(page: str) -> Death | None:
     """Return what a pod's page tells; None where no worker has died, or the page is no such one."""
-    found = json_object(page)
-    count = found.get("deaths")
+    answer = json_object(page)
+    count = answer.get("deaths")
     if type(count) is not int or not 1 <= count <= _MOST_DEATHS:
         return None
-    cause, log = found.get("cause"), found.get("log")
+    cause, log = answer.get("cause"), answer.get("log")
     why = _words(cause) if isinstance(cause, str) else None
     if why is None:
         return None
@@ -72,9 +72,9 @@ def parse(page: str) -> Death | None:
         why,
         _tail(log) if isinstance(log, str) else "",
         count,
-        _number(found.get("time")) or 0.0,
-        _number(found.get("seconds"), _LONGEST_SECONDS),
-        "seconds" in found and found["seconds"] is None,
+        _number(answer.get("time")) or 0.0,
+        _number(answer.get("seconds"), _LONGEST_SECONDS),
+        "seconds" in answer and answer["seconds"] is None,
     )
 
 
@@ -136,8 +136,8 @@ def news(pod: str, death: Death, known: int | None, now: float) -> str | None:
 
 def worker_died(pods: Iterable[PodView], deaths: Mapping[str, Death]) -> Problem | None:
     """Return why a pod that served does not any more, if a worker's death is it."""
-    told = sorted(deaths[pod.uid].told for pod in pods if pod.uid in deaths and serves_no_more(pod))
-    return Problem(reasons.WORKER_DIED, told[0]) if told else None
+    sentences = sorted(deaths[pod.uid].told for pod in pods if pod.uid in deaths and serves_no_more(pod))
+    return Problem(reasons.WORKER_DIED, sentences[0]) if sentences else None
 
 
 def last_death(pods: Iterable[PodView], deaths: Mapping[str, Death]) -> str:

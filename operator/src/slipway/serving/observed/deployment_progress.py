@@ -94,8 +94,8 @@ def _is_seen(live: Manifest) -> bool:
 def live_revision(live: Manifest) -> str | None:
     """Return the revision whose template the Deployment has."""
     template = (live.get("spec") or {}).get("template") or {}
-    found: str | None = ((template.get("metadata") or {}).get("labels") or {}).get(REVISION)
-    return found
+    revision: str | None = ((template.get("metadata") or {}).get("labels") or {}).get(REVISION)
+    return revision
 
 
 def _count(status: Mapping[str, Any], field: str) -> int:
@@ -104,5 +104,5 @@ def _count(status: Mapping[str, Any], field: str) -> int:
 
 def _said(status: Mapping[str, Any], type_: str, value: str, field: str) -> str:
     """Return what a condition says in a field while it has a value; empty otherwise."""
-    found = condition(status, type_)
-    return str(found.get(field) or "") if found.get("status") == value else ""
+    reported = condition(status, type_)
+    return str(reported.get(field) or "") if reported.get("status") == value else ""

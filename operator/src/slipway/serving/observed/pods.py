@@ -54,7 +54,7 @@ def log_tail(end: Mapping[str, Any]) -> str:
 
 
 def _plain(line: str) -> str:
-    found = json_object(line)
-    if "message" not in found:
+    entry = json_object(line)
+    if "message" not in entry:
         return line
-    return "\n".join(str(found.get(key) or "") for key in ("message", "exception"))
+    return "\n".join(str(entry.get(key) or "") for key in ("message", "exception"))

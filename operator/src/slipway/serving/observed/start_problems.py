@@ -58,8 +58,8 @@ def find_problem(deployment: ModelDeployment, pods: tuple[PodView, ...]) -> Prob
     Pods that have ended, such as evicted ones, stay in Kubernetes beside those that replace them.
     """
     live = tuple(pod for pod in pods if pod.status.get("phase") not in ("Failed", "Succeeded"))
-    found = (problem for detect in DETECTORS for problem in _each(detect, deployment, live))
-    return next(found, None) or _outgrown(pods)
+    problems = (problem for detect in DETECTORS for problem in _each(detect, deployment, live))
+    return next(problems, None) or _outgrown(pods)
 
 
 def _outgrown(pods: tuple[PodView, ...]) -> Problem | None:
@@ -79,11 +79,11 @@ def last_lines(pods: tuple[PodView, ...]) -> str:
 
     Other than a problem, this stays when the container has started again.
     """
-    servers = (one for pod in pods for one in pod.containers if one.name == names.MAIN)
-    ends = [one.last_end for one in servers if one.last_end.get("exitCode")]
+    servers = (container for pod in pods for container in pod.containers if container.name == names.MAIN)
+    ends = [container.last_end for container in servers if container.last_end.get("exitCode")]
     if not ends:
         return ""
-    end = max(ends, key=lambda one: str(one.get("finishedAt") or ""))
+    end = max(ends, key=lambda ending: str(ending.get("finishedAt") or ""))
     word = last_word(end)
     tail = scrubbed(str(word.get("logTail") or word.get("message") or "")) or log_tail(end)
     head = f"The server ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
@@ -94,7 +94,7 @@ def _each(
     detect: Detector, deployment: ModelDeployment, pods: tuple[PodView, ...]
 ) -> Iterator[Problem]:
     problems = (detect(deployment, pod) for pod in pods)
-    yield from sorted((one for one in problems if one), key=lambda one: (one.reason, one.message))
+    yield from sorted((problem for problem in problems if problem), key=lambda problem: (problem.reason, problem.message))
 
 
 def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:

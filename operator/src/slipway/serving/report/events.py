@@ -25,13 +25,13 @@ def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event
     A worker that dies of something else meanwhile is news too. The summary Ready is left out, for
     it says what another condition has said.
     """
-    told = (one for one in conditions.to_list() if one.type in _TOLD_BY)
+    speaking = (condition for condition in conditions.to_list() if condition.type in _TOLD_BY)
     turned = (
-        one
-        for one in told
-        if (conditions.turned(one.type) or _died_again(one, previous)) and one.reason not in _QUIET
+        condition
+        for condition in speaking
+        if (conditions.turned(condition.type) or _died_again(condition, previous)) and condition.reason not in _QUIET
     )
-    made = {one.reason: _event(one) for one in turned if _is_news(one, previous)}
+    made = {condition.reason: _event(condition) for condition in turned if _is_news(condition, previous)}
     return tuple(made.values())
 
 
@@ -59,12 +59,12 @@ def findings(before: RolloutStatus, after: RolloutStatus) -> tuple[Event, ...]:
         text = new.findings
     elif last is not None and last.revision == old.revision and last.outcome == "Promoted":
         text = last.message
-    told = text.removeprefix(old.findings).strip()
-    if not told or text == old.findings:
+    news = text.removeprefix(old.findings).strip()
+    if not news or text == old.findings:
         return ()
     taken = before.stable_down_since is not None and after.active_slot == old.slot
     reason = reasons.TOOK_OVER if taken else reasons.ANALYSIS_PASSED
-    return (_noted(reason, f"Revision {old.revision}: {told}"),)
+    return (_noted(reason, f"Revision {old.revision}: {news}"),)
 
 
 def recovery(

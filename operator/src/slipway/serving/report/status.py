@@ -60,53 +60,53 @@ class _Value:
     message: str
 
 
-def set_conditions(found: Findings, conditions: Conditions) -> None:
+def set_conditions(findings: Findings, conditions: Conditions) -> None:
     """Set all four conditions, and those that only tell of what is not as it should be."""
     values = {
-        reasons.MODEL_READY: _model_ready(found),
-        reasons.PROGRESSING: _progressing(found),
-        reasons.AVAILABLE: _available(found),
+        reasons.MODEL_READY: _model_ready(findings),
+        reasons.PROGRESSING: _progressing(findings),
+        reasons.AVAILABLE: _available(findings),
     }
-    values[reasons.READY] = _ready(found, values)
+    values[reasons.READY] = _ready(findings, values)
     for type_, value in values.items():
         conditions.set(type_, value.holds, value.reason, value.message)
-    if found.forbidden_address is not None:
-        told = found.forbidden_address
-        conditions.set(reasons.ANALYSIS_READY, False, reasons.FORBIDDEN_ADDRESS, told)
-    if found.release is not None:
-        conditions.set(reasons.FOLLOWS_RELEASE, False, *found.release)
+    if findings.forbidden_address is not None:
+        message = findings.forbidden_address
+        conditions.set(reasons.ANALYSIS_READY, False, reasons.FORBIDDEN_ADDRESS, message)
+    if findings.release is not None:
+        conditions.set(reasons.FOLLOWS_RELEASE, False, *findings.release)
 
 
-def _model_ready(found: Findings) -> _Value:
-    resolution, problem = found.resolution, found.problem
+def _model_ready(findings: Findings) -> _Value:
+    resolution, problem = findings.resolution, findings.problem
     if resolution.model is not None and problem and problem.reason in reasons.ABOUT_THE_MODEL:
         return _Value(False, problem.reason, problem.message)
     return _Value(resolution.model is not None, resolution.reason, resolution.message)
 
 
-def _progressing(found: Findings) -> _Value:
-    state, problem = found.state, found.problem
+def _progressing(findings: Findings) -> _Value:
+    state, problem = findings.state, findings.problem
     candidate = state.candidate
-    if found.resolution.model is None:
+    if findings.resolution.model is None:
         return _Value(False, reasons.WAITING_FOR_MODEL, "There is no archive to roll out yet.")
-    if found.refused and problem:
+    if findings.refused and problem:
         return _Value(False, problem.reason, problem.message)
     if state.failed is not None:
         return _Value(False, state.failed.reason, state.failed.message)
     if state.phase == "Paused" and candidate is not None:
-        return _paused(candidate, found)
+        return _paused(candidate, findings)
     if candidate is not None and candidate.steps:
-        return _beside(candidate, found)
-    return _in_place(found)
+        return _beside(candidate, findings)
+    return _in_place(findings)
 
 
-def _in_place(found: Findings) -> _Value:
-    serving, problem = found.serving, found.problem
+def _in_place(findings: Findings) -> _Value:
+    serving, problem = findings.serving, findings.problem
     if serving.complete and problem is None:
         text = f"All pods are of revision {serving.revision}."
         return _Value(False, reasons.ROLLOUT_COMPLETE, text)
     if serving.stuck:
-        limit = found.deployment.spec.rollout.progress_deadline_seconds
+        limit = findings.deployment.spec.rollout.progress_deadline_seconds
         why = f" {problem.message}" if problem else ""
         text = f"No pod of revision {serving.revision} came up in {limit} s.{why}"
         return _Value(False, reasons.PROGRESS_DEADLINE_EXCEEDED, text)
@@ -116,21 +116,21 @@ def _in_place(found: Findings) -> _Value:
     return _Value(True, reasons.ROLLING_OUT, text)
 
 
-def _beside(candidate: Candidate, found: Findings) -> _Value:
+def _beside(candidate: Candidate, findings: Findings) -> _Value:
     """Return how far a revision is that is tried beside the stable one."""
-    problem = found.problem
+    problem = findings.problem
     if candidate.promoted:
         text = f"Revision {candidate.revision} answers all requests, and is judged by them."
         return _Value(True, reasons.VERIFYING, text)
     if problem:
         return _Value(True, problem.reason, problem.message)
-    return _Value(True, reasons.ROLLING_OUT, f"{_where(candidate, found)}.")
+    return _Value(True, reasons.ROLLING_OUT, f"{_where(candidate, findings)}.")
 
 
-def _where(candidate: Candidate, found: Findings) -> str:
+def _where(candidate: Candidate, findings: Findings) -> str:
     """Return how far a candidate is, in words."""
     step = f"step {candidate.step} of {candidate.steps} ({candidate.current})"
-    if found.none_serves:
+    if findings.none_serves:
         return f"No stable pod is ready to send requests to revision {candidate.revision} ({step})"
     share = f"{candidate.weight} % of the requests"
     if candidate.mirror:
@@ -140,18 +140,18 @@ def _where(candidate: Candidate, found: Findings) -> str:
     return f"{share} go to revision {candidate.revision}, which is at {step}"
 
 
-def _paused(candidate: Candidate, found: Findings) -> _Value:
+def _paused(candidate: Candidate, findings: Findings) -> _Value:
     """Return what a rollout waits for."""
     held = f"Revision {candidate.revision} is held"
-    where = _where(candidate, found) if candidate.steps else held
-    if found.requests.paused:
+    where = _where(candidate, findings) if candidate.steps else held
+    if findings.requests.paused:
         text = f"{where}: rollout.paused holds it."
         return _Value(True, reasons.PAUSED, text)
     for analysis in (candidate.analysis, candidate.background):
         if is_open(analysis) and analysis is not None:
             text = f"{where}: it cannot be judged. {analysis.message}"
             return _Value(True, reasons.ANALYSIS_INCONCLUSIVE, text)
-    ask, meta = f"{candidate.revision}/{candidate.step}", found.deployment.metadata
+    ask, meta = f"{candidate.revision}/{candidate.step}", findings.deployment.metadata
     text = (
         f"{where}: write rollout.promote: {ask} to go on, or rollout.abort to go back; or run "
         f"kubectl -n {meta.namespace} annotate --overwrite mdep {meta.name} {PROMOTE}={ask} "
@@ -160,55 +160,55 @@ def _paused(candidate: Candidate, found: Findings) -> _Value:
     return _Value(True, reasons.PAUSED, text)
 
 
-def _available(found: Findings) -> _Value:
-    if found.serving.available > 0:
+def _available(findings: Findings) -> _Value:
+    if findings.serving.available > 0:
         return _Value(True, reasons.PODS_AVAILABLE, "Pods answer predictions.")
-    if found.serving.wanted == 0:
+    if findings.serving.wanted == 0:
         return _Value(False, reasons.SCALED_TO_ZERO, "spec.replicas is 0: set it to 1 or more.")
-    if found.none_serves:
-        return _none_serves(found)
+    if findings.none_serves:
+        return _none_serves(findings)
     return _Value(False, reasons.NO_PODS_AVAILABLE, "No pod answers predictions.")
 
 
-def _none_serves(found: Findings) -> _Value:
+def _none_serves(findings: Findings) -> _Value:
     """Return why nothing serves though a revision is tried beside, and what ends that."""
-    candidate, problem = found.state.candidate, found.stable_problem
+    candidate, problem = findings.state.candidate, findings.stable_problem
     why = f" {problem.message}" if problem else ""
     text = (
-        f"No pod of the stable revision {found.serving.revision} answers predictions.{why} "
+        f"No pod of the stable revision {findings.serving.revision} answers predictions.{why} "
         f"Revision {candidate.revision if candidate else ''} takes over once it has been ready for "
         f"{TAKE_OVER_SECONDS} s meanwhile, unless rollout.paused is set."
     )
     return _Value(False, problem.reason if problem else reasons.NO_PODS_AVAILABLE, text)
 
 
-def _ready(found: Findings, values: dict[str, _Value]) -> _Value:
+def _ready(findings: Findings, values: dict[str, _Value]) -> _Value:
     """Return the summary: the first thing that is amiss, or that all is well."""
     model, progressing = values[reasons.MODEL_READY], values[reasons.PROGRESSING]
     if not model.holds:
         return model
-    if found.none_serves:
+    if findings.none_serves:
         return values[reasons.AVAILABLE]
     if progressing.reason != reasons.ROLLOUT_COMPLETE:
         return _Value(False, progressing.reason, progressing.message)
     available = values[reasons.AVAILABLE]
     if not available.holds:
         return available
-    text = f"Predictions are answered at {names.url(found.deployment)}."
+    text = f"Predictions are answered at {names.url(findings.deployment)}."
     return _Value(True, reasons.SERVING, text)
 
 
-def _server(found: Findings) -> ServerStatus | None:
-    model = found.resolution.model or resolved_before(found.deployment)
-    return in_force(found.deployment, model) if model else None
+def _server(findings: Findings) -> ServerStatus | None:
+    model = findings.resolution.model or resolved_before(findings.deployment)
+    return in_force(findings.deployment, model) if model else None
 
 
-def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
+def compose(findings: Findings, conditions: list[Condition]) -> ModelDeploymentStatus:
     """Return the whole status; what is served stays known while there is nothing new to serve."""
-    deployment, serving, beside = found.deployment, found.serving, found.beside
-    resolved = found.resolution.model or resolved_before(deployment)
-    served = found.model or (deployment.status.model if serving.revision else None)
-    tried = found.state.candidate is not None and found.state.candidate.slot != found.active.name
+    deployment, serving, beside = findings.deployment, findings.serving, findings.beside
+    resolved = findings.resolution.model or resolved_before(deployment)
+    served = findings.model or (deployment.status.model if serving.revision else None)
+    tried = findings.state.candidate is not None and findings.state.candidate.slot != findings.active.name
     newest = beside if beside is not None and tried else serving
     return ModelDeploymentStatus(
         observed_generation=deployment.metadata.generation,
@@ -216,11 +216,11 @@ def compose(found: Findings, conditions: list[Condition]) -> ModelDeploymentStat
         revision=serving.revision,
         model=served.told if served else None,
         resolved_model=resolved.told if resolved else None,
-        server=_server(found),
+        server=_server(findings),
         url=names.url(deployment) if serving.revision else None,
         replicas=serving.total,
         updated_replicas=newest.updated,
         ready_replicas=serving.available,
-        rollout=found.state if serving.revision else None,
-        selector=names.selector_text(deployment, found.active.track),
+        rollout=findings.state if serving.revision else None,
+        selector=names.selector_text(deployment, findings.active.track),
     )

@@ -65,7 +65,7 @@ def desired_replicas(candidate: Candidate, programme: Programme) -> int:
     said = _said_replicas(candidate, programme, base)
     if said is not None:
         return said
-    shares = [_share_of(one) for one in programme.steps[: candidate.step + 1]]
+    shares = [_share_of(earlier) for earlier in programme.steps[: candidate.step + 1]]
     known = [share for share in shares if share is not None]
     most = max(known[-2:], default=0) if isinstance(step, SetWeight) else (known or [0])[-1]
     return max(1, ceil(base * most / 100))
@@ -73,7 +73,7 @@ def desired_replicas(candidate: Candidate, programme: Programme) -> int:
 
 def _said_replicas(candidate: Candidate, programme: Programme, base: int) -> int | None:
     """Return what the last setReplicas said; None where there was none."""
-    said = [one for one in programme.steps[: candidate.step] if isinstance(one, SetReplicas)]
+    said = [step for step in programme.steps[: candidate.step] if isinstance(step, SetReplicas)]
     return (said[-1].replicas or base) if said else None
 
 

@@ -31,11 +31,11 @@ def failure_of(state: RolloutStatus, seen: RolloutView) -> Failure | None:
         return _aborted(state, seen)
     if in_place(state):
         return None
-    found = _fatal(candidate, seen) or _judgment(candidate) or _too_slow(candidate, seen)
-    if found is None:
+    failure = _fatal(candidate, seen) or _judgment(candidate) or _too_slow(candidate, seen)
+    if failure is None:
         return None
-    text = f"Revision {candidate.revision} was rolled back: {found.message}"
-    return Failure(found.reason, text[:MAX_MESSAGE])
+    text = f"Revision {candidate.revision} was rolled back: {failure.message}"
+    return Failure(failure.reason, text[:MAX_MESSAGE])
 
 
 def _aborted(state: RolloutStatus, seen: RolloutView) -> Failure | None:

@@ -22,12 +22,12 @@ def ended(
     if candidate is None:
         return state
     model = seen.models.get(candidate.revision)
-    found = _findings(candidate)
+    findings = _findings(candidate)
     entry = HistoryEntry(
         revision=candidate.revision,
         outcome=outcome,
         reason=failure.reason if failure else "",
-        message=failure.message if failure else found,
+        message=failure.message if failure else findings,
         model=model.told if model else None,
         uri=shown(model.uri)[:MAX_URI] if model else "",
         sha256=model.sha256 if model else None,

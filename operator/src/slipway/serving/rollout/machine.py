@@ -97,17 +97,17 @@ def reprogramme(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
 
 def adopt(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     """Begin the rollout of the revision that is asked for."""
-    wanted = seen.wanted
-    if state.candidate is not None or wanted is None or wanted == state.stable_revision:
+    revision = seen.wanted
+    if state.candidate is not None or revision is None or revision == state.stable_revision:
         return state
-    if state.failed is not None and state.failed.revision == wanted:
+    if state.failed is not None and state.failed.revision == revision:
         return state
     moment = timestamp(seen.now)
     spare = other_slot(state.active_slot)
     new = Candidate(
-        revision=wanted, slot=spare, base=seen.base, started_at=moment, step_started_at=moment
+        revision=revision, slot=spare, base=seen.base, started_at=moment, step_started_at=moment
     )
-    if _was_stable_just_now(state, seen, wanted):
+    if _was_stable_just_now(state, seen, revision):
         new = changed(new, direct=True, steps=1, steps_hash=steps.DIRECT.hash)
     elif _must_be_in_place(state, seen):
         return _updated(state, candidate=changed(new, slot=state.active_slot))
@@ -116,11 +116,11 @@ def adopt(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     return _updated(state, candidate=new, retired=leaving(state))
 
 
-def _was_stable_just_now(state: RolloutStatus, seen: RolloutView, wanted: str) -> bool:
+def _was_stable_just_now(state: RolloutStatus, seen: RolloutView, revision: str) -> bool:
     retired = state.retired
-    if retired is None or not retired.was_stable or retired.revision != wanted:
+    if retired is None or not retired.was_stable or retired.revision != revision:
         return False
-    return seen.progress(retired.slot, wanted).up(1)
+    return seen.progress(retired.slot, revision).up(1)
 
 
 def _must_be_in_place(state: RolloutStatus, seen: RolloutView) -> bool:

@@ -29,8 +29,8 @@ def share(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     candidate = state.candidate
     if candidate is None or in_place(state) or candidate.promoted:
         return state
-    wanted = _wanted_share(candidate, programme_for(candidate, seen), seen)
-    after = changed(candidate, weight=wanted.weight, mirror=wanted.mirror, matching=wanted.matching)
+    share_now = _wanted_share(candidate, programme_for(candidate, seen), seen)
+    after = changed(candidate, weight=share_now.weight, mirror=share_now.mirror, matching=share_now.matching)
     return state.model_copy(update={"candidate": after})
 
 
@@ -42,7 +42,7 @@ def _wanted_share(candidate: Candidate, programme: Programme, seen: RolloutView)
         enough = _is_up(candidate, programme, seen) or _has_share(candidate, step)
         if enough:
             return step
-    said = [one for one in programme.steps[: candidate.step] if isinstance(one, SetWeight)]
+    said = [earlier for earlier in programme.steps[: candidate.step] if isinstance(earlier, SetWeight)]
     return said[-1] if said else SetWeight(0)
 
 

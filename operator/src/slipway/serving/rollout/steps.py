@@ -102,8 +102,8 @@ def analyses_of(rollout: Rollout) -> list[Analysis]:
     programme = programme_of(rollout)
     if programme is None:
         return []
-    found = [step.spec for step in programme.steps if isinstance(step, Analyse)]
-    return [*found, programme.background] if programme.background else found
+    analyses = [step.spec for step in programme.steps if isinstance(step, Analyse)]
+    return [*analyses, programme.background] if programme.background else analyses
 
 
 def _canary(canary: Canary) -> list[Step]:

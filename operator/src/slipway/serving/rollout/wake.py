@@ -32,18 +32,18 @@ def _candidate(state: RolloutStatus, seen: RolloutView) -> list[float | None]:
         return []
     programme = programme_for(candidate, seen)
     step = current_step(candidate, programme)
-    found: list[float | None] = []
+    moments: list[float | None] = []
     if isinstance(step, Pause) and step.seconds is not None:
-        found.append(_until(candidate.step_started_at, step.seconds, seen.now))
+        moments.append(_until(candidate.step_started_at, step.seconds, seen.now))
     if state.stable_down_since is not None:
-        found.append(_until(state.stable_down_since, TAKE_OVER_SECONDS, seen.now))
+        moments.append(_until(state.stable_down_since, TAKE_OVER_SECONDS, seen.now))
     if candidate.waiting_since is not None:
-        found.append(_until(candidate.waiting_since, seen.limits.deadline, seen.now))
+        moments.append(_until(candidate.waiting_since, seen.limits.deadline, seen.now))
     if isinstance(step, Analyse):
-        found.append(_due(step.spec, candidate.analysis, seen.now))
+        moments.append(_due(step.spec, candidate.analysis, seen.now))
     if programme.background is not None and not candidate.promoted:
-        found.append(_due(programme.background, candidate.background, seen.now))
-    return found
+        moments.append(_due(programme.background, candidate.background, seen.now))
+    return moments
 
 
 def _until(text: str, seconds: int, now: datetime) -> float | None:

@@ -169,9 +169,9 @@ def _pod(
 def _pull_secrets(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the credentials for the user's image, which the source may be copied out of."""
     overlay = job.spec.pod_template
-    found = overlay.spec.get("imagePullSecrets") if overlay else None
+    own = overlay.spec.get("imagePullSecrets") if overlay else None
     known = pull_secrets(job.spec, settings).get("imagePullSecrets", [])
-    both = [*known, *(one for one in found or () if one not in known)]
+    both = [*known, *(secret for secret in own or () if secret not in known)]
     return {"imagePullSecrets": both} if both else {}
 
 
@@ -229,7 +229,7 @@ def _env(
         name: value for name, value in package.to_wire().items() if name not in _NOT_PACKAGED
     }
     named = {"modelName": job.model_name, "modelVersion": job.package_version(number)}
-    wanted = {**content, **named}
+    request = {**content, **named}
     asked = gates.questions(package, trained.reported)
     return pairs(
         {
@@ -239,7 +239,7 @@ def _env(
             "SLIPWAY_OUTPUT_URI": output,
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job, number),
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job, number),
-            **_literal("SLIPWAY_PACKAGE", wanted),
+            **_literal("SLIPWAY_PACKAGE", request),
             **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
             **(_literal("SLIPWAY_GATES", asked) if asked else {}),
             **trust.variables(job, package, number),
@@ -290,8 +290,8 @@ def _input(each: Input, brought: str | None) -> dict[str, Any]:
 def _source(job: TrainingJob) -> dict[str, Any] | None:
     if job.spec.source is None:
         return None
-    found: dict[str, Any] = job.spec.source.to_wire()
+    source: dict[str, Any] = job.spec.source.to_wire()
     for kind, place in (("git", "url"), ("archive", "uri")):
-        if kind in found:
-            found[kind] = {**found[kind], place: shown(found[kind][place])}
-    return found
+        if kind in source:
+            source[kind] = {**source[kind], place: shown(source[kind][place])}
+    return source

@@ -78,12 +78,12 @@ def _answer(
     job: TrainingJob, package: Package, samples: Samples, settings: Settings
 ) -> dict[str, Any]:
     """Return the container in which the archive's own handler answers the rows."""
-    told = {
+    question = {
         "modelName": job.model_name,
         "tolerance": float(samples.tolerance),
         "timeoutSeconds": samples.timeout_seconds,
     }
-    env = {**SCRATCH, **_ONE_THREAD, **_PICKLES, "SLIPWAY_SAMPLES": json.dumps(told)}
+    env = {**SCRATCH, **_ONE_THREAD, **_PICKLES, "SLIPWAY_SAMPLES": json.dumps(question)}
     return {
         "name": names.ANSWERER,
         "image": samples.image or settings.python_image,

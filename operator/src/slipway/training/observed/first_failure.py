@@ -117,9 +117,9 @@ def _taken_before(pods: list[JobPod], some_succeeded: bool) -> float:
 def _with_followers(failure: Failure, count: int) -> Failure:
     record = failure.record
     noted = record.model_copy(update={"followers": count}) if record else None
-    told = f" {count} other pod(s) ended because of it." if count else ""
+    followers = f" {count} other pod(s) ended because of it." if count else ""
     head, newline, tail = failure.message.partition("\n")
-    return Failure(failure.reason, f"{head}{told}{newline}{tail}", noted)
+    return Failure(failure.reason, f"{head}{followers}{newline}{tail}", noted)
 
 
 def _crashed(pod: JobPod) -> bool:
@@ -212,8 +212,8 @@ def _moment(word: LastWord) -> str | None:
 
 def _culprit(pod: JobPod) -> ContainerView | None:
     """Return the container that ended badly: the main one first, then whatever came before it."""
-    ended = [one for one in (pod.main, *pod.containers) if one.exit_code]
-    return next((one for one in ended if one.name != names.AGENT), None)
+    ended = [container for container in (pod.main, *pod.containers) if container.exit_code]
+    return next((container for container in ended if container.name != names.AGENT), None)
 
 
 def _word(pod: JobPod) -> LastWord | None:

@@ -59,8 +59,8 @@ class JobView:
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return the Job's condition of a type if it is true, else an empty mapping."""
-        found = condition(self.status, type_)
-        return found if found.get("status") == "True" else {}
+        reported = condition(self.status, type_)
+        return reported if reported.get("status") == "True" else {}
 
     @property
     def complete(self) -> bool:

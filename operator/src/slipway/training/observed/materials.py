@@ -23,8 +23,8 @@ _IMAGE = re.compile("(?:.*@)?(sha256:[0-9a-f]{64})")
 def image_digest(job: TrainingJob, live: JobView | None) -> str | None:
     """Return the digest of the image that trained, with its algorithm; None where none was told."""
     images = (pod.main.image_id for pod in _first_pods(live))
-    told = [match[1] for image in images if (match := _IMAGE.fullmatch(image))]
-    return told[-1] if told else job.status.image_digest
+    digests = [match[1] for image in images if (match := _IMAGE.fullmatch(image))]
+    return digests[-1] if digests else job.status.image_digest
 
 
 def inputs(job: TrainingJob, live: JobView | None) -> list[InputStatus] | None:
@@ -35,12 +35,12 @@ def inputs(job: TrainingJob, live: JobView | None) -> list[InputStatus] | None:
     known = {each.name: each.sha256 for each in job.status.inputs or ()}
     for pod in _first_pods(live):
         known |= dict(_brought(pod))
-    found = [
+    statuses = [
         InputStatus(name=each.name, sha256=known[each.name])
         for each in job.spec.inputs
         if each.name in known and (each.sha256 or not claim_and_path(each.uri))
     ]
-    return found or None
+    return statuses or None
 
 
 def _first_pods(live: JobView | None) -> list[JobPod]:

@@ -14,7 +14,7 @@ REVISION = re.compile("[0-9a-f]{40,64}")
 def source_revision(job: TrainingJob, live: JobView | None) -> str | None:
     """Return the commit or digest that index 0 fetched last; None where none was fetched."""
     pods = [pod for pod in (live.pods if live else ()) if pod.index == 0]
-    brought = [one for pod in pods for one in pod.containers if one.name == names.SOURCE]
-    words = [word for one in brought if (word := last_word(one))]
-    told = [found for word in words if REVISION.fullmatch(found := word.string("revision"))]
-    return told[-1] if told else job.status.source_revision
+    containers = [container for pod in pods for container in pod.containers if container.name == names.SOURCE]
+    words = [word for container in containers if (word := last_word(container))]
+    revisions = [revision for word in words if REVISION.fullmatch(revision := word.string("revision"))]
+    return revisions[-1] if revisions else job.status.source_revision

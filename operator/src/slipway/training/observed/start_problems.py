@@ -39,14 +39,14 @@ def missing_source(snapshot: TrainingSnapshot, pods: Iterable[JobPod]) -> Failur
 
 def refused(snapshot: TrainingSnapshot, live: JobView) -> Failure | None:
     """Return what the API server says of a Job's pods that it refuses; None where it does not."""
-    told = snapshot.refused.get(live.uid)
-    return Failure(reasons.PODS_REFUSED, f"The pods are refused: {told}") if told else None
+    refusal = snapshot.refused.get(live.uid)
+    return Failure(reasons.PODS_REFUSED, f"The pods are refused: {refusal}") if refusal else None
 
 
 def is_fetching(pods: Iterable[JobPod]) -> bool:
     """Tell whether one of the pods fetches its source or an input just now."""
-    brought = (one for pod in pods if _starts(pod) for one in pod.containers if one.running)
-    return any(one.name == names.SOURCE or one.name.startswith("input-") for one in brought)
+    brought = (container for pod in pods if _starts(pod) for container in pod.containers if container.running)
+    return any(container.name == names.SOURCE or container.name.startswith("input-") for container in brought)
 
 
 def _starts(pod: JobPod) -> bool:

@@ -26,9 +26,9 @@ def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event
     that decides on it.
     """
     current = conditions.to_list()
-    turned = [one for one in current if conditions.turned(one.type)]
+    turned = [condition for condition in current if conditions.turned(condition.type)]
     if is_true(current, reasons.RESTARTING):
-        turned = [one for one in turned if one.reason != reasons.RESTARTING]
+        turned = [condition for condition in turned if condition.reason != reasons.RESTARTING]
     made = (_event(condition, previous) for condition in turned)
     return tuple(event for event in made if event)
 

@@ -41,8 +41,8 @@ def reason_of(conditions: Sequence[Condition]) -> str | None:
 
 
 def _reason(conditions: Sequence[Condition], type_: str) -> str | None:
-    found = find(conditions, type_)
-    return found.reason if found else None
+    condition = find(conditions, type_)
+    return condition.reason if condition else None
 
 
 def is_finished(conditions: Sequence[Condition]) -> bool:

@@ -46,7 +46,7 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
         return None
     said = report.get("metrics")
     metrics = _metrics(said)
-    found = Progress(
+    progress = Progress(
         step=step,
         total_steps=_count(report.get("totalSteps")),
         epoch=_count(report.get("epoch")),
@@ -59,7 +59,7 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
         checkpoint=checkpoint(report.get("checkpoint")),
         last_report_time=_moment(report.get("time")),
     )
-    return with_percent(found)
+    return with_percent(progress)
 
 
 def checkpoint(said: Any) -> CheckpointProgress | None:

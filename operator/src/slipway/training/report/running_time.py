@@ -55,8 +55,8 @@ def _seconds(start: str | None, end: str | None) -> float:
 def _end(live: JobView | None, now: datetime) -> datetime:
     if live is None:
         return now
-    found = live.condition("Complete") or live.condition("Failed") or live.condition("Suspended")
-    text = live.status.get("completionTime") or found.get("lastTransitionTime")
+    condition = live.condition("Complete") or live.condition("Failed") or live.condition("Suspended")
+    text = live.status.get("completionTime") or condition.get("lastTransitionTime")
     text = text or live.manifest["metadata"].get("deletionTimestamp")
     return parse_time(text) or now
 

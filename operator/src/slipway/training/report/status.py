@@ -100,13 +100,13 @@ def _progress(snapshot: TrainingSnapshot, step: Outcome, live: JobView | None) -
     before = snapshot.job.status
     if step.attempt or _resumes(snapshot, step):
         return anew(before.progress)
-    told = step.progress or _told(snapshot, step, live)
-    return with_known_checkpoint(told, before.progress) if told else before.progress
+    progress = step.progress or _told(snapshot, step, live)
+    return with_known_checkpoint(progress, before.progress) if progress else before.progress
 
 
 def _resumes(snapshot: TrainingSnapshot, step: Outcome) -> bool:
     suspended = is_true(snapshot.job.status.conditions, reasons.SUSPENDED)
-    over = any(one.type == reasons.SUSPENDED and not one.status for one in step.findings)
+    over = any(finding.type == reasons.SUSPENDED and not finding.status for finding in step.findings)
     return suspended and over and step.output is None and step.completion_time is None
 
 
@@ -136,8 +136,8 @@ def earlier_packages(
     if newest is None:
         return before.earlier_packages
     replaced = [before.rejected_package, *([before.package] if made else [])]
-    earlier = [_earlier(one) for one in replaced if one and one.number not in (None, newest.number)]
-    earlier.sort(key=lambda one: one.number, reverse=True)
+    earlier = [_earlier(package) for package in replaced if package and package.number not in (None, newest.number)]
+    earlier.sort(key=lambda package: package.number, reverse=True)
     return [*earlier, *before.earlier_packages][:MAX_VERSIONS]
 
 

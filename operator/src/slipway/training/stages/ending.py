@@ -86,8 +86,8 @@ def _skipped(said: Any) -> SkippedFiles | None:
     if not isinstance(said, dict) or _count(said, "count") == 0:
         return None
     first = said.get("first")
-    told = [one for one in first if isinstance(one, dict)] if isinstance(first, list) else []
-    files = [SkippedFile(path=_text(one, "path"), why=_text(one, "why")) for one in told[:10]]
+    rows = [row for row in first if isinstance(row, dict)] if isinstance(first, list) else []
+    files = [SkippedFile(path=_text(row, "path"), why=_text(row, "why")) for row in rows[:10]]
     return SkippedFiles(count=_count(said, "count"), first=files)
 
 
@@ -141,11 +141,11 @@ def _failure(job: TrainingJob, live: JobView) -> Failure | None:
     failed = live.condition("Failed")
     if failed.get("reason") == "DeadlineExceeded":
         return Failure(reasons.DEADLINE_EXCEEDED, _deadline_message(job))
-    found = first_failure((*live.pods, *live.gone))
+    failure = first_failure((*live.pods, *live.gone))
     disrupted = failed.get("reason") == "PodFailurePolicy" and job.spec.restart_policy != "Pod"
-    if disrupted and not (found and found.disruption):
+    if disrupted and not (failure and failure.disruption):
         return Failure(reasons.POD_LOST, f"A pod was lost: {failed.get('message') or 'no word'}")
-    return found
+    return failure
 
 
 def _deadline_message(job: TrainingJob) -> str:
@@ -171,7 +171,7 @@ def told(live: JobView, container: str, variable: str) -> str:
 def _container(live: JobView, name: str) -> Mapping[str, Any]:
     pod = (live.spec.get("template") or {}).get("spec") or {}
     both = (*(pod.get("initContainers") or ()), *(pod.get("containers") or ()))
-    return next((one for one in both if one["name"] == name), {})
+    return next((container for container in both if container["name"] == name), {})
 
 
 def _count(said: Mapping[str, Any], field: str) -> int:

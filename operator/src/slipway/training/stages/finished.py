@@ -14,7 +14,7 @@ from slipway.training.stored.retention import ended, retain
 
 
 def after_the_end(
-    snapshot: TrainingSnapshot, found: ObservedJobs, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot, observed: ObservedJobs, settings: Settings, now: datetime
 ) -> Plan:
     """Delete a finished TrainingJob when its ``ttlSecondsAfterFinished`` has passed.
 
@@ -25,7 +25,7 @@ def after_the_end(
     due = due_at(job)
     left = (due - now).total_seconds() if due is not None else None
     if left is None or left > 0:
-        return _kept(snapshot, found, left, settings, now)
+        return _kept(snapshot, observed, left, settings, now)
     meta = job.metadata
     ref = ObjectRef(job.api_version, job.kind, meta.namespace, meta.name)
     return Plan(delete=(Delete(ref, meta.uid),))
@@ -33,7 +33,7 @@ def after_the_end(
 
 def _kept(
     snapshot: TrainingSnapshot,
-    found: ObservedJobs,
+    observed: ObservedJobs,
     left: float | None,
     settings: Settings,
     now: datetime,
@@ -43,10 +43,10 @@ def _kept(
     known = repackaging.adopted(job)
     status = known.model_copy(update={"observed_generation": job.metadata.generation})
     stored = retain(job, status, snapshot.references, snapshot.removed, settings, now)
-    moments = [one for one in (left, stored.requeue_after) if one is not None]
+    moments = [moment for moment in (left, stored.requeue_after) if moment is not None]
     return Plan(
         apply=stored.apply,
-        delete=_clean(job, found),
+        delete=_clean(job, observed),
         status=stored.status.to_wire(),
         events=stored.events,
         requeue_after=min(moments, default=None),
@@ -54,15 +54,15 @@ def _kept(
     )
 
 
-def _clean(job: TrainingJob, found: ObservedJobs) -> tuple[Delete, ...]:
+def _clean(job: TrainingJob, observed: ObservedJobs) -> tuple[Delete, ...]:
     """Return the deletion of the Jobs, and so of their pods, that ``cleanPodPolicy`` wants gone.
 
     A Job that has not ended has pods that run, or may still get some.
     """
     policy = job.spec.clean_pod_policy
-    jobs = [one for one in (found.training, found.packaging) if one and not one.deleting]
-    unwanted = (one for one in jobs if policy == "All" or (policy != "None" and not one.finished))
-    return tuple(Delete(one.ref, one.uid) for one in unwanted)
+    jobs = [each for each in (observed.training, observed.packaging) if each and not each.deleting]
+    unwanted = (each for each in jobs if policy == "All" or (policy != "None" and not each.finished))
+    return tuple(Delete(each.ref, each.uid) for each in unwanted)
 
 
 def due_at(job: TrainingJob) -> datetime | None:
@@ -83,7 +83,7 @@ def needless(
     goes = any(gone.ref.kind == job.kind for gone in planned.delete)
     if not over or goes or (training and not (training.finished and training.idle)):
         return ()
-    found = children.get("v1", "Service", job.metadata.namespace, names.train_name(job))
-    if found is None:
+    service = children.get("v1", "Service", job.metadata.namespace, names.train_name(job))
+    if service is None:
         return ()
-    return (Delete(ObjectRef.of(found), found["metadata"]["uid"]),)
+    return (Delete(ObjectRef.of(service), service["metadata"]["uid"]),)

@@ -50,10 +50,10 @@ def rows(gates: Sequence[Gate], said: object) -> list[GateStatus] | None:
     ``said`` is ``[{"value": decimal text|null, "verdict": str}]``, in the order of the gates.
     Raises pydantic's ValidationError for a row of another shape.
     """
-    found = said if isinstance(said, list) else []
-    if len(found) != len(gates):
+    rows = said if isinstance(said, list) else []
+    if len(rows) != len(gates):
         return None
-    return [_row(gate, row) for gate, row in zip(gates, found, strict=True)]
+    return [_row(gate, row) for gate, row in zip(gates, rows, strict=True)]
 
 
 def _row(gate: Gate, said: Any) -> GateStatus:

@@ -23,7 +23,7 @@ def training_changes(snapshot: TrainingSnapshot, live: JobView) -> tuple[Patch, 
         return _patch(live, {"suspend": True})
     if live.spec.get("suspend") and (job.spec.queue_name or not live.idle):
         return ()
-    wanted = {
+    fields = {
         **elastic.size(job),
         "suspend": False,
         "backoffLimit": backoff_limit(job),
@@ -31,7 +31,7 @@ def training_changes(snapshot: TrainingSnapshot, live: JobView) -> tuple[Patch, 
             job, live, refused=live.uid in snapshot.refused
         ),
     }
-    return _patch(live, wanted)
+    return _patch(live, fields)
 
 
 def packaging_changes(job: TrainingJob, live: JobView) -> tuple[Patch, ...]:
@@ -39,13 +39,13 @@ def packaging_changes(job: TrainingJob, live: JobView) -> tuple[Patch, ...]:
     return _patch(live, {"suspend": job.spec.suspend})
 
 
-def _patch(live: JobView, wanted: dict[str, Any]) -> tuple[Patch, ...]:
+def _patch(live: JobView, fields: dict[str, Any]) -> tuple[Patch, ...]:
     if live.finished or live.deleting:
         return ()
     defaults = {"suspend": False}
     changed = {
         field: value
-        for field, value in wanted.items()
+        for field, value in fields.items()
         if live.spec.get(field, defaults.get(field)) != value
     }
     return (Patch(live.ref, {"spec": changed}),) if changed else ()

@@ -47,13 +47,13 @@ REFUSED_SECONDS = 3600.0
 
 def package(
     snapshot: TrainingSnapshot,
-    found: ObservedJobs,
+    observed: ObservedJobs,
     output: OutputStatus,
     settings: Settings,
     now: datetime,
 ) -> Outcome:
     """Bring a job whose training completed to its end: with its archive, or without one."""
-    step = _anew(snapshot.job, found.packaging) or _next(snapshot, found, output, settings, now)
+    step = _anew(snapshot.job, observed.packaging) or _next(snapshot, observed, output, settings, now)
     if not step.findings:
         return step
     completed = Finding(reasons.RUNNING, False, reasons.COMPLETED, "The training is done.")
@@ -80,25 +80,25 @@ def _anew(job: TrainingJob, live: JobView | None) -> Outcome | None:
 
 def _next(
     snapshot: TrainingSnapshot,
-    found: ObservedJobs,
+    observed: ObservedJobs,
     output: OutputStatus,
     settings: Settings,
     now: datetime,
 ) -> Outcome:
-    job, live = snapshot.job, found.packaging
+    job, live = snapshot.job, observed.packaging
     package = job.spec.package
     if package is None:
-        end = ended_at(found.training) if found.training else None
+        end = ended_at(observed.training) if observed.training else None
         return _succeed(job, output.message, end or now)
     packaging = repackaging.wanted(job, package, live)
     if live is None:
-        image = trained_image(found.training, job, settings)
+        image = trained_image(observed.training, job, settings)
         trained = Trained(
             image,
-            source_revision(job, found.training),
-            materials.image_digest(job, found.training),
-            {each.name: each.sha256 for each in materials.inputs(job, found.training) or ()},
-            _reported(job, found),
+            source_revision(job, observed.training),
+            materials.image_digest(job, observed.training),
+            {each.name: each.sha256 for each in materials.inputs(job, observed.training) or ()},
+            _reported(job, observed),
         )
         made = packaging_job(job, package, settings, output.uri, trained, packaging)
         step = _create(job, output, made, settings, now)
@@ -108,9 +108,9 @@ def _next(
     return replace(step, packaging=packaging)
 
 
-def _reported(job: TrainingJob, found: ObservedJobs) -> dict[str, str]:
+def _reported(job: TrainingJob, observed: ObservedJobs) -> dict[str, str]:
     """Return the metrics of the training's last report, where it left one."""
-    last = final_progress(found.training) if found.training else None
+    last = final_progress(observed.training) if observed.training else None
     progress = last or job.status.progress
     return progress.metrics if progress else {}
 

@@ -89,9 +89,9 @@ def restart(job: TrainingJob, live: JobView, failure: Failure, now: datetime) ->
 
 def record_of(failure: Failure, attempt: int, now: datetime) -> FailureStatus:
     """Return what the status remembers of a failure."""
-    found = failure.record or FailureStatus(reason=failure.reason, disruption=failure.disruption)
-    update = {"reason": failure.reason, "attempt": attempt, "time": found.time or timestamp(now)}
-    return found.model_copy(update=update)
+    record = failure.record or FailureStatus(reason=failure.reason, disruption=failure.disruption)
+    update = {"reason": failure.reason, "attempt": attempt, "time": record.time or timestamp(now)}
+    return record.model_copy(update=update)
 
 
 def replace_job(job: TrainingJob, live: JobView, settings: Settings, now: datetime) -> Outcome:
@@ -158,7 +158,7 @@ def _came_late(job: TrainingJob, live: JobView, pod: JobPod, end: str) -> bool:
 def _before(live: JobView, pod: JobPod) -> list[JobPod]:
     """Return the pods that had a pod's index before it."""
     known = (*live.pods, *live.gone)
-    return [one for one in known if one.index == pod.index and one.uid != pod.uid]
+    return [other for other in known if other.index == pod.index and other.uid != pod.uid]
 
 
 def _meets(job: TrainingJob) -> bool:
@@ -169,10 +169,10 @@ def _meets(job: TrainingJob) -> bool:
 
 def _taken(pod: JobPod) -> Failure:
     """Return the loss of a pod, whether or not it has ended yet."""
-    found = describe(pod)
-    if found.disruption:
-        return found
-    return Failure(reasons.POD_LOST, found.message, found.record)
+    failure = describe(pod)
+    if failure.disruption:
+        return failure
+    return Failure(reasons.POD_LOST, failure.message, failure.record)
 
 
 def _breaks(
@@ -201,8 +201,8 @@ def _may_store(live: JobView, pod: JobPod) -> bool:
     It is index 0, and the last one; how it ends tells whether the training was done. No other
     group can begin before that anyway.
     """
-    others = (one for one in live.pods if one.uid != pod.uid)
-    return pod.index == 0 and not pod.ended and all(one.succeeded for one in others)
+    others = (other for other in live.pods if other.uid != pod.uid)
+    return pod.index == 0 and not pod.ended and all(other.succeeded for other in others)
 
 
 def trouble(

@@ -84,9 +84,9 @@ def retain(
     fresh = [target for target in over if references is not None and users[target.what] is None]
     kept = [f"{what} is kept, as {user} names it" for what, user in users.items() if user]
     if fresh:
-        found = _marked(status, fresh, now)
+        noted = _marked(status, fresh, now)
         words = f"Goes from the store in a minute: {_words(fresh)}."
-        said = _told(job, found, False, reasons.REMOVING, " ".join((words, *_sentences(kept))), now)
+        said = _told(job, noted, False, reasons.REMOVING, " ".join((words, *_sentences(kept))), now)
         return Retained(said, requeue_after=GRACE_SECONDS)
     marked, going = _targets(job, settings, (due for due in known if due.marked)), status.retention
     if going is not None and not going.done and marked:
@@ -176,7 +176,7 @@ def _ranked(earlier: Sequence[EarlierPackage]) -> Iterator[tuple[int, EarlierPac
 
 def _targets(job: TrainingJob, settings: Settings, dues: Iterable[_Due]) -> tuple[Target, ...]:
     """Return what is to go with its folders; not what lies elsewhere than this release puts it."""
-    store, found = settings.store, []
+    store, targets = settings.store, []
     for due in dues:
         if due.what == OUTPUT:
             folder = output_folder(store, job)
@@ -185,8 +185,8 @@ def _targets(job: TrainingJob, settings: Settings, dues: Iterable[_Due]) -> tupl
         else:
             folder = package_folder(store, job, due.number)
         if due.uri is None or folder.is_named_by(due.uri):
-            found.append(Target(due.what, folder, due.sha256))
-    return tuple(found)
+            targets.append(Target(due.what, folder, due.sha256))
+    return tuple(targets)
 
 
 def _first(*values: int | None) -> int | None:
@@ -194,7 +194,7 @@ def _first(*values: int | None) -> int | None:
 
 
 def _user(target: Target, references: Sequence[Reference]) -> str | None:
-    return next((one.user for one in references if one.names(target)), None)
+    return next((reference.user for reference in references if reference.names(target)), None)
 
 
 def _marked(status: TrainingJobStatus, fresh: Sequence[Target], now: datetime) -> TrainingJobStatus:
@@ -206,8 +206,8 @@ def _marked(status: TrainingJobStatus, fresh: Sequence[Target], now: datetime) -
         checkpoints=CHECKPOINTS in names or (before is not None and before.checkpoints),
     )
     packages = [
-        one.model_copy(update={"removing": one.removing or f"archive {one.number}" in names})
-        for one in status.earlier_packages
+        package.model_copy(update={"removing": package.removing or f"archive {package.number}" in names})
+        for package in status.earlier_packages
     ]
     return status.model_copy(update={"retention": going, "earlier_packages": packages})
 
@@ -215,7 +215,7 @@ def _marked(status: TrainingJobStatus, fresh: Sequence[Target], now: datetime) -
 def _gone(status: TrainingJobStatus) -> TrainingJobStatus:
     """Return the status that says that what was to go is gone."""
     going = status.retention
-    left = [one for one in status.earlier_packages if not one.removing]
+    left = [package for package in status.earlier_packages if not package.removing]
     done = going.model_copy(update={"done": True}) if going else None
     return status.model_copy(update={"retention": done, "earlier_packages": left})
 
@@ -229,10 +229,10 @@ def _told(
     now: datetime,
 ) -> TrainingJobStatus:
     """Return a status with the condition that tells of the removal, and all others as they are."""
-    told = Conditions(status.conditions, now, job.metadata.generation)
-    told.set(reasons.ARTIFACTS_REMOVED, value, reason, message)
-    others = [one for one in status.conditions if one.type != reasons.ARTIFACTS_REMOVED]
-    return status.model_copy(update={"conditions": [*others, *told.to_list()]})
+    conditions = Conditions(status.conditions, now, job.metadata.generation)
+    conditions.set(reasons.ARTIFACTS_REMOVED, value, reason, message)
+    others = [condition for condition in status.conditions if condition.type != reasons.ARTIFACTS_REMOVED]
+    return status.model_copy(update={"conditions": [*others, *conditions.to_list()]})
 
 
 def _without_needless_word(status: TrainingJobStatus) -> TrainingJobStatus:
@@ -240,7 +240,7 @@ def _without_needless_word(status: TrainingJobStatus) -> TrainingJobStatus:
     word = find(status.conditions, reasons.ARTIFACTS_REMOVED)
     if word is None or word.status == "True":
         return status
-    others = [one for one in status.conditions if one is not word]
+    others = [condition for condition in status.conditions if condition is not word]
     return status.model_copy(update={"conditions": others})
 
 

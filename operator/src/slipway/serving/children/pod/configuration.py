@@ -118,8 +118,8 @@ def fixed_files(
 
 def _smoke_text(smoke: SmokeTest) -> str:
     """Return the file of `slipway_pods.serve.smoke`."""
-    found = {"request": smoke.request, "tolerance": float(smoke.tolerance or 0)}
-    whole = found if smoke.expected is None else {**found, "expected": smoke.expected}
+    request = {"request": smoke.request, "tolerance": float(smoke.tolerance or 0)}
+    whole = request if smoke.expected is None else {**request, "expected": smoke.expected}
     return json.dumps(whole, sort_keys=True)
 
 

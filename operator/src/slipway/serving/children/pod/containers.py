@@ -169,8 +169,8 @@ def resources(given: ResourceRequirements) -> dict[str, Any]:
     Kubernetes takes a limit as the request where there is none.
     """
     default = {name: value for name, value in SERVER_REQUESTS.items() if name not in given.limits}
-    found: dict[str, Any] = {"requests": {**default, **given.requests}}
-    return {**found, "limits": dict(given.limits)} if given.limits else found
+    whole: dict[str, Any] = {"requests": {**default, **given.requests}}
+    return {**whole, "limits": dict(given.limits)} if given.limits else whole
 
 
 def _server_env(

@@ -14,11 +14,11 @@ the release has its own."""
 
 def keys(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> tuple[Opened, ...]:
     """Return what gives the container that brings the model its keys."""
-    wanted = deployment.spec.model.verification
+    verification = deployment.spec.model.verification
     encryption = model.encryption.key_secret_ref if model.encryption else None
     public = None
-    if wanted is not None and not settings.public_keys:
-        public = wanted.public_key_secret_ref or wanted.public_key_config_map_ref
+    if verification is not None and not settings.public_keys:
+        public = verification.public_key_secret_ref or verification.public_key_config_map_ref
     return (
         *((key_file(encryption, KEYSET),) if encryption else ()),
         *((key_file(public, PUBLIC_KEYS),) if public else ()),
@@ -27,15 +27,15 @@ def keys(deployment: ModelDeployment, model: ModelStatus, settings: Settings) ->
 
 def arguments(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Sequence[str]:
     """Return what that container is told."""
-    encryption, wanted = model.encryption, deployment.spec.model.verification
-    told: list[str] = []
+    encryption, verification = model.encryption, deployment.spec.model.verification
+    options: list[str] = []
     if encryption is not None:
-        told += ["--keyset", KEYSET, f"--associated-data={encryption.associated_data}"]
+        options += ["--keyset", KEYSET, f"--associated-data={encryption.associated_data}"]
     required = settings.verification == "Required"
-    if settings.public_keys and (required or wanted is not None):
-        told += [f"--public-keys-pem={settings.public_keys}"]
-    elif wanted is not None:
-        told += ["--public-keys", PUBLIC_KEYS]
-    if wanted is not None:
-        told += ["--policy", wanted.policy]
-    return told
+    if settings.public_keys and (required or verification is not None):
+        options += [f"--public-keys-pem={settings.public_keys}"]
+    elif verification is not None:
+        options += ["--public-keys", PUBLIC_KEYS]
+    if verification is not None:
+        options += ["--policy", verification.policy]
+    return options

@@ -33,7 +33,7 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
         **own_image(settings),
         "restartPolicy": "Always",
         "command": pod_command("agent.agent"),
-        "env": [*agent_env(job, settings), *(one for each in access for one in each.env)],
+        "env": [*agent_env(job, settings), *(variable for each in access for variable in each.env)],
         "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {
             "exec": {"command": ["cat", READY_FILE]},
@@ -48,7 +48,7 @@ def agent(job: TrainingJob, settings: Settings) -> dict[str, Any]:
             mount("run", names.RUN_DIR, read_only=True),
             mount("output", names.OUTPUT_DIR, read_only=True),
             *checkpoints.agent_mounts(job),
-            *(one for each in access for one in each.mounts),
+            *(volume_mount for each in access for volume_mount in each.mounts),
             mount("agent-tmp", "/tmp"),  # noqa: S108 - an emptyDir of the pod
         ],
     }

@@ -29,12 +29,12 @@ MEMORY = "192Mi"
 
 def volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the volumes between script and agent; none without checkpoints."""
-    wanted = job.spec.checkpoint
-    if wanted is None:
+    checkpoint = job.spec.checkpoint
+    if checkpoint is None:
         return []
-    claim = {"claimName": wanted.claim}
+    claim = {"claimName": checkpoint.claim}
     limit = size("checkpoint", settings, job.spec.volume_sizes.checkpoint)
-    kept = [{"name": CLAIM, "persistentVolumeClaim": claim}] if wanted.claim else []
+    kept = [{"name": CLAIM, "persistentVolumeClaim": claim}] if checkpoint.claim else []
     return [*(empty_dir(name, limit) for name in (SAVE, RESTORE)), *kept]
 
 
@@ -47,52 +47,52 @@ def trainer_mounts(job: TrainingJob) -> list[dict[str, Any]]:
 
 def agent_mounts(job: TrainingJob) -> list[dict[str, Any]]:
     """Return the agent's mounts."""
-    wanted = job.spec.checkpoint
-    if wanted is None:
+    checkpoint = job.spec.checkpoint
+    if checkpoint is None:
         return []
-    kept = [mount(CLAIM, f"{names.CLAIMS_DIR}/{wanted.claim}")] if wanted.claim else []
+    kept = [mount(CLAIM, f"{names.CLAIMS_DIR}/{checkpoint.claim}")] if checkpoint.claim else []
     own = [mount(SAVE, names.SAVE_DIR, read_only=True), mount(RESTORE, names.RESTORE_DIR)]
     return [*own, *kept]
 
 
 def trainer_variables(job: TrainingJob) -> dict[str, str]:
     """Return what the helper library and the launcher are told."""
-    wanted = job.spec.checkpoint
-    if wanted is None:
+    checkpoint = job.spec.checkpoint
+    if checkpoint is None:
         return {}
-    return {**_places(job), **_interval(wanted)}
+    return {**_places(job), **_interval(checkpoint)}
 
 
 def agent_variables(job: TrainingJob, settings: Settings) -> dict[str, str]:
     """Return what the agent is told; the Secret's variables come beside these."""
-    wanted = job.spec.checkpoint
-    if wanted is None:
+    checkpoint = job.spec.checkpoint
+    if checkpoint is None:
         return {}
     return {
         **_places(job),
         "SLIPWAY_CHECKPOINT_URI": checkpoint_uri(settings.store, job),
         "SLIPWAY_MOST_NODES": str(job.spec.most_nodes),
         **room({names.RESTORE_DIR: size("checkpoint", settings, job.spec.volume_sizes.checkpoint)}),
-        "SLIPWAY_CHECKPOINT_KEEP": str(wanted.keep),
-        "SLIPWAY_CHECKPOINT_RESUME": "any" if wanted.resume else "own",
-        "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(wanted.store_timeout_seconds),
-        **({"SLIPWAY_CLAIMS_DIR": names.CLAIMS_DIR} if wanted.claim else {}),
-        **({"SLIPWAY_CHECKPOINT_OWN_SECRET": "true"} if wanted.credentials_secret_name else {}),
+        "SLIPWAY_CHECKPOINT_KEEP": str(checkpoint.keep),
+        "SLIPWAY_CHECKPOINT_RESUME": "any" if checkpoint.resume else "own",
+        "SLIPWAY_CHECKPOINT_PATIENCE_SECONDS": str(checkpoint.store_timeout_seconds),
+        **({"SLIPWAY_CLAIMS_DIR": names.CLAIMS_DIR} if checkpoint.claim else {}),
+        **({"SLIPWAY_CHECKPOINT_OWN_SECRET": "true"} if checkpoint.credentials_secret_name else {}),
     }
 
 
 def opened(job: TrainingJob) -> Opened:
     """Return what opens the folder of checkpoints, where it has a Secret of its own."""
-    wanted = job.spec.checkpoint
-    if wanted is None or wanted.credentials_secret_name is None:
+    checkpoint = job.spec.checkpoint
+    if checkpoint is None or checkpoint.credentials_secret_name is None:
         return Opened()
-    return by_secret(wanted.credentials_secret_name, CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE)
+    return by_secret(checkpoint.credentials_secret_name, CHECKPOINT_FOLDER, CHECKPOINT_VARIABLE)
 
 
 def pod_fields(job: TrainingJob) -> dict[str, Any]:
     """Return the pod's time to stop; Kubernetes' default without checkpoints."""
-    wanted = job.spec.checkpoint
-    return {"terminationGracePeriodSeconds": wanted.grace_period_seconds} if wanted else {}
+    checkpoint = job.spec.checkpoint
+    return {"terminationGracePeriodSeconds": checkpoint.grace_period_seconds} if checkpoint else {}
 
 
 def grace_seconds(job: TrainingJob) -> int:

@@ -41,8 +41,8 @@ def _checked_here(job: TrainingJob) -> dict[str, str]:
 
     ``$$`` stands for ``$``, of which the kubelet makes one.
     """
-    found = {} if job.spec.fetched_source else package_code(job)
-    return {name: value.replace("$", "$$") for name, value in found.items()}
+    variables = {} if job.spec.fetched_source else package_code(job)
+    return {name: value.replace("$", "$$") for name, value in variables.items()}
 
 
 def completion_index() -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
 def _program(job: TrainingJob) -> dict[str, str]:
     """Return what to run and where it lies; a command comes as the container's arguments."""
     plain = job.spec.framework == "plain"
-    told = {
+    variables = {
         "SLIPWAY_FRAMEWORK": job.spec.framework if plain else "",
         "SLIPWAY_NODE_ADDRESS": names.node_address(job, "{index}") if plain else "",
         "SLIPWAY_ENTRYPOINT": job.spec.entrypoint or "",
@@ -121,7 +121,7 @@ def _program(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_SOURCE_DIR": source_dir(job),
         "SLIPWAY_WORK_DIR": names.WORK_DIR if job.spec.source else "",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in variables.items() if value}
 
 
 def agent_env(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:

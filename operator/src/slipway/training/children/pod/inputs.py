@@ -17,65 +17,65 @@ from slipway.training.children.pod.fetching import fetching_container, fetching_
 def input_volumes(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return a volume for each input: scratch space, or the claim that it lies in."""
     limit = size("inputs", settings, job.spec.volume_sizes.inputs)
-    return [_volume(one, limit) for one in job.spec.inputs]
+    return [_volume(each, limit) for each in job.spec.inputs]
 
 
 def input_mounts(job: TrainingJob) -> list[dict[str, Any]]:
     """Return where the script's container finds its inputs, read-only."""
-    return [_mount(one, read_only=True) for one in job.spec.inputs]
+    return [_mount(each, read_only=True) for each in job.spec.inputs]
 
 
 def input_containers(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the init containers that fetch inputs, or check the digest of what a claim holds."""
-    return [_container(job, one, settings) for one in fetched(job)]
+    return [_container(job, each, settings) for each in fetched(job)]
 
 
 def fetched(job: TrainingJob) -> list[Input]:
     """Return the inputs that a container fetches or checks."""
-    return [one for one in job.spec.inputs if not claim_and_path(one.uri) or one.sha256]
+    return [each for each in job.spec.inputs if not claim_and_path(each.uri) or each.sha256]
 
 
-def opened(one: Input, settings: Settings) -> Opened:
+def opened(given: Input, settings: Settings) -> Opened:
     """Return what opens an input's place."""
-    return place(one.uri, one.credentials_secret_name, settings.store)
+    return place(given.uri, given.credentials_secret_name, settings.store)
 
 
-def _volume(one: Input, limit: int | str) -> dict[str, Any]:
-    found = claim_and_path(one.uri)
-    if found is None:
-        return empty_dir(_name(one), limit)
-    claim = {"claimName": found[0], "readOnly": True}
-    return {"name": _name(one), "persistentVolumeClaim": claim}
+def _volume(given: Input, limit: int | str) -> dict[str, Any]:
+    place_in_claim = claim_and_path(given.uri)
+    if place_in_claim is None:
+        return empty_dir(_name(given), limit)
+    claim = {"claimName": place_in_claim[0], "readOnly": True}
+    return {"name": _name(given), "persistentVolumeClaim": claim}
 
 
-def _mount(one: Input, *, read_only: bool) -> dict[str, Any]:
-    folder = f"{names.INPUTS_DIR}/{one.name}"
-    _, path = claim_and_path(one.uri) or ("", "")
-    found = mount(_name(one), folder, read_only=read_only)
-    return {**found, "subPath": path} if path else found
+def _mount(given: Input, *, read_only: bool) -> dict[str, Any]:
+    folder = f"{names.INPUTS_DIR}/{given.name}"
+    _, path = claim_and_path(given.uri) or ("", "")
+    whole = mount(_name(given), folder, read_only=read_only)
+    return {**whole, "subPath": path} if path else whole
 
 
-def _name(one: Input) -> str:
-    return f"{names.INPUT}{one.name}"
+def _name(given: Input) -> str:
+    return f"{names.INPUT}{given.name}"
 
 
-def _container(job: TrainingJob, one: Input, settings: Settings) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"name": one.name, "uri": one.uri, "sha256": one.sha256}
+def _container(job: TrainingJob, given: Input, settings: Settings) -> dict[str, Any]:
+    request: dict[str, Any] = {"name": given.name, "uri": given.uri, "sha256": given.sha256}
     if job.spec.package is not None and job.spec.package.sign is not None:
-        wanted["isDigestTold"] = True
-    folder = f"{names.INPUTS_DIR}/{one.name}"
+        request["isDigestTold"] = True
+    folder = f"{names.INPUTS_DIR}/{given.name}"
     limit = size("inputs", settings, job.spec.volume_sizes.inputs)
     env = {
-        "SLIPWAY_INPUT": json.dumps(wanted),
+        "SLIPWAY_INPUT": json.dumps(request),
         "SLIPWAY_INPUT_DIR": folder,
         **fetching_room(job, settings, {folder: limit}),
     }
     return fetching_container(
-        _name(one),
+        _name(given),
         "bring.bring_input",
         env,
-        [_mount(one, read_only=claim_and_path(one.uri) is not None)],
-        opened(one, settings),
+        [_mount(given, read_only=claim_and_path(given.uri) is not None)],
+        opened(given, settings),
         job.spec.fetch.resources,
         settings,
     )

@@ -20,12 +20,12 @@ def labels(job: TrainingJob) -> dict[str, str]:
 
 def fields(job: TrainingJob, settings: Settings) -> dict[str, Any]:
     """Return the fields of the pod's spec that the job asks for; those it does not are left out."""
-    found = {
+    asked = {
         **placement.fields(job.spec, settings),
         "topologySpreadConstraints": _spread(job),
         "affinity": joined(_exclusive(job), job.spec.affinity or {}),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in asked.items() if value}
 
 
 def resources(job: TrainingJob) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 
 def _secrets(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the volumes of the Secrets that the operator's own containers read."""
-    brought = (inputs.opened(one, settings) for one in inputs.fetched(job))
+    brought = (inputs.opened(each, settings) for each in inputs.fetched(job))
     return volumes((*agent.opened(job, settings), source.opened(job, settings), *brought))
 
 

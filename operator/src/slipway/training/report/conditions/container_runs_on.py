@@ -15,8 +15,8 @@ PATIENCE_SECONDS = 60.0
 
 def outlasting(live: JobView, now: datetime) -> Finding | None:
     """Return the condition Running while a pod waits for another container than the script's."""
-    found = (f"{one} of pod {pod.name}" for pod in live.pods for one in _going_on(pod, now))
-    first = next(found, None)
+    containers = (f"{container} of pod {pod.name}" for pod in live.pods for container in _going_on(pod, now))
+    first = next(containers, None)
     if first is None:
         return None
     message = (

@@ -46,8 +46,8 @@ def news(snapshot: TrainingSnapshot) -> Finding | None:
     """Return the condition where it is another than was told."""
     now = missing_files(snapshot)
     before = find(snapshot.job.status.conditions, reasons.PACKAGE_FILES_MISSING)
-    told = before is not None and (before.status == "True", before.message)
-    return now if now is not None and told != (now.status, now.message) else None
+    shown = before is not None and (before.status == "True", before.message)
+    return now if now is not None and shown != (now.status, now.message) else None
 
 
 def over_or_missing(snapshot: TrainingSnapshot, packages: bool) -> Finding | None:

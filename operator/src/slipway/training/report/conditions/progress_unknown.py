@@ -13,10 +13,10 @@ TELL_SECONDS = 60.0
 """How long a pod's questions must fail before a person is told."""
 
 
-def progress_unknown(snapshot: TrainingSnapshot, found: dict[str, Finding]) -> Finding | None:
+def progress_unknown(snapshot: TrainingSnapshot, findings: dict[str, Finding]) -> Finding | None:
     """Return the condition that follows from the others found now; None before any silence."""
     before = find(snapshot.job.status.conditions, reasons.PROGRESS_UNKNOWN)
-    running, silence = found.get(reasons.RUNNING), snapshot.silence
+    running, silence = findings.get(reasons.RUNNING), snapshot.silence
     runs = running is not None and running.status
     if runs and silence and silence.seconds >= TELL_SECONDS:
         message = (

@@ -8,19 +8,19 @@ from slipway.training.observed.first_failure import Failure
 from slipway.training.outcome import Finding, kept
 
 
-def queued(job: TrainingJob, found: dict[str, Finding]) -> Finding | None:
+def queued(job: TrainingJob, findings: dict[str, Finding]) -> Finding | None:
     """Return the condition that follows from the others found now; None before anything is known.
 
     Where pods are replaced one by one, that does not put a job back into the queue that has run: a
     suspension, a restart of the group and a queue that takes its pods away do.
     """
-    if reasons.FAILED in found:
+    if reasons.FAILED in findings:
         return Finding(reasons.QUEUED, False, reasons.RUN_FAILED, "The job has failed.")
-    running, created = found.get(reasons.RUNNING), found.get(reasons.CREATED)
+    running, created = findings.get(reasons.RUNNING), findings.get(reasons.CREATED)
     said = running or created
     if said is None:
         return None
-    if reasons.PACKAGED in found or said.reason == reasons.COMPLETED:
+    if reasons.PACKAGED in findings or said.reason == reasons.COMPLETED:
         return Finding(reasons.QUEUED, False, reasons.COMPLETED, "The training is done.")
     if said.reason == reasons.SUSPENDED_BY_SPEC:
         return Finding(reasons.QUEUED, False, reasons.SUSPENDED_BY_SPEC, said.message)
@@ -28,7 +28,7 @@ def queued(job: TrainingJob, found: dict[str, Finding]) -> Finding | None:
     if said.type == reasons.RUNNING and said.status:
         return Finding(reasons.QUEUED, False, reasons.ALL_PODS_RUNNING, started)
     before = find(job.status.conditions, reasons.QUEUED)
-    alone = job.spec.restart_policy == "Pod" and not _waits_anew(found, said)
+    alone = job.spec.restart_policy == "Pod" and not _waits_anew(findings, said)
     if alone and before and before.reason == reasons.ALL_PODS_RUNNING:
         return Finding(reasons.QUEUED, False, reasons.ALL_PODS_RUNNING, started)
     return Finding(reasons.QUEUED, True, said.reason, said.message)
@@ -40,8 +40,8 @@ def before(job: TrainingJob) -> Finding:
     return kept(job.status, reasons.QUEUED, waits)
 
 
-def _waits_anew(found: dict[str, Finding], said: Finding) -> bool:
-    restarting = found.get(reasons.RESTARTING)
+def _waits_anew(findings: dict[str, Finding], said: Finding) -> bool:
+    restarting = findings.get(reasons.RESTARTING)
     return said.reason == reasons.WAITING_FOR_ADMISSION or bool(restarting and restarting.status)
 
 

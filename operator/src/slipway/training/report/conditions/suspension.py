@@ -42,5 +42,5 @@ def leave_queue(job: TrainingJob, live: JobView, stuck: tuple[Delete, ...]) -> O
 
 def waits_in_queue(live: JobView, job: TrainingJob) -> bool:
     """Tell whether it is the queue, and not the spec, that holds a Job back."""
-    wanted = job.spec.queue_name is not None and not job.spec.suspend
-    return wanted and bool(live.spec.get("suspend"))
+    queued = job.spec.queue_name is not None and not job.spec.suspend
+    return queued and bool(live.spec.get("suspend"))

@@ -20,7 +20,7 @@ class ArchiveServer:
         """Return the variables of ``spec.server``, and that of ``spec.model.allowPickle``."""
         server = deployment.spec.server
         allowed = [ALLOW_PICKLES] if deployment.spec.model.allow_pickle else []
-        env = [*(one.to_wire() for one in server.env), *allowed]
+        env = [*(variable.to_wire() for variable in server.env), *allowed]
         return {"env": env, **env_from(server.env_from)}
 
     def mount(self, _deployment: ModelDeployment) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class Container:
 
     def process(self, deployment: ModelDeployment, _model: ModelStatus) -> dict[str, list[str]]:
         """Return what the user says of them; the image's own where that is nothing."""
-        wanted = described(deployment)
-        fields = {"command": list(wanted.command), "args": list(wanted.args)}
+        container = described(deployment)
+        fields = {"command": list(container.command), "args": list(container.args)}
         return {name: words for name, words in fields.items() if words}
 
     def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
@@ -43,8 +43,8 @@ class Container:
 
     def variables(self, deployment: ModelDeployment) -> dict[str, list[dict[str, Any]]]:
         """Return the variables of the container."""
-        wanted = described(deployment)
-        return {"env": [one.to_wire() for one in wanted.env], **env_from(wanted.env_from)}
+        container = described(deployment)
+        return {"env": [variable.to_wire() for variable in container.env], **env_from(container.env_from)}
 
     def fetch_arguments(self, _deployment: ModelDeployment, _model: ModelStatus) -> Sequence[str]:
         """Return the folder of the model."""
@@ -61,25 +61,25 @@ class Container:
 
     def upstream(self, deployment: ModelDeployment, _model: ModelStatus) -> Upstream:
         """Return its one port, and that of its page for Prometheus."""
-        wanted = described(deployment)
-        ready = wanted.readiness
+        container = described(deployment)
+        ready = container.readiness
         return Upstream(
             workers=1,
-            predictions=wanted.predict_path,
-            inference_port=wanted.port,
-            management_port=wanted.port,
+            predictions=container.predict_path,
+            inference_port=container.port,
+            management_port=container.port,
             ready_path=ready.path if ready else None,
             grpc_service=ready.grpc.service if ready and ready.grpc else None,
-            metrics_path=wanted.metrics_path,
-            metrics_port=wanted.metrics_port or wanted.port,
-            paths=tuple(wanted.paths),
+            metrics_path=container.metrics_path,
+            metrics_port=container.metrics_port or container.port,
+            paths=tuple(container.paths),
             idle_seconds=IDLE_SECONDS,
         )
 
 
 def described(deployment: ModelDeployment) -> ServerContainer:
     """Return the container of a deployment whose runtime is Container."""
-    wanted = deployment.spec.server.container
-    if wanted is None:
+    container = deployment.spec.server.container
+    if container is None:
         raise ValueError("server.container is missing, which the API server does not let happen")
-    return wanted
+    return container

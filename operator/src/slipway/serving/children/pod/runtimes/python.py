@@ -36,11 +36,11 @@ class Python(ArchiveServer):
 
     def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
         """Return the threads of each worker, and what the watcher of the start needs."""
-        wanted = deployment.spec.server
+        server = deployment.spec.server
         return {
-            "OMP_NUM_THREADS": str(threads_per_worker(wanted.resources, wanted.workers)),
+            "OMP_NUM_THREADS": str(threads_per_worker(server.resources, server.workers)),
             "SLIPWAY_MODEL": model.name,
-            "SLIPWAY_WORKERS": str(wanted.workers),
+            "SLIPWAY_WORKERS": str(server.workers),
             "SLIPWAY_ARCHIVE": place(model),
             "SLIPWAY_DEATHS_PORT": "0",
             "SLIPWAY_END_SIGNAL": "SIGINT",

@@ -47,21 +47,21 @@ class TorchServe(ArchiveServer):
 
     def environment(self, deployment: ModelDeployment, model: ModelStatus) -> dict[str, str]:
         """Return where it may write, the sizes of its processes, and what its watcher needs."""
-        wanted = deployment.spec.server
-        longest_body = max(wanted.max_request_bytes, wanted.max_response_bytes)
-        threads = threads_per_worker(wanted.resources, wanted.workers)
+        server = deployment.spec.server
+        longest_body = max(server.max_request_bytes, server.max_response_bytes)
+        threads = threads_per_worker(server.resources, server.workers)
         return {
             "TEMP": names.TMP_DIR,
             "USER": "slipway",
             "LOG_LOCATION": names.LOGS_DIR,
             "METRICS_LOCATION": names.LOGS_DIR,
-            "JAVA_TOOL_OPTIONS": torchserve.java_options(wanted.resources, longest_body),
+            "JAVA_TOOL_OPTIONS": torchserve.java_options(server.resources, longest_body),
             "OMP_NUM_THREADS": str(threads),
-            "SLIPWAY_MAX_RESPONSE_BYTES": str(wanted.max_response_bytes),
+            "SLIPWAY_MAX_RESPONSE_BYTES": str(server.max_response_bytes),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_QUIET": "1",
             "SLIPWAY_MODEL": model.name,
-            "SLIPWAY_WORKERS": str(wanted.workers),
+            "SLIPWAY_WORKERS": str(server.workers),
             "SLIPWAY_CONFIG": _PROPERTIES,
             "SLIPWAY_ARCHIVE": place(model),
         }
