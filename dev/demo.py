@@ -13,9 +13,8 @@ from typing import Any
 
 from dev import gotools, kind, packages, paths, release
 from dev.cluster import layout
-from dev.cluster.up import up
+from dev.cluster.up import start_containerd, up
 from dev.errors import DevError
-from dev.images import product
 from dev.kubectl import Kubectl
 from dev.shell import wait_until
 from dev.steps import aside, say, step
@@ -54,8 +53,10 @@ def demo(cluster: str, image_registry: str) -> None:
 
 def _local() -> Kubectl:
     packages.ensure(packages.CLUSTER | packages.IMAGES)
-    with aside(product.ensure):  # these wait for the network and the disk, Go for the processor
+    start_containerd()
+    with aside(release.load_images):  # waits for the network and the disk, Go for the processor
         up()
+        gotools.ensure(["helm"])
     release.install_locally()
     return Kubectl(layout.KUBECONFIG, NAMESPACE)
 

@@ -64,11 +64,17 @@ class Release:
 def install_locally() -> None:
     """Build the images, load them into the local cluster, which is up, and install the chart."""
     with ownership.alone():
-        images = product.ensure()
-        node.load(image.reference for image in images.values())
+        images = load_images()
         with step(f"Installing the chart into namespace {NAMESPACE}"):
             Kubectl(layout.KUBECONFIG)("apply", "-f", "-", stdin=json.dumps(RESTRICTED_NAMESPACE))
             Release(layout.KUBECONFIG, local_values(images)).install()
+
+
+def load_images() -> dict[str, product.Image]:
+    """Build the images, load those that the node lacks, whose containerd runs, and return all."""
+    images = product.ensure()
+    node.load(image.reference for image in images.values())
+    return images
 
 
 def local_values(images: Mapping[str, product.Image], values: Path = VALUES) -> tuple[str, ...]:

@@ -37,6 +37,16 @@ def up() -> None:
     print(f"export KUBECONFIG={layout.KUBECONFIG}")
 
 
+def start_containerd() -> None:
+    """Start the node's containerd, unless the cluster is up, for images that are loaded early."""
+    _clear_abandoned()
+    with ownership.alone():
+        packages.ensure(packages.CLUSTER)
+        if not is_up():
+            with step("Starting containerd"):
+                _prepare(layout.control_plane())
+
+
 def _clear_abandoned() -> None:
     """End what is left of a cluster whose processes are gone, and maybe its clone too."""
     if state := ownership.abandoned():
@@ -56,17 +66,9 @@ def is_up() -> bool:
 
 def _start() -> None:
     start = time.monotonic()
-    COMPLETE.unlink(missing_ok=True)
-    if not host.NOTES.exists():
-        shutil.rmtree(layout.STATE / "logs", ignore_errors=True)  # of the cluster before
     plane = layout.control_plane()
     with step("Starting etcd, kube-apiserver and containerd"):
-        ownership.claim()
-        host.prepare()
-        plane.prepare()
-        controllers.configure(plane)
-        node.configure(plane, system.images()["pause"].reference)
-        _start_containerd()
+        _prepare(plane)
         plane.start()
     with step("Starting kube-controller-manager, kube-scheduler, kubelet and kube-proxy"):
         node_images.load(image.reference for image in system.images().values())
@@ -80,6 +82,19 @@ def _start() -> None:
         addons.wait_until_metrics(timeout=90)
     write(COMPLETE, "")
     say(f"--> The local cluster is up after {time.monotonic() - start:.1f} s")
+
+
+def _prepare(plane: ControlPlane) -> None:
+    """Make this machine the cluster's node, and start containerd; nothing else of it runs yet."""
+    COMPLETE.unlink(missing_ok=True)
+    if not host.NOTES.exists():
+        shutil.rmtree(layout.STATE / "logs", ignore_errors=True)  # of the cluster before
+    ownership.claim()
+    host.prepare()
+    plane.prepare()
+    controllers.configure(plane)
+    node.configure(plane, system.images()["pause"].reference)
+    _start_containerd()
 
 
 def _start_containerd() -> None:
