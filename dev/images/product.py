@@ -107,7 +107,9 @@ class ProgramImage(Image):
     def of(cls, program: str, base: Image) -> "ProgramImage":
         """Return that of a program, which its module's hash names before it is built."""
         folder, dockerfile = gotools.path(program).parent, HERE / "Dockerfile.go"
-        return cls(f"slipway-go-{program}", dockerfile, folder, {"BASE": base}, folder.name, program)
+        return cls(
+            f"slipway-go-{program}", dockerfile, folder, {"BASE": base}, folder.name, program
+        )
 
     def ensure(self) -> None:
         """Build the program where image and program are missing, and the image."""

@@ -185,9 +185,7 @@ def _answer(prometheus: Prometheus, chosen: dict[str, str], query: str) -> list[
     return prometheus.range(filled(query, chosen))
 
 
-def _fullest(
-    prometheus: Prometheus, dashboard: dict[str, Any], spaces: set[str]
-) -> dict[str, str]:
+def _fullest(prometheus: Prometheus, dashboard: dict[str, Any], spaces: set[str]) -> dict[str, str]:
     """Return the choice of variables that fills most panels."""
 
     def shown(chosen: dict[str, str]) -> int:

@@ -65,7 +65,10 @@ def _is_users(snapshot: ServingSnapshot, held: Revision, wanted: Revision) -> bo
     deployment = snapshot.deployment
     if deployment.metadata.generation != deployment.status.observed_generation:
         return True
-    models = ((revision.model.name, revision.model.uri, revision.model.sha256) for revision in (held, wanted))
+    models = (
+        (revision.model.name, revision.model.uri, revision.model.sha256)
+        for revision in (held, wanted)
+    )
     return len(set(models)) > 1
 
 

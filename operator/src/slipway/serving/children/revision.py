@@ -101,7 +101,9 @@ def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
     """Return a revision's template for the pods of one slot."""
     meta, spec = template["metadata"], template["spec"]
     labels = {**meta["labels"], names.TRACK: track}
-    spread = [_spread_in(constraint, track) for constraint in spec.get("topologySpreadConstraints", ())]
+    spread = [
+        _spread_in(constraint, track) for constraint in spec.get("topologySpreadConstraints", ())
+    ]
     return {
         **template,
         "metadata": {**meta, "labels": labels},

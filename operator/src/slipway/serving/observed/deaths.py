@@ -136,7 +136,9 @@ def news(pod: str, death: Death, known: int | None, now: float) -> str | None:
 
 def worker_died(pods: Iterable[PodView], deaths: Mapping[str, Death]) -> Problem | None:
     """Return why a pod that served does not any more, if a worker's death is it."""
-    sentences = sorted(deaths[pod.uid].told for pod in pods if pod.uid in deaths and serves_no_more(pod))
+    sentences = sorted(
+        deaths[pod.uid].told for pod in pods if pod.uid in deaths and serves_no_more(pod)
+    )
     return Problem(reasons.WORKER_DIED, sentences[0]) if sentences else None
 
 

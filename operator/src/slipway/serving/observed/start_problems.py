@@ -79,7 +79,9 @@ def last_lines(pods: tuple[PodView, ...]) -> str:
 
     Other than a problem, this stays when the container has started again.
     """
-    servers = (container for pod in pods for container in pod.containers if container.name == names.MAIN)
+    servers = (
+        container for pod in pods for container in pod.containers if container.name == names.MAIN
+    )
     ends = [container.last_end for container in servers if container.last_end.get("exitCode")]
     if not ends:
         return ""
@@ -94,7 +96,10 @@ def _each(
     detect: Detector, deployment: ModelDeployment, pods: tuple[PodView, ...]
 ) -> Iterator[Problem]:
     problems = (detect(deployment, pod) for pod in pods)
-    yield from sorted((problem for problem in problems if problem), key=lambda problem: (problem.reason, problem.message))
+    yield from sorted(
+        (problem for problem in problems if problem),
+        key=lambda problem: (problem.reason, problem.message),
+    )
 
 
 def cannot_start(_: ModelDeployment, pod: PodView) -> Problem | None:

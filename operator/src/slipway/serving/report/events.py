@@ -29,9 +29,12 @@ def events(previous: Sequence[Condition], conditions: Conditions) -> tuple[Event
     turned = (
         condition
         for condition in speaking
-        if (conditions.turned(condition.type) or _died_again(condition, previous)) and condition.reason not in _QUIET
+        if (conditions.turned(condition.type) or _died_again(condition, previous))
+        and condition.reason not in _QUIET
     )
-    made = {condition.reason: _event(condition) for condition in turned if _is_news(condition, previous)}
+    made = {
+        condition.reason: _event(condition) for condition in turned if _is_news(condition, previous)
+    }
     return tuple(made.values())
 
 

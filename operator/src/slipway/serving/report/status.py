@@ -208,7 +208,10 @@ def compose(findings: Findings, conditions: list[Condition]) -> ModelDeploymentS
     deployment, serving, beside = findings.deployment, findings.serving, findings.beside
     resolved = findings.resolution.model or resolved_before(deployment)
     served = findings.model or (deployment.status.model if serving.revision else None)
-    tried = findings.state.candidate is not None and findings.state.candidate.slot != findings.active.name
+    tried = (
+        findings.state.candidate is not None
+        and findings.state.candidate.slot != findings.active.name
+    )
     newest = beside if beside is not None and tried else serving
     return ModelDeploymentStatus(
         observed_generation=deployment.metadata.generation,

@@ -30,7 +30,9 @@ def share(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     if candidate is None or in_place(state) or candidate.promoted:
         return state
     share_now = _wanted_share(candidate, programme_for(candidate, seen), seen)
-    after = changed(candidate, weight=share_now.weight, mirror=share_now.mirror, matching=share_now.matching)
+    after = changed(
+        candidate, weight=share_now.weight, mirror=share_now.mirror, matching=share_now.matching
+    )
     return state.model_copy(update={"candidate": after})
 
 
@@ -42,7 +44,9 @@ def _wanted_share(candidate: Candidate, programme: Programme, seen: RolloutView)
         enough = _is_up(candidate, programme, seen) or _has_share(candidate, step)
         if enough:
             return step
-    said = [earlier for earlier in programme.steps[: candidate.step] if isinstance(earlier, SetWeight)]
+    said = [
+        earlier for earlier in programme.steps[: candidate.step] if isinstance(earlier, SetWeight)
+    ]
     return said[-1] if said else SetWeight(0)
 
 

@@ -14,7 +14,11 @@ REVISION = re.compile("[0-9a-f]{40,64}")
 def source_revision(job: TrainingJob, live: JobView | None) -> str | None:
     """Return the commit or digest that index 0 fetched last; None where none was fetched."""
     pods = [pod for pod in (live.pods if live else ()) if pod.index == 0]
-    containers = [container for pod in pods for container in pod.containers if container.name == names.SOURCE]
+    containers = [
+        container for pod in pods for container in pod.containers if container.name == names.SOURCE
+    ]
     words = [word for container in containers if (word := last_word(container))]
-    revisions = [revision for word in words if REVISION.fullmatch(revision := word.string("revision"))]
+    revisions = [
+        revision for word in words if REVISION.fullmatch(revision := word.string("revision"))
+    ]
     return revisions[-1] if revisions else job.status.source_revision

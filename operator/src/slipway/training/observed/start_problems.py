@@ -45,8 +45,17 @@ def refused(snapshot: TrainingSnapshot, live: JobView) -> Failure | None:
 
 def is_fetching(pods: Iterable[JobPod]) -> bool:
     """Tell whether one of the pods fetches its source or an input just now."""
-    brought = (container for pod in pods if _starts(pod) for container in pod.containers if container.running)
-    return any(container.name == names.SOURCE or container.name.startswith("input-") for container in brought)
+    brought = (
+        container
+        for pod in pods
+        if _starts(pod)
+        for container in pod.containers
+        if container.running
+    )
+    return any(
+        container.name == names.SOURCE or container.name.startswith("input-")
+        for container in brought
+    )
 
 
 def _starts(pod: JobPod) -> bool:

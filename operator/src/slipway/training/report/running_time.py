@@ -55,7 +55,9 @@ def _seconds(start: str | None, end: str | None) -> float:
 def _end(live: JobView | None, now: datetime) -> datetime:
     if live is None:
         return now
-    condition = live.condition("Complete") or live.condition("Failed") or live.condition("Suspended")
+    condition = (
+        live.condition("Complete") or live.condition("Failed") or live.condition("Suspended")
+    )
     text = live.status.get("completionTime") or condition.get("lastTransitionTime")
     text = text or live.manifest["metadata"].get("deletionTimestamp")
     return parse_time(text) or now

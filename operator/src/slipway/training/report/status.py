@@ -106,7 +106,9 @@ def _progress(snapshot: TrainingSnapshot, step: Outcome, live: JobView | None) -
 
 def _resumes(snapshot: TrainingSnapshot, step: Outcome) -> bool:
     suspended = is_true(snapshot.job.status.conditions, reasons.SUSPENDED)
-    over = any(finding.type == reasons.SUSPENDED and not finding.status for finding in step.findings)
+    over = any(
+        finding.type == reasons.SUSPENDED and not finding.status for finding in step.findings
+    )
     return suspended and over and step.output is None and step.completion_time is None
 
 
@@ -136,7 +138,11 @@ def earlier_packages(
     if newest is None:
         return before.earlier_packages
     replaced = [before.rejected_package, *([before.package] if made else [])]
-    earlier = [_earlier(package) for package in replaced if package and package.number not in (None, newest.number)]
+    earlier = [
+        _earlier(package)
+        for package in replaced
+        if package and package.number not in (None, newest.number)
+    ]
     earlier.sort(key=lambda package: package.number, reverse=True)
     return [*earlier, *before.earlier_packages][:MAX_VERSIONS]
 

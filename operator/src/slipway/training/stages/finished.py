@@ -61,7 +61,9 @@ def _clean(job: TrainingJob, observed: ObservedJobs) -> tuple[Delete, ...]:
     """
     policy = job.spec.clean_pod_policy
     jobs = [each for each in (observed.training, observed.packaging) if each and not each.deleting]
-    unwanted = (each for each in jobs if policy == "All" or (policy != "None" and not each.finished))
+    unwanted = (
+        each for each in jobs if policy == "All" or (policy != "None" and not each.finished)
+    )
     return tuple(Delete(each.ref, each.uid) for each in unwanted)
 
 

@@ -53,7 +53,9 @@ def package(
     now: datetime,
 ) -> Outcome:
     """Bring a job whose training completed to its end: with its archive, or without one."""
-    step = _anew(snapshot.job, observed.packaging) or _next(snapshot, observed, output, settings, now)
+    step = _anew(snapshot.job, observed.packaging) or _next(
+        snapshot, observed, output, settings, now
+    )
     if not step.findings:
         return step
     completed = Finding(reasons.RUNNING, False, reasons.COMPLETED, "The training is done.")

@@ -206,7 +206,9 @@ def _marked(status: TrainingJobStatus, fresh: Sequence[Target], now: datetime) -
         checkpoints=CHECKPOINTS in names or (before is not None and before.checkpoints),
     )
     packages = [
-        package.model_copy(update={"removing": package.removing or f"archive {package.number}" in names})
+        package.model_copy(
+            update={"removing": package.removing or f"archive {package.number}" in names}
+        )
         for package in status.earlier_packages
     ]
     return status.model_copy(update={"retention": going, "earlier_packages": packages})
@@ -231,7 +233,9 @@ def _told(
     """Return a status with the condition that tells of the removal, and all others as they are."""
     conditions = Conditions(status.conditions, now, job.metadata.generation)
     conditions.set(reasons.ARTIFACTS_REMOVED, value, reason, message)
-    others = [condition for condition in status.conditions if condition.type != reasons.ARTIFACTS_REMOVED]
+    others = [
+        condition for condition in status.conditions if condition.type != reasons.ARTIFACTS_REMOVED
+    ]
     return status.model_copy(update={"conditions": [*others, *conditions.to_list()]})
 
 

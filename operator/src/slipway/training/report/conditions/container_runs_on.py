@@ -15,7 +15,9 @@ PATIENCE_SECONDS = 60.0
 
 def outlasting(live: JobView, now: datetime) -> Finding | None:
     """Return the condition Running while a pod waits for another container than the script's."""
-    containers = (f"{container} of pod {pod.name}" for pod in live.pods for container in _going_on(pod, now))
+    containers = (
+        f"{container} of pod {pod.name}" for pod in live.pods for container in _going_on(pod, now)
+    )
     first = next(containers, None)
     if first is None:
         return None

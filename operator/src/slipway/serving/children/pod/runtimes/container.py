@@ -44,7 +44,10 @@ class Container:
     def variables(self, deployment: ModelDeployment) -> dict[str, list[dict[str, Any]]]:
         """Return the variables of the container."""
         container = described(deployment)
-        return {"env": [variable.to_wire() for variable in container.env], **env_from(container.env_from)}
+        return {
+            "env": [variable.to_wire() for variable in container.env],
+            **env_from(container.env_from),
+        }
 
     def fetch_arguments(self, _deployment: ModelDeployment, _model: ModelStatus) -> Sequence[str]:
         """Return the folder of the model."""
