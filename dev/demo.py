@@ -39,7 +39,7 @@ Object = dict[str, Any]
 def demo(cluster: str, image_registry: str) -> None:
     """Run the quickstart on the local cluster, on kind's or on the kubeconfig's current one."""
     start = time.monotonic()
-    kubectl = {LOCAL: _local, KIND: _kind, CURRENT: lambda: _current(image_registry)}[cluster]()
+    kubectl = _ready(cluster, image_registry)
     _apply(kubectl)
     with step("Training on two pods, then packaging the model"):
         _follow(kubectl, "trainingjob", _training_line, _trained)
@@ -49,6 +49,12 @@ def demo(cluster: str, image_registry: str) -> None:
     print("\n$ kubectl get tj,mdep -o wide")
     print(kubectl("get", "tj,mdep", "--output=wide").strip())
     say(f"\n--> Done after {time.monotonic() - start:.0f} s.{END.get(cluster, '')}")
+
+
+def _ready(cluster: str, image_registry: str) -> Kubectl:
+    if cluster == LOCAL:
+        return _local()
+    return _kind() if cluster == KIND else _current(image_registry)
 
 
 def _local() -> Kubectl:
