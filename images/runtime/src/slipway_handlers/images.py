@@ -22,6 +22,12 @@ _DATA_URL = re.compile(r"\Adata:image/[a-z]{1,16};base64,")
 """What a browser's canvas writes before the Base64 (RFC 2397)."""
 MAX_PIXELS = 50_000_000
 """Most pixels of a picture, as it comes and as it is scaled: three bytes of memory each."""
+MAX_SCANS = 100
+"""Most scans of a JPEG file, each of which may cost all pixels' time; cameras write ten or so."""
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+"""A marker that begins or ends something; in what a scan encodes there is none of them."""
+_END, _SCAN = 0xD9, 0xDA
+"""JPEG's markers EOI and SOS (ISO/IEC 10918-1, B.1.1.3)."""
 
 
 def read(found: Any, settings: ImageSettings) -> npt.NDArray[np.float32]:
@@ -45,15 +51,29 @@ def _decode(content: bytes, mode: str) -> Image.Image:
     """Decode a picture; whatever its decoder raises is the picture's fault, but for memory."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            if picture.format == "JPEG" and _scans(content) > MAX_SCANS:
+                raise BadInputError(f"its picture has more than {MAX_SCANS} scans")
             if picture.width * picture.height <= MAX_PIXELS:
                 return picture.convert(mode)
-    except MemoryError:
+    except (MemoryError, BadInputError):
         raise
     except Image.DecompressionBombError:
         pass
     except Exception as error:
         raise BadInputError("it is no JPEG or PNG picture that can be decoded") from error
     raise BadInputError(f"its picture has more than {MAX_PIXELS} pixels")
+
+
+def _scans(content: bytes) -> int:
+    """Return how many scans a JPEG file has, or that it has more than `MAX_SCANS`."""
+    count, place = 0, 2
+    while count <= MAX_SCANS and (found := _MARKER.search(content, place)):
+        marker, place = found.group()[1], found.end()
+        if marker == _END:
+            break
+        count += marker == _SCAN
+        place += max(2, int.from_bytes(content[place : place + 2], "big"))
+    return count
 
 
 def _scale(picture: Image.Image, shorter: int) -> Image.Image:

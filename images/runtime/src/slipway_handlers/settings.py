@@ -96,7 +96,9 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+    if _is_whole(value):
+        return bool(abs(value) < 2**63)
+    return isinstance(value, float) and math.isfinite(value)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from slipway_handlers.requests import BadInputError, as_json
 from slipway_handlers.settings import TensorSettings
 
 INSTANCES = "instances"
+_MOST_SIDES = 64
+"""Most lists within each other: NumPy takes no more."""
 
 Array = npt.NDArray[Any]
 
@@ -36,14 +38,29 @@ def read(found: Any, settings: TensorSettings) -> Rows:
     rows = content[INSTANCES] if wrapped else content
     if not isinstance(rows, list) or not rows:
         raise BadInputError('send rows of numbers as JSON: [[1.5, 2]] or {"instances": [[1.5, 2]]}')
+    if not _are_numbers(rows, _MOST_SIDES):
+        raise BadInputError("its rows hold something else than numbers")
     try:
         given = np.array(rows)
     except ValueError as error:
         raise BadInputError("its rows are not all of one shape") from error
-    if given.dtype.kind not in "iuf":
+    if given.dtype.kind not in "iuf":  # whole numbers of more than 64 bits
         raise BadInputError("its rows hold something else than numbers")
     _check_shape(given.shape[1:], settings.shape)
     return Rows(_cast(given, settings.dtype), wrapped)
+
+
+def _are_numbers(rows: list[Any], most: int) -> bool:
+    """Tell whether lists, ``most`` within each other at most, hold numbers and nothing else.
+
+    NumPy would tell it too, by an array that has room for the longest text in each of its places.
+    """
+    kinds = set(map(type, rows))
+    if list not in kinds:
+        return kinds <= {int, float}
+    inner = (row for row in rows if isinstance(row, list))
+    are_known = kinds <= {int, float, list} and most > 0
+    return are_known and all(_are_numbers(row, most - 1) for row in inner)
 
 
 def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...] | None) -> None:

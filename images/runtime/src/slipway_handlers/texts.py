@@ -9,8 +9,9 @@ import contextlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ VOCABULARY = "vocab.txt"
 """A token on each line, of which the first has the number 0, as BERT's vocabularies have them."""
 TOKENIZER = "tokenizer.py"
 """A Python file with a function ``encode(text) -> list[int]``, and ``PAD = 0`` if it is not 0."""
+MARK = "\ufeff"
+"""The byte order mark, which some programs write before a text; it is no part of it."""
 UNKNOWN = ("[UNK]", "<unk>")
 PADDING = ("[PAD]", "<pad>")
 _WORDS = re.compile(r"\w+|[^\w\s]")
@@ -32,9 +35,12 @@ _WORDS = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Makes numbers of a text; ``padding`` is the number that fills the shorter ones up."""
+    """Makes numbers of a text; ``padding`` is the number that fills the shorter ones up.
 
-    encode: Callable[[str], Sequence[int]]
+    ``encode`` may give them one by one: of a text that is cut the rest is not looked at.
+    """
+
+    encode: Callable[[str], Iterable[int]]
     padding: int = 0
 
 
@@ -105,13 +111,13 @@ def by_vocabulary(tokens: Sequence[str], lowercase: bool) -> Tokenizer:
     where there is none. Raises ValueError for an empty vocabulary.
     """
     vocabulary = Vocabulary.of(tokens, lowercase)
-    return Tokenizer(lambda text: [each[0] for each in vocabulary.words(text)], vocabulary.padding)
+    return Tokenizer(lambda text: (each[0] for each in vocabulary.words(text)), vocabulary.padding)
 
 
 def read(found: Any, tokenizer: Tokenizer, longest: int) -> list[int]:
     """Return the numbers of a body's text, at least one; raises BadInputError."""
     text = given_text(found)
-    return [int(number) for number in tokenizer.encode(text)[:longest]] or [tokenizer.padding]
+    return list(map(int, islice(tokenizer.encode(text), longest))) or [tokenizer.padding]
 
 
 def given_text(found: Any) -> str:
@@ -119,6 +125,10 @@ def given_text(found: Any) -> str:
     text = text_of(found)
     if not isinstance(text, str) or not text.strip():
         raise BadInputError('send a text that is not empty, or {"text": "..."}')
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError("its text has half a character of Unicode") from error
     return text
 
 
@@ -132,6 +142,8 @@ def text_of(found: Any, field: str = "text") -> Any:
             found = found.decode()
         except UnicodeDecodeError as error:
             raise BadInputError("its text is not UTF-8") from error
+    if isinstance(found, str):
+        found = found.removeprefix(MARK)
     if isinstance(found, str) and found.lstrip().startswith("{"):
         with contextlib.suppress(BadInputError):
             content = as_json(found)

@@ -108,6 +108,28 @@ def test_a_small_file_of_a_vast_picture_is_refused_before_it_is_decoded(side: in
         images.read(vast, SMALL)
 
 
+def scans(count: int) -> bytes:
+    """Return a JPEG file that says the same of its pixels again and again."""
+    stream = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + content[last:-2] * count + content[-2:]
+
+
+def test_a_jpeg_with_more_scans_than_cameras_write_is_refused() -> None:
+    assert images.read(scans(1), SMALL).shape == (3, 4, 4)
+    with pytest.raises(BadInputError, match="more than 100 scans"):
+        images.read(scans(101), SMALL)
+
+
+def test_what_follows_a_jpeg_and_what_it_says_of_itself_are_no_scans() -> None:
+    film = b"\xff\xda\x00\x08" * 200
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "JPEG", comment=film)
+    assert images.read(stream.getvalue() + film, SMALL).shape == (3, 4, 4)
+
+
 def test_the_best_classes_are_told_by_name_the_best_first() -> None:
     output = np.log([[0.1, 0.7, 0.2]])
     labels = {"0": "cat", "1": "dog"}

@@ -29,6 +29,8 @@ def encoded(*sequences: str, **settings: Any) -> Any:
         b'{"sequence": "ACGT"}',
         ">chr1 a name of any kind\nAC\nGT\n",
         "AC\r\nGT",
+        "\ufeff>chr1\nACGT",
+        "\ufeffACGT".encode(),
     ],
 )
 def test_a_sequence_is_read_in_lines_in_fasta_and_in_json(found: Any) -> None:
@@ -104,7 +106,12 @@ def test_whatever_is_sent_is_a_sequence_or_the_clients_mistake(
         (b"\xff", {}, "not UTF-8"),
         ("ACG", {"length": 4}, "has 3 letters, and not 4"),
         ("ACGTA", {"maxLength": 4}, "has 5 letters, and not from 1 to 4"),
-        (">a\nAC\n>b\nGT", {}, "letter 3 of its sequence is '>'"),
+        (">a\nAC\n>b\nGT", {}, "it has several sequences: send one in a request"),
+        (">a\nAC\n>b\nGT", {"unknown": "keep"}, "it has several sequences"),
+        ("AC>GT", {}, "letter 3 of its sequence is '>'"),
+        ("\N{LATIN SMALL LETTER SHARP S}", {"alphabet": "protein"}, r"letter 1 .* is '\\xdf'"),
+        ("A\N{LATIN SMALL LIGATURE FL}", {"alphabet": "protein"}, r"letter 2 .* is '\\ufb02'"),
+        ("\N{LATIN SMALL LETTER DOTLESS I}", {"alphabet": "protein"}, r"letter 1 .* is '\\u0131'"),
         ("ACGU", {}, "is 'U'"),
         ("ACGT", {"alphabet": "rna"}, "is 'T', and not one of ACGU"),
         ("AB", {"alphabet": "protein"}, "is 'B'"),

@@ -44,6 +44,7 @@ def test_what_is_said_is_taken() -> None:
         (ImageSettings, {"channels": 2}, "channels: write one of 3, 1"),
         (ImageSettings, {"size": 300, "resize": 256}, "resize: write a number from 300"),
         (ImageSettings, {"mean": [1]}, "a list of 3"),
+        (ImageSettings, {"mean": [0, 10**400, 0]}, "a list of 3"),
         (ImageSettings, {"std": [1, 0, 1]}, "above 0"),
         (TextSettings, {"lowercase": "yes"}, "one of true, false"),
         (TextSettings, {"lowercase": 1}, "one of true, false"),

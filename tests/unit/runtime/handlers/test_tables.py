@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,11 @@ COLUMNS = {"age": [31, None], "colour": ["blue", None], "member": [True, None], 
 CSV = "age,colour,member,visits\r\n31,blue,TRUE,3\r\n,,,-4\r\n"
 
 
-@pytest.mark.parametrize("found", [ROWS, COLUMNS, CSV, CSV.encode("utf-8-sig"), json.dumps(ROWS)])
+MARKED = "\ufeff" + CSV
+"""As spreadsheets write it."""
+
+
+@pytest.mark.parametrize("found", [ROWS, COLUMNS, CSV, MARKED, MARKED.encode(), json.dumps(ROWS)])
 def test_rows_columns_and_csv_are_one_table(found: Any) -> None:
     table = columns.read(found, ALL)
     assert (table.values, table.rows, table.wrapped) == (READ, 2, False)
@@ -95,6 +100,7 @@ def test_a_value_that_is_none_of_its_columns_is_refused_by_column_and_row(
         ({"age": 31}, "send rows by name"),
         ({"instances": []}, "send rows by name"),
         ([{"agee": 1}], "there is no column agee, but age, colour, member, visits"),
+        ([{"a\nforged\x1b": 1}], r"there is no column a\\nforged\\x1b, but age"),
         ({"age": [1], "visits": [1, 2]}, "not of one length"),
         ({"visits": []}, "at least one row"),
         ("{", "it is no JSON"),
@@ -112,6 +118,51 @@ def test_a_value_that_is_none_of_its_columns_is_refused_by_column_and_row(
 def test_what_is_no_table_is_the_clients_mistake(found: Any, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         columns.read(found, ALL)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [{"age": 1}] + [{}] * columns.MAX_ROWS,
+        {"instances": [{"age": 1}] + [{}] * columns.MAX_ROWS},
+        {"age": [1] * (columns.MAX_ROWS + 1)},
+        "age\n" + "1\n" * (columns.MAX_ROWS + 1),
+    ],
+    ids=["rows", "instances", "columns", "csv"],
+)
+def test_a_small_body_of_very_many_rows_is_refused(found: Any) -> None:
+    with pytest.raises(BadInputError, match="more than 100000 rows: send them in several"):
+        columns.read(found, [AGE])
+
+
+def test_as_many_rows_as_there_may_be_are_read() -> None:
+    assert columns.read("age\n" + "1\n" * columns.MAX_ROWS, [AGE]).rows == columns.MAX_ROWS
+
+
+@pytest.mark.parametrize("found", [[{"0": 1}] * 50_000, {"0": [1] * 50_000}])
+def test_rows_that_say_little_of_very_many_columns_are_refused(found: Any) -> None:
+    wide = [Tensor(str(number), "float32", missing=True) for number in range(400)]
+    with pytest.raises(BadInputError, match="its 50000 rows have more than 16777216 values"):
+        columns.read(found, wide)
+
+
+def test_a_name_of_its_own_in_each_row_takes_no_place_in_all_the_others() -> None:
+    rows = [{f"x{number}": 1} for number in range(3_000)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInputError, match="there is no column x0, but age"):
+            columns.read(rows, ALL)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_rows_of_which_very_many_features_would_be_made_are_refused() -> None:
+    column = Tensor("place", "int64", categories=tuple(range(1_000)))
+    table = columns.read({"place": [1] * 20_000}, [column])
+    assert features.checked(columns.read({"place": [1]}, [column]), [column]).rows == 1
+    with pytest.raises(BadInputError, match="its 20000 rows have more than 16777216 features"):
+        features.checked(table, [column])
 
 
 JSON = st.recursive(

@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ def test_requests_of_different_shapes_in_one_batch_get_their_own_answers(
     assert answers(*bodies) == doubled
 
 
+def within(depth: int) -> Any:
+    """Return a number within lists within each other."""
+    return [within(depth - 1)] if depth else 1
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
@@ -47,6 +53,10 @@ def test_requests_of_different_shapes_in_one_batch_get_their_own_answers(
         ([["1"]], "something else than numbers"),
         ([[True]], "something else than numbers"),
         ([[None]], "something else than numbers"),
+        ([[1, True]], "something else than numbers"),
+        ([1, [1]], "not all of one shape"),
+        ([[2**64]], "something else than numbers"),
+        (within(70), "something else than numbers"),
         ([{"a": 1}], "something else than numbers"),
         ([[float("nan")]], "that float32 cannot hold"),
         ([[1e300]], "that float32 cannot hold"),
@@ -56,6 +66,16 @@ def test_requests_of_different_shapes_in_one_batch_get_their_own_answers(
 def test_what_is_no_rows_of_numbers_is_the_clients_mistake(found: Any, why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         tensors.read(found, ANY)
+
+
+def test_a_long_text_among_many_numbers_takes_no_place_for_each_of_them() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInputError, match="something else than numbers"):
+            tensors.read(["x" * 1_000, *range(20_000)], ANY)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
 
 
 JSON = st.recursive(

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,18 @@ KNOWN = texts.by_vocabulary(VOCABULARY, lowercase=True)
 
 
 def test_words_and_signs_are_looked_up_and_the_rest_is_unknown() -> None:
-    assert KNOWN.encode("Good, BAD!") == [2, 1, 3, 4]
-    assert texts.by_vocabulary(VOCABULARY, lowercase=False).encode("Good") == [1]
+    assert list(KNOWN.encode("Good, BAD!")) == [2, 1, 3, 4]
+    assert list(texts.by_vocabulary(VOCABULARY, lowercase=False).encode("Good")) == [1]
 
 
 def test_without_a_token_for_unknown_words_they_are_left_out() -> None:
     tokenizer = texts.by_vocabulary(["good", "bad"], lowercase=True)
-    assert tokenizer.encode("not good") == [0]
+    assert list(tokenizer.encode("not good")) == [0]
     assert texts.read("nothing known", tokenizer, 5) == [0]
 
 
 def test_of_two_equal_lines_the_first_counts() -> None:
-    assert texts.by_vocabulary(["a", "b", "a"], lowercase=True).encode("a") == [0]
+    assert list(texts.by_vocabulary(["a", "b", "a"], lowercase=True).encode("a")) == [0]
 
 
 @pytest.mark.parametrize("found", ["good bad", b"good bad", bytearray(b"good bad")])
@@ -37,11 +38,24 @@ def test_a_text_is_read_from_bytes_too(found: Any) -> None:
 def test_json_without_its_content_type_is_read_as_json_and_other_braces_as_a_text() -> None:
     assert texts.read(b' {"text": "good"}', KNOWN, 9) == [2]
     assert texts.read("{good} bad", KNOWN, 9) == [1, 2, 1, 3]
-    assert texts.read('{"a": 1}', KNOWN, 9) == KNOWN.encode('{"a": 1}')
+    assert texts.read('{"a": 1}', KNOWN, 9) == list(KNOWN.encode('{"a": 1}'))
 
 
 def test_a_long_text_is_cut() -> None:
     assert texts.read("good " * 9, KNOWN, 4) == [2] * 4
+
+
+def test_what_is_behind_a_cut_is_not_looked_at() -> None:
+    def encode(text: str) -> Iterator[int]:
+        yield from map(ord, text[:4])
+        raise AssertionError("it was looked at")
+
+    assert texts.read("abcdefgh", texts.Tokenizer(encode), 4) == list(map(ord, "abcd"))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text() -> None:
+    for found in ("\ufeffgood", "\ufeffgood".encode(), '\ufeff{"text": "good"}'):
+        assert texts.read(found, KNOWN, 9) == [2]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +66,7 @@ def test_a_long_text_is_cut() -> None:
         (b"\xff", "not UTF-8"),
         ({}, "not empty"),
         ({"text": 1}, "not empty"),
+        ({"text": "good \ud800"}, "half a character of Unicode"),
         ([], "not empty"),
         (None, "not empty"),
     ],
@@ -70,7 +85,7 @@ def test_shorter_texts_are_filled_up_behind(batch: list[list[int]]) -> None:
 
 def test_an_archives_own_tokenizer_is_taken_before_its_vocabulary(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("good\n")
-    assert texts.tokenizer(tmp_path, ANY).encode("good") == [0]
+    assert list(texts.tokenizer(tmp_path, ANY).encode("good")) == [0]
     (tmp_path / "tokenizer.py").write_text(
         "from dataclasses import dataclass\nPAD = 7\n@dataclass\nclass Rule:\n    start: int\n"
         "def encode(text): return [Rule(ord(c)).start for c in text]\n"

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,21 @@ def test_a_long_text_is_cut_and_the_answer_says_so() -> None:
     found = spans.answer(words, scored("B-PER", "I-PER"))
     assert [each["text"] for each in found["tokens"]] == ["Ann", "Lee"]
     assert found["truncated"] is True
+
+
+def test_a_model_that_leaves_words_out_is_told_so() -> None:
+    words = spans.read(TEXT, KNOWN, 9)
+    with pytest.raises(ValueError, match="has 2 places for a text of 6 tokens"):
+        spans.answer(words, scored("B-PER", "I-PER"))
+
+
+def test_what_is_behind_a_cut_is_not_looked_at() -> None:
+    def encode(text: str) -> Iterator[tuple[int, int, int]]:
+        yield from ((ord(sign), place, place + 1) for place, sign in enumerate(text[:4]))
+        raise AssertionError("it was looked at")
+
+    words = spans.read("abcdefgh", spans.Tokenizer(encode), 3)
+    assert (len(words.tokens), words.is_cut) == (3, True)
 
 
 @pytest.mark.parametrize(

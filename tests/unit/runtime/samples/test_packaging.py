@@ -99,6 +99,12 @@ def test_rows_and_the_handlers_own_answers_are_stored_in_the_archive(pod: Pod) -
     assert {"handler.py", "model.pt"} < set(pod.packager.archive.namelist())
 
 
+def test_rows_may_be_an_extra_file_too(pod: Pod) -> None:
+    pod.spec["extraFiles"] = ["rows.jsonl"]
+    assert (pod.build(), pod.answer(), pod.store()) == (0, 0, 0)
+    assert pod.packager.archive.read("rows.jsonl") == ROWS
+
+
 def test_an_archive_with_samples_is_the_same_bytes_each_time(pod: Pod) -> None:
     contents = []
     for _ in range(2):

@@ -6,6 +6,7 @@ A body is a text of letters, in lines of any length and with FASTA's first line 
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from slipway_handlers.texts import text_of
 
 UNKNOWN = -1
 """Of a letter that is none of the alphabet's."""
+_CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+"""Of ASCII's letters alone: others become several letters, or another alphabet's."""
 FIRST_WORD = 2
 """The number of the first k-mer: 0 fills shorter sequences up, 1 has a letter that is unknown."""
 
@@ -29,7 +32,9 @@ def read(found: Any, settings: SequenceSettings) -> Letters:
     lines = _sequence(found).split("\n")
     if lines[0].startswith(">"):
         lines = lines[1:]
-    text = "".join("".join(lines).split()).upper()
+    if any(line.lstrip().startswith(">") for line in lines):
+        raise BadInputError("it has several sequences: send one in a request")
+    text = "".join("".join(lines).split()).translate(_CAPITALS)
     longest = settings.length or settings.longest
     least = settings.length or (1 if settings.encoding == "onehot" else settings.k)
     if not least <= len(text) <= longest:

@@ -10,19 +10,25 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from slipway_handlers.requests import BadInputError, as_json
 from slipway_handlers.signature import Tensor
+from slipway_handlers.texts import MARK
 
 INSTANCES = "instances"
 HOW = 'send rows by name as JSON: [{"column": 1}], {"instances": [...]}, {"column": [1]}, or CSV'
 MAX_CELL = 65_536
 """Longest text of a value, in characters."""
+MAX_ROWS = 100_000
+"""Most rows of a request: two bytes of a body may be one, and its answer some hundred."""
+MAX_VALUES = 1 << 24
+"""Most values of a request, those that are missing too, which take no byte of its body."""
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 Value = str | float | bool | None
@@ -48,29 +54,46 @@ def read(found: Any, columns: Sequence[Tensor]) -> Table:
             return _table(_from_csv(text), columns, is_text=True)
         found = as_json(text)
     if isinstance(found, dict) and isinstance(found.get(INSTANCES), list):
-        given = _by_column(found[INSTANCES])
+        given = _by_column(found[INSTANCES], columns)
         table = _table(given, columns)
         return Table(table.values, table.rows, wrapped=True)
     if isinstance(found, dict):
         return _table(found, columns)
-    return _table(_by_column(found), columns)
+    return _table(_by_column(found, columns), columns)
 
 
 def _text(found: str | bytes | bytearray) -> str:
     try:
-        return found if isinstance(found, str) else found.decode("utf-8-sig")
+        text = found if isinstance(found, str) else found.decode()
     except UnicodeDecodeError as error:
         raise BadInputError("its text is not UTF-8") from error
+    return text.removeprefix(MARK)
+
+
+def check_rows(count: int) -> None:
+    """Raise BadInputError for more rows than a request may have."""
+    if count > MAX_ROWS:
+        raise BadInputError(f"it has more than {MAX_ROWS} rows: send them in several requests")
+
+
+def _check_names(names: Iterable[str], columns: Sequence[Tensor]) -> None:
+    unknown = sorted(set(names) - {column.name for column in columns})
+    if unknown:
+        known = ", ".join(column.name for column in columns)
+        shown = ascii(unknown[0])[1:-1]
+        raise BadInputError(f"there is no column {shown:.100}, but {known:.500}")
 
 
 def _from_csv(text: str) -> dict[str, list[Any]]:
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        given = filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
+        lines = list(islice(given, MAX_ROWS + 2))
     except csv.Error as error:
         raise BadInputError(f"it is no CSV: {error}") from error
     if len(lines) < 2:
         raise BadInputError(HOW)
     names, *rows = lines
+    check_rows(len(rows))
     if len(set(names)) != len(names):
         raise BadInputError("its first line names a column twice")
     for number, row in enumerate(rows):
@@ -79,25 +102,30 @@ def _from_csv(text: str) -> dict[str, list[Any]]:
     return {name: list(cells) for name, cells in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def _by_column(rows: Any) -> dict[str, list[Any]]:
-    """Return rows of JSON as columns; what a row does not name is missing."""
+def _by_column(rows: Any, columns: Sequence[Tensor]) -> dict[str, list[Any]]:
+    """Return rows of JSON as columns; what a row does not name is missing.
+
+    Names are looked at first: each of them has a value for each row then.
+    """
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise BadInputError(HOW)
+    check_rows(len(rows))
     names = dict.fromkeys(name for row in rows for name in row)
+    _check_names(names, columns)
+    _check_values(len(rows), columns)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _table(given: Mapping[str, Any], columns: Sequence[Tensor], *, is_text: bool = False) -> Table:
-    unknown = sorted(set(given) - {column.name for column in columns})
-    if unknown:
-        names = ", ".join(column.name for column in columns)
-        raise BadInputError(f"there is no column {unknown[0]:.100}, but {names:.500}")
+    _check_names(given, columns)
     if not given or not all(isinstance(values, list) for values in given.values()):
         raise BadInputError(HOW)
     lengths = {len(values) for values in given.values()}
     if len(lengths) != 1 or not max(lengths):
         raise BadInputError("its columns are not of one length, at least one row")
     rows = lengths.pop()
+    check_rows(rows)
+    _check_values(rows, columns)
     made = {}
     for column in columns:
         values = given.get(column.name, [None] * rows)
@@ -105,14 +133,22 @@ def _table(given: Mapping[str, Any], columns: Sequence[Tensor], *, is_text: bool
     return Table(made, rows)
 
 
+def _check_values(rows: int, columns: Sequence[Tensor]) -> None:
+    if rows * len(columns) > MAX_VALUES:
+        raise BadInputError(
+            f"its {rows} rows have more than {MAX_VALUES} values: send them in several requests"
+        )
+
+
 def _values(column: Tensor, values: Sequence[Any], is_text: bool) -> Iterator[Value]:
+    categories = None if column.categories is None else frozenset(column.categories)
     for row, value in enumerate(values):
         found = _parsed(column.dtype, value) if is_text and isinstance(value, str) else value
         if found is None:
             if column.default is None and not column.missing:
                 raise BadInputError(f"{column.name} of row {row} is missing")
             yield column.default
-        elif not _fits(found, column):
+        elif not _fits(found, column, categories):
             shown = ascii(value)[:60]
             raise BadInputError(f"{column.name} of row {row} is {shown}, and not {right(column)}")
         else:
@@ -144,9 +180,9 @@ def _parsed(dtype: str, cell: str) -> Any:
         return cell
 
 
-def _fits(value: Any, column: Tensor) -> bool:
-    if column.categories is not None:
-        return type(value) in (str, int) and value in column.categories
+def _fits(value: Any, column: Tensor, categories: frozenset[str | int] | None) -> bool:
+    if categories is not None:
+        return type(value) in (str, int) and value in categories
     if column.dtype == "string":
         return isinstance(value, str) and len(value) <= MAX_CELL
     if column.dtype == "bool":

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from slipway_handlers.requests import BadInputError
 from slipway_handlers.signature import Tensor
 from slipway_handlers.tables.columns import Table
 
 Features = npt.NDArray[np.float32]
+MAX_FEATURES = 1 << 24
+"""Most features of a request's rows together, of four bytes each."""
 
 
 def narrowed(declared: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -26,6 +29,17 @@ def narrowed(declared: Sequence[Tensor]) -> tuple[Tensor, ...]:
         replace(column, dtype="float32") if column.dtype == "float64" else column
         for column in declared
     )
+
+
+def checked(table: Table, declared: Sequence[Tensor]) -> Table:
+    """Return a table whose features a server has room for; raises BadInputError for another."""
+    width = sum(1 if each.categories is None else len(each.categories) for each in declared)
+    if table.rows * width > MAX_FEATURES:
+        raise BadInputError(
+            f"its {table.rows} rows have more than {MAX_FEATURES} features: send them in several "
+            "requests"
+        )
+    return table
 
 
 def of(table: Table, declared: Sequence[Tensor]) -> Features:

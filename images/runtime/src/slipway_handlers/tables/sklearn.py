@@ -36,7 +36,9 @@ class SklearnHandler:
 
     def read_rows(self, body: Any) -> tensors.Rows:
         """Return a request's rows of numbers; raises BadInputError."""
-        return tensors.read(body, self.numbers or TensorSettings())
+        rows = tensors.read(body, self.numbers or TensorSettings())
+        columns.check_rows(len(rows.values))
+        return rows
 
     def compute_tables(self, batch: list[columns.Table]) -> list[Any]:
         """Return the answers to several requests with named columns."""

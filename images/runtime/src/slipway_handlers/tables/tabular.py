@@ -32,7 +32,7 @@ class TabularHandler(BaseHandler):  # type: ignore[misc]
 
     def read(self, body: Any) -> columns.Table:
         """Return a request's rows; raises BadInputError."""
-        return columns.read(body, self.columns)
+        return features.checked(columns.read(body, self.columns), self.columns)
 
     def compute(self, batch: list[columns.Table]) -> list[Any]:
         """Return the answers to several requests."""

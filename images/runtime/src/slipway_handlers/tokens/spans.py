@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def tokenizer(folder: Path, settings: TokenSettings) -> Tokenizer:
 def read(found: Any, tokenizer: Tokenizer, longest: int) -> Words:
     """Return the words of a body's text; raises BadInputError."""
     text = texts.given_text(found)
-    tokens = tuple(Token(*map(int, span)) for span in tokenizer.spans(text))
+    some = islice(tokenizer.spans(text), longest + 1)
+    tokens = tuple(Token(*map(int, span)) for span in some)
     return Words(text, tokens[:longest], len(tokens) > longest)
 
 
@@ -82,8 +84,13 @@ def answer(
 ) -> dict[str, Any]:
     """Return a text's tokens with the best label of each, and the entities that they make.
 
-    ``scores`` has the best class of each token by its name; what follows them is padding's.
+    ``scores`` has the best class of each token by its name; what follows them is padding's. Raises
+    ValueError where it has fewer.
     """
+    if len(scores) < len(words.tokens):
+        raise ValueError(
+            f"The model's output has {len(scores)} places for a text of {len(words.tokens)} tokens."
+        )
     told = []
     for token, best in zip(words.tokens, scores, strict=False):
         label, score = next(iter(best.items()))

@@ -29,9 +29,10 @@ def build(settings: Settings, folder: Path) -> dict[str, Any]:
     """
     output = package.read_output(settings.output_uri)
     place = (settings.output_uri, output, settings.source_dir)
-    files = PackageFiles(*place, folder, package.patiently)
     name = settings.package["samples"]["file"]
-    rows = files.require(FIELD, name)
+    # In a folder of their own: an extra file of the same name is one of the archive's.
+    rows = PackageFiles(*place, folder / "samples", package.patiently).require(FIELD, name)
+    files = PackageFiles(*place, folder, package.patiently)
     try:
         with rows.open("rb") as file:
             count = len(read(file.read(MAX_BYTES + 1)))
