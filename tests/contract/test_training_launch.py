@@ -50,6 +50,10 @@ def _input(**one: Any) -> dict[str, Any]:
     return {"inputs": [{"name": "data", "uri": "s3://bucket/data/", **one}]}
 
 
+def _of_job(**one: Any) -> dict[str, Any]:
+    return {"inputs": [{"name": "teacher", "trainingJob": {"name": "big"}, **one}]}
+
+
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a source from git and from an archive": (
         {"source": {"git": {"url": "https://a/b"}, "archive": {"uri": "s3://a/b.tar"}}},
@@ -105,6 +109,30 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "an input with a name that no folder of its own has": (
         _input(name="../data"),
         "write a name of at most 40 lower-case letters, digits and '-'",
+    ),
+    "an input from a URI and from a job": (
+        _input(trainingJob={"name": "big"}),
+        "write exactly one of uri (a file or folder) and trainingJob (its archive's files)",
+    ),
+    "an input from nowhere": (
+        {"inputs": [{"name": "data"}]},
+        "write exactly one of uri (a file or folder) and trainingJob (its archive's files)",
+    ),
+    "an input from a job with a digest": (
+        _of_job(sha256="a" * 64),
+        "remove sha256 and credentialsSecretName beside trainingJob",
+    ),
+    "an input from a job with a Secret": (
+        _of_job(credentialsSecretName="bucket"),
+        "remove sha256 and credentialsSecretName beside trainingJob",
+    ),
+    "an input from a job with no job's name": (
+        _of_job(trainingJob={"name": "Big One"}),
+        "write the name of an object",
+    ),
+    "an input from a job with no version": (
+        _of_job(trainingJob={"name": "big", "modelVersion": "newest"}),
+        "write a version of numbers joined by dots, such as 1.0",
     ),
     "two inputs of one name": (
         {"inputs": [{"name": "a", "uri": "s3://a/b"}, {"name": "a", "uri": "s3://a/c"}]},
@@ -257,6 +285,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_training_job_is_refused_with_a_message_for(case: str, kubectl: Kubectl) -> None:
     spec, message = REFUSALS[case]
     assert message in refusal(kubectl, job(**spec))
+
+
+def test_inputs_from_a_uri_and_from_jobs_stand_beside_each_other(kubectl: Kubectl) -> None:
+    of_jobs = [{"name": "teacher", "trainingJob": {"name": "big"}}]
+    of_jobs += [{"name": "base", "trainingJob": {"name": "big", "modelVersion": "1.1"}}]
+    kubectl.apply(job(inputs=[{"name": "rows", "uri": "pvc://rows/x"}, *of_jobs]))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ class Cluster:
     created: str = ""
     references: tuple[Reference, ...] | None = ()
     removed: Removed | None = None
+    other_jobs: dict[str, TrainingJob] = field(default_factory=dict)
 
     # what the operator does
 
@@ -119,6 +120,7 @@ class Cluster:
             store=self.store,
             gang_served=self.gang_served,
             pod_security=self.pod_security,
+            other_jobs=self.other_jobs,
             refused={job["metadata"]["uid"]: self.refusal for job in jobs if job and self.refusal},
             progress=self.progress,
             progress_age=self.progress_age,

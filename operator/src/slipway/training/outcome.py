@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from slipway.api import find
 from slipway.api.training.attempts import BackOff, FailureStatus
 from slipway.api.training.status import (
+    InputStatus,
     OutputStatus,
     PackageStatus,
     PackagingStatus,
@@ -37,8 +38,9 @@ class Attempt:
 class Outcome:
     """One stage's word. No ``findings`` means: too early to tell, leave the status alone.
 
-    ``output``, ``package``, ``rejected_package``, ``packaging``, ``progress``, ``completion_time``,
-    ``attempt`` and ``failure`` are None where this stage has nothing newer than the status.
+    ``inputs``, ``output``, ``package``, ``rejected_package``, ``packaging``, ``progress``,
+    ``completion_time``, ``attempt`` and ``failure`` are None where this stage has nothing newer
+    than the status.
     ``events`` are those that no condition's turn implies. ``requeue_after`` is in seconds, and so
     is ``ends_in``: when a deadline of the job passes, whatever is refused until then.
     """
@@ -48,6 +50,7 @@ class Outcome:
     patch: tuple[Patch, ...] = ()
     delete: tuple[Delete, ...] = ()
     events: tuple[Event, ...] = ()
+    inputs: list[InputStatus] | None = None
     output: OutputStatus | None = None
     package: PackageStatus | None = None
     rejected_package: PackageStatus | None = None

@@ -38,6 +38,23 @@ CHILDREN_CREATED = "ChildrenCreated"
 SOURCE_NOT_FOUND = "SourceNotFound"
 """The ConfigMap that ``spec.source.configMap`` names is not there; looked for again. Or there is
 nothing at the URL of another source, or no such branch, tag or commit; that is final."""
+WAITING_FOR_TRAINING_JOB = "WaitingForTrainingJob"
+"""The TrainingJob that one of ``spec.inputs`` names has not made its archive yet."""
+TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
+"""There is no TrainingJob of the name that one of ``spec.inputs`` has; looked for again."""
+TRAINING_JOB_HAS_NO_PACKAGE = "TrainingJobHasNoPackage"
+"""The TrainingJob that one of ``spec.inputs`` names has no ``spec.package``, which may be added."""
+MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+"""That TrainingJob has ended without an archive of the ``modelVersion``, and may yet make one."""
+TRAINING_JOB_FAILED = "TrainingJobFailed"
+"""The TrainingJob that one of ``spec.inputs`` names failed, and made no such archive: final."""
+PACKAGE_REJECTED = "PackageRejected"
+"""That TrainingJob's archive missed one of its ``package.gates``: final."""
+INPUT_CIRCLE = "InputCircle"
+"""TrainingJobs wait for each other by their inputs; the message tells the way round. A job that
+names itself ends with it."""
+INPUTS_CHOSEN = "InputsChosen"
+"""Which archives of other jobs the inputs are is decided, and kept in ``status.inputs``."""
 ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"
 """``spec.entrypoint`` is not among the source's files. Before the start the operator waits for it;
 from a pod, where the source is in the image, it is final."""
@@ -97,7 +114,17 @@ ACCESS_DENIED = "AccessDenied"
 DIGEST_MISMATCH = "DigestMismatch"
 """A source or an input has another digest than the spec says; the script did not start."""
 INVALID_ARCHIVE = "InvalidArchive"
-"""The archive with the source cannot be unpacked."""
+"""The archive with the source, or that of an input, cannot be unpacked."""
+KEY_NOT_FOUND = "KeyNotFound"
+"""The Secret with the key of an encrypted input, or the key in it, is not there."""
+INVALID_KEY = "InvalidKey"
+"""What is in that Secret is no keyset that decrypts archives."""
+WRONG_KEY = "WrongKey"
+"""No key of that Secret's decrypts the input."""
+ARCHIVE_CUT = "ArchiveCut"
+"""An encrypted input ends too early."""
+ARCHIVE_CHANGED = "ArchiveChanged"
+"""An encrypted input was changed, or is not encrypted."""
 DISK_FULL = "DiskFull"
 """There is no space for a source or an input on the node, or within the pod's limit; or the pod
 was evicted as it wrote more than its volumes or its limits allow. It is no disruption."""
@@ -188,6 +215,10 @@ PROBLEMS = frozenset(
         GANG_KIND_NOT_FOUND,
         POD_DOES_NOT_ANSWER,
         FILE_NOT_IN_SOURCE,
+        TRAINING_JOB_NOT_FOUND,
+        TRAINING_JOB_HAS_NO_PACKAGE,
+        MODEL_VERSION_NOT_FOUND,
+        INPUT_CIRCLE,
         RESTARTING,
         PACKAGING_FAILED,
         REJECTED,

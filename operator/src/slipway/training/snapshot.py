@@ -35,6 +35,8 @@ class TrainingSnapshot:
     that the namespace's label enforces, if any; it is read where there is a podTemplate.
     ``references`` are what the namespace's other objects name in the store, read where something of
     the job's is due to be removed, and ``removed`` is how that stands.
+    ``other_jobs`` are the TrainingJobs, by their names, whose archives the job's inputs wait for,
+    and those that these wait for in turn.
     ``refused`` has the API server's sentence for each Job, by its UID, whose pods it refuses.
     """
 
@@ -45,6 +47,7 @@ class TrainingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     gang_served: bool = True
     pod_security: str | None = None
+    other_jobs: Mapping[str, TrainingJob] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     progress_age: float = 0.0

@@ -105,6 +105,23 @@ async def test_a_training_job_wakes_the_deployments_that_serve_it() -> None:
     assert await scene.woken() == {"TrainingJob/b"}
 
 
+async def test_a_training_job_wakes_those_that_wait_for_its_archive() -> None:
+    scene, student = Scene(), training_job("student")
+    wanted = [
+        {"name": name, "trainingJob": {"name": job}} for name, job in (("x", "a"), ("y", "a"))
+    ]
+    student["spec"] = {**student["spec"], "inputs": [*wanted, {"name": "z", "uri": "s3://a/b"}]}
+    scene.intake.seen("ADDED", at(student, 1))
+    await scene.woken()
+    scene.intake.seen("MODIFIED", at(training_job("a"), 3))
+    assert await scene.woken() == {"TrainingJob/a", "TrainingJob/student"}
+    created = {"type": "Created", "status": "True", "reason": "ChildrenCreated"}
+    scene.intake.seen("MODIFIED", {**at(student, 4), "status": {"conditions": [created]}})
+    await scene.woken()
+    scene.intake.seen("MODIFIED", at(training_job("a"), 5))
+    assert await scene.woken() == {"TrainingJob/a"}
+
+
 async def test_a_status_that_the_operator_wrote_itself_wakes_the_deployments_too() -> None:
     scene = Scene()
     scene.intake.seen("ADDED", deployment("a"))

@@ -80,6 +80,23 @@ def test_a_job_of_which_little_is_known_has_both() -> None:
     assert provenance.statement(made, {})["predicateType"] == "https://slsa.dev/provenance/v1"
 
 
+def test_the_model_of_another_job_is_told_with_that_job_and_is_no_data_that_was_learned() -> None:
+    of_job = {"trainingJob": "big", "trainingJobUID": "uid-big", "modelVersion": "1.0"}
+    teacher = {"name": "teacher", "uri": "s3://slipway/big-1.0.mar", "sha256": "cd" * 32, **of_job}
+    record = {**RECORD, "trainingJob": {"name": "net", "inputs": [teacher]}}
+    made = provenance.Made("net-1.0.mar", "23" * 32, record)
+    definition = provenance.statement(made, {})["predicate"]["buildDefinition"]
+    (told,) = (o for o in definition["resolvedDependencies"] if o["name"] == "inputs/teacher")
+    assert told["annotations"] == of_job
+    assert (told["uri"], told["digest"]) == (teacher["uri"], {"sha256": "cd" * 32})
+    found = provenance.bill(made)
+    assert found["metadata"]["component"]["modelCard"] == {}
+    (model,) = (one for one in found["components"] if one["bom-ref"] == "input:teacher")
+    assert (model["type"], model["version"]) == ("machine-learning-model", "1.0")
+    assert model["hashes"] == [{"alg": "SHA-256", "content": "cd" * 32}]
+    assert "input:teacher" in found["dependencies"][0]["dependsOn"]
+
+
 def test_both_say_what_the_gates_said() -> None:
     rows = [{"metric": "accuracy", "verdict": "Failed", "value": "0.91"}]
     made = provenance.Made("net-1.0.mar", "23" * 32, {**RECORD, "gates": rows})

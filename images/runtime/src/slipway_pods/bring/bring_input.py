@@ -1,10 +1,11 @@
 """Bring one input of a training from its URI to the pod's disk: an init container.
 
-Variables: ``SLIPWAY_INPUT`` (JSON: ``{"name", "uri", "sha256", "isDigestTold"}``) and
+Variables: ``SLIPWAY_INPUT`` (JSON: ``{"name", "uri", "sha256", "isDigestTold", "archive"}``) and
 ``SLIPWAY_INPUT_DIR`` (where it goes); credentials are those of `slipway_pods.store.credentials`. An
-input of a claim (``pvc://``) is there already: only its digest is checked. The termination message
-has the ``sha256`` of what was checked, and with ``isDigestTold`` in the pod of index 0 of all that
-is not too large.
+input of a claim (``pvc://``) is there already: only its digest is checked. With ``archive`` it is
+the archive of another job, which is unpacked; an encrypted one has ``{"keyset", "associatedData"}``
+there. The termination message has the ``sha256`` of what was checked, and with ``isDigestTold`` in
+the pod of index 0 of all that is not too large.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_pods import room
-from slipway_pods.bring import bringing, download
+from slipway_pods.bring import bringing, download, packaged
 from slipway_pods.store import credentials
 
 MOST_HASHED = 16 * 1024**3
@@ -28,6 +29,9 @@ def bring(wanted: Mapping[str, Any], folder: Path, *, first: bool) -> str | None
     Returns the digest where it is known, or to be told: by the group's ``first`` pod.
     """
     name, uri, sha256 = wanted["name"], wanted["uri"], wanted.get("sha256")
+    if "archive" in wanted:
+        packaged.bring(uri, str(sha256), folder, f"input {name}", wanted["archive"])
+        return str(sha256)
     if uri.startswith("pvc:"):
         listing = download.present(folder)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 from slipway_pods.bring import archive, download
 from slipway_pods.store import store
+from slipway_pods.trust.errors import TrustError
 from slipway_runtime.checks.package_code import PackageError
 from slipway_runtime.termination import (
     EX_SIGTERM,
@@ -20,7 +21,8 @@ def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
     """Do the work, write the termination message, and return the exit code.
 
     The message has the reason Fetched and what the work returns; or ``not_found``,
-    ServerUnavailable, AccessDenied, DigestMismatch, InvalidArchive, DiskFull or FetchFailed.
+    ServerUnavailable, AccessDenied, DigestMismatch, InvalidArchive, DiskFull, FetchFailed or one of
+    `slipway_pods.trust.errors`.
     """
     stop_on_signal()
     try:
@@ -32,6 +34,8 @@ def run(work: Callable[[], dict[str, Any]], done: str, not_found: str) -> int:
             "message": "The pod was told to stop.",
         }
     except PackageError as error:
+        message = {"reason": error.reason, "exitCode": 1, "message": str(error)}
+    except TrustError as error:
         message = {"reason": error.reason, "exitCode": 1, "message": str(error)}
     except (store.StoreError, download.DigestError, archive.ArchiveError, OSError) as error:
         message = {"reason": reason_of(error, not_found), "exitCode": 1, "message": say_why(error)}

@@ -20,6 +20,8 @@ PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://slipway.dev/packaging/v1"
 BUILDER = "https://slipway.dev/packager"
 Record = Mapping[str, Any]
+_OF_JOB = ("trainingJob", "trainingJobUID", "modelVersion")
+"""What a record says of an input that is another job's archive."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def _dependencies(record: Record) -> Iterator[dict[str, Any]]:
         yield {"name": "source", **_revision(revision)}
     for each in job.get("inputs", ()):
         known = {"digest": {"sha256": each["sha256"]}} if each.get("sha256") else {}
-        yield {"name": f"inputs/{each['name']}", "uri": each["uri"], **known}
+        told = {key: each[key] for key in _OF_JOB if each.get(key)}
+        whose = {"annotations": told} if told else {}
+        yield {"name": f"inputs/{each['name']}", "uri": each["uri"], **known, **whose}
     for file in output["files"]:
         name, uri = f"output/{file['path']}", f"{output['uri']}/{file['path']}"
         yield {"name": name, "uri": uri, "digest": {"sha256": file["sha256"]}}
@@ -113,7 +117,8 @@ def bill(made: Made) -> dict[str, Any]:
 
 def _card(job: Record) -> dict[str, Any]:
     """Return the data that a model was trained on, and the figures that its script reported."""
-    data = [{"ref": f"input:{each['name']}"} for each in job.get("inputs", ())]
+    rows = (each for each in job.get("inputs", ()) if not each.get("trainingJob"))
+    data = [{"ref": f"input:{each['name']}"} for each in rows]
     figures = [
         {"type": name, "value": str(value)} for name, value in job.get("metrics", {}).items()
     ]
@@ -141,10 +146,9 @@ def _components(record: Record) -> Iterator[dict[str, Any]]:
     }
     for each in job.get("inputs", ()):
         yield {
-            "type": "data",
             "bom-ref": f"input:{each['name']}",
             "name": each["name"],
-            "data": [{"type": "dataset", "name": each["name"], "contents": {"url": each["uri"]}}],
+            **_kind(each),
             **({"hashes": _hashes(each["sha256"])} if each.get("sha256") else {}),
         }
     for file in record["output"]["files"]:
@@ -163,6 +167,16 @@ def _components(record: Record) -> Iterator[dict[str, Any]]:
             "purl": _purl(package["name"], package["version"]),
             **({"hashes": _hashes(package["sha256"])} if package.get("sha256") else {}),
         }
+
+
+def _kind(each: Record) -> dict[str, Any]:
+    """Return what an input is: rows, or the model of another job."""
+    if not each.get("trainingJob"):
+        dataset = {"type": "dataset", "name": each["name"], "contents": {"url": each["uri"]}}
+        return {"type": "data", "data": [dataset]}
+    version = {"version": each["modelVersion"]} if each.get("modelVersion") else {}
+    where = [{"type": "distribution", "url": each["uri"]}]
+    return {"type": "machine-learning-model", **version, "externalReferences": where}
 
 
 def _purl(name: str, version: str) -> str:

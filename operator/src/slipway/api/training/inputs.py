@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, DnsName, Sha256, map_list, rules, text, uri_text
+from slipway.api.base import (
+    ApiModel,
+    DnsName,
+    ModelVersion,
+    OwnName,
+    Sha256,
+    map_list,
+    rules,
+    text,
+    uri_text,
+)
 
 InputName = Annotated[
     str,
@@ -27,26 +37,55 @@ InputUri = Annotated[
 ]
 
 
+class InputTrainingJob(ApiModel):
+    """The archive of another TrainingJob in the job's namespace."""
+
+    name: OwnName
+    """Name of the TrainingJob."""
+    model_version: ModelVersion | None = Field(
+        default=None,
+        description="Which of its archives; without it the one that is its newest at the start.",
+    )
+
+
 class Input(
     ApiModel,
     json_schema_extra=rules(
         (
-            "!self.uri.startsWith('pvc:') || !has(self.credentialsSecretName)",
+            "has(self.uri) != has(self.trainingJob)",
+            "write exactly one of uri (a file or folder) and trainingJob (its archive's files)",
+        ),
+        (
+            "!has(self.trainingJob) || (!has(self.sha256) && !has(self.credentialsSecretName))",
+            "remove sha256 and credentialsSecretName beside trainingJob: status.inputs keeps the "
+            "digest, and the store's own credentials open its archive",
+        ),
+        (
+            "!has(self.uri) || !self.uri.startsWith('pvc:') || !has(self.credentialsSecretName)",
             "remove credentialsSecretName: a claim needs none",
         ),
         (
-            "!self.uri.startsWith('pvc:') || !self.uri.contains('/..')",
+            "!has(self.uri) || !self.uri.startsWith('pvc:') || !self.uri.contains('/..')",
             "write a path in the claim without '..' parts",
         ),
     ),
 ):
-    """A file or a folder that the script finds, read-only, in /slipway/inputs/NAME."""
+    """A file, a folder or an archive's files that the script finds, read-only, in its own folder.
+
+    That is /slipway/inputs/NAME.
+    """
 
     name: InputName
     """Name of the input, and of its folder."""
-    uri: InputUri = Field(
+    uri: InputUri | None = Field(
+        default=None,
         description="Where it comes from; pvc://CLAIM/PATH is mounted, all else is fetched once "
         "for each pod. A URI that ends with a slash is a folder.",
+    )
+    training_job: InputTrainingJob | None = Field(
+        default=None,
+        description="The TrainingJob whose archive is unpacked there, in place of a URI; the job "
+        "waits until there is one, and a restart gets the same.",
     )
     sha256: Sha256 | None = Field(
         default=None,

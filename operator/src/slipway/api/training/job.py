@@ -5,7 +5,7 @@ from pydantic import Field
 from slipway.api.base import API_VERSION, rules
 from slipway.api.common import ObjectMeta, OwnerLike
 from slipway.api.training.data import TrainingData
-from slipway.api.training.inputs import TrainingInputs
+from slipway.api.training.inputs import Input, TrainingInputs
 from slipway.api.training.launch import LAUNCH_RULES, TrainingLaunch
 from slipway.api.training.life import RULES as LIFE_RULES
 from slipway.api.training.life import TrainingLife
@@ -13,7 +13,7 @@ from slipway.api.training.package import Package, PackageConfig
 from slipway.api.training.retention import RULES as RETENTION_RULES
 from slipway.api.training.retention import TrainingRetention
 from slipway.api.training.scheduling import SCHEDULING_RULES, TrainingScheduling
-from slipway.api.training.status import TrainingJobStatus
+from slipway.api.training.status import InputStatus, TrainingJobStatus
 
 
 class TrainingJobSpec(
@@ -53,6 +53,12 @@ class TrainingJob(OwnerLike):
     metadata: ObjectMeta
     spec: TrainingJobSpec
     status: TrainingJobStatus = Field(default_factory=TrainingJobStatus)
+
+    def pinned(self, one: Input) -> InputStatus | None:
+        """Return the archive of another job that an input is; None before it is chosen."""
+        known = self.status.inputs or ()
+        wanted = one.training_job is not None
+        return next((each for each in known if wanted and each.name == one.name and each.uri), None)
 
     def package_version(self, number: int) -> str:
         """Return the version of the archive that is made as the given number, from 1 on."""

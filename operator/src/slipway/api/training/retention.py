@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway.api.base import ApiModel, Sha256
+from slipway.api.base import ApiModel, ModelVersion, Sha256
+from slipway.api.trust.encryption import Encryption
 
 KeptSeconds = Annotated[int, Field(ge=0, le=315_360_000)]
 """A time to keep something, in seconds: up to ten years."""
@@ -53,6 +54,10 @@ class EarlierPackage(ApiModel):
     """Where it lies."""
     sha256: Sha256
     """Its digest."""
+    model_version: ModelVersion | None = None
+    """The model's version; absent in what release 0.2.0 wrote."""
+    encryption: Encryption | None = None
+    """How it was encrypted; absent where it is not, and in what release 0.2.0 wrote."""
     rejected: bool | None = None
     """Whether it missed one of package.gates."""
     removing: bool = False

@@ -152,12 +152,23 @@ class OutputStatus(ApiModel):
 
 
 class InputStatus(ApiModel):
-    """What an input was when it was brought."""
+    """What an input was when it was brought; of another job's archive, what each pod is to get."""
 
     name: InputName
     """Name of the input."""
     sha256: Sha256
-    """Its digest, as inputs[].sha256 has it."""
+    """Its digest, as inputs[].sha256 has it, or that of the archive."""
+    uri: Annotated[str, Field(max_length=1024)] | None = None
+    """Where the archive of another job lies."""
+    training_job: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the TrainingJob that made it."""
+    training_job_uid: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, alias="trainingJobUID", description="UID of that TrainingJob."
+    )
+    model_version: ModelVersion | None = None
+    """The version of its model."""
+    encryption: Encryption | None = None
+    """How it was encrypted; absent where it is not."""
 
 
 class PackageStatus(ApiModel):
@@ -252,7 +263,10 @@ class TrainingJobStatus(StoredStatus):
     inputs: (
         Annotated[list[InputStatus], Field(max_length=16, json_schema_extra=map_list("name"))]
         | None
-    ) = Field(default=None, description="Inputs whose digest is known.")
+    ) = Field(
+        default=None,
+        description="Inputs whose digest is known, and the archives that inputs of other jobs are.",
+    )
     output: OutputStatus | None = None
     """The stored output."""
     package: PackageStatus | None = None

@@ -125,10 +125,10 @@ class Intake:
             yield ObjectRef(version, owner.kind, owner.namespace, owner.name)
 
     def _wake_servers(self, job: Mapping[str, Any]) -> None:
-        """Queue the ModelDeployments that serve a TrainingJob's model.
+        """Queue those that serve a TrainingJob's model, and the jobs that wait for it.
 
         The job's own status writes reach the cache before the watch shows them: they are no news
-        to the job, but they are to its deployments.
+        to the job, but they are to these.
         """
         if job["kind"] != TRAINING_JOBS.kind:
             return

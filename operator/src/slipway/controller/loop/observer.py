@@ -1,6 +1,7 @@
 """Observing: one frozen snapshot of an object and what its plan depends on."""
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,11 @@ from slipway.settings import VERIFICATION
 from slipway.training.reasons import PACKAGE_FILES_MISSING
 from slipway.training.report.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
+from slipway.training.stored import other_jobs
 
 _NOBODY: Newest[Progress | None] = Newest(age=0.0)
+_MOST_OTHER_JOBS = 64
+"""Most jobs that are read to tell what a job's inputs wait for."""
 _FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
 
 
@@ -120,6 +124,7 @@ class Observer:
             store=await self._store(),
             gang_served=await self._gang_is_served(job, children),
             pod_security=await self._enforced(job, job.spec.pod_template),
+            other_jobs=self._other_jobs(job),
             refused=refused.sentences,
             progress=newest.value,
             progress_age=newest.age,
@@ -129,6 +134,23 @@ class Observer:
         )
         moments = (self._interval if pod else None, refused.again)
         return Observation(snapshot, min((one for one in moments if one), default=None))
+
+    def _other_jobs(self, job: TrainingJob) -> dict[str, TrainingJob]:
+        """Return the jobs whose archives a job waits for, and those that these wait for."""
+        found: dict[str, TrainingJob] = {}
+        asked = deque(other_jobs.names(job))
+        while asked and len(found) < _MOST_OTHER_JOBS:
+            name = asked.popleft()
+            other = None if name in found else self._job(job.metadata.namespace, name)
+            if other is not None:
+                found[name] = other
+                asked.extend(other_jobs.names(other))
+        return found
+
+    def _job(self, namespace: str, name: str) -> TrainingJob | None:
+        kind = TRAINING_JOBS
+        raw = self._cache.get(ObjectRef(kind.api_version, kind.kind, namespace, name))
+        return parse_or_none(TrainingJob, raw) if raw else None
 
     async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
         """Tell whether the kind of a job's gang is there; it matters while there is no Job."""
@@ -163,10 +185,7 @@ class Observer:
         reference = deployment.spec.model.training_job
         if reference is None:
             return None
-        kind = TRAINING_JOBS
-        ref = ObjectRef(kind.api_version, kind.kind, deployment.metadata.namespace, reference.name)
-        raw = self._cache.get(ref)
-        return parse_or_none(TrainingJob, raw) if raw else None
+        return self._job(deployment.metadata.namespace, reference.name)
 
     def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
         """Return the job with the newest package that the deployment's selector selects."""

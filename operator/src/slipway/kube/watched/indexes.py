@@ -1,7 +1,7 @@
 """What would else be found by going through all objects of a namespace at each event."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from slipway.api.fields.selector import LabelSelector
@@ -10,6 +10,7 @@ from slipway.kube.watched.identity import uid_of
 from slipway.observed import condition
 from slipway.plan import ObjectRef
 from slipway.serving.reasons import FOLLOWING, FOLLOWS_RELEASE, WAITING_FOR_TURN
+from slipway.training.reasons import CREATED
 
 Labels = Mapping[str, str]
 _Packaged = tuple[str, str, ObjectRef, Labels]
@@ -59,22 +60,30 @@ def _age(found: _Packaged) -> tuple[str, str]:
 
 
 class Servers:
-    """The ModelDeployments by the TrainingJob whose model they serve."""
+    """Who uses a TrainingJob's model: ModelDeployments, and TrainingJobs that wait for it."""
 
     def __init__(self) -> None:
         self._by_name: dict[tuple[str, str], dict[ObjectRef, None]] = {}
-        self._names: dict[ObjectRef, tuple[str, str]] = {}
+        self._names: dict[ObjectRef, tuple[tuple[str, str], ...]] = {}
         self._selectors: dict[str, dict[ObjectRef, LabelSelector]] = {}
 
     def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
         """Take in a version of an object."""
+        if ref.kind == TRAINING_JOBS.kind:
+            self._name(ref, _waits_for(obj))
         if ref.kind != MODEL_DEPLOYMENTS.kind:
             return
         model = (obj.get("spec") or {}).get("model") or {}
         if "trainingJobSelector" in model:
             self._select(ref, model["trainingJobSelector"])
         elif name := (model.get("trainingJob") or {}).get("name"):
-            self._names[ref] = place = (ref.namespace, name)
+            self._name(ref, (name,))
+
+    def _name(self, ref: ObjectRef, names: Iterable[str]) -> None:
+        places = tuple((ref.namespace, name) for name in names)
+        if places:
+            self._names[ref] = places
+        for place in places:
             self._by_name.setdefault(place, {})[ref] = None
 
     def _select(self, ref: ObjectRef, selector: Any) -> None:
@@ -86,7 +95,7 @@ class Servers:
 
     def remove(self, ref: ObjectRef) -> None:
         """Forget an object."""
-        if place := self._names.pop(ref, None):
+        for place in set(self._names.pop(ref, ())):
             del self._by_name[place][ref]
             if not self._by_name[place]:
                 del self._by_name[place]
@@ -103,6 +112,15 @@ class Servers:
             for ref, selector in tuple(self._selectors.get(meta["namespace"], {}).items()):
                 if selector.holds(labels):
                     yield ref
+
+
+def _waits_for(job: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the TrainingJobs whose archives one that has not started brings."""
+    if condition(job.get("status") or {}, CREATED).get("status") == "True":
+        return
+    for one in (job.get("spec") or {}).get("inputs") or ():
+        if name := (one.get("trainingJob") or {}).get("name"):
+            yield name
 
 
 class Turns:

@@ -7,7 +7,6 @@ from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.api.common import ResourceRequirements
-from slipway.api.training.inputs import Input
 from slipway.api.training.package import Package
 from slipway.api.training.status import PackagingStatus
 from slipway.manifests import (
@@ -30,6 +29,7 @@ from slipway.training.children import gates, names, samples, trust
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.children.pod.fetching import escaped, fetching_room
+from slipway.training.children.pod.inputs import recorded
 from slipway.training.children.pod.source import opened as source_opened
 from slipway.training.children.pod.source import (
     source_containers,
@@ -268,7 +268,7 @@ def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
         "command": [scrubbed(word) for word in job.spec.command or ()],
         "sourceRevision": trained.revision,
         "imageDigest": trained.image_digest,
-        "inputs": [_input(each, trained.inputs.get(each.name)) for each in job.spec.inputs],
+        "inputs": [recorded(job, one, trained.inputs) for one in job.spec.inputs],
         "metrics": dict(trained.reported),
     }
     return {
@@ -280,11 +280,6 @@ def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
         "nodes": job.spec.nodes,
         **{name: value for name, value in program.items() if value},
     }
-
-
-def _input(each: Input, brought: str | None) -> dict[str, Any]:
-    digest = each.sha256 or brought
-    return {"name": each.name, "uri": shown(each.uri), **({"sha256": digest} if digest else {})}
 
 
 def _source(job: TrainingJob) -> dict[str, Any] | None:

@@ -5,10 +5,11 @@ come when the pods are gone.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from slipway.api import TrainingJob
 from slipway.api.fields.claim import claim_and_path
+from slipway.api.training.inputs import Input
 from slipway.api.training.status import InputStatus
 from slipway.training.children import names
 from slipway.training.observed.jobs import JobView
@@ -27,20 +28,25 @@ def image_digest(job: TrainingJob, live: JobView | None) -> str | None:
     return digests[-1] if digests else job.status.image_digest
 
 
-def inputs(job: TrainingJob, live: JobView | None) -> list[InputStatus] | None:
+def inputs(
+    job: TrainingJob, live: JobView | None, before: Sequence[InputStatus] | None = None
+) -> list[InputStatus] | None:
     """Return the inputs whose digest is known, in the spec's order; None where there is none.
 
     A container of the operator's has read them: what lies in a claim is read for a digest alone.
+    Those ``before`` are the status' where absent; of another job's archive no pod has a say.
     """
-    known = {each.name: each.sha256 for each in job.status.inputs or ()}
+    known = {each.name: each for each in before or job.status.inputs or ()}
+    chosen = {name for name, each in known.items() if each.uri}
     for pod in _first_pods(live):
-        known |= dict(_brought(pod))
-    statuses = [
-        InputStatus(name=each.name, sha256=known[each.name])
-        for each in job.spec.inputs
-        if each.name in known and (each.sha256 or not claim_and_path(each.uri))
-    ]
+        told = {name: sha256 for name, sha256 in _brought(pod) if name not in chosen}
+        known |= {name: InputStatus(name=name, sha256=sha256) for name, sha256 in told.items()}
+    statuses = [known[e.name] for e in job.spec.inputs if e.name in known and _is_read(e)]
     return statuses or None
+
+
+def _is_read(given: Input) -> bool:
+    return bool(given.sha256 or given.uri is None or not claim_and_path(given.uri))
 
 
 def _first_pods(live: JobView | None) -> list[JobPod]:

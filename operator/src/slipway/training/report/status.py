@@ -49,7 +49,7 @@ def compose(
         progress=_progress(snapshot, step, live),
         source_revision=before.source_revision,
         image_digest=before.image_digest,
-        inputs=before.inputs,
+        inputs=step.inputs or before.inputs,
         output=step.output or before.output,
         package=step.package or before.package,
         rejected_package=_rejected(before, step),
@@ -71,7 +71,7 @@ def compose(
         "nodes": nodes(job, live),
         "source_revision": source_revision(job, live),
         "image_digest": materials.image_digest(job, live),
-        "inputs": materials.inputs(job, live),
+        "inputs": materials.inputs(job, live, quiet.inputs),
         "run_time": running_time.advance(before.run_time, live, now, refused=refused),
     }
     return quiet.model_copy(update=update)
@@ -148,6 +148,6 @@ def earlier_packages(
 
 
 def _earlier(last: PackageStatus) -> EarlierPackage:
-    known = {"number": last.number, "uri": last.uri, "sha256": last.sha256}
+    known = last.model_dump(include={"number", "uri", "sha256", "model_version", "encryption"})
     marked = {"rejected": True} if last.missed else {}
     return EarlierPackage.model_validate({**known, **marked})

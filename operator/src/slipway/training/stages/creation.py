@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from slipway.api import TrainingJob, is_true, timestamp
+from slipway.api.training.status import InputStatus
 from slipway.gangs import GANGS
 from slipway.plan import Event, Manifest
 from slipway.pods.overlay import OverlayError
@@ -20,6 +21,7 @@ from slipway.training.report import backoff
 from slipway.training.report.conditions import package_files, suspension
 from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.stored.forbidden_places import forbidden_place
+from slipway.training.stored.other_jobs import Obstacle, chosen
 
 WAIT_SECONDS = 10.0
 """How long to wait before what is missing is looked for again, in seconds."""
@@ -39,7 +41,11 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Out
     forbidden = forbidden_place(job, settings)
     if forbidden:
         return _refuse(job, forbidden, now)
-    missing = missing_prerequisite(snapshot)
+    archives = chosen(job, snapshot.other_jobs, settings)
+    obstacle = archives if isinstance(archives, Obstacle) else None
+    if obstacle is not None and obstacle.is_final:
+        return _refuse(job, obstacle.cause, now)
+    missing = missing_prerequisite(snapshot) or (obstacle.cause if obstacle else None)
     if missing:
         created = Finding(reasons.CREATED, False, missing.reason, missing.message)
         findings = (created, *suspension.over(job.status))
@@ -47,6 +53,8 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Out
     wait = backoff.seconds_left(job, now)
     if wait > 0:
         return Outcome(requeue_after=wait)
+    if isinstance(archives, list) and archives:
+        return _choose(job, archives)
     warning = package_files.news(snapshot)
     if warning:
         return Outcome(findings=(warning,), requeue_after=0.0)
@@ -59,6 +67,14 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Out
     if refused:
         return _refuse(job, Failure(refused.reason, refused.message), now)
     return Outcome(apply=(*_prerequisites(job, settings), made), events=_recreated(job))
+
+
+def _choose(job: TrainingJob, archives: list[InputStatus]) -> Outcome:
+    """Have the status keep which archives the inputs are, before any pod brings one."""
+    shown = ", ".join(f"{one.name} is {one.uri}" for one in archives if one.uri)
+    created = Finding(reasons.CREATED, False, reasons.INPUTS_CHOSEN, f"Of the inputs {shown}.")
+    findings = (created, *suspension.over(job.status))
+    return Outcome(findings=findings, inputs=archives, requeue_after=0.0)
 
 
 def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Outcome:

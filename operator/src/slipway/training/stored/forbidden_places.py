@@ -46,8 +46,11 @@ def forbidden_output(job: TrainingJob, uri: str, settings: Settings) -> Failure 
 def _named(job: TrainingJob) -> Iterator[NamedUri]:
     spec = job.spec
     for given in spec.inputs:
-        field = f"inputs[{given.name}].uri"
-        yield NamedUri(field, given.uri, given.credentials_secret_name)
+        if given.uri is not None:
+            field = f"inputs[{given.name}].uri"
+            yield NamedUri(field, given.uri, given.credentials_secret_name)
+        elif (archive := job.pinned(given)) is not None and archive.uri:
+            yield NamedUri(f"inputs[{given.name}].trainingJob", archive.uri, None)
     source = spec.fetched_source
     if isinstance(source, ArchiveSource):
         yield NamedUri("source.archive.uri", source.uri, source.credentials_secret_name)

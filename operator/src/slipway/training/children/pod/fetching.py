@@ -20,7 +20,7 @@ def fetching_container(
     program: str,
     env: dict[str, str],
     mounts: list[dict[str, Any]],
-    opened: Opened,
+    opened: tuple[Opened, ...],
     given: ResourceRequirements,
     settings: Settings,
 ) -> dict[str, Any]:
@@ -31,12 +31,16 @@ def fetching_container(
         "command": pod_command(program),
         "env": [
             *pairs({**SCRATCH, **{key: escaped(value) for key, value in env.items()}}),
-            *opened.env,
+            *(variable for each in opened for variable in each.env),
         ],
         "resources": resources("fetch", settings, given),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [*mounts, *opened.mounts, mount(names.SOURCE_SCRATCH, "/tmp")],  # noqa: S108
+        "volumeMounts": [
+            *mounts,
+            *(mounted for each in opened for mounted in each.mounts),
+            mount(names.SOURCE_SCRATCH, "/tmp"),  # noqa: S108 - an emptyDir of the pod
+        ],
     }
 
 

@@ -71,7 +71,7 @@ def _container(
         **fetching_room(job, settings, {names.SOURCE_DIR: limit}),
     }
     where = mount("source", names.SOURCE_DIR)
-    access, given = opened(job, settings), job.spec.fetch.resources
+    access, given = (opened(job, settings),), job.spec.fetch.resources
     return fetching_container(
         names.SOURCE, "bring.bring_source", env, [where], access, given, settings
     )

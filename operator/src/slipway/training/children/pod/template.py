@@ -64,7 +64,8 @@ def _pod(job: TrainingJob, settings: Settings) -> dict[str, Any]:
 
 def _secrets(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
     """Return the volumes of the Secrets that the operator's own containers read."""
-    brought = (inputs.opened(each, settings) for each in inputs.fetched(job))
+    fetched = inputs.fetched(job)
+    brought = (access for each in fetched for access in inputs.opened(job, each, settings))
     return volumes((*agent.opened(job, settings), source.opened(job, settings), *brought))
 
 
