@@ -93,6 +93,17 @@ def test_pods_belong_to_the_owner_of_their_job() -> None:
     assert [pod["metadata"]["name"] for pod in cache.children(job).of_kind("Pod")] == ["mine"]
 
 
+def test_who_asks_for_one_kind_of_children_gets_no_other() -> None:
+    cache = Cache()
+    job = training_job()
+    batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
+    cache.feed(batch)
+    cache.feed(at(child(job, "Service", "job"), 3, uid="s1"))
+    cache.feed(at(child(job, "Pod", "pod"), 4, uid="p1", ownerReferences=[reference(batch)]))
+    assert {ref.name for ref in cache.children(job).items} == {"job-train", "job", "pod"}
+    assert [ref.name for ref in cache.children(job, "Pod").items] == ["pod"]
+
+
 def test_a_deployments_pods_are_known_by_their_age() -> None:
     cache = Cache()
     job = training_job()

@@ -200,11 +200,11 @@ class Observer:
 
 
 def served(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
-    """Yield all ModelDeployments with their children, each as it is by then, if they fit."""
+    """Yield all ModelDeployments with their pods, each as it is by then, if they fit."""
     for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
         raw = cache.get(ref)
         if raw is not None and cache.fits_at_once(ref):
-            yield raw, cache.children(raw)
+            yield raw, cache.children(raw, "Pod")
 
 
 def may_need_source(job: TrainingJob, children: Children) -> bool:

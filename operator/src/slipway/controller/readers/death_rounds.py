@@ -19,12 +19,12 @@ from slipway.serving.observed.pods import serving_pods
 from slipway.serving.report.events import worker_died
 
 _LOG = logging.getLogger(__name__)
-PAUSE_SECONDS, ROUND_SECONDS = 0.5, 30.0
+PAUSE_SECONDS, ROUND_SECONDS = 1.0, 30.0
 """At most one pod is asked in so many seconds, which takes 0.2 % of a processor; a round begins
 as long after the one before."""
 
 Served = tuple[Manifest, Children]
-"""A ModelDeployment and its children."""
+"""A ModelDeployment and its pods."""
 
 
 class DeathRounds:

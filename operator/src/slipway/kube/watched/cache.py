@@ -257,34 +257,36 @@ class Cache:
         for place in tuple(chosen):
             yield from tuple(place.items())
 
-    def children(self, owner: Manifest) -> Children:
+    def children(self, owner: Manifest, kind: str | None = None) -> Children:
         """Return the objects that belong to ``owner`` itself, not to a namesake before it.
 
-        These are those that it controls, and the pods that such a one controls in turn.
+        These are those that it controls, and the pods that such a one controls in turn; those of
+        one ``kind`` alone, if it is given, so that no other is unfolded.
         """
         meta = owner["metadata"]
         key = OwnerKey(owner["kind"], meta["namespace"], meta["name"])
         family = self._family(key)
         direct = {ref for ref, entry in family.items() if entry.controller == meta["uid"]}
         parents = {family[ref].uid for ref in direct}
+        asked = {ref: entry for ref, entry in family.items() if kind in (None, ref.kind)}
+        unfolded = {ref: (entry, entry.obj) for ref, entry in asked.items()}
         mine = {
-            ref: entry.obj
-            for ref, entry in family.items()
-            if ref in direct or _is_grandchild(entry, owner, parents)
+            ref: obj
+            for ref, (entry, obj) in unfolded.items()
+            if ref in direct or _is_grandchild(entry.controller, obj, owner, parents)
         }
         gone = self._gone_pods.of(key)
         return Children(mine, tuple(p for p in gone if controller_of(p).get("uid") in parents))
 
 
-def _is_grandchild(pod: Entry, owner: Manifest, parents: set[str]) -> bool:
+def _is_grandchild(controller: str, obj: Manifest, owner: Manifest, parents: set[str]) -> bool:
     """Tell whether a pod belongs to one of the owner's children.
 
     A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then
     whether it can belong to this owner or must be a namesake's.
     """
-    if pod.controller in parents:
+    if controller in parents:
         return True
-    obj = pod.obj
     if controller_of(obj).get("kind") != "ReplicaSet":
         return False
     born = obj["metadata"].get("creationTimestamp") or ""
