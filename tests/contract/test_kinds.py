@@ -131,6 +131,25 @@ def test_a_handler_is_a_file_or_one_that_is_built_in(
     assert live["handler"] == package["handler"]
 
 
+OPTIMIZED = {
+    "serializedFile": "m.pt2",
+    "handler": "tensor",
+    "samples": {"file": "rows.jsonl"},
+    "optimize": {},
+}
+
+
+def test_what_is_not_said_of_candidates_has_defaults(kubectl: Kubectl, job: dict[str, Any]) -> None:
+    kubectl.apply(_with(job, package=OPTIMIZED))
+    live = (kubectl.get("tj", "job") or {})["spec"]["package"]["optimize"]
+    assert live == {
+        "objective": "Latency",
+        "candidates": ["Onnx", "Int8Dynamic", "Int8Static"],
+        "tolerance": 0.01,
+        "timeoutSeconds": 900,
+    }
+
+
 JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to run": ({"entrypoint": None}, "write exactly one of entrypoint"),
     "a source of two kinds": (
@@ -246,6 +265,31 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
             }
         },
         "spec.package.samples.tolerance",
+    ),
+    "candidates without rows to compare answers by": (
+        {"package": {"serializedFile": "m.pt2", "handler": "tensor", "optimize": {}}},
+        "write package.samples, with the rows",
+    ),
+    "candidates of a model that is not exported": (
+        {"package": {**OPTIMIZED, "serializedFile": "m.pt"}},
+        "write it with slipway.export, and name it in package.serializedFile, such as model.pt2",
+    ),
+    "candidates for a handler of the user's own": (
+        {"package": {**OPTIMIZED, "handler": "h.py"}},
+        "write one of image-classification, sequence, tabular, tensor, text-classification, "
+        "token-classification in package.handler",
+    ),
+    "an unknown candidate": (
+        {"package": {**OPTIMIZED, "optimize": {"candidates": ["Int4"]}}},
+        'supported values: "Onnx", "Int8Dynamic", "Int8Static"',
+    ),
+    "a candidate twice": (
+        {"package": {**OPTIMIZED, "optimize": {"candidates": ["Onnx", "Onnx"]}}},
+        "Duplicate value",
+    ),
+    "no candidate": (
+        {"package": {**OPTIMIZED, "optimize": {"candidates": []}}},
+        "spec.package.optimize.candidates",
     ),
     "a package without a handler": (
         {"package": {"serializedFile": "model.pt"}},

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +20,8 @@ import slipway_pods
 import slipway_runtime
 from slipway.api.serving.container import PROXY_PORTS
 from slipway.api.training import package
+from slipway.api.training.optimize import OptimizationStatus, Optimize
+from slipway.api.training.package import Package
 from slipway.api.training.samples import MAX_SAMPLES, Samples
 from slipway.envoy import ProxyConfig, forms
 from slipway.opened import KEYSET
@@ -29,6 +31,7 @@ from slipway.training import reasons
 from slipway.training.children import names, packaging_job, samples, trust
 from slipway.training.observed import first_failure
 from slipway_pods.package import built_in, mar
+from slipway_pods.package.optimize import choice, figures
 from slipway_pods.package.samples import handed
 from slipway_pods.serve import hooks
 from slipway_pods.serve.samples import difference, rows, stored
@@ -86,6 +89,7 @@ TOLD = {
     "SLIPWAY_MOST_NODES",
     "SLIPWAY_NODES",
     "SLIPWAY_NODE_ADDRESS",
+    "SLIPWAY_OPTIMIZE",
     "SLIPWAY_OUTPUT_DIR",
     "SLIPWAY_OUTPUT_URI",
     "SLIPWAY_PACKAGE",
@@ -205,6 +209,15 @@ def test_both_sides_mean_the_same_places_and_bounds_of_samples() -> None:
     assert MAX_SAMPLES == rows.MAX_ROWS
     default = Samples(file="rows.jsonl").tolerance
     assert default == difference.TOLERANCE <= stored.MAX_TOLERANCE
+
+
+def test_both_sides_know_the_same_forms_of_a_model() -> None:
+    known = get_args(OptimizationStatus.model_fields["candidate"].annotation)
+    assert known == (figures.FLOAT, *figures.CANDIDATES)
+    default = Optimize()
+    assert default.candidates == list(figures.CANDIDATES)
+    assert choice.Wanted.of(default.to_wire()).candidates == figures.CANDIDATES
+    assert f"[.]({'|'.join(end[1:] for end in built_in.EXPORTED)})$" in str(Package.model_config)
 
 
 def test_both_sides_know_the_same_handlers_by_name() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import slipway_runtime as slipway
-from slipway_handlers.tables.estimators import ALLOWED
+from slipway_handlers.formats.code import ALLOWED
 from slipway_pods.package import built_in
 from tests.unit.server.conftest import connected, served, write_archive
 

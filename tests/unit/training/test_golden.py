@@ -137,6 +137,14 @@ SPECS: dict[str, dict[str, Any]] = {
             "sign": {"keySecretRef": {"name": "keys", "key": "signer.pem"}},
         }
     ),
+    "optimized": spec(
+        package={
+            "serializedFile": "model.pt2",
+            "handler": "tensor",
+            "samples": {"file": "samples.jsonl"},
+            "optimize": {"objective": "Size", "candidates": ["Int8Static"], "tolerance": "0.02"},
+        }
+    ),
     "package": spec(
         package={
             **PACKAGE,

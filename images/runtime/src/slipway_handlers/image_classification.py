@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import classes, images, signature
+from slipway_handlers.formats.model import ModelHandler
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import ImageSettings
 
 
-class ImageClassifier(BaseHandler):  # type: ignore[misc]
-    """Loads the archive's model as TorchServe's base handler does, and gives it pictures.
+class ImageClassifier(ModelHandler):
+    """Loads the archive's model, in any format, and gives it pictures.
 
     The model takes floats of shape (n, channels, size, size) and returns logits of shape
     (n, classes).

@@ -3,16 +3,16 @@
 from typing import Any
 
 import torch
-from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import signature, tensors
+from slipway_handlers.formats.model import ModelHandler
 from slipway_handlers.named import rows as named
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TensorSettings
 
 
-class TensorHandler(BaseHandler):  # type: ignore[misc]
-    """Loads the archive's model as TorchServe's base handler does, and gives it the rows.
+class TensorHandler(ModelHandler):
+    """Loads the archive's model, in any format, and gives it the rows.
 
     A model of several inputs gets a tensor of each, in the signature's order.
     """

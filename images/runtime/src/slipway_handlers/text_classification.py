@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import classes, signature, texts
+from slipway_handlers.formats.model import ModelHandler
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import TextSettings
 
 
-class TextClassifier(BaseHandler):  # type: ignore[misc]
-    """Loads the archive's model as TorchServe's base handler does, and gives it texts.
+class TextClassifier(ModelHandler):
+    """Loads the archive's model, in any format, and gives it texts.
 
     The model takes numbers of tokens, int64 of shape (n, longest text), filled up behind with the
     tokenizer's padding, and returns logits of shape (n, classes).

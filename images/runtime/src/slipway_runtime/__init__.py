@@ -4,9 +4,10 @@ Importing it costs nothing: neither torch nor the store's libraries are loaded.
 """
 
 from slipway_runtime import checkpoint
+from slipway_runtime.exporting import export
 from slipway_runtime.helper import World, init, report, should_stop
 from slipway_runtime.model_signature import signature
 
 __version__ = "0.2.0"
 
-__all__ = ["World", "checkpoint", "init", "report", "should_stop", "signature"]
+__all__ = ["World", "checkpoint", "export", "init", "report", "should_stop", "signature"]

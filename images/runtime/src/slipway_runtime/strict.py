@@ -30,6 +30,10 @@ class Fields:
         self._value: Mapping[str, Any] = value
         self._what = what
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a field of a name."""
+        return name in self._value
+
     def integer(self, name: str, least: int, most: int) -> int:
         """Return a whole number from ``least`` to ``most``."""
         value = self._value.get(name)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slipway_handlers.formats.code import ALLOWED
 from slipway_handlers.settings import ClassSettings, TensorSettings
 from slipway_handlers.signature import SignatureError, Tensor
 from slipway_handlers.tables import columns, declared, estimators
@@ -45,17 +46,17 @@ def test_a_pickle_is_loaded_only_where_the_deployment_allows_it(
     path = kept(tmp_path, Sums())
     for value in (None, "1", "false"):
         if value is not None:
-            monkeypatch.setenv(estimators.ALLOWED, value)
+            monkeypatch.setenv(ALLOWED, value)
         with pytest.raises(RuntimeError, match="have SLIPWAY_ALLOW_PICKLED_MODELS=true in"):
             estimators.load(path)
-    monkeypatch.setenv(estimators.ALLOWED, "true")
+    monkeypatch.setenv(ALLOWED, "true")
     assert isinstance(estimators.load(path), Sums)
 
 
 def test_a_file_that_holds_no_estimator_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(estimators.ALLOWED, "true")
+    monkeypatch.setenv(ALLOWED, "true")
     with pytest.raises(RuntimeError, match=r"model.pkl holds no estimator"):
         estimators.load(kept(tmp_path, [1, 2]))
 

@@ -67,6 +67,15 @@ def test_a_users_own_handler_may_have_a_file_of_that_name(packager: Packager) ->
     assert json.loads(packager.archive.read("signature.json")) == {"mine": True}
 
 
+def test_a_program_of_torch_is_code_and_onnx_is_none(packager: Packager) -> None:
+    for name in ("net.pt2", "net.onnx"):
+        (packager.output / name).write_text("program")
+    packager.store()
+    for name, is_code in (("net.pt2", True), ("net.onnx", False)):
+        assert packager.run(handler="tensor", serializedFile=name, modelFile=None) == 0
+        assert ("runsAsCode" in json.loads(packager.s3.read(LINEAGE_KEY))) == is_code
+
+
 @pytest.mark.parametrize("handler", ["tabular", "sklearn"])
 def test_a_handler_of_tables_needs_columns_that_it_can_do_with(
     packager: Packager, handler: str

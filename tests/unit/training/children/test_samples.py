@@ -135,3 +135,15 @@ def test_no_exit_code_of_the_users_code_is_taken_for_an_unavailable_store() -> N
         pod["status"] = ended("answerer", 75, {"message": "The store is away."})
         cluster.settle()
     assert cluster.status["phase"] == "Failed"
+
+
+def test_candidates_are_made_where_the_model_answers_and_have_room_there() -> None:
+    wanted = {"objective": "Size", "candidates": ["Int8Static"], "tolerance": "0.02"}
+    exported = {"serializedFile": "model.pt2", "handler": "tensor", "optimize": wanted}
+    pod = job(**exported)["spec"]["template"]["spec"]
+    (answerer,) = (each for each in pod["initContainers"] if each["name"] == "answerer")
+    env = {each["name"]: each["value"] for each in answerer["env"]}
+    assert json.loads(env["SLIPWAY_OPTIMIZE"]) == {**wanted, "timeoutSeconds": 900}
+    sizes = {each["name"]: each.get("emptyDir", {}).get("sizeLimit") for each in pod["volumes"]}
+    assert sizes["answers"] == sizes["built"]
+    assert "SLIPWAY_OPTIMIZE" not in {each["name"] for each in containers()["answerer"]["env"]}

@@ -42,8 +42,9 @@ class BaseHandler:
 
     A model is a state_dict (``.pt``, ``.pth``, ``.bin``) for the class of the archive's model file;
     weights in ``.safetensors`` for it; a TorchScript file; a program of torch.export (``.pt2``); or
-    an ONNX file, whose model is a session of ONNX Runtime. A pickled module (``pickledModel: true``
-    in model-config.yaml) can run any code as it loads: ``SLIPWAY_ALLOW_PICKLED_MODELS`` allows it.
+    an ONNX file, whose model is a session of ONNX Runtime. A ``.pt2`` and a pickled module
+    (``pickledModel: true`` in model-config.yaml) can run any code as they load:
+    ``SLIPWAY_ALLOW_PICKLED_MODELS`` allows it.
     """
 
     def __init__(self) -> None:
@@ -83,6 +84,7 @@ class BaseHandler:
         elif path is None:
             return None
         elif path.endswith(".pt2"):
+            self._check_allowed(path, "is a program of torch.export")
             return torch.export.load(path).module()
         elif path.endswith(".onnx"):
             return self._load_onnx_model(path)
@@ -112,14 +114,17 @@ class BaseHandler:
         providers = [*on_gpu, "CPUExecutionProvider"]
         return onnxruntime.InferenceSession(path, options, providers=providers)
 
-    def _load_pickled_module(self, path: str) -> Any:
+    def _check_allowed(self, path: str, what: str) -> None:
+        """Raise RuntimeError where code in a model's file is not allowed."""
         if os.environ.get(PICKLES_ALLOWED) != "true":
             raise RuntimeError(
-                "The archive's model-config.yaml asks for pickledModel, and loading "
-                f"{Path(path).name} runs whatever code it holds. To allow it, have "
-                f"{PICKLES_ALLOWED}=true in the server's environment (spec.model.allowPickle), or "
-                "save the model's state_dict."
+                f"The archive's {Path(path).name} {what}, and loading it runs whatever code it "
+                f"holds. To allow it, have {PICKLES_ALLOWED}=true in the server's environment "
+                "(spec.model.allowPickle), or save the model's state_dict."
             )
+
+    def _load_pickled_module(self, path: str) -> Any:
+        self._check_allowed(path, "is pickled, as its model-config.yaml says")
         return torch.load(path, map_location=self.map_location, weights_only=False)
 
     def _load_pickled_model(

@@ -3,16 +3,16 @@
 from typing import Any
 
 import torch
-from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import classes, signature, texts
+from slipway_handlers.formats.model import ModelHandler
 from slipway_handlers.requests import answer_all
 from slipway_handlers.sequences import letters
 from slipway_handlers.sequences.settings import SequenceSettings
 
 
-class SequenceHandler(BaseHandler):  # type: ignore[misc]
-    """Loads the archive's model as TorchServe's base handler does, and gives it sequences.
+class SequenceHandler(ModelHandler):
+    """Loads the archive's model, in any format, and gives it sequences.
 
     The model takes what `letters.encode` makes of them and returns logits of shape (n, classes).
     """

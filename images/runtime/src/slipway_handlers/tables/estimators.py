@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from slipway_handlers.formats.code import check_allowed
 from slipway_handlers.settings import ClassSettings
 from slipway_handlers.signature import Tensor
 from slipway_handlers.tables import answers
 from slipway_handlers.tables.columns import Table
 
-ALLOWED = "SLIPWAY_ALLOW_PICKLED_MODELS"
-"""The server's variable, set by spec.model.allowPickle; the Python server's handlers ask it too."""
 PICKLES = (".pkl", ".pickle")
 
 
@@ -26,11 +24,7 @@ def load(path: Path) -> Any:
     Raises RuntimeError where it does not, or for what is no estimator; ImportError without
     scikit-learn.
     """
-    if os.environ.get(ALLOWED) != "true":
-        raise RuntimeError(
-            f"Loading {path.name} runs whatever code it holds. To allow it, have {ALLOWED}=true in "
-            "the server's environment (spec.model.allowPickle)."
-        )
+    check_allowed(path)
     if path.suffix in PICKLES:
         with path.open("rb") as file:
             estimator = pickle.load(file)  # noqa: S301 - allowed by the deployment

@@ -3,16 +3,16 @@
 from typing import Any
 
 import torch
-from ts.torch_handler.base_handler import BaseHandler
 
 from slipway_handlers import signature
+from slipway_handlers.formats.model import ModelHandler
 from slipway_handlers.requests import answer_all
 from slipway_handlers.settings import ClassSettings
 from slipway_handlers.tables import answers, columns, declared, features
 
 
-class TabularHandler(BaseHandler):  # type: ignore[misc]
-    """Loads the archive's model as TorchServe's base handler does, and gives it features.
+class TabularHandler(ModelHandler):
+    """Loads the archive's model, in any format, and gives it features.
 
     The model takes float32 of shape (n, features), and returns logits of shape (n, classes) where
     the signature has labels, or else a row of anything for each row.

@@ -66,6 +66,13 @@ def _table_settings(
 
 
 COMMON = ("__init__.py", "requests.py", "settings.py", "signature.py")
+PROGRAM = ".pt2"
+"""The end of the name of a program of torch.export, which is code."""
+EXPORTED = (PROGRAM, ".onnx")
+"""Ends of the names of models that hold their own program."""
+FORMATS = tuple(
+    f"formats/{name}.py" for name in ("__init__", "code", "model", "onnx", "safetensors")
+)
 CLASSES = (*COMMON, "classes.py", "texts.py")
 TABLES = (
     *(*CLASSES, "tensors.py"),
@@ -74,30 +81,37 @@ TABLES = (
 SEQUENCES = tuple(f"sequences/{name}.py" for name in ("__init__", "letters", "settings"))
 HANDLERS: Mapping[str, BuiltIn] = {
     "image-classification": BuiltIn(
-        "image_classification.py", (*COMMON, "classes.py", "images.py"), _of(ImageSettings.read)
+        "image_classification.py",
+        (*COMMON, *FORMATS, "classes.py", "images.py"),
+        _of(ImageSettings.read),
     ),
     "sequence": BuiltIn(
-        "sequences/sequence.py", (*CLASSES, *SEQUENCES), _of(SequenceSettings.read)
+        "sequences/sequence.py", (*CLASSES, *FORMATS, *SEQUENCES), _of(SequenceSettings.read)
     ),
     SKLEARN: BuiltIn(
-        "tables/sklearn.py", (*TABLES, "tables/estimators.py"), _table_settings(declared.check_rows)
+        "tables/sklearn.py",
+        (*TABLES, *FORMATS[:2], "tables/estimators.py"),
+        _table_settings(declared.check_rows),
     ),
     "tabular": BuiltIn(
         "tables/tabular.py",
-        (*TABLES, "tables/features.py"),
+        (*TABLES, *FORMATS, "tables/features.py"),
         _table_settings(declared.check_features),
     ),
     "tensor": BuiltIn(
         "tensor.py",
-        (*COMMON, "tensors.py", "named/__init__.py", "named/rows.py"),
+        (*COMMON, *FORMATS, "tensors.py", "named/__init__.py", "named/rows.py"),
         _tensor_settings,
     ),
     "text-classification": BuiltIn(
-        "text_classification.py", CLASSES, _of(TextSettings.read), TOKENIZERS
+        "text_classification.py",
+        (*CLASSES, *FORMATS),
+        _of(TextSettings.read),
+        TOKENIZERS,
     ),
     "token-classification": BuiltIn(
         "tokens/token_classification.py",
-        (*CLASSES, "tokens/__init__.py", "tokens/spans.py"),
+        (*CLASSES, *FORMATS, "tokens/__init__.py", "tokens/spans.py"),
         _of(TokenSettings.read),
         TOKENIZERS,
     ),
@@ -138,6 +152,11 @@ def check(name: str, config: Mapping[str, Any], extra: Path | None) -> None:
         )
 
 
-def code(package: Mapping[str, Any]) -> list[str]:
-    """Return the package's files that run as code when they are loaded, and are no Python files."""
-    return [package["serializedFile"]] if package["handler"] == SKLEARN else []
+def code(package: Mapping[str, Any], *, is_optimized: bool = False) -> list[str]:
+    """Return the package's files that run as code when they are loaded, and are no Python files.
+
+    A model that ``is_optimized`` is ONNX in the archive, which is none.
+    """
+    named = str(package["serializedFile"])
+    is_program = named.endswith(PROGRAM) and not is_optimized
+    return [named] if is_program or package["handler"] == SKLEARN else []

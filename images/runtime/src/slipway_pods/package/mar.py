@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
@@ -123,6 +123,40 @@ def rewrite(
                 new.writestr(_entry(MANIFEST), _fixed_manifest(old.read(entry), function, weights))
                 continue
             with old.open(entry) as source, new.open(_entry(entry.filename, entry), "w") as copy:
+                shutil.copyfileobj(source, copy, 1024 * 1024)
+
+
+def model_size(archive: Path) -> int:
+    """Return the size of the model's file in an archive that was made here, in bytes."""
+    with zipfile.ZipFile(archive) as bundle:
+        named = json.loads(bundle.read(MANIFEST))["model"]["serializedFile"]
+        return bundle.getinfo(named).file_size
+
+
+def swap_model(archive: Path, target: Path, model: Path) -> None:
+    """Write an archive that was made here with another file for its model.
+
+    It takes the earlier one's place and name, but for the end, which is its own. Raises
+    ArchiveError where another file has that name.
+    """
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+        manifest = json.loads(old.read(MANIFEST))
+        before = manifest["model"]["serializedFile"]
+        after = str(PurePosixPath(before).with_suffix(model.suffix))
+        names = {after if name == before else name: name for name in old.namelist()}
+        if len(names) != len(old.namelist()):
+            raise ArchiveError(
+                f"The optimized model is to be {after!r}: rename the file of that name."
+            )
+        manifest["model"]["serializedFile"] = after
+        for name in sorted(names):
+            if name == MANIFEST:
+                new.writestr(_entry(MANIFEST), json.dumps(manifest, indent=2).encode())
+                continue
+            entry = old.getinfo(names[name])
+            opened = model.open("rb") if name == after else old.open(entry)
+            sized = None if name == after else entry
+            with opened as source, new.open(_entry(name, sized), "w", force_zip64=True) as copy:
                 shutil.copyfileobj(source, copy, 1024 * 1024)
 
 

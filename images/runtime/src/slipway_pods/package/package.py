@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from slipway_pods.package import built_in, mar, requirements
 from slipway_pods.package.contents import make
 from slipway_pods.package.gates import verdict
+from slipway_pods.package.optimize.packaged import with_best
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.package.samples import handed
 from slipway_pods.package.samples.handed import Built
@@ -126,12 +127,14 @@ def built(settings: Settings, output: Mapping[str, manifest.OutputFile], folder:
         return make(settings.package, files, folder)
     found, rows = handed.taken(), handed.samples()
     entry = handed.answered(rows, float(samples["tolerance"]))
+    if optimize := settings.package.get("optimize"):
+        found = with_best(optimize, found, folder)
     mar.add(found.archive, stored.ENTRY, entry)
     return replace(found, rows=len(rows))
 
 
-def describe(settings: Settings, archive: Path, samples: int) -> dict[str, Any]:
-    """Return what the job's status says about the archive, which has so many rows of samples."""
+def describe(settings: Settings, archive: Path, found: Built) -> dict[str, Any]:
+    """Return what the job's status says about the archive, which was made of what is built."""
     return {
         "uri": settings.package_uri,
         "sha256": manifest.digest(archive),
@@ -140,7 +143,8 @@ def describe(settings: Settings, archive: Path, samples: int) -> dict[str, Any]:
         "modelVersion": settings.package["modelVersion"],
         "lineageUri": settings.lineage_uri,
         "hasProvenance": True,
-        **({"samples": samples} if samples else {}),
+        **({"samples": found.rows} if found.rows else {}),
+        **({"optimization": list(found.optimization)} if found.optimization else {}),
     }
 
 
@@ -148,7 +152,7 @@ def lineage(
     settings: Settings,
     output: Mapping[str, manifest.OutputFile],
     described: Mapping[str, Any],
-    packages: Sequence[Mapping[str, str]] | None,
+    found: Built,
     rows: Sequence[verdict.Row] = (),
 ) -> bytes:
     """Return the record of where the archive comes from, as JSON."""
@@ -161,12 +165,12 @@ def lineage(
         "output": {"uri": settings.output_uri, "files": files},
         "package": {**described, "spec": settings.package},
     }
-    if pickles := built_in.code(settings.package):
+    if pickles := built_in.code(settings.package, is_optimized=found.is_optimized):
         record["runsAsCode"] = pickles
     if rows:
         record["gates"] = [{"metric": row.metric, **row.told} for row in rows]
-    if packages is not None:
-        record["requirements"] = list(packages)
+    if found.packages is not None:
+        record["requirements"] = list(found.packages)
     return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
 
 
@@ -187,12 +191,12 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     else:
         signed = signature(settings.package, archive)
     archive = sealed(settings.package, archive, settings.associated_data)
-    described = describe(settings, archive, found.rows)
+    described = describe(settings, archive, found)
     if signed is not None:
         put_beside(signed, settings.package_uri + SUFFIX)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    record = lineage(settings, output, described, found.packages, rows)
+    record = lineage(settings, output, described, found, rows)
     made = Made(settings.package_uri.rpartition("/")[2], described["sha256"], json.loads(record))
     beside = settings.lineage_uri.rpartition("/")[0]
     for name, data in documents(settings.package, made, record).items():

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion, rules
 from slipway.api.common import ResourceRequirements
 from slipway.api.training.gates import Gates
+from slipway.api.training.optimize import Optimize
 from slipway.api.training.retention import PackageRetention
 from slipway.api.training.samples import Samples
 from slipway.api.trust.encryption import Encrypt
@@ -34,6 +35,7 @@ TORCHSERVE_HANDLERS = (
 )
 """Handlers of TorchServe's own. Source: model_handlers of torch-model-archiver 0.12."""
 _KNOWN_HANDLERS = (*BUILT_IN_HANDLERS, *TORCHSERVE_HANDLERS)
+_OPTIMIZABLE = tuple(name for name in BUILT_IN_HANDLERS if name != "sklearn")
 _TOKENIZER = "^(.*/)?(tokenizer[.]py|vocab[.]txt)$"
 
 
@@ -90,6 +92,20 @@ class Package(ApiModel):
                 "write package.installRequirements: AtPackaging beside package.samples, which the "
                 "model answers before a server pod installs anything",
             ),
+            (
+                "!has(self.optimize) || has(self.samples)",
+                "package.optimize compares answers: write package.samples, with the rows",
+            ),
+            (
+                "!has(self.optimize) || self.serializedFile.matches('[.](pt2|onnx)$')",
+                "package.optimize takes an exported model: write it with slipway.export, and name "
+                "it in package.serializedFile, such as model.pt2",
+            ),
+            (
+                f"!has(self.optimize) || self.handler in [{', '.join(map(repr, _OPTIMIZABLE))}]",
+                "package.optimize asks the model by a handler of the release: write one of "
+                f"{', '.join(_OPTIMIZABLE)} in package.handler",
+            ),
         )
     )
 
@@ -106,7 +122,10 @@ class Package(ApiModel):
         description="Change this number to package the stored output again with the rest as it "
         "is, for instance after a change of the source's ConfigMap.",
     )
-    serialized_file: FilePath = Field(description="The trained weights, such as model.pt.")
+    serialized_file: FilePath = Field(
+        description="The trained model: a state_dict such as model.pt, or weights in safetensors, "
+        "for modelFile; or a program with its weights, such as model.pt2 or model.onnx."
+    )
     model_file: FilePath | None = Field(
         default=None, description="The Python file with the model's class, for a state_dict."
     )
@@ -145,6 +164,8 @@ class Package(ApiModel):
     )
     samples: Samples | None = None
     """Rows that the packaged model answers, and each of its pods once more before it is ready."""
+    optimize: Optimize | None = None
+    """Smaller or faster forms of an exported model, which are measured; the best is packaged."""
     encrypt: Encrypt | None = None
     """How the archive is encrypted before it is stored; it is not where absent."""
     sign: Sign | None = None

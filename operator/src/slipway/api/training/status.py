@@ -9,6 +9,7 @@ from slipway.api.common import ConditionList
 from slipway.api.training.attempts import BackOff, FailureStatus, RunTime
 from slipway.api.training.gates import MAX_GATES, MAX_METRIC_NAME, GateStatus
 from slipway.api.training.inputs import InputName
+from slipway.api.training.optimize import MAX_FORMS, OptimizationStatus
 from slipway.api.training.package import PackageConfig
 from slipway.api.training.retention import StoredStatus
 from slipway.api.training.samples import MAX_SAMPLES
@@ -207,6 +208,13 @@ class PackageStatus(ApiModel):
         default=None,
         description="How many rows each of its pods answers before it is ready; absent for none.",
     )
+    optimization: (
+        Annotated[
+            list[OptimizationStatus],
+            Field(max_length=MAX_FORMS, json_schema_extra=map_list("candidate")),
+        ]
+        | None
+    ) = Field(default=None, description="What package.optimize measured, where it is written.")
     gates: (
         Annotated[
             list[GateStatus], Field(max_length=MAX_GATES, json_schema_extra=map_list("metric"))

@@ -25,7 +25,7 @@ MADE = "built"
 """The folder of the archive in the scratch of the container that made it."""
 _SCRATCH, _ANSWERS, _ANSWER_SCRATCH = "built", "answers", "answer-tmp"
 ANSWERS_SIZE = "16Mi"
-"""Size limit of the answers, of which 8 MiB are read."""
+"""Size limit of the answers, of which 8 MiB are read, where no model comes with them."""
 
 
 def added(job: TrainingJob, packager: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def added(job: TrainingJob, packager: dict[str, Any], settings: Settings) -> dic
         "containers": [_packager(packager)],
         "volumes": [
             empty_dir(_SCRATCH, scratch),
-            empty_dir(_ANSWERS, ANSWERS_SIZE),
+            empty_dir(_ANSWERS, scratch if package.optimize else ANSWERS_SIZE),
             empty_dir(_ANSWER_SCRATCH, scratch),
         ],
     }
@@ -84,6 +84,8 @@ def _answer(
         "timeoutSeconds": samples.timeout_seconds,
     }
     env = {**SCRATCH, **_ONE_THREAD, **_PICKLES, "SLIPWAY_SAMPLES": json.dumps(question)}
+    if package.optimize is not None:
+        env["SLIPWAY_OPTIMIZE"] = json.dumps(package.optimize.to_wire())
     return {
         "name": names.ANSWERER,
         "image": samples.image or settings.python_image,

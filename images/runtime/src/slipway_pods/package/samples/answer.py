@@ -5,9 +5,12 @@ loads the handler as a serving pod does. Each row is asked alone, and then again
 it, in another order: a model whose answers depend on what is asked besides has none to be compared
 with. The answers go to `handed.ANSWERS`.
 
-Variable: ``SLIPWAY_SAMPLES`` (JSON: ``modelName``, ``tolerance``, and ``timeoutSeconds`` for all of
-it). The termination message has the reason Answered or SamplesFailed. Exit codes: 0; 65 where the
-model does not answer, which no other try mends; 143 where it was told to stop; else 1.
+With ``package.optimize`` the candidates are made and measured first, and the best one answers.
+
+Variables: ``SLIPWAY_SAMPLES`` (JSON: ``modelName``, ``tolerance``, and ``timeoutSeconds`` for all
+of it), and ``SLIPWAY_OPTIMIZE`` (JSON of the package's ``optimize``, where there is one). The
+termination message has the reason Answered or SamplesFailed. Exit codes: 0; 65 where the model does
+not answer, which no other try mends; 143 where it was told to stop; else 1.
 """
 
 import contextlib
@@ -22,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway_pods.package.optimize import handing
+from slipway_pods.package.optimize.choice import Wanted
 from slipway_pods.package.samples import handed
 from slipway_pods.serve import page
 from slipway_pods.serve.samples.asking import AnswerError, Asked, compare
@@ -124,12 +129,21 @@ def _wait(server: "subprocess.Popen[bytes]", port: int, deadline: float) -> None
         time.sleep(POLL_SECONDS)
 
 
+def optimized(env: Mapping[str, str], archive: Path, log: Path) -> Path:
+    """Return the archive, or a folder of it with a better form of its model where that is asked."""
+    if "SLIPWAY_OPTIMIZE" not in env:
+        return archive
+    wanted = Wanted.of(strict.loads(env["SLIPWAY_OPTIMIZE"].encode(), MAX_SETTINGS_BYTES))
+    return handing.optimized(wanted, archive, log.parent)
+
+
 def attempt(env: Mapping[str, str], log: Path) -> tuple[int, dict[str, Any]]:
     """Answer the rows; return the exit code and the termination message."""
     try:
         settings = Settings.from_environment(env)
         samples = handed.samples()
-        handed.write(answer(settings, handed.taken().archive, samples, log))
+        archive = optimized(env, handed.taken().archive, log)
+        handed.write(answer(settings, archive, samples, log))
     except AnswerError as error:
         return EX_DATAERR, {"reason": "SamplesFailed", "message": str(error)}
     except SamplesError as error:

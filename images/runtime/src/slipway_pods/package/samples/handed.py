@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from slipway_pods import beneath
+from slipway_pods.package.optimize.choice import PACKAGED
+from slipway_pods.package.optimize.figures import FLOAT
 from slipway_pods.serve.samples.rows import MAX_BYTES, Sample, SamplesError, read
 from slipway_pods.serve.samples.stored import answer_of, answer_told, entry
 from slipway_runtime import strict
@@ -33,12 +35,20 @@ _ARCHIVE, _ROWS, _FACTS, _FILE = "model.mar", "rows.jsonl", "facts.json", "answe
 class Built:
     """An archive, the packages that are installed in it, and how many rows of samples it has.
 
-    ``packages`` is None where none were to be installed.
+    ``packages`` is None where none were to be installed. ``optimization`` has a row for each form
+    of the model that was measured.
     """
 
     archive: Path
     packages: Sequence[Mapping[str, str]] | None = None
     rows: int = 0
+    optimization: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def is_optimized(self) -> bool:
+        """Whether another form of the model than the exported one is in the archive."""
+        packaged = (row for row in self.optimization if row["verdict"] == PACKAGED)
+        return any(row["candidate"] != FLOAT for row in packaged)
 
 
 def give(made: Built, rows: Path, folder: Path) -> None:

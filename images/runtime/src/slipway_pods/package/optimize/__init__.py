@@ -1,0 +1,1 @@
+"""Smaller or faster forms of an exported model: made, measured, and the best one packaged."""
