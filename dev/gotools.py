@@ -84,7 +84,7 @@ MODULES = (
             "versitygw": "github.com/versity/versitygw/cmd/versitygw",
         },
     ),
-    Module("coredns", {"coredns": "github.com/coredns/coredns"}),
+    Module("coredns", {"coredns": "slipway.dev/dev/tools/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     Module(
         "local-path-provisioner",
