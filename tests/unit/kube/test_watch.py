@@ -22,7 +22,8 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def service(name: str, version: int) -> Manifest:
-    return {"metadata": {"name": name, "uid": name, "resourceVersion": str(version)}}
+    meta = {"namespace": "n", "name": name, "uid": name, "resourceVersion": str(version)}
+    return {"metadata": meta}
 
 
 def page(*items: Manifest, version: int = 10, more: str = "") -> Answer:
@@ -64,6 +65,7 @@ class Scene:
         self.queries: list[dict[str, str]] = []
         self.seen: list[tuple[str, str]] = []
         self.listings = 0
+        self.skipped: list[str] = []
         self.through = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -90,7 +92,7 @@ class Scene:
         await server.start_server()
         async with aiohttp.ClientSession() as session:
             url = str(server.make_url("/")).rstrip("/")
-            watch = Watch(session, url, (SERVICES, ""), "a=b", 120, parts)
+            watch = Watch(session, url, (SERVICES, ""), "a=b", 120, parts, self.skipped.append)
             running = asyncio.create_task(watch.run(self.take, self.listed))
             await asyncio.wait_for(self.through.wait(), 10)
             running.cancel()
@@ -227,6 +229,33 @@ async def test_an_event_of_something_in_between_ends_no_more_than_the_watch(
 
     await scene.run(page(), answer, events(("ADDED", of("a", 11))))
     assert (scene.seen, scene.listings) == ([("ADDED", "a")], 1)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"metadata": {"resourceVersion": "11"}},
+        {"metadata": {"namespace": "n", "name": "", "resourceVersion": "11"}},
+        {"metadata": {"namespace": "n", "name": ["x"], "resourceVersion": "11"}},
+        {"metadata": {"name": "x", "resourceVersion": "11"}},
+    ],
+)
+async def test_what_has_no_name_is_skipped_and_counted_and_the_watch_goes_on(
+    scene: Scene, odd: Manifest
+) -> None:
+    event = {"apiVersion": "v1", "kind": "Service", **odd}
+    await scene.run(
+        page(odd, service("a", 3)),
+        events(("ADDED", event), ("DELETED", event), ("ADDED", of("b", 12))),
+    )
+    assert scene.seen == [("ADDED", "a"), ("ADDED", "b")]
+    assert (scene.listings, scene.skipped) == (1, ["Service"] * 3)
+    assert scene.queries[-1]["resourceVersion"] == "12", "it goes on behind what it skipped"
+
+
+async def test_an_event_whose_object_has_no_kind_is_skipped(scene: Scene) -> None:
+    await scene.run(page(), events(("ADDED", service("x", 11)), ("ADDED", of("b", 12))))
+    assert (scene.seen, scene.skipped) == ([("ADDED", "b")], ["Service"])
 
 
 async def test_events_are_whole_however_the_stream_is_cut(scene: Scene) -> None:

@@ -14,9 +14,7 @@ from slipway.accounts.trust import Trust
 from slipway.controller.credentials import make_credentials
 from slipway.controller.garbage import keep_collections_short
 from slipway.controller.gauges import Sources, add_gauges
-from slipway.controller.intake.kopf_handlers import (
-    LONGEST_SILENCE,
-)
+from slipway.controller.intake.kopf_handlers import LONGEST_SILENCE
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
@@ -170,6 +168,7 @@ class Operator:
             health=self._health,
             count_request=self._count_request,
             take_signals=self._take_signals,
+            count_skipped=lambda kind: self._metrics.skipped.labels(kind).inc(),
         )
 
     def _faults(self) -> list[str]:

@@ -74,6 +74,11 @@ class Metrics:
             "server, or dropped, since too many waited.",
             "result",
         )
+        self.skipped = made.counter(
+            "slipway_watch_skipped_total",
+            "Objects without a name that a watch told of, by kind: they are not taken in.",
+            "kind",
+        )
         self.removed_objects = made.counter(
             "slipway_store_removed_objects_total",
             "Objects that were removed from the store since the time to keep them was over.",

@@ -24,7 +24,7 @@ from slipway.controller.intake.worth_listing import (
 )
 from slipway.kube.connection import Connection, RequestObserver
 from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, JOBS, OWN, PODS, Resource
-from slipway.kube.watched.watch import Parts, Watch
+from slipway.kube.watched.watch import Parts, Skipped, Watch
 from slipway.telemetry.health import WatchHealth
 
 SPARE_CONNECTIONS = 4
@@ -46,6 +46,7 @@ class Watching:
     health: WatchHealth
     count_request: RequestObserver
     take_signals: Callable[[], None]
+    count_skipped: Skipped = lambda _: None
 
     async def run(self, connection: Connection, sweeper: Sweeper, stop: asyncio.Event) -> None:
         """Watch our own kinds by kopf, and their children beside it."""
@@ -67,6 +68,7 @@ class Watching:
                             CHILD_SELECTOR,
                             WATCH_SECONDS,
                             self._parts(place),
+                            self.count_skipped,
                         ),
                         sweeper,
                     )

@@ -41,6 +41,13 @@ def metadata_of(obj: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def is_named(obj: dict[str, Any]) -> bool:
+    """Tell whether an object says what it is: its kind, its namespace and its name, as texts."""
+    meta = metadata_of(obj)
+    told = (obj.get("apiVersion"), obj.get("kind"), meta.get("namespace"), meta.get("name"))
+    return all(isinstance(each, str) and each for each in told)
+
+
 def check_page(body: bytes, limit: int) -> None:
     """Raise TooLongError for a page of up to ``limit`` objects, where it has very many values.
 

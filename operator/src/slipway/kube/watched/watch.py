@@ -17,6 +17,7 @@ from slipway.kube.answers.bounds import parsed_if_light
 from slipway.kube.answers.response import (
     as_object,
     check_page,
+    is_named,
     metadata_of,
     paged,
     read_whole,
@@ -42,6 +43,8 @@ Listed = Callable[[str], None]
 """Is told that the collection at a path has been listed in full."""
 Query = Mapping[str, str]
 """Selectors of a request, by the names of its parameters."""
+Skipped = Callable[[str], None]
+"""Is told the kind of an object without a name, which is nobody's and is not taken in."""
 Parts = Callable[[], Iterable[Query]]
 """Gives what to list, one after the other: together all that is wanted of the collection."""
 
@@ -62,6 +65,7 @@ class Watch:
         selector: str,
         seconds: int,
         parts: Parts | None = None,
+        skipped: Skipped = lambda _: None,
     ) -> None:
         self._session = session
         self._resource, self._namespace = collection
@@ -70,6 +74,7 @@ class Watch:
         self._selector: Query = {"labelSelector": selector}
         self._parts = parts or (lambda: (self._selector,))
         self._seconds = seconds
+        self._skipped = skipped
         self._version = ""
 
     async def run(self, seen: Seen, listed: Listed) -> None:
@@ -118,7 +123,7 @@ class Watch:
         version = ""
         async for page in paged(lambda more: self._page({**part, **more}), _PAGE):
             for item in page.get("items") or ():
-                seen("ADDED", {**kind, **as_object(item)})
+                self._see(seen, "ADDED", {**kind, **as_object(item)})
             version = str(page["metadata"]["resourceVersion"])
         return version
 
@@ -156,9 +161,17 @@ class Watch:
                 raise from_status(int(obj.get("code") or 500), line)
             self._version = version
             if change != "BOOKMARK":
-                seen(change, obj)
+                self._see(seen, change, obj)
             if number % _BATCH == 0:
                 await asyncio.sleep(0)
+
+    def _see(self, seen: Seen, change: str, obj: Manifest) -> None:
+        """Take in an object, unless it cannot be told apart from others."""
+        if is_named(obj):
+            seen(change, obj)
+        else:
+            _LOG.warning("An object without a name at %s is skipped", self._path)
+            self._skipped(self._resource.kind)
 
 
 def _event(found: Any) -> tuple[str, Manifest, str]:
