@@ -11,7 +11,7 @@ from slipway.api.fields.number import Ratio, SuccessCondition, check, number_or_
 Quantile = Annotated[
     float | str,
     check(lambda value: 0 < value < 1, "write a share above 0 and below 1, such as 0.99"),
-    number_or_text(maximum=1, pattern="^0[.][0-9]+$", maxLength=8),
+    number_or_text(maximum=1, pattern="^0[.][0-9]*[1-9][0-9]*$", maxLength=8),
 ]
 """Which share of the answers is faster, as a number or in quotes."""
 

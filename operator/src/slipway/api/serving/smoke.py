@@ -14,7 +14,7 @@ Json = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": Tr
 Tolerance = Annotated[
     int | float | str,
     check(lambda value: 0 <= value < math.inf, "write a number such as 0.001"),
-    number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?([eE]-?[0-9]+)?$"),
+    number_or_text(maxLength=16, pattern="^[0-9]+([.][0-9]+)?([eE](-[0-9]+|[0-9]{1,2}))?$"),
 ]
 """A number such as 0.001, as a number or in quotes."""
 

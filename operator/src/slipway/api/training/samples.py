@@ -15,7 +15,9 @@ Tolerance = Annotated[
     int | float | str,
     check(lambda value: 0 <= value <= 1, "write a number from 0 to 1, such as 0.001"),
     number_or_text(
-        maximum=1, maxLength=16, pattern="^(0([.][0-9]+)?|1([.]0+)?|[0-9]([.][0-9]+)?[eE]-[0-9]+)$"
+        maximum=1,
+        maxLength=16,
+        pattern="^(0([.][0-9]+)?|1([.]0+)?|[0-9]([.][0-9]+)?[eE]-0*[1-9][0-9]*)$",
     ),
 ]
 """A share such as 0.001, as a number or in quotes."""
