@@ -19,6 +19,7 @@ import slipway_handlers
 import slipway_pods
 import slipway_runtime
 from slipway.api.serving.container import PROXY_PORTS
+from slipway.api.serving.server import DEFAULT_BODY_BYTES
 from slipway.api.training import package
 from slipway.api.training.optimize import OptimizationStatus, Optimize
 from slipway.api.training.package import Package
@@ -207,6 +208,7 @@ def test_both_sides_mean_the_same_places_and_bounds_of_samples() -> None:
     assert (str(handed.BUILT), str(handed.ANSWERS)) == (samples.BUILT, samples.ANSWERS)
     assert samples.MADE == handed.MADE
     assert MAX_SAMPLES == rows.MAX_ROWS
+    assert DEFAULT_BODY_BYTES == rows.MAX_BODY_BYTES == _arguments().get_default("max_request_bytes")
     default = Samples(file="rows.jsonl").tolerance
     assert default == difference.TOLERANCE <= stored.MAX_TOLERANCE
 

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_pods.serve.samples import stored
-from slipway_pods.serve.samples.rows import JSON, MAX_ROWS, Sample, SamplesError, read
+from slipway_pods.serve.samples.rows import (
+    JSON,
+    MAX_BODY_BYTES,
+    MAX_ROWS,
+    Sample,
+    SamplesError,
+    read,
+)
 from tests.unit.runtime.archives import damaged_zip
 
 VALUES = st.recursive(
@@ -58,6 +65,17 @@ def test_a_file_has_rows_of_json_and_of_anything_else() -> None:
 )
 def test_a_file_that_is_none_is_refused_with_the_line(data: bytes) -> None:
     with pytest.raises(SamplesError):
+        read(data)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_request_that_no_server_takes_by_default_is_refused_with_its_row(more: int) -> None:
+    quotes = len('""')
+    data = b'{"body": 1}\n{"body": "%s"}\n' % (b"x" * (MAX_BODY_BYTES - quotes + more))
+    if not more:
+        assert len(read(data)[1].body) == MAX_BODY_BYTES
+        return
+    with pytest.raises(SamplesError, match="row 2: its request has 6553501 bytes, and 6553500 is"):
         read(data)
 
 

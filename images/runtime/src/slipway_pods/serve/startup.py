@@ -10,7 +10,7 @@ TorchServe. Before anything else it takes back the drain that the preStop hook b
 the container was stopped and not the pod. With a smoke test, or rows in the archive
 (`slipway_pods.serve.samples`), it does the contrary: Envoy says that the pod is not ready until the
 model has passed. A model that fails ends TorchServe, with the reason SmokeTestFailed or
-SamplesFailed.
+SamplesFailed; one that gives no answer in time, with ModelLoadFailed.
 
 Variables: ``SLIPWAY_MODEL`` (the model's name), ``SLIPWAY_WORKERS`` (1),
 ``SLIPWAY_STARTUP_SECONDS`` (longest time to come up; as TorchServe's configuration at
@@ -221,13 +221,16 @@ def pass_smoke_test(settings: Settings) -> Failure | None:
     return None
 
 
-def pass_samples(settings: Settings, deadline: float) -> Failure | None:
+def pass_samples(settings: Settings, deadline: float, parent: int) -> Failure | None:
     """Return None where the model answers its archive's rows as when that was made, or why not."""
     if settings.archive is None or not stored.has(settings.archive):
         return None
     asked = Asked(settings.predictions, settings.answer, deadline)
-    told = starting.problem(settings.archive, asked)
-    return Failure(told, read_log(settings.log), "SamplesFailed") if told else None
+    found = starting.problem(settings.archive, asked, lambda: os.getppid() == parent)
+    if found is None:
+        return None
+    reason = Failure.reason if found.unanswered else "SamplesFailed"
+    return Failure(found.message, read_log(settings.log), reason)
 
 
 def watch(settings: Settings, envoy: drain.Settings, parent: int) -> Failure | None:
@@ -244,7 +247,7 @@ def watch(settings: Settings, envoy: drain.Settings, parent: int) -> Failure | N
     steps: tuple[Callable[[], Failure | None], ...] = (
         lambda: wait(settings, parent),
         lambda: pass_smoke_test(settings),
-        lambda: pass_samples(settings, deadline),
+        lambda: pass_samples(settings, deadline, parent),
     )
     for step in steps:
         failure = step()

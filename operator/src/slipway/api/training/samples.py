@@ -32,7 +32,7 @@ class Samples(ApiModel):
     file: FilePath = Field(
         description='The file with the rows, such as samples.jsonl: a line {"body": any JSON} for '
         'each, or {"base64": text, "contentType": text} for what is no JSON; 1 to 1000 rows, 8 MiB '
-        "in all."
+        "in all, and 6,553,500 bytes for each request."
     )
     tolerance: Tolerance = Field(
         default=0.0001,

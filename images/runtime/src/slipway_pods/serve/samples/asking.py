@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from slipway_pods.serve import page
@@ -15,12 +16,26 @@ T = TypeVar("T")
 
 AT_ONCE = 8
 """Rows that are asked at the same time, so that batches form as users' requests make them."""
+_WAYS_OUT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: " Raise spec.server.maxRequestBytes."}
+"""What a deployment's author may do about a status."""
 _SHOWN = 200
 """How many characters of an error are told."""
 
 
 class AnswerError(Exception):
     """A row has no answer, or another one than it should have; the text is one sentence."""
+
+
+class UnansweredError(AnswerError):
+    """A row has no answer yet: the server is slow, or takes no connection. It may have one later.
+
+    ``number`` is the row's. ``late``: there is no time left to ask again.
+    """
+
+    def __init__(self, message: str, number: int, *, late: bool) -> None:
+        super().__init__(message)
+        self.number = number
+        self.late = late
 
 
 @dataclass(frozen=True)
@@ -35,17 +50,23 @@ class Asked:
     deadline: float
 
     def answer(self, number: int, sample: Sample) -> Any:
-        """Return the answer to a row, a JSON value or bytes; raises AnswerError."""
+        """Return the answer to a row, a JSON value or bytes; raises AnswerError.
+
+        That is UnansweredError where no answer came.
+        """
         left = min(self.seconds, self.deadline - time.monotonic())
         if left <= 0:
-            raise AnswerError(f"Row {number} and those behind it could not be asked in time.")
+            text = f"Row {number} and those behind it could not be asked in time."
+            raise UnansweredError(text, number, late=True)
         try:
             told = page.ask(self.url, left, sample.body, sample.content_type)
         except OSError as error:
-            raise AnswerError(f"Row {number} is not answered: {error}.") from error
+            text, late = f"Row {number} is not answered: {error}.", self.deadline <= time.monotonic()
+            raise UnansweredError(text, number, late=late) from error
         if not 200 <= told.status <= 299:
             text = ascii(told.body[:_SHOWN].decode("utf-8", "replace").strip())
-            raise AnswerError(f"Row {number} is answered with {told.status}: {text}.")
+            way_out = _WAYS_OUT.get(told.status, "")
+            raise AnswerError(f"Row {number} is answered with {told.status}: {text}.{way_out}")
         if not told.whole:
             raise AnswerError(
                 f"The answer to row {number} is longer than {page.MOST_BYTES} bytes, and cannot be "
@@ -66,7 +87,8 @@ class Asked:
 def compare(asked: Asked, rows: Iterable[tuple[int, Row]], tolerance: float) -> None:
     """Ask rows with their numbers, and raise AnswerError for one with another answer than it had.
 
-    Raises what reading the rows raises.
+    All rows before the one that an UnansweredError names have the answer that they had. Raises
+    what reading the rows raises.
     """
     each(rows, lambda pair: asked.check(*pair, tolerance))
 
@@ -74,7 +96,8 @@ def compare(asked: Asked, rows: Iterable[tuple[int, Row]], tolerance: float) -> 
 def each(items: Iterable[T], act: Callable[[T], None], at_once: int = AT_ONCE) -> None:
     """Do something with each item in threads.
 
-    Raises the error of the first item that has one, and begins with no other item then.
+    Raises the error of the first item that has one, and begins with no other item then. What has
+    no answer yet says less than any other error, and is raised where there is no other.
     """
     errors: dict[int, BaseException] = {}
     turn, remaining = threading.Lock(), enumerate(items)
@@ -98,4 +121,4 @@ def each(items: Iterable[T], act: Callable[[T], None], at_once: int = AT_ONCE) -
     for thread in threads:
         thread.join()
     if errors:
-        raise errors[min(errors)]
+        raise errors[min(errors, key=lambda at: (isinstance(errors[at], UnansweredError), at))]

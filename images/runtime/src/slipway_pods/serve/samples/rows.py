@@ -1,7 +1,8 @@
 """The file of samples that a training script leaves: requests that its model answers.
 
 It has a JSON object a line: ``{"body": any JSON}`` for a request of ``application/json``, or
-``{"base64": text, "contentType": text}`` for any other; 1 to 1000 of them, 8 MiB in all.
+``{"base64": text, "contentType": text}`` for any other; 1 to 1000 of them, 8 MiB in all, and each
+request of 6,553,500 bytes at most, so that a server takes it.
 """
 
 import base64
@@ -14,6 +15,8 @@ from slipway_runtime import strict
 
 MAX_ROWS = 1000
 MAX_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 6_553_500
+"""Longest request of a row, in bytes: what a server takes where nobody says otherwise."""
 MAX_CONTENT_TYPE = 256
 """Longest content type, in characters."""
 JSON = "application/json"
@@ -99,6 +102,12 @@ def read(data: bytes) -> list[Sample]:
 
 def _numbered(number: int, line: bytes) -> Sample:
     try:
-        return Sample.read(line)
+        found = Sample.read(line)
     except ValueError as error:
         raise SamplesError(f"row {number}: {error}") from error
+    if len(found.body) > MAX_BODY_BYTES:
+        raise SamplesError(
+            f"row {number}: its request has {len(found.body)} bytes, and {MAX_BODY_BYTES} is the "
+            "most that a server takes by default: write a shorter one"
+        )
+    return found
