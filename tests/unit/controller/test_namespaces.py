@@ -1,11 +1,13 @@
 """What namespaces say by their labels."""
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 from slipway.controller.namespaces import NamespaceLabels
 from slipway.kube.errors import Rejected
 from slipway.plan import Manifest, ObjectRef
+from slipway.pods.standard import ENFORCE
 from slipway.settings import VERIFICATION
 
 
@@ -32,10 +34,22 @@ def test_labels_are_read_once_in_a_while() -> None:
         return await labels.value("team", VERIFICATION)
 
     assert [asyncio.run(value()) for _ in range(3)] == ["Required"] * 3
-    assert asyncio.run(labels.value("team", "another")) is None
+    assert asyncio.run(labels.value("team", ENFORCE)) is None
     assert server.asked == 1
     server.labels, now[0] = {}, 31.0
     assert asyncio.run(value()) is None
+
+
+def test_of_ten_thousand_labels_those_that_are_asked_for_are_kept() -> None:
+    others = {f"example.com/{number}": "x" * 63 for number in range(10_000)}
+    asked = {VERIFICATION: "Required", ENFORCE: "baseline"}
+    labels = NamespaceLabels(Server({**others, **asked}))
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    assert [asyncio.run(labels.value("team", label)) for label in asked] == ["Required", "baseline"]
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept < 100_000, "10,000 labels would take a megabyte"
 
 
 def test_a_namespace_that_may_not_be_read_says_nothing() -> None:

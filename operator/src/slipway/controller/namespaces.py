@@ -9,7 +9,11 @@ from cachetools import TTLCache
 from slipway.kube.errors import Rejected
 from slipway.kube.resources import NAMESPACES
 from slipway.plan import Manifest, ObjectRef
+from slipway.pods.standard import ENFORCE
+from slipway.settings import VERIFICATION
 
+ASKED = frozenset({ENFORCE, VERIFICATION})
+"""The labels that are kept: a namespace may have any number of others."""
 _KNOWN_SECONDS = 30.0
 _MOST = 4096
 
@@ -29,7 +33,7 @@ class NamespaceLabels:
         self._known: TTLCache[str, Mapping[str, str]] = TTLCache(_MOST, _KNOWN_SECONDS, timer=clock)
 
     async def value(self, namespace: str, label: str) -> str | None:
-        """Return the value of a namespace's label; None where it has none.
+        """Return the value of a namespace's label of those in ``ASKED``; None where it has none.
 
         None too where the operator may not read the namespace: the label then says nothing.
         """
@@ -44,4 +48,4 @@ class NamespaceLabels:
         except Rejected:
             return {}
         labels = (found or {}).get("metadata", {}).get("labels") or {}
-        return {str(name): str(value) for name, value in labels.items()}
+        return {name: str(labels[name]) for name in ASKED if name in labels}
