@@ -83,10 +83,16 @@ def place(uri: str, secret_name: str | None, settings: StoreSettings) -> Opened:
 def volumes(opened: Iterable[Opened]) -> list[dict[str, Any]]:
     """Return the volumes of a pod whose containers open these places, each once.
 
-    A Secret that one of them needs is needed by the pod.
+    What one of them needs, be it a Secret or a ConfigMap, is needed by the pod.
     """
     found: dict[str, dict[str, Any]] = {}
     for volume in (volume for each in opened for volume in each.volumes):
-        if volume["name"] not in found or "optional" not in volume["secret"]:
+        if volume["name"] not in found or not _is_optional(volume):
             found[volume["name"]] = volume
     return list(found.values())
+
+
+def _is_optional(volume: dict[str, Any]) -> bool:
+    """Tell whether a pod starts without what a volume is of."""
+    sources = (source for kind, source in volume.items() if kind != "name")
+    return any(source.get("optional", False) for source in sources)

@@ -8,7 +8,8 @@ import pytest
 from slipway import opened
 from slipway.accounts.fixed import IdentityCredentials
 from slipway.accounts.trust import Trust, Trusted
-from slipway.opened import by_secret, place, store, volumes
+from slipway.api.trust.keys import ConfigMapKeyReference
+from slipway.opened import Opened, by_secret, key_file, place, store, volumes
 from slipway.settings import StoreSettings
 from slipway.store import store_identity, store_secrets
 
@@ -80,6 +81,17 @@ def test_a_secret_that_two_containers_read_is_one_volume_and_needed_where_one_ne
         (volume,) = volumes(order)
         assert volume["secret"] == {"secretName": "slipway-store"}
     assert opened.Opened() == place("hf://model", None, IDENTITY)
+
+
+def test_a_config_map_that_two_containers_read_is_one_volume_too() -> None:
+    keys = key_file(ConfigMapKeyReference(name="signers", key="pem"), "/slipway/keys/trust/a.pem")
+    (volume,) = volumes([keys, keys])
+    assert volume == keys.volumes[0]
+    both = volumes([keys, store(StoreSettings())])
+    assert [sorted(one) for one in both] == [["configMap", "name"], ["name", "secret"]]
+    needed = Opened(({"name": volume["name"], "configMap": {"name": "signers"}},))
+    for order in ([keys, needed], [needed, keys]):
+        assert volumes(order) == [*needed.volumes]
 
 
 def names(found: Any) -> list[str]:
