@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,51 @@ def test_the_provenance_names_image_commit_inputs_and_output_by_their_digests() 
     }
     assert definition["externalParameters"]["trainingJob"]["args"] == ["--epochs", "3"]
     assert found["subject"] == [{"name": "net-1.0.mar", "digest": {"sha256": "23" * 32}}]
+
+
+def test_an_image_without_a_registrys_digest_says_so() -> None:
+    job = {key: value for key, value in RECORD["trainingJob"].items() if key != "imageDigest"}
+    found = provenance.statement(replace(MADE, record={**RECORD, "trainingJob": job}), {})
+    image, *_ = found["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert image == {
+        "name": "image",
+        "uri": "registry.example/team/train:7",
+        "annotations": {
+            "slipway_digest": "unknown: the kubelet named no registry's digest of this image"
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "revision", "wanted"),
+    [
+        (
+            {"git": {"url": "https://git.example/net", "ref": "main"}},
+            COMMIT,
+            {"uri": "git+https://git.example/net", "digest": {"gitCommit": COMMIT}},
+        ),
+        (
+            {"git": {"url": "git@git.example:team/net"}},
+            DIGEST,  # of a repository whose objects have SHA-256s
+            {"uri": "git+ssh://git@git.example/team/net", "digest": {"gitCommit": DIGEST}},
+        ),
+        (
+            {"archive": {"uri": "https://files.example/net.zip"}},
+            DIGEST,
+            {"uri": "https://files.example/net.zip", "digest": {"sha256": DIGEST}},
+        ),
+        ({}, COMMIT, {"digest": {"gitCommit": COMMIT}}),
+        ({}, DIGEST, {"digest": {"sha256": DIGEST}}),
+    ],
+)
+def test_the_source_is_named_by_its_place_and_what_it_resolved_to(
+    source: dict[str, Any], revision: str, wanted: dict[str, Any]
+) -> None:
+    job = {**RECORD["trainingJob"], "sourceRevision": revision, "source": source}
+    found = provenance.statement(replace(MADE, record={**RECORD, "trainingJob": job}), {})
+    definition = found["predicate"]["buildDefinition"]
+    assert definition["resolvedDependencies"][1] == {"name": "source", **wanted}
+    assert definition["externalParameters"]["trainingJob"]["source"] == source
 
 
 def test_the_bill_has_the_data_the_figures_and_the_packages() -> None:

@@ -138,9 +138,13 @@ def test_an_input_is_read_again_for_its_digest_only_where_the_package_is_signed(
 
 
 @pytest.mark.parametrize(
-    "image", ["", "sha256:", f"sha256:{IMAGE}x", "docker.io/x:1", f"x/sha256:{IMAGE}"]
+    "image",
+    [
+        *("", "sha256:", f"sha256:{IMAGE}x", "docker.io/x:1", f"x/sha256:{IMAGE}"),
+        *(f"sha256:{IMAGE}", f"@sha256:{IMAGE}", f"docker://sha256:{IMAGE}"),
+    ],
 )
-def test_what_is_no_digest_is_not_taken_for_one(image: str) -> None:
+def test_what_is_no_digest_of_a_registry_is_not_taken_for_one(image: str) -> None:
     cluster = created(inputs=[INPUT])
     ran(cluster, image, "main; rm -rf")
     assert "imageDigest" not in cluster.status

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.unit.training.simulation import PACKAGE, Cluster, spec, trained
+from slipway.training.children.trust import Trained, lineage
+from tests.unit.training.simulation import PACKAGE, Cluster, spec, trained, training_job
 
 KEYS = {
     "sign": {"keySecretRef": {"name": "signer", "key": "private"}},
@@ -35,6 +36,17 @@ def test_the_keys_are_in_the_packagers_container_alone_which_is_the_operators_ow
     assert "team/train" not in holders[0]["image"]
     assert holders[0]["command"] == ["python3", "-I", "-m", "slipway_pods.package.package"]
     assert not pod.get("shareProcessNamespace")
+
+
+def test_the_jobs_labels_are_recorded_up_to_a_bound() -> None:
+    job = training_job(spec())
+    many = {f"example.com/{number:03}": str(number) for number in range(100)}
+    labels = {"gitCommit": "0123abc", "team": "vision"}
+    for given, wanted in ((labels, labels), (many, dict(sorted(many.items())[:64]))):
+        meta = job.metadata.model_copy(update={"labels": given})
+        made = lineage(job.model_copy(update={"metadata": meta}), Trained("image:1"))
+        assert made["labels"] == wanted
+    assert "labels" not in lineage(job, Trained("image:1"))
 
 
 def test_a_key_is_one_of_its_secrets_and_no_other() -> None:

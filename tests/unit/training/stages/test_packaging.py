@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slipway.plan import ObjectRef
+from slipway.training.children.packaging_job import LONGEST_SECONDS
 from slipway.training.planner import plan
 from slipway_pods.package.package import joined
 from tests.unit.training.simulation import (
@@ -220,6 +222,45 @@ def test_a_packager_that_fails_for_good_fails_the_job_and_says_why() -> None:
     assert found["reason"] == condition(cluster, "Packaged")["reason"] == "PackagingFailed"
     assert "There is no model.pt." in found["message"]
     assert cluster.status["output"]["files"] == 2
+
+
+def test_a_packaging_that_hangs_is_ended_after_a_day_and_says_what_it_did_last() -> None:
+    cluster = complete()
+    cluster.finish(cluster.pods("package")[0], 75, {"message": "The store is away."})
+    cluster.settle()
+    cluster.now += timedelta(seconds=LONGEST_SECONDS - 1)
+    cluster.settle()
+    assert cluster.status["phase"] == "Packaging"
+    cluster.now += timedelta(seconds=2)
+    cluster.settle()
+    found = condition(cluster, "Failed")
+    assert cluster.status["reason"] == found["reason"] == "PackagingDeadlineExceeded"
+    assert found["reason"] == condition(cluster, "Packaged")["reason"]
+    assert "took longer than 86400 s" in found["message"]
+    assert "The store is away." in found["message"]
+    assert "spec.package.repeat" in found["message"]
+    assert cluster.status["output"]["files"] == 2
+
+
+def test_a_packaging_has_the_time_of_its_samples_beside_its_own() -> None:
+    cluster = complete(package={**PACKAGE, "samples": {"file": "rows.jsonl", "timeoutSeconds": 7}})
+    made = cluster.job("package")
+    assert made is not None
+    assert made["spec"]["activeDeadlineSeconds"] == LONGEST_SECONDS + 7
+
+
+@pytest.mark.parametrize("container", ["packager", "builder"])
+def test_the_packagers_memory_is_raised_by_the_packages_resources(container: str) -> None:
+    cluster = complete(package={**PACKAGE, "samples": {"file": "rows.jsonl"}})
+    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    kind = "containerStatuses" if container == "packager" else "initContainerStatuses"
+    cluster.pods("package")[0]["status"] = {
+        "phase": "Failed",
+        kind: [{"name": container, "state": {"terminated": ended}}],
+    }
+    cluster.settle()
+    message = condition(cluster, "Packaged")["message"]
+    assert f"{container} used more memory than its limit. Raise spec.package.resources" in message
 
 
 def test_a_packager_that_is_about_to_fail_is_not_said_to_be_tried_again() -> None:

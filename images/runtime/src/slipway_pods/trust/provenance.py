@@ -19,6 +19,9 @@ from slipway_pods.trust.bundle import STATEMENT_TYPE
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://slipway.dev/packaging/v1"
 BUILDER = "https://slipway.dev/packager"
+NO_DIGEST = "unknown: the kubelet named no registry's digest of this image"
+"""What is said of an image in place of its digest."""
+_SHA256_DIGITS = 64
 Record = Mapping[str, Any]
 _OF_JOB = ("trainingJob", "trainingJobUID", "modelVersion")
 """What a record says of an input that is another job's archive."""
@@ -66,10 +69,11 @@ def _dependencies(record: Record) -> Iterator[dict[str, Any]]:
     """Yield what an archive was made of, each with its digest where that is known."""
     job, output = record["trainingJob"], record["output"]
     digest = image_digest(job)
-    image = {"name": "image", "uri": str(job.get("image", ""))}
-    yield {**image, **({"digest": {"sha256": digest}} if digest else {})}
+    missing = {"annotations": {"slipway_digest": NO_DIGEST}}
+    known = {"digest": {"sha256": digest}} if digest else missing
+    yield {"name": "image", "uri": str(job.get("image", "")), **known}
     if revision := job.get("sourceRevision"):
-        yield {"name": "source", **_revision(revision)}
+        yield {"name": "source", **_source(job, revision)}
     for each in job.get("inputs", ()):
         known = {"digest": {"sha256": each["sha256"]}} if each.get("sha256") else {}
         told = {key: each[key] for key in _OF_JOB if each.get(key)}
@@ -80,14 +84,27 @@ def _dependencies(record: Record) -> Iterator[dict[str, Any]]:
         yield {"name": name, "uri": uri, "digest": {"sha256": file["sha256"]}}
 
 
-def _revision(revision: str) -> dict[str, Any]:
-    """Return a commit's hash, or an archive's SHA-256."""
-    kind = "gitCommit" if len(revision) < hashlib.sha256().digest_size * 2 else "sha256"
-    return {"digest": {kind: revision}}
+def _source(job: Record, revision: str) -> dict[str, Any]:
+    """Return where a source came from, and its commit or its archive's SHA-256.
+
+    A repository's URI is as SPDX writes it, ``git+https://``. A record of an earlier release may
+    lack the source: its commit has 40 digits then.
+    """
+    told = job.get("source") or {}
+    if git := told.get("git"):
+        return {"uri": _repository(str(git["url"])), "digest": {"gitCommit": revision}}
+    archive = told.get("archive")
+    kind = "sha256" if archive or len(revision) == _SHA256_DIGITS else "gitCommit"
+    return {**({"uri": archive["uri"]} if archive else {}), "digest": {kind: revision}}
+
+
+def _repository(url: str) -> str:
+    """Return a repository's URI; ``user@host:path`` stands for one of SSH."""
+    return f"git+{url}" if "://" in url else f"git+ssh://{url.replace(':', '/', 1)}"
 
 
 def image_digest(job: Record) -> str | None:
-    """Return the SHA-256 of the image that trained; None where the kubelet did not tell it."""
+    """Return the registry's SHA-256 of the image that trained; None where it is not known."""
     return str(job.get("imageDigest") or "").removeprefix("sha256:") or None
 
 

@@ -266,7 +266,8 @@ class TrainingJobStatus(StoredStatus):
     )
     image_digest: Annotated[str, Field(max_length=71)] | None = Field(
         default=None,
-        description="The image that trained, by its digest, as the first pod's kubelet told it.",
+        description="The registry's digest of the image that trained, as the first pod's kubelet "
+        "told it; absent where the image came from no registry.",
     )
     inputs: (
         Annotated[list[InputStatus], Field(max_length=16, json_schema_extra=map_list("name"))]

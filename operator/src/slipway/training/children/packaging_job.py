@@ -1,8 +1,6 @@
 """The Job that makes the archive of a finished training: one pod, no GPU, safe to repeat."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from slipway.api import TrainingJob
@@ -29,7 +27,6 @@ from slipway.training.children import gates, names, samples, trust
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
 from slipway.training.children.pod.fetching import escaped, fetching_room
-from slipway.training.children.pod.inputs import recorded
 from slipway.training.children.pod.source import opened as source_opened
 from slipway.training.children.pod.source import (
     source_containers,
@@ -38,7 +35,6 @@ from slipway.training.children.pod.source import (
     source_volumes,
 )
 from slipway.training.children.pod_failure_policy import disrupted
-from slipway.uris import scrubbed, shown
 
 NUMBER = "slipway.dev/packaging"
 """Label of a packaging Job with the number of its packaging; absent in Jobs of release 0.2.0."""
@@ -51,6 +47,9 @@ STORE_UNAVAILABLE_CODE = 75
 """The packager's exit code where the store is unavailable: EX_TEMPFAIL of BSD's sysexits.h."""
 INVALID_PACKAGE_CODE = 65
 """The packager's exit code where the package itself is wrong: EX_DATAERR of BSD's sysexits.h."""
+LONGEST_SECONDS = 86_400
+"""So long a packaging may take, waits for the store and tries included, beside the time in which a
+model answers its samples."""
 BACKOFF_LIMIT = 2
 """How often a packager that failed for another reason is tried again."""
 
@@ -62,22 +61,6 @@ _NOT_PACKAGED = ("resources", "retention")
 """Fields of ``spec.package`` that say nothing of the archive."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What the training ran, and said last.
-
-    That is its image, by name and digest, of a source that was fetched the revision, and of inputs
-    the digests that are known, by name. ``reported`` has the metrics of its last report, as decimal
-    text.
-    """
-
-    image: str
-    revision: str | None = None
-    image_digest: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    reported: Mapping[str, str] = field(default_factory=dict)
-
-
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
 """The program that takes a source out of the user's image; its arguments are from and to."""
 
@@ -87,13 +70,13 @@ def packaging_job(
     package: Package,
     settings: Settings,
     output: str,
-    trained: Trained,
+    trained: trust.Trained,
     packaging: PackagingStatus,
 ) -> Manifest:
     """Return the packaging Job for an output's URI.
 
-    An unavailable store is no failed try: the Job controller tries again, with back-off, for ever.
-    A package that is wrong is tried once.
+    An unavailable store is no failed try: the Job controller tries again, with back-off, until the
+    Job's deadline. A package that is wrong is tried once.
     """
     head = child(job, "batch/v1", "Job", names.package_name(job), names.PACKAGER)
     head["metadata"]["labels"] |= {NUMBER: str(packaging.number), DIGEST: packaging.digest}
@@ -104,6 +87,7 @@ def packaging_job(
             "completions": 1,
             "parallelism": 1,
             "backoffLimit": BACKOFF_LIMIT,
+            "activeDeadlineSeconds": longest_seconds(package),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
@@ -125,6 +109,11 @@ def packaging_job(
     }
 
 
+def longest_seconds(package: Package) -> int:
+    """Return how long the packaging Job of a package may take, in seconds."""
+    return LONGEST_SECONDS + (package.samples.timeout_seconds if package.samples else 0)
+
+
 def _on_exit(container: str, action: str, code: int) -> dict[str, Any]:
     """Return the rule for an exit code of a container that makes the archive."""
     codes = {"containerName": container, "operator": "In", "values": [code]}
@@ -141,7 +130,7 @@ def _before() -> list[dict[str, Any]]:
 
 
 def _pod(
-    job: TrainingJob, settings: Settings, trained: Trained, env: list[dict[str, Any]]
+    job: TrainingJob, settings: Settings, trained: trust.Trained, env: list[dict[str, Any]]
 ) -> dict[str, Any]:
     copied = _copies_source(job)
     brought = source_containers(job, settings, trained.revision)
@@ -222,7 +211,7 @@ def _env(
     package: Package,
     settings: Settings,
     output: str,
-    trained: Trained,
+    trained: trust.Trained,
     number: int,
 ) -> list[dict[str, Any]]:
     content = {
@@ -240,7 +229,7 @@ def _env(
             "SLIPWAY_PACKAGE_URI": package_uri(settings.store, job, number),
             "SLIPWAY_LINEAGE_URI": lineage_uri(settings.store, job, number),
             **_literal("SLIPWAY_PACKAGE", request),
-            **_literal("SLIPWAY_LINEAGE", _lineage(job, trained)),
+            **_literal("SLIPWAY_LINEAGE", trust.lineage(job, trained)),
             **(_literal("SLIPWAY_GATES", asked) if asked else {}),
             **trust.variables(job, package, number),
             "SLIPWAY_SOURCE_DIR": names.SOURCE_DIR if _copies_source(job) else source_dir(job),
@@ -257,36 +246,3 @@ def _literal(name: str, value: dict[str, Any]) -> dict[str, str]:
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     parts = [text[begin : begin + _PART] for begin in range(0, len(text), _PART)]
     return {f"{name}_{at}" if at else name: escaped(part) for at, part in enumerate(parts)}
-
-
-def _lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
-    """Return what is recorded of the training: no variables, and URIs without what opens them."""
-    program = {
-        "source": _source(job),
-        "entrypoint": job.spec.entrypoint,
-        "module": job.spec.module,
-        "command": [scrubbed(word) for word in job.spec.command or ()],
-        "sourceRevision": trained.revision,
-        "imageDigest": trained.image_digest,
-        "inputs": [recorded(job, one, trained.inputs) for one in job.spec.inputs],
-        "metrics": dict(trained.reported),
-    }
-    return {
-        "namespace": job.metadata.namespace,
-        "name": job.metadata.name,
-        "uid": job.metadata.uid,
-        "image": trained.image,
-        "args": [scrubbed(argument) for argument in job.spec.args],
-        "nodes": job.spec.nodes,
-        **{name: value for name, value in program.items() if value},
-    }
-
-
-def _source(job: TrainingJob) -> dict[str, Any] | None:
-    if job.spec.source is None:
-        return None
-    source: dict[str, Any] = job.spec.source.to_wire()
-    for kind, place in (("git", "url"), ("archive", "uri")):
-        if kind in source:
-            source[kind] = {**source[kind], place: shown(source[kind][place])}
-    return source

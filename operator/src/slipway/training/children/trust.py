@@ -1,17 +1,39 @@
-"""What makes an archive believed: the packaging pod's keys, and what it is told to do with them."""
+"""What makes an archive believed: the packaging pod's keys, and the record of where it comes from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from slipway.api import TrainingJob
 from slipway.api.training.package import Package
 from slipway.api.trust.encryption import Encryption
 from slipway.opened import KEYSET, Opened, key_file
+from slipway.training.children.pod.inputs import recorded
+from slipway.uris import scrubbed, shown
 
 PRIVATE_KEY = "/slipway/keys/signature/private.pem"
 """Where `slipway_pods.trust.packaged` finds the key that signs."""
 SUFFIX = ".sig"
 """What the name of an archive's signature has behind the archive's own."""
+
+MOST_LABELS = 64
+"""How many of a TrainingJob's labels are recorded, the first ones in their order."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training ran, and said last.
+
+    That is its image, by name and digest, of a source that was fetched the revision, and of inputs
+    the digests that are known, by name. ``reported`` has the metrics of its last report, as decimal
+    text.
+    """
+
+    image: str
+    revision: str | None = None
+    image_digest: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
 
 
 def encryption(job: TrainingJob, package: Package, number: int) -> Encryption | None:
@@ -55,3 +77,37 @@ def variables(job: TrainingJob, package: Package, number: int) -> dict[str, str]
     """Return what the packager is told."""
     encrypted = encryption(job, package, number)
     return {"SLIPWAY_ASSOCIATED_DATA": encrypted.associated_data} if encrypted else {}
+
+
+def lineage(job: TrainingJob, trained: Trained) -> dict[str, Any]:
+    """Return what is recorded of the training: no variables, and URIs without what opens them."""
+    program = {
+        "source": _source(job),
+        "entrypoint": job.spec.entrypoint,
+        "module": job.spec.module,
+        "command": [scrubbed(word) for word in job.spec.command or ()],
+        "sourceRevision": trained.revision,
+        "imageDigest": trained.image_digest,
+        "inputs": [recorded(job, one, trained.inputs) for one in job.spec.inputs],
+        "metrics": dict(trained.reported),
+        "labels": dict(sorted(job.metadata.labels.items())[:MOST_LABELS]),
+    }
+    return {
+        "namespace": job.metadata.namespace,
+        "name": job.metadata.name,
+        "uid": job.metadata.uid,
+        "image": trained.image,
+        "args": [scrubbed(argument) for argument in job.spec.args],
+        "nodes": job.spec.nodes,
+        **{name: value for name, value in program.items() if value},
+    }
+
+
+def _source(job: TrainingJob) -> dict[str, Any] | None:
+    if job.spec.source is None:
+        return None
+    found: dict[str, Any] = job.spec.source.to_wire()
+    for kind, place in (("git", "url"), ("archive", "uri")):
+        if kind in found:
+            found[kind] = {**found[kind], place: shown(found[kind][place])}
+    return found

@@ -52,7 +52,10 @@ _KNOWN = frozenset(
 )
 _MORE_MEMORY = {
     names.TRAINER: " Raise spec.resources.limits.memory, or let the script use less.",
+    names.BUILDER: " Raise spec.package.resources.limits.memory.",
     names.ANSWERER: " Raise spec.package.samples.resources.limits.memory.",
+    names.PACKAGER: " Raise spec.package.resources.limits.memory.",
+    names.SOURCE: " Raise spec.fetch.resources.limits.memory.",
 }
 """What a container's user may do where it used more memory than its limit."""
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")
@@ -271,7 +274,8 @@ def _sentence(ended: ContainerView, word: LastWord) -> str:
     said = word.string("message")
     if word.killed_for_memory:
         said = f"The container {ended.name} used more memory than its limit."
-        said += _MORE_MEMORY.get(ended.name, "")
+        brought = ended.name.startswith(names.INPUT)
+        said += _MORE_MEMORY.get(names.SOURCE if brought else ended.name, "")
     return f"exit code {word.exit_code}. {_ended(said)}" if said else f"exit code {word.exit_code}."
 
 

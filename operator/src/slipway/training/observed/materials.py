@@ -17,12 +17,18 @@ from slipway.training.observed.last_words import last_word
 from slipway.training.observed.pods import JobPod
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_IMAGE = re.compile("(?:.*@)?(sha256:[0-9a-f]{64})")
-"""What the kubelet calls an image: by its repository and digest, or where it has none by its ID."""
+_IMAGE = re.compile("[^@]+@(sha256:[0-9a-f]{64})")
+"""What the kubelet calls an image that came from a registry: its repository, and its digest there.
+
+Any other it calls by its ID on the node: the SHA-256 of its configuration, not of its manifest.
+"""
 
 
 def image_digest(job: TrainingJob, live: JobView | None) -> str | None:
-    """Return the digest of the image that trained, with its algorithm; None where none was told."""
+    """Return the registry's digest of the image that trained, with its algorithm.
+
+    None where none was told.
+    """
     images = (pod.main.image_id for pod in _first_pods(live))
     digests = [match[1] for image in images if (match := _IMAGE.fullmatch(image))]
     return digests[-1] if digests else job.status.image_digest

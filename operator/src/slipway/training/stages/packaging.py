@@ -10,11 +10,10 @@ from slipway.plan import PROBLEM_SECONDS, Delete, Event, Manifest
 from slipway.settings import Settings
 from slipway.store import store_secrets
 from slipway.training import reasons
-from slipway.training.children import names
+from slipway.training.children import names, trust
 from slipway.training.children.packaging_job import (
     BACKOFF_LIMIT,
     STORE_UNAVAILABLE_CODE,
-    Trained,
     packaging_job,
 )
 from slipway.training.observed import materials
@@ -95,7 +94,7 @@ def _next(
     packaging = repackaging.wanted(job, package, live)
     if live is None:
         image = trained_image(observed.training, job, settings)
-        trained = Trained(
+        trained = trust.Trained(
             image,
             source_revision(job, observed.training),
             materials.image_digest(job, observed.training),
@@ -264,6 +263,8 @@ def _repeat(job: TrainingJob, live: JobView) -> Outcome:
 
 
 def _fail(job: TrainingJob, live: JobView, now: datetime) -> Outcome:
+    if live.condition("Failed").get("reason") == "DeadlineExceeded":
+        return _failed(job, repackaging.overdue(job, live), ended_at(live) or now)
     failure = first_failure(live.pods)
     waiting = None if failure else _wait(live, now)
     if waiting:

@@ -13,7 +13,8 @@ from slipway.api.training.package import Package
 from slipway.api.training.status import PackagingStatus, TrainingJobStatus
 from slipway.training import reasons
 from slipway.training.children import trust
-from slipway.training.children.packaging_job import DIGEST, NUMBER
+from slipway.training.children.packaging_job import DIGEST, LONGEST_SECONDS, NUMBER
+from slipway.training.observed.first_failure import Failure
 from slipway.training.observed.jobs import JobView
 from slipway.training.report.phase import is_finished
 
@@ -97,3 +98,15 @@ def facts(job: TrainingJob, package: Package, packaging: PackagingStatus) -> dic
         "config": config.to_wire() if config else None,
         "number": packaging.number,
     }
+
+
+def overdue(job: TrainingJob, live: JobView) -> Failure:
+    """Return that a packaging took too long, with what was told of it last and the way out."""
+    before = find(job.status.conditions, reasons.PACKAGED)
+    last = f" {before.message}" if before else ""
+    longest = live.spec.get("activeDeadlineSeconds", LONGEST_SECONDS)
+    message = (
+        f"It took longer than {longest} s, and was ended.{last} Change spec.package.repeat to "
+        "package the output again."
+    )
+    return Failure(reasons.PACKAGING_DEADLINE_EXCEEDED, message)
