@@ -337,10 +337,12 @@ CASES = (
         {"kind": "TrainingJob"},
         bad={
             'slipway_reconcile_total{kind="TrainingJob", result="error"}': "0+6x60",
+            'slipway_reconcile_total{kind="TrainingJob", result="refused"}': "0+600x60",
             'slipway_reconcile_total{kind="TrainingJob", result="done"}': "0+6x60",
         },
         good={
             'slipway_reconcile_total{kind="TrainingJob", result="stalled"}': "0+1x60",
+            'slipway_reconcile_total{kind="TrainingJob", result="refused"}': "0+600x60",
             'slipway_reconcile_total{kind="TrainingJob", result="done"}': "0+60x60",
         },
     ),

@@ -66,13 +66,13 @@ CASES: tuple[Case | NotPlayed, ...] = (
     ),
     Case(
         "training F4 a quota that is used up",
-        "PodsRefused in the condition and the column, in the API server's words",
+        "QuotaExceeded in the condition and the column, in the API server's words",
         (quota(pods="0"), *training({"train.py": OK})),
         tells(
             "Running",
-            "PodsRefused",
+            "QuotaExceeded",
             "exceeded quota",
-            holds=lambda job: job["status"].get("reason") == "PodsRefused",
+            holds=lambda job: job["status"].get("reason") == "QuotaExceeded",
         ),
         seconds=30,
     ),

@@ -63,10 +63,27 @@ def test_a_quota_that_refuses_pods_is_told_and_its_end_lets_them_run(
 ) -> None:
     _set_quota(kubectl, pods="0")
     job = begin(activeDeadlineSeconds=600)
-    _told(job, "Running", "exceeded quota: team")
+    _told(job, "Running", "exceeded quota: team", reason="QuotaExceeded")
     live = play.wait_object(kubectl, "job", "job-train")
     assert "activeDeadlineSeconds" not in live["spec"]
     kubectl.delete("resourcequotas", "team")
+    job.run()
+    job.phase("Running")
+
+
+def test_a_quota_that_refuses_the_job_itself_is_told_and_is_no_fault_of_the_operators(
+    begin: Begin, kubectl: Kubectl, shared_operator: SharedOperator
+) -> None:
+    _set_quota(kubectl, **{"count/jobs.batch": "0"})
+    job = begin()
+    _told(job, "Stalled", "exceeded quota: team", reason="QuotaExceeded")
+
+    def event() -> bool:
+        return any(one["reason"] == "QuotaExceeded" for one in kubectl.list("events"))
+
+    wait_for(event, TOLD_SECONDS, "an event tells of the quota", job.report)
+    kubectl.delete("resourcequotas", "team")
+    kubectl.run("annotate", "tj", job.name, "again=now")
     job.run()
     job.phase("Running")
 

@@ -36,6 +36,35 @@ def test_each_status_has_its_exception(status: int, kind: type[KubeError]) -> No
     assert (error.message, error.status) == ("why", status)
 
 
+QUOTA = 'jobs.batch "a" is forbidden: exceeded quota: team, requested: count/jobs.batch=1, used: 1'
+NO_RIGHT = (
+    'jobs.batch is forbidden: User "system:serviceaccount:slipway-system:slipway" cannot create '
+    'resource "jobs" in API group "batch" in the namespace "team"'
+)
+PODS = 'pods "a" is forbidden: violates PodSecurity "restricted:latest": privileged (container "x"'
+WEBHOOK = 'admission webhook "policy.example" denied the request: no label "team"'
+POLICY = "jobs.batch \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (QUOTA, "QuotaExceeded"),
+        (NO_RIGHT, "Forbidden"),
+        (PODS, "ApplyRejected"),
+        (WEBHOOK, "ApplyRejected"),
+        (POLICY, "ApplyRejected"),
+        ("no", "Forbidden"),
+    ],
+)
+def test_what_is_forbidden_by_a_quota_or_by_a_policy_is_no_lack_of_rights(
+    message: str, reason: str
+) -> None:
+    error = from_status(403, json.dumps({"message": message}))
+    assert isinstance(error, Rejected)
+    assert (error.reason, error.message, error.status) == (reason, message, 403)
+
+
 def test_a_namespace_that_goes_passes_by_itself() -> None:
     body = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
     assert isinstance(from_status(403, json.dumps(body)), Unavailable)

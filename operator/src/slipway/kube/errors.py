@@ -1,6 +1,7 @@
 """What may go wrong between the operator and the API server: one small tree of exceptions."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,12 @@ from slipway.kube import reasons
 _LONGEST_WAIT_SECONDS = 300.0
 """However long a server asks to be left alone, or what stands before it: as long as any object
 waits that fails."""
+_EXCEEDED = "exceeded quota: "
+"""What the quota's admission says. Source: plugin/pkg/admission/resourcequota/controller.go."""
+_NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
+"""What an authorizer says. Source: apiserver/pkg/endpoints/handlers/responsewriters/errors.go."""
+_DENIED = re.compile("is forbidden: |^admission webhook ")
+"""How all else begins that admission says, plugins and policies before a webhook."""
 
 
 class KubeError(Exception):
@@ -45,15 +52,24 @@ class AlreadyExists(KubeError):  # noqa: N818 - named as Kubernetes names the st
 
 
 class Rejected(KubeError):  # noqa: N818 - named as Kubernetes names the status
-    """The API server refuses the request and would refuse it again (400, 422 and the like)."""
+    """The API server refuses the request and would refuse it again (400, 422 and the like).
+
+    Also what an admission plugin, webhook or policy forbids (403).
+    """
 
     reason = reasons.APPLY_REJECTED
 
 
 class Forbidden(Rejected):
-    """The operator's account may not do this, or an admission rule forbids it (403)."""
+    """The operator's account may not do this (403)."""
 
     reason = reasons.FORBIDDEN
+
+
+class QuotaExceeded(Rejected):
+    """A ResourceQuota of the namespace leaves no room for the object (403)."""
+
+    reason = reasons.QUOTA_EXCEEDED
 
 
 class NameConflict(KubeError):  # noqa: N818 - the reason shown in conditions
@@ -121,4 +137,13 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
         return Conflict(message, status)
     if status in {429, 401} or status >= 500 or _is_terminating(payload):
         return Unavailable(message, status, _retry_after(headers, payload))
-    return Forbidden(message, status) if status == 403 else Rejected(message, status)
+    return _forbidden(message) if status == 403 else Rejected(message, status)
+
+
+def _forbidden(message: str) -> Rejected:
+    """Return what a 403 means: the operator's rights, a quota, or what admission says."""
+    if _EXCEEDED in message:
+        return QuotaExceeded(message, 403)
+    admitted = _DENIED.search(message) and not _NO_RIGHT.search(message)
+    return Rejected(message, 403) if admitted else Forbidden(message, 403)
+

@@ -8,11 +8,14 @@ NAME_CONFLICT = "NameConflict"
 """An object of somebody else has the name that a child needs; it is never taken over. Delete it, or
 give the TrainingJob or ModelDeployment another name."""
 APPLY_REJECTED = "ApplyRejected"
-"""The API server, or an admission webhook or policy behind it, refuses a child; the message is its
-own."""
+"""The API server, or an admission plugin, webhook or policy behind it, refuses a child; the message
+is its own."""
+QUOTA_EXCEEDED = "QuotaExceeded"
+"""A ResourceQuota of the namespace leaves no room for a child; the message names the quota, and what
+was asked for. Delete what is not needed, or have the quota raised."""
 FORBIDDEN = "Forbidden"
-"""The operator has no right to write a child, or a quota or Pod Security forbids it; the message is
-the API server's own."""
+"""The operator has no right to write a child; the message is the API server's own. Its roles are the
+chart's."""
 RECONCILE_FAILED = "ReconcileFailed"
 """The operator fails at this object in a way that was not foreseen; the message is the error's, and
 the operator's log has more. It goes on trying. Please report it."""
@@ -27,3 +30,9 @@ STORE_UNAVAILABLE = "StoreUnavailable"
 STORE_CREDENTIALS_MISSING = "StoreCredentialsMissing"
 """Each namespace brings its own Secret for the store (``store.external.namespaceSecrets``), and
 this one has none."""
+
+OF_AUTHORS = frozenset(
+    {NAME_CONFLICT, APPLY_REJECTED, QUOTA_EXCEEDED, INVALID_SPEC, STORE_CREDENTIALS_MISSING}
+)
+"""What an object's author can mend, or whoever keeps its namespace, and who runs the operator can
+not: no fault of the operator's."""

@@ -12,6 +12,12 @@ MOST_CHARACTERS = 1024
 """Longest sentence that a condition repeats."""
 _HEADS = ("(combined from similar events): ", "Error creating: ")
 """What Kubernetes' controllers write before the API server's sentence."""
+PODS_REFUSED, QUOTA_EXCEEDED = "PodsRefused", "QuotaExceeded"
+
+
+def reason(message: str) -> str:
+    """Return the word for what the API server said of pods that it refuses."""
+    return QUOTA_EXCEEDED if "exceeded quota: " in message else PODS_REFUSED
 
 
 def sentence(message: str) -> str:

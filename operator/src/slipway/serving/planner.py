@@ -13,14 +13,14 @@ from slipway.observed.start_problems import any_waits_for_volumes
 from slipway.plan import PROBLEM_SECONDS, Event, Plan
 from slipway.pods.overlay import OverlayError
 from slipway.pods.permitted import level_of, refusal
-from slipway.pods.refused import sentence
+from slipway.pods.refused import reason, sentence
 from slipway.serving.children.revision import Revision, revision_of
 from slipway.serving.desired_children import DesiredChildren
 from slipway.serving.model.resolution import Resolution, resolve
 from slipway.serving.observed.deployment_progress import Progress
 from slipway.serving.observed.start_problems import Problem
 from slipway.serving.prometheus_address import Allowed, refusals
-from slipway.serving.reasons import INVALID_POD_TEMPLATE, PODS_REFUSED, REVISION_REFUSED
+from slipway.serving.reasons import INVALID_POD_TEMPLATE, REVISION_REFUSED
 from slipway.serving.release import Turn, told, turn_of
 from slipway.serving.report.events import events, findings, recovery, shifts
 from slipway.serving.report.status import Findings, compose, set_conditions
@@ -130,7 +130,8 @@ def _stable_problem(look: ServingView, beside: str | None, serving: Progress) ->
 def _refused(serving: Progress) -> Problem | None:
     if not serving.refusal:
         return None
-    return Problem(PODS_REFUSED, f"The pods are refused: {sentence(serving.refusal)}")
+    told = sentence(serving.refusal)
+    return Problem(reason(told), f"The pods are refused: {told}")
 
 
 def _problem(look: ServingView, beside: str | None, serving: Progress) -> Problem | None:

@@ -127,7 +127,10 @@ REVISION_REFUSED = "RevisionRefused"
 """The ConfigMap of an earlier revision is not what the operator wrote, so its pods are not made
 again: somebody replaced it. An event alone; what runs goes on."""
 PODS_REFUSED = "PodsRefused"
-"""The API server refuses the pods, by a quota or an admission policy."""
+"""The API server refuses the pods, by an admission plugin, webhook or policy."""
+QUOTA_EXCEEDED = "QuotaExceeded"
+"""A ResourceQuota of the namespace leaves no room for the pods; the message names it. Ask for less,
+delete what is not needed, or have the quota raised."""
 
 ROLLING_OUT = "RollingOut"
 """Pods of the wanted revision are being made, and nothing is known to be wrong."""
@@ -235,6 +238,7 @@ WARNINGS = ABOUT_THE_MODEL | {
     POD_TEMPLATE_FORBIDDEN,
     SECRET_FORBIDDEN,
     PODS_REFUSED,
+    QUOTA_EXCEEDED,
     PROGRESS_DEADLINE_EXCEEDED,
     FORBIDDEN_ADDRESS,
     ANALYSIS_FAILED,

@@ -41,7 +41,9 @@ class Metrics:
         self._left = LeftNamespaces(self._forget, clock)
         self.reconciles = made.counter(
             "slipway_reconcile_total",
-            "Reconciles by the object's kind and how they ended.",
+            "Reconciles by the object's kind and how they ended: done, wrote, gone, invalid (the "
+            "object cannot be read), refused (by what its author can mend: a quota, a policy), "
+            "stalled (by anything else) or error.",
             *("kind", "result"),
         )
         self.errors = made.counter(

@@ -141,8 +141,12 @@ CONTAINER_CANNOT_START = "ContainerCannotStart"
 UNSCHEDULABLE = "Unschedulable"
 """No node can take a pod; the scheduler tries again."""
 PODS_REFUSED = "PodsRefused"
-"""The API server refuses the pods, by a quota or an admission policy; the message is its own. Tried
-again, and the clock of ``spec.activeDeadlineSeconds`` stands until the first pod is made."""
+"""The API server refuses the pods, by an admission plugin, webhook or policy; the message is its
+own. Tried again, and the clock of ``spec.activeDeadlineSeconds`` stands until the first pod is
+made."""
+QUOTA_EXCEEDED = "QuotaExceeded"
+"""The same by a ResourceQuota of the namespace, which leaves no room for the pods; the message names
+it. Ask for less, delete what is not needed, or have the quota raised."""
 
 SCRIPT_FAILED = "ScriptFailed"
 """The training script ended with an error or was killed by a signal."""
@@ -215,6 +219,7 @@ PROBLEMS = frozenset(
         CONTAINER_CANNOT_START,
         UNSCHEDULABLE,
         PODS_REFUSED,
+        QUOTA_EXCEEDED,
         CONTAINER_RUNS_ON,
         GANG_KIND_NOT_FOUND,
         POD_DOES_NOT_ANSWER,

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.accounts.errors import CredentialError
 from slipway.controller.loop.reconciler import Outcome
-from slipway.kube.errors import Forbidden, Rejected, Unavailable
+from slipway.kube.errors import Forbidden, QuotaExceeded, Rejected, Unavailable
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import StoreSettings
 from slipway.store import store_secrets
@@ -103,6 +103,7 @@ async def test_a_predecessors_child_is_waited_for_without_a_condition() -> None:
     [
         (Rejected("spec.ports: Required value", 422), "ApplyRejected"),
         (Forbidden("services is forbidden", 403), "Forbidden"),
+        (QuotaExceeded("exceeded quota: team", 403), "QuotaExceeded"),
     ],
 )
 async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
@@ -116,6 +117,7 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     monkeypatch.setattr(world.api, "create_new", refuse)
     outcome = await world.reconcile()
     assert outcome.trouble is not None
+    assert outcome.result == ("stalled" if reason == "Forbidden" else "refused")
     assert world.conditions()["Stalled"]["reason"] == reason
     assert world.conditions()["Stalled"]["message"] == error.message
 
@@ -145,11 +147,11 @@ async def test_a_refused_child_stops_nothing_but_the_pods_that_may_need_it(
 
     async def refuse(manifest: Manifest) -> Manifest:
         if manifest["kind"] == "ConfigMap":
-            raise Forbidden("exceeded quota", 403)
+            raise QuotaExceeded("exceeded quota", 403)
         return await serve(manifest)
 
     monkeypatch.setattr(world.api, "create_new", refuse)
-    assert (await world.reconcile()).result == "stalled"
+    assert (await world.reconcile()).result == "refused"
     assert world.api.writes == [
         ("create", "Service", "job"),
         ("patch", "Job", "job-old"),

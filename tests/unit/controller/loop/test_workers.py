@@ -104,14 +104,20 @@ async def test_an_object_that_is_gone_is_forgotten() -> None:
     assert scene.queue.active == 0
 
 
-async def test_a_stalled_object_is_tried_again_with_back_off(quick: None) -> None:
-    scene = Scene(*[Outcome("stalled", None, Trouble("Forbidden", "No quota is left."))] * 8)
+@pytest.mark.parametrize(
+    ("result", "reason"), [("stalled", "Forbidden"), ("refused", "QuotaExceeded")]
+)
+async def test_a_stalled_object_is_tried_again_with_back_off(
+    quick: None, result: str, reason: str
+) -> None:
+    scene = Scene(*[Outcome(result, None, Trouble(reason, "It may not be."))] * 8)
     for _ in range(8):
         await scene.work()
     due = scene.due()
     assert due is not None
     assert 0.05 < due <= 0.128
-    assert scene.counted("slipway_reconcile_errors_total", reason="Forbidden") == 8
+    assert scene.counted("slipway_reconcile_errors_total", reason=reason) == 8
+    assert scene.counted("slipway_reconcile_total", result=result) == 8
 
 
 async def test_a_name_that_is_taken_is_tried_again_within_half_a_minute(

@@ -168,15 +168,23 @@ def test_a_rollout_past_its_deadline_is_told() -> None:
     assert ("Warning", reasons.PROGRESS_DEADLINE_EXCEEDED) in world.told()
 
 
-def test_refused_pods_are_told() -> None:
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("exceeded quota: cpu, requested: cpu=1", reasons.QUOTA_EXCEEDED),
+        ("violates PodSecurity", reasons.PODS_REFUSED),
+    ],
+)
+def test_refused_pods_are_told(told: str, reason: str) -> None:
     world = World()
     world.reconcile()
-    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: cpu"}
+    failure = {"type": "ReplicaFailure", "status": "True", "message": told}
     world.pods_are(updated=0, available=0, conditions=(failure,))
     world.reconcile()
     condition = world.condition(reasons.READY)
-    assert condition.reason == reasons.PODS_REFUSED
-    assert "exceeded quota" in condition.message
+    assert condition.reason == reason
+    assert told in condition.message
+    assert ("Warning", reason) in world.told()
 
 
 def revisions(world: World) -> set[str]:

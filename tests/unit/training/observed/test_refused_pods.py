@@ -32,6 +32,17 @@ def test_the_condition_and_the_column_have_the_api_servers_sentence() -> None:
     assert ("Warning", "PodsRefused") in [event[:2] for event in cluster.events]
 
 
+def test_a_quota_without_room_is_a_reason_of_its_own() -> None:
+    told = 'pods "quick-0" is forbidden: exceeded quota: team, requested: pods=1, used: pods=4'
+    cluster = Cluster(spec(), refusal=told)
+    cluster.settle()
+    for type_ in ("Running", "Queued"):
+        assert condition(cluster, type_)["reason"] == "QuotaExceeded"
+        assert told in condition(cluster, type_)["message"]
+    assert cluster.status["reason"] == "QuotaExceeded"
+    assert ("Warning", "QuotaExceeded") in [event[:2] for event in cluster.events]
+
+
 def test_the_clock_of_the_running_time_stands_until_the_first_pod_is_made() -> None:
     cluster = refused(activeDeadlineSeconds=100)
     cluster.wait(1000)

@@ -15,7 +15,7 @@ from slipway.controller.loop.parse import InvalidObject, parse
 from slipway.controller.loop.status_writer import StatusWriter, Trouble, overlay
 from slipway.controller.whole import Unread, Whole
 from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected
-from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, RECONCILE_FAILED
+from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, OF_AUTHORS, RECONCILE_FAILED
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import version_of
 from slipway.kube.watched.slim import has_ended
@@ -82,7 +82,8 @@ class Controlled(Generic[Model]):
 class Outcome:
     """How a reconcile ended: when to look again (None: at the resync), and what went wrong.
 
-    ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``.
+    ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``, and
+    ``refused``: stalled by what the object's author can mend.
     ``rests``: the object has ended, and only its deletion or its time to live is left.
     """
 
@@ -90,6 +91,11 @@ class Outcome:
     revisit: float | None = None
     trouble: Trouble | None = None
     rests: bool = False
+
+
+def stalled(trouble: Trouble, revisit: float | None) -> Outcome:
+    """Return the outcome of a reconcile that trouble keeps from going on."""
+    return Outcome("refused" if trouble.reason in OF_AUTHORS else "stalled", revisit, trouble)
 
 
 def _earliest(*moments: float | None) -> float | None:
@@ -149,7 +155,7 @@ class Reconciler:
             place = await self._credentials.place(ref.namespace, obj["metadata"]["uid"])
         except (CredentialError, Rejected) as error:
             trouble = Trouble(error.reason, error.message)
-            return Outcome("stalled", await self._report(obj, Plan(), trouble), trouble)
+            return stalled(trouble, await self._report(obj, Plan(), trouble))
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings.at(place), self._clock())
         return await self._carry_out(obj, plan, observation.revisit)
@@ -173,14 +179,14 @@ class Reconciler:
             try:
                 await self._credentials.remove(namespace)
             except CredentialError as error:
-                return Outcome("stalled", None, Trouble(error.reason, error.message))
+                return stalled(Trouble(error.reason, error.message), None)
         return Outcome("gone")
 
     async def _carry_out(self, obj: Manifest, plan: Plan, revisit: float | None) -> Outcome:
         acted = await self._act(obj, plan)
         pending = await self._report(obj, plan, acted.trouble)
         if acted.trouble is not None:
-            return Outcome("stalled", _earliest(pending, plan.ends_in), acted.trouble)
+            return stalled(acted.trouble, _earliest(pending, plan.ends_in))
         if plan.removal is not None:
             self._remove(plan.removal, obj)
         when = _earliest(plan.requeue_after, revisit, pending, acted.again)

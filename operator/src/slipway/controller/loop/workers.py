@@ -90,7 +90,7 @@ class Workers:
         self._count(ref, outcome.result, trouble.reason if trouble else None)
         if outcome.result == "gone":
             self._queue.done(ref)
-        elif outcome.result == "stalled":
+        elif outcome.result in ("stalled", "refused"):
             taken = trouble is not None and trouble.reason == NAME_CONFLICT
             longest = _NAME_SECONDS if taken else math.inf
             pending = math.inf if outcome.revisit is None else outcome.revisit

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from slipway.observed import start_problems
 from slipway.observed.pods import ContainerView
 from slipway.observed.start_problems import StartProblem
+from slipway.pods.refused import reason
 from slipway.training import reasons
 from slipway.training.children import names
 from slipway.training.observed.first_failure import Failure
@@ -40,7 +41,7 @@ def missing_source(snapshot: TrainingSnapshot, pods: Iterable[JobPod]) -> Failur
 def refused(snapshot: TrainingSnapshot, live: JobView) -> Failure | None:
     """Return what the API server says of a Job's pods that it refuses; None where it does not."""
     refusal = snapshot.refused.get(live.uid)
-    return Failure(reasons.PODS_REFUSED, f"The pods are refused: {refusal}") if refusal else None
+    return Failure(reason(refusal), f"The pods are refused: {refusal}") if refusal else None
 
 
 def is_fetching(pods: Iterable[JobPod]) -> bool:
