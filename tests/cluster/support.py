@@ -19,6 +19,23 @@ TRAIN = 420.0
 """Generous deadline for a small training run on a busy machine with two cores, in seconds."""
 SERVE = 420.0
 """Generous deadline for a served model, in seconds."""
+ANSWER_A_WORD = """
+import pathlib
+
+
+class Handler:
+    def initialize(self, context):
+        self.answer = pathlib.Path(context.system_properties["model_dir"], "model.pt").read_text()
+
+    def handle(self, data, context):
+        return [self.answer] * len(data)
+"""
+"""A handler that answers each request with what the script wrote."""
+TRAIN_A_WORD = """
+import os, pathlib, sys
+pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "model.pt").write_text(sys.argv[1])
+"""
+"""A script that writes its argument."""
 SMALL = "20m"
 """What a pod asks for of the node's two CPUs, so that many fit on it at once."""
 

@@ -21,7 +21,16 @@ from tests.cluster.rollouts import (
     rollout,
     stable,
 )
-from tests.cluster.support import SERVE, TRAIN, Space, address, model_deployment, source
+from tests.cluster.support import (
+    ANSWER_A_WORD,
+    SERVE,
+    TRAIN,
+    TRAIN_A_WORD,
+    Space,
+    address,
+    model_deployment,
+    source,
+)
 from tests.cluster.support import training_job as job
 from tests.harness import Object
 from tests.harness.waiting import wait_for
@@ -41,21 +50,6 @@ AB_TEST = {
         {"cookies": [{"name": "group", "prefix": "be"}]},
     ]
 }
-HANDLER = """
-import pathlib
-
-
-class Handler:
-    def initialize(self, context):
-        self.answer = pathlib.Path(context.system_properties["model_dir"], "model.pt").read_text()
-
-    def handle(self, data, context):
-        return [self.answer] * len(data)
-"""
-TRAIN_A_WORD = """
-import os, pathlib, sys
-pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "model.pt").write_text(sys.argv[1])
-"""
 
 
 def training(word: str) -> Object:
@@ -83,7 +77,8 @@ def follower() -> Object:
 def space(shared: Space, model: Object) -> Space:
     """A deployment that answers blue, and one that waits for a training, begun together."""
     toy.apply(shared, NAME, model, ANSWER="blue")
-    shared.apply(source("words", main=TRAIN_A_WORD, handler=HANDLER), training("old"), follower())
+    words = source("words", main=TRAIN_A_WORD, handler=ANSWER_A_WORD)
+    shared.apply(words, training("old"), follower())
     return shared
 
 

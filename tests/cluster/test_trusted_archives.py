@@ -11,7 +11,9 @@ import pytest
 
 from slipway_pods.trust import sealing, signing
 from tests.cluster.support import (
+    ANSWER_A_WORD,
     TRAIN,
+    TRAIN_A_WORD,
     Space,
     address,
     model_deployment,
@@ -25,21 +27,6 @@ from tests.unit.runtime.trust import keysets, signers
 pytestmark = pytest.mark.cluster
 
 JOB, WORD = "sealed", "believed"
-TRAIN_A_WORD = f"""
-import os, pathlib
-pathlib.Path(os.environ["SLIPWAY_OUTPUT_DIR"], "model.pt").write_text({WORD!r})
-"""
-HANDLER = """
-import pathlib
-
-
-class Handler:
-    def initialize(self, context):
-        self.answer = pathlib.Path(context.system_properties["model_dir"], "model.pt").read_text()
-
-    def handle(self, data, context):
-        return [self.answer] * len(data)
-"""
 SIGNER = signers.private(1)
 KEYSET, PRIVATE, PUBLIC = "keyset.json", "private.pem", "public.pem"
 BY_SIGNER = {"publicKeyConfigMapRef": {"name": "signers", "key": PUBLIC}}
@@ -62,6 +49,7 @@ def sealed_job() -> Object:
         JOB,
         "words",
         framework="plain",
+        args=[WORD],
         package={
             "serializedFile": "model.pt",
             "handler": "handler.py",
@@ -81,7 +69,7 @@ def space(shared: Space, model: Object) -> Space:
         secret("archive-keys", KEYSET, keysets.KEYSET),
         secret("other-keys", KEYSET, keysets.keyset(keysets.key(bytes(32), 7))),
         public_keys("signers"),
-        source("words", main=TRAIN_A_WORD, handler=HANDLER),
+        source("words", main=TRAIN_A_WORD, handler=ANSWER_A_WORD),
         sealed_job(),
         model_deployment("served", {**of_job, "verification": BY_SIGNER}),
         model_deployment("unnamed", of_job),

@@ -19,7 +19,6 @@ from slipway_pods.package import package
 from slipway_pods.package.gates.verdict import Questions, figure, is_rejected, judge
 from slipway_pods.serve import rejection
 from slipway_pods.trust import packaged
-from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, MODEL_KEY, SPEC, Packager
 from tests.unit.runtime.trust import signers
 
@@ -70,16 +69,6 @@ def test_the_size_is_the_archives_own_whatever_the_script_reports() -> None:
 def test_a_figures_text_is_short_and_says_the_number(value: float) -> None:
     assert len(figure(value)) <= 32
     assert math.isclose(float(figure(value)), value, rel_tol=1e-5, abs_tol=1e-5)
-
-
-@pytest.fixture
-def packager(
-    s3: S3Server, tmp_path: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
-) -> Packager:
-    monkeypatch.setattr(package, "PATIENCE", 0.0)
-    made = Packager(s3, tmp_path, termination_log)
-    made.store()
-    return made
 
 
 def judged(packager: Packager, accuracy: str, **more: Any) -> int:

@@ -78,16 +78,6 @@ class Packager:
         return zipfile.ZipFile(BytesIO(self.s3.read(MODEL_KEY)))
 
 
-@pytest.fixture
-def packager(
-    s3: S3Server, tmp_path: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
-) -> Packager:
-    monkeypatch.setattr(package, "PATIENCE", 0.0)
-    made = Packager(s3, tmp_path, termination_log)
-    made.store()
-    return made
-
-
 def test_a_training_becomes_an_archive_and_its_digest_is_told(packager: Packager) -> None:
     assert packager.run() == 0
     content = packager.s3.read(MODEL_KEY)

@@ -1,24 +1,13 @@
 """A signature that the script wrote beside its weights comes to lie in the archive, unasked."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import slipway_runtime as slipway
-from slipway_pods.package import package
 from slipway_runtime.termination import EX_DATAERR
-from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, Packager
-
-
-@pytest.fixture
-def packager(
-    s3: S3Server, tmp_path: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
-) -> Packager:
-    monkeypatch.setattr(package, "PATIENCE", 0.0)
-    return Packager(s3, tmp_path, termination_log)
 
 
 def test_a_signature_in_the_output_is_packaged_and_the_lineage_names_it(packager: Packager) -> None:
