@@ -1,9 +1,11 @@
 """Requests to an API server that is slow, overloaded or away."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -19,7 +21,7 @@ from slipway.plan import Delete, ObjectRef
 from tests.unit.controller.fakes import training_job
 
 REF = ObjectRef("v1", "Service", "default", "web")
-Answer = Callable[[web.Request], web.Response]
+Answer = Callable[[web.Request], web.Response | Awaitable[web.Response]]
 
 
 class ApiServer:
@@ -35,7 +37,8 @@ class ApiServer:
         self.requests.append(request)
         self.bodies.append(await request.text())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer(request)
+        found = answer(request)
+        return found if isinstance(found, web.Response) else await found
 
     def observe(self, method: str, path: str, watch: bool, status: int) -> None:
         self.observed.append((method, path, watch, status))
@@ -121,6 +124,46 @@ async def test_a_server_that_is_away_is_unavailable(client: Client, api: ApiServ
     with pytest.raises(Unavailable, match="did not answer"):
         await client.get(REF)
     assert {status for *_, status in api.observed} == {0}
+
+
+def after(seconds: float) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        await asyncio.sleep(seconds)
+        return web.json_response({"kind": "Service"})
+
+    return answer
+
+
+async def test_a_write_has_the_time_that_webhooks_may_take_and_a_read_has_not(
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    monkeypatch.setattr(module, "_WRITE_TIMEOUT", aiohttp.ClientTimeout(total=30))
+    api.answers = [after(0.5)]
+    assert await client.apply(training_job()) == {"kind": "Service"}
+    assert len(api.requests) == 1
+    with pytest.raises(Unavailable):
+        await client.get(REF)
+    assert len(api.requests) == 4, "a read is asked again"
+
+
+async def test_a_write_that_had_its_whole_time_is_left_to_the_back_off(
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WRITE_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    api.answers = [after(5)]
+    with pytest.raises(Unavailable, match="did not answer"):
+        await client.apply(training_job())
+    assert len(api.requests) == 1
+
+
+async def test_a_review_that_is_posted_waits_no_longer_than_a_read(
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    api.answers = [after(5)]
+    with pytest.raises(Unavailable):
+        await client.request("post", "/apis/authentication.k8s.io/v1/tokenreviews", {})
 
 
 async def test_an_apply_is_forced_and_has_one_manager(api: ApiServer, client: Client) -> None:

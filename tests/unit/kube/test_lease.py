@@ -51,6 +51,27 @@ async def test_a_request_that_hangs_ends_with_the_lease_that_it_should_renew(
     assert not await within_its_time(lock.update("l", "n", Record()))
 
 
+class Held:
+    """Has a Lease that others hold in turn."""
+
+    def __init__(self, *holders: str) -> None:
+        self.holders = list(holders)
+
+    async def request(self, *_: object, **__: object) -> Manifest:
+        spec = {"holderIdentity": self.holders.pop(0), "leaseDurationSeconds": 15}
+        return {"metadata": {"name": "l", "namespace": "n"}, "spec": spec}
+
+
+async def test_a_replica_that_waits_says_once_for_whom(caplog: pytest.LogCaptureFixture) -> None:
+    holders = ("other", "other", "other", "third", "me", "", "third")
+    lock = lease.LeaseLock(cast(Client, Held(*holders)), "n", "me")
+    with caplog.at_level("INFO"):
+        for _ in holders:
+            await lock.get("l", "n")
+    told = [record.getMessage().partition(" is held by ")[2] for record in caplog.records]
+    assert told == ["'other'", "'third'", "'third'"]
+
+
 async def test_who_ends_waits_for_no_silent_server_to_take_the_lease_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -65,8 +65,9 @@ _CATCH_UP_SECONDS = 0.5
 """How often a replica that leads looks whether its watches work."""
 _SWEEP_SECONDS = 3600.0
 """How often all that is known is compared with what is there, if nothing calls for it before."""
-_LONGEST_RECONCILE = 300.0
-"""All of a reconcile's requests have time-outs; one that takes so many seconds hangs."""
+_LONGEST_RECONCILE = 900.0
+"""All of a reconcile's requests have time-outs, of a minute at most; one that takes so many seconds
+hangs. With webhooks of 30 s the children of a ModelDeployment take some minutes."""
 
 
 class Operator:

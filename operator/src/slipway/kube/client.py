@@ -19,6 +19,10 @@ from slipway.plan import Delete, Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+_WRITE_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=5)
+"""A write waits for admission webhooks, each of which may take 30 s: as long as the API server's
+own time-out. Ended sooner it would never be done, as often as it is tried.
+Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/"""
 _RETRY_WAITS = (0.2, 1.0)
 """Waits in seconds before a request is tried again; after that the caller's own back-off rules."""
 _LONGEST_WAIT = 5.0
@@ -27,6 +31,11 @@ _MANAGER = {"fieldManager": MANAGER}
 _STRICTLY = {**_MANAGER, "fieldValidation": "Strict"}
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
+
+
+def _is_write(method: str, path: str) -> bool:
+    """Tell whether a request changes something: a review that is posted only asks."""
+    return method.lower() != "get" and not path.endswith("reviews")
 
 
 class Client:
@@ -43,9 +52,10 @@ class Client:
         if body is not None:
             options["data"] = json.dumps(body).encode()
         connection = self._connection
+        limit = _WRITE_TIMEOUT if _is_write(method, path) else _TIMEOUT
         try:
             async with connection.own.request(
-                method.upper(), f"{connection.server}{path}", timeout=_TIMEOUT, **options
+                method.upper(), f"{connection.server}{path}", timeout=limit, **options
             ) as response:
                 answer = await read_whole(response)
                 if response.status >= 300:
@@ -77,7 +87,9 @@ class Client:
                 return await self._once(method, path, body, params=params, headers=said)
             except Unavailable as error:
                 pause = max(wait * random.uniform(0.5, 1.5), error.retry_after)  # noqa: S311
-                if pause > _LONGEST_WAIT or not error.passes_soon:
+                # A write that had its whole time is left to the caller's back-off.
+                spent = type(error.__cause__) is TimeoutError and _is_write(method, path)
+                if pause > _LONGEST_WAIT or spent or not error.passes_soon:
                     raise
                 _LOG.debug("Asking again in %.1f s: %s %s: %s", pause, method, path, error)
                 await asyncio.sleep(pause)

@@ -72,6 +72,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         self._lease: Manifest = {}
         self._held_until, self._written = 0.0, asyncio.Event()
         self._owners: list[Manifest] | None = None
+        self._waits_for = ""
 
     async def run_out(self) -> None:
         """Wait until a Lease that was written is held no more, by a clock that only goes on.
@@ -107,7 +108,15 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             failure = ApiException(status=error.status, reason=error.message)
             failure.body = '{"code": 404}' if isinstance(error, NotFound) else "{}"
             return False, failure
-        return True, self._record(self._lease.get("spec") or {})
+        spec = self._lease.get("spec") or {}
+        self._tell_holder(str(spec.get("holderIdentity") or ""))
+        return True, self._record(spec)
+
+    def _tell_holder(self, holder: str) -> None:
+        """Log whom this replica waits for, once for each."""
+        if holder not in ("", self.identity, self._waits_for):
+            _LOG.info("This replica waits: the Lease %s is held by %r", self.name, holder[:253])
+        self._waits_for = holder
 
     @staticmethod
     def _record(spec: Mapping[str, Any]) -> Any:
