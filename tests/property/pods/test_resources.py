@@ -13,8 +13,8 @@ from slipway.api.training.status import PackagingStatus
 from slipway.pods.resources import DEFAULTS, layered, room
 from slipway.settings import Settings
 from slipway.training.children.packaging_job import packaging_job
-from slipway.training.children.trust import Trained
 from slipway.training.children.training_job import training_job
+from slipway.training.children.trust import Trained
 from tests.unit.serving.world import World
 from tests.unit.training import simulation
 

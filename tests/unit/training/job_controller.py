@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def control(cluster: "Cluster") -> None:
     """Bring every Job one round further."""
-    for role in ("train", "package"):
+    for role in ("keys", "train", "package"):
         job = cluster.job(role)
         if job is None:
             continue
@@ -25,6 +25,8 @@ def control(cluster: "Cluster") -> None:
             _collect(cluster, job, role)
         elif not finished(job):
             _sync(cluster, job, role)
+    for pod in cluster.pods("keys"):
+        cluster.try_keys(pod)
 
 
 def _collect(cluster: "Cluster", job: Manifest, role: str) -> None:

@@ -99,6 +99,7 @@ class Cluster:
     gang_served: bool = True
     pod_security: str | None = None
     refusal: str = ""
+    missing_key: str = ""
     created: str = ""
     references: tuple[Reference, ...] | None = ()
     removed: Removed | None = None
@@ -109,7 +110,7 @@ class Cluster:
     def snapshot(self) -> TrainingSnapshot:
         """Return what the operator observes."""
         job = training_job(self.spec, self.status)
-        jobs = (self.job(), self.job("package"))
+        jobs = (self.job(), self.job("package"), self.job("keys"))
         known = {"generation": self.generation, "creation_timestamp": self.created}
         meta = job.metadata.model_copy(update=known)
         return TrainingSnapshot(
@@ -248,7 +249,7 @@ class Cluster:
                 pod["status"] |= {"conditions": kept} if kept else {}
 
     def job(self, role: str = "train") -> Manifest | None:
-        """Return one of the two Jobs."""
+        """Return one of the Jobs."""
         return self.objects.get(ObjectRef("batch/v1", "Job", "default", f"quick-{role}"))
 
     def pods(self, role: str = "train") -> list[Manifest]:
@@ -294,6 +295,13 @@ class Cluster:
             "phase": "Succeeded" if code == 0 else "Failed",
             "containerStatuses": [{"name": main, "state": {"terminated": terminated}}],
         }
+
+    def try_keys(self, pod: Manifest) -> None:
+        """Let the kubelet start and end the pod that needs keys, unless it misses one."""
+        if self.missing_key:
+            pod["status"] = waiting("keys", "CreateContainerConfigError", self.missing_key)
+        else:
+            self.finish(pod)
 
     def finish_all(self, role: str = "train", message: dict[str, Any] | str = "") -> None:
         """Let all pods of a Job end well."""

@@ -30,7 +30,7 @@ from slipway.training.snapshot import TrainingSnapshot
 from slipway.training.stages import repackaging, restart
 from slipway.training.stages.creation import create
 from slipway.training.stages.ending import LOOK_AGAIN_SECONDS, after_failure, end, output_of
-from slipway.training.stages.finished import after_the_end, needless
+from slipway.training.stages.finished import after_the_end, needless, spent_keys
 from slipway.training.stages.packaging import package
 from slipway.training.stages.running import run
 
@@ -48,7 +48,8 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
         planned = _carry_out(snapshot, stage, observed.training, now)
     over = needless(job, planned, observed.training, snapshot.children)
     unguarded = obsolete(job, settings, snapshot.children)
-    return replace(planned, delete=(*planned.delete, *over, *unguarded))
+    spent = spent_keys(job, found)
+    return replace(planned, delete=(*planned.delete, *over, *spent, *unguarded))
 
 
 def _stage(
@@ -63,19 +64,19 @@ def _stage(
         return restart.replace_job(job, training, settings, now)
     if training and training.failed:
         return after_failure(job, training, now)
-    return _unfinished(snapshot, training, settings, now)
+    return _unfinished(snapshot, found, settings, now)
 
 
 def _unfinished(
-    snapshot: TrainingSnapshot, training: JobView | None, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot, found: ObservedJobs, settings: Settings, now: datetime
 ) -> Outcome:
     """Follow a job whose training has not ended, within its deadlines."""
-    job = snapshot.job
+    job, training, keys = snapshot.job, found.training, found.keys
     idle = training is None or training.suspended
     if idle and running_time.used_up(job) and not job.spec.suspend:
         return end(job, training, running_time.exceeded(job), now)
     if training is None:
-        return _in_time(job, None, create(snapshot, settings, now), now)
+        return _in_time(job, None, create(snapshot, keys, settings, now), now)
     if job.spec.suspend and job.spec.queue_name:
         return suspension.leave_queue(job, training, restart.stuck(training, settings, now))
     trouble = restart.trouble(snapshot, training, settings, now)

@@ -55,6 +55,9 @@ INPUT_CIRCLE = "InputCircle"
 names itself ends with it."""
 INPUTS_CHOSEN = "InputsChosen"
 """Which archives of other jobs the inputs are is decided, and kept in ``status.inputs``."""
+CHECKING_KEYS = "CheckingKeys"
+"""The keys that ``package.sign`` and ``package.encrypt`` name are looked for before the training
+starts."""
 ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"
 """``spec.entrypoint`` is not among the source's files. Before the start the operator waits for it;
 from a pod, where the source is in the image, it is final."""
@@ -145,8 +148,8 @@ PODS_REFUSED = "PodsRefused"
 own. Tried again, and the clock of ``spec.activeDeadlineSeconds`` stands until the first pod is
 made."""
 QUOTA_EXCEEDED = "QuotaExceeded"
-"""The same by a ResourceQuota of the namespace, which leaves no room for the pods; the message names
-it. Ask for less, delete what is not needed, or have the quota raised."""
+"""The same by a ResourceQuota of the namespace, which leaves no room for the pods; the message
+names it. Ask for less, delete what is not needed, or have the quota raised."""
 
 SCRIPT_FAILED = "ScriptFailed"
 """The training script ended with an error or was killed by a signal."""

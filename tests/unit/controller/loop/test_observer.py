@@ -62,7 +62,12 @@ async def test_a_deleted_source_matters_to_pods_that_have_not_started(
 
 
 def asks_for_source(
-    condition: str | None = None, *, suspend: bool = False, node: str = "", jobs: bool = True
+    condition: str | None = None,
+    *,
+    suspend: bool = False,
+    node: str = "",
+    jobs: bool = True,
+    role: str = "train",
 ) -> bool:
     """Tell whether the source is read for a job with a pod that has not started."""
     job = {**training_job(), "spec": {**SOURCE, "suspend": suspend}}
@@ -71,7 +76,7 @@ def asks_for_source(
         ended = {"type": condition, "status": "True", "reason": "Completed", "message": ""}
         job["status"] = {"conditions": [{**ended, "lastTransitionTime": moment}]}
     pod = {**child(job, "Pod", "p"), "spec": {"nodeName": node}, "status": {"phase": "Pending"}}
-    batch = child(job, "Job", "job-train", "batch/v1")
+    batch = child(job, "Job", f"job-{role}", "batch/v1")
     children = Children({ObjectRef.of(one): one for one in ((batch, pod) if jobs else ())})
     return may_need_source(TrainingJob.model_validate(job), children)
 
@@ -84,6 +89,7 @@ def test_the_source_is_read_only_while_something_waits_for_it() -> None:
     assert not asks_for_source("Succeeded", jobs=False)
     assert not asks_for_source("Failed", jobs=False)
     assert asks_for_source("PackageFilesMissing", node=""), "somebody may have mended it"
+    assert asks_for_source(role="keys"), "the Job that trains is still to be made"
 
 
 async def test_a_source_that_is_there_is_not_gone() -> None:

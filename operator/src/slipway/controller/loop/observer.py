@@ -27,6 +27,7 @@ from slipway.serving.analysis.traffic import Traffic
 from slipway.serving.observed.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.settings import VERIFICATION
+from slipway.training.children.names import keys_name
 from slipway.training.reasons import PACKAGE_FILES_MISSING
 from slipway.training.report.phase import is_finished
 from slipway.training.snapshot import Silence, TrainingSnapshot
@@ -155,7 +156,7 @@ class Observer:
     async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
         """Tell whether the kind of a job's gang is there; it matters while there is no Job."""
         gang = GANGS.get(job.spec.gang)
-        if gang is None or children.of_kind("Job"):
+        if gang is None or _has_begun(job, children):
             return True
         return await self._serves(gang.api_version, gang.kind)
 
@@ -217,9 +218,14 @@ def may_need_source(job: TrainingJob, children: Children) -> bool:
         return False
     if is_true(job.status.conditions, PACKAGE_FILES_MISSING):
         return True
-    if not children.of_kind("Job"):
+    if not _has_begun(job, children):
         return not job.spec.suspend
     return any(_waits_on_a_node(pod) for pod in children.of_kind("Pod"))
+
+
+def _has_begun(job: TrainingJob, children: Children) -> bool:
+    """Tell whether there is a Job that trains or packages: the one before waits for keys."""
+    return any(one["metadata"]["name"] != keys_name(job) for one in children.of_kind("Job"))
 
 
 def _waits_on_a_node(pod: Manifest) -> bool:

@@ -29,6 +29,9 @@ BUILDER = "builder"
 ANSWERER = "answerer"
 """Name of the one in which that archive's own handler answers them."""
 
+KEYS = "keys"
+"""Component of the pod that starts only where the package's keys are there, and its container."""
+
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 """The variable with a pod's index, named as the Job controller names it."""
 
@@ -72,6 +75,11 @@ def train_name(job: TrainingJob) -> str:
 def package_name(job: TrainingJob) -> str:
     """Return the name of the packaging Job."""
     return f"{job.metadata.name}-package"
+
+
+def keys_name(job: TrainingJob) -> str:
+    """Return the name of the Job that waits for the package's keys."""
+    return f"{job.metadata.name}-keys"
 
 
 def node_address(job: TrainingJob, index: str) -> str:

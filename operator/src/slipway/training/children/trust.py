@@ -1,5 +1,7 @@
-"""What makes an archive believed: the packaging pod's keys, and the record of where it comes from."""
+"""What makes an archive believed: the packaging pod's keys, and the record of its origin."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +9,15 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training.package import Package
 from slipway.api.trust.encryption import Encryption
+from slipway.api.trust.keys import SecretKeyReference
+from slipway.manifests import child, container_security, labels, pod_security
 from slipway.opened import KEYSET, Opened, key_file
+from slipway.plan import Manifest
+from slipway.pods.placement import pull_secrets
+from slipway.pods.resources import resources
+from slipway.settings import Settings
+from slipway.training.children import names
+from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.inputs import recorded
 from slipway.uris import scrubbed, shown
 
@@ -16,6 +26,10 @@ PRIVATE_KEY = "/slipway/keys/signature/private.pem"
 SUFFIX = ".sig"
 """What the name of an archive's signature has behind the archive's own."""
 
+NEEDED = "slipway.dev/needed-keys"
+"""Label of the Job that waits for keys with what stands for them."""
+_TRIES = 6
+"""How often a pod that waits for keys may be lost before its Job is made anew."""
 MOST_LABELS = 64
 """How many of a TrainingJob's labels are recorded, the first ones in their order."""
 
@@ -71,6 +85,51 @@ def keys(package: Package | None) -> tuple[Opened, ...]:
         *((key_file(encrypt.key_secret_ref, KEYSET),) if encrypt else ()),
         *((key_file(sign.key_secret_ref, PRIVATE_KEY),) if sign else ()),
     )
+
+
+def keys_job(job: TrainingJob, settings: Settings) -> Manifest | None:
+    """Return the Job that ends once the package's keys are there; None where it needs none.
+
+    Its pod has no code of a user's, and does nothing: the kubelet does not start it before, and
+    says which Secret or which key of it is missing. The operator itself may not read Secrets.
+    """
+    needed = _references(job.spec.package)
+    if not needed:
+        return None
+    head = child(job, "batch/v1", "Job", names.keys_name(job), names.KEYS)
+    head["metadata"]["labels"] |= {NEEDED: needed_digest(job)}
+    env = [
+        {"name": f"KEY_{at}", "valueFrom": {"secretKeyRef": {"name": each.name, "key": each.key}}}
+        for at, each in enumerate(needed)
+    ]
+    container = {
+        "name": names.KEYS,
+        **own_image(settings),
+        "command": ["python3", "-I", "-c", "pass"],
+        "env": env,
+        "resources": resources("hooks", settings),
+        "securityContext": container_security(),
+    }
+    pod = {
+        **pod_security(),
+        **pull_secrets(job.spec, settings),
+        "restartPolicy": "Never",
+        "containers": [container],
+    }
+    template = {"metadata": {"labels": labels(job, names.KEYS)}, "spec": pod}
+    counts = {"completions": 1, "parallelism": 1, "backoffLimit": _TRIES}
+    return {**head, "spec": {**counts, "template": template}}
+
+
+def needed_digest(job: TrainingJob) -> str:
+    """Return 16 hexadecimal digits that stand for the keys that a job's package needs."""
+    pairs = [(each.name, each.key) for each in _references(job.spec.package)]
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+
+
+def _references(package: Package | None) -> list[SecretKeyReference]:
+    both = (package.encrypt, package.sign) if package else ()
+    return [each.key_secret_ref for each in both if each]
 
 
 def variables(job: TrainingJob, package: Package, number: int) -> dict[str, str]:

@@ -127,10 +127,14 @@ def _span(text: str) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class ObservedJobs:
-    """A TrainingJob's two Jobs; None where there is no such child."""
+    """A TrainingJob's Jobs; None where there is no such child.
+
+    ``keys`` is the one that waits for the package's keys before the training.
+    """
 
     training: JobView | None
     packaging: JobView | None
+    keys: JobView | None = None
 
 
 def observed_jobs(job: TrainingJob, children: Children) -> ObservedJobs:
@@ -138,6 +142,7 @@ def observed_jobs(job: TrainingJob, children: Children) -> ObservedJobs:
     return ObservedJobs(
         training=_job(job, children, names.train_name(job), names.TRAINER),
         packaging=_job(job, children, names.package_name(job), names.PACKAGER),
+        keys=_job(job, children, names.keys_name(job), names.KEYS),
     )
 
 

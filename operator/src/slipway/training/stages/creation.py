@@ -11,11 +11,13 @@ from slipway.pods.permitted import refusal
 from slipway.settings import Settings
 from slipway.store import store_secrets
 from slipway.training import reasons
-from slipway.training.children import names
+from slipway.training.children import names, trust
 from slipway.training.children.network import job_policy
 from slipway.training.children.service import headless_service
 from slipway.training.children.training_job import gang_object, training_job
 from slipway.training.observed.first_failure import Failure
+from slipway.training.observed.jobs import JobView
+from slipway.training.observed.start_problems import first_problem, refused
 from slipway.training.outcome import Finding, Outcome
 from slipway.training.report import backoff
 from slipway.training.report.conditions import package_files, suspension
@@ -27,8 +29,12 @@ WAIT_SECONDS = 10.0
 """How long to wait before what is missing is looked for again, in seconds."""
 
 
-def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Outcome:
+def create(
+    snapshot: TrainingSnapshot, keys: JobView | None, settings: Settings, now: datetime
+) -> Outcome:
     """Create the children, unless the job is suspended or something that they need is missing.
+
+    ``keys`` is the Job that waits for the package's keys, where there is one.
 
     Once they are there, what they needed to start does not matter any more. The status says
     "created" when the Job is observed, not before.
@@ -58,14 +64,17 @@ def create(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Out
     warning = package_files.news(snapshot)
     if warning:
         return Outcome(findings=(warning,), requeue_after=0.0)
+    awaited = _await_keys(snapshot, keys, settings)
+    if awaited:
+        return awaited
     try:
         made = training_job(job, settings)
     except OverlayError as error:
         return _refuse(job, Failure(reasons.INVALID_POD_TEMPLATE, str(error)), now)
     template = made["spec"]["template"]
-    refused = refusal(job, template, snapshot.pod_security, settings)
-    if refused:
-        return _refuse(job, Failure(refused.reason, refused.message), now)
+    forbids = refusal(job, template, snapshot.pod_security, settings)
+    if forbids:
+        return _refuse(job, Failure(forbids.reason, forbids.message), now)
     return Outcome(apply=(*_prerequisites(job, settings), made), events=_recreated(job))
 
 
@@ -75,6 +84,34 @@ def _choose(job: TrainingJob, archives: list[InputStatus]) -> Outcome:
     created = Finding(reasons.CREATED, False, reasons.INPUTS_CHOSEN, f"Of the inputs {shown}.")
     findings = (created, *suspension.over(job.status))
     return Outcome(findings=findings, inputs=archives, requeue_after=0.0)
+
+
+def _await_keys(
+    snapshot: TrainingSnapshot, live: JobView | None, settings: Settings
+) -> Outcome | None:
+    """Wait until the package's keys are there, before the first start; None where they are.
+
+    Else a training of days would end in an archive that cannot be signed or encrypted.
+    """
+    job, wanted = snapshot.job, trust.keys_job(snapshot.job, settings)
+    if wanted is None or job.status.attempt:
+        return None
+    over = suspension.over(job.status)
+    if live is None:
+        text = "The keys that spec.package names are looked for before the training starts."
+        found = Finding(reasons.CREATED, False, reasons.CHECKING_KEYS, text)
+        return Outcome(findings=(found, *over), apply=(wanted,))
+    stale = (live.manifest["metadata"].get("labels") or {}).get(trust.NEEDED)
+    if live.failed or stale != trust.needed_digest(job):
+        return Outcome(delete=live.removal(), requeue_after=WAIT_SECONDS)
+    if live.complete:
+        return None
+    problem = first_problem(live.pods) or refused(snapshot, live)
+    if problem is None:
+        return Outcome(requeue_after=WAIT_SECONDS)
+    text = f"{problem.message} The training waits: without, its archive could not be made."
+    missing = Finding(reasons.CREATED, False, problem.reason, text)
+    return Outcome(findings=(missing, *over), requeue_after=WAIT_SECONDS)
 
 
 def _refuse(job: TrainingJob, cause: Failure, now: datetime) -> Outcome:
