@@ -12,14 +12,14 @@ CONTROLLERS = "job-controller,garbage-collector-controller"
 
 
 @contextmanager
-def job_controller(control_plane: TestControlPlane) -> Iterator[None]:
-    """Run both controllers, as an administrator, until the block ends."""
+def job_controller(control_plane: TestControlPlane, *more: str) -> Iterator[None]:
+    """Run both controllers, and others by name, as an administrator, until the block ends."""
     gotools.ensure(["kube-controller-manager"])
     plane = control_plane.plane
     argv = (
         str(gotools.path("kube-controller-manager")),
         f"--kubeconfig={plane.kubeconfig}",
-        f"--controllers={CONTROLLERS}",
+        f"--controllers={','.join((CONTROLLERS, *more))}",
         "--leader-elect=false",
         "--secure-port=0",
         f"--cert-dir={plane.state}",

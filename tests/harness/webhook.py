@@ -104,6 +104,7 @@ def _configuration(url: str, authority: str, namespace: str) -> Object:
                 "name": "rewrite.example.com",
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
+                "timeoutSeconds": 30,
                 "failurePolicy": "Fail",
                 "clientConfig": {"url": url, "caBundle": authority},
                 "namespaceSelector": only,
