@@ -208,7 +208,9 @@ def test_both_sides_mean_the_same_places_and_bounds_of_samples() -> None:
     assert (str(handed.BUILT), str(handed.ANSWERS)) == (samples.BUILT, samples.ANSWERS)
     assert samples.MADE == handed.MADE
     assert MAX_SAMPLES == rows.MAX_ROWS
-    assert DEFAULT_BODY_BYTES == rows.MAX_BODY_BYTES == _arguments().get_default("max_request_bytes")
+    assert (
+        DEFAULT_BODY_BYTES == rows.MAX_BODY_BYTES == _arguments().get_default("max_request_bytes")
+    )
     default = Samples(file="rows.jsonl").tolerance
     assert default == difference.TOLERANCE <= stored.MAX_TOLERANCE
 

@@ -43,7 +43,9 @@ NO_RIGHT = (
 )
 PODS = 'pods "a" is forbidden: violates PodSecurity "restricted:latest": privileged (container "x"'
 WEBHOOK = 'admission webhook "policy.example" denied the request: no label "team"'
-POLICY = "jobs.batch \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request"
+POLICY = (
+    "jobs.batch \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request"
+)
 
 
 @pytest.mark.parametrize(

@@ -146,4 +146,3 @@ def _forbidden(message: str) -> Rejected:
         return QuotaExceeded(message, 403)
     admitted = _DENIED.search(message) and not _NO_RIGHT.search(message)
     return Rejected(message, 403) if admitted else Forbidden(message, 403)
-

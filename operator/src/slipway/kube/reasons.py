@@ -11,11 +11,11 @@ APPLY_REJECTED = "ApplyRejected"
 """The API server, or an admission plugin, webhook or policy behind it, refuses a child; the message
 is its own."""
 QUOTA_EXCEEDED = "QuotaExceeded"
-"""A ResourceQuota of the namespace leaves no room for a child; the message names the quota, and what
-was asked for. Delete what is not needed, or have the quota raised."""
+"""A ResourceQuota of the namespace leaves no room for a child; the message names the quota, and
+what was asked for. Delete what is not needed, or have the quota raised."""
 FORBIDDEN = "Forbidden"
-"""The operator has no right to write a child; the message is the API server's own. Its roles are the
-chart's."""
+"""The operator has no right to write a child; the message is the API server's own. Its roles are
+the chart's."""
 RECONCILE_FAILED = "ReconcileFailed"
 """The operator fails at this object in a way that was not foreseen; the message is the error's, and
 the operator's log has more. It goes on trying. Please report it."""

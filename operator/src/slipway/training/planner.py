@@ -48,7 +48,7 @@ def plan(snapshot: TrainingSnapshot, settings: Settings, now: datetime) -> Plan:
         planned = _carry_out(snapshot, stage, observed.training, now)
     over = needless(job, planned, observed.training, snapshot.children)
     unguarded = obsolete(job, settings, snapshot.children)
-    spent = spent_keys(job, found)
+    spent = spent_keys(job, observed)
     return replace(planned, delete=(*planned.delete, *over, *spent, *unguarded))
 
 
@@ -64,14 +64,14 @@ def _stage(
         return restart.replace_job(job, training, settings, now)
     if training and training.failed:
         return after_failure(job, training, now)
-    return _unfinished(snapshot, found, settings, now)
+    return _unfinished(snapshot, observed, settings, now)
 
 
 def _unfinished(
-    snapshot: TrainingSnapshot, found: ObservedJobs, settings: Settings, now: datetime
+    snapshot: TrainingSnapshot, observed: ObservedJobs, settings: Settings, now: datetime
 ) -> Outcome:
     """Follow a job whose training has not ended, within its deadlines."""
-    job, training, keys = snapshot.job, found.training, found.keys
+    job, training, keys = snapshot.job, observed.training, observed.keys
     idle = training is None or training.suspended
     if idle and running_time.used_up(job) and not job.spec.suspend:
         return end(job, training, running_time.exceeded(job), now)

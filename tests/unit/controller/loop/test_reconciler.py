@@ -67,7 +67,7 @@ async def test_an_object_of_somebody_else_is_never_taken_over() -> None:
     del foreign["metadata"]["ownerReferences"]
     world.api.put(foreign)
     outcome = await world.reconcile()
-    assert outcome.result == "stalled"
+    assert outcome.result == "refused"
     assert [what for what, *_ in world.api.writes] == ["status"]
     stalled = world.conditions()["Stalled"]
     assert (stalled["status"], stalled["reason"]) == ("True", "NameConflict")

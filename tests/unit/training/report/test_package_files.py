@@ -113,7 +113,7 @@ def test_whatever_is_missing_the_job_is_made_after_one_warning(
     package = {"serializedFile": "m", "handler": handler, "modelFile": model, "extraFiles": extra}
     job = training_job(spec(package=package))
     snapshot = TrainingSnapshot(job=job, source_keys=keys | {"train.py"})
-    step = create(snapshot, SETTINGS, START)
+    step = create(snapshot, None, SETTINGS, START)
     if step.findings:
         (finding,) = step.findings
         assert (finding.type, finding.status) == ("PackageFilesMissing", True)
@@ -127,5 +127,5 @@ def test_whatever_is_missing_the_job_is_made_after_one_warning(
         }
         again = training_job(spec(package=package), {"conditions": [told]})
         snapshot = TrainingSnapshot(job=again, source_keys=keys | {"train.py"})
-        step = create(snapshot, SETTINGS, START)
+        step = create(snapshot, None, SETTINGS, START)
     assert [one["kind"] for one in step.apply][-1] == "Job"

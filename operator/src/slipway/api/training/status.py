@@ -266,8 +266,7 @@ class TrainingJobStatus(StoredStatus):
     )
     image_digest: Annotated[str, Field(max_length=71)] | None = Field(
         default=None,
-        description="The registry's digest of the image that trained, as the first pod's kubelet "
-        "told it; absent where the image came from no registry.",
+        description="The registry's digest of the image that trained, by the kubelet's word.",
     )
     inputs: (
         Annotated[list[InputStatus], Field(max_length=16, json_schema_extra=map_list("name"))]

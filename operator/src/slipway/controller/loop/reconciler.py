@@ -82,8 +82,8 @@ class Controlled(Generic[Model]):
 class Outcome:
     """How a reconcile ended: when to look again (None: at the resync), and what went wrong.
 
-    ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``, and
-    ``refused``: stalled by what the object's author can mend.
+    ``result`` is one of ``done`` (nothing to do), ``wrote``, ``gone``, ``invalid``, ``stalled``,
+    and ``refused``: stalled by what the object's author can mend.
     ``rests``: the object has ended, and only its deletion or its time to live is left.
     """
 

@@ -128,8 +128,11 @@ def needed_digest(job: TrainingJob) -> str:
 
 
 def _references(package: Package | None) -> list[SecretKeyReference]:
-    both = (package.encrypt, package.sign) if package else ()
-    return [each.key_secret_ref for each in both if each]
+    encrypt, sign = (package.encrypt, package.sign) if package else (None, None)
+    return [
+        *([encrypt.key_secret_ref] if encrypt else []),
+        *([sign.key_secret_ref] if sign else []),
+    ]
 
 
 def variables(job: TrainingJob, package: Package, number: int) -> dict[str, str]:

@@ -73,9 +73,10 @@ def due_at(job: TrainingJob) -> datetime | None:
     return end + timedelta(seconds=ttl) if ttl is not None and end else None
 
 
-def spent_keys(job: TrainingJob, found: ObservedJobs) -> tuple[Delete, ...]:
+def spent_keys(job: TrainingJob, observed: ObservedJobs) -> tuple[Delete, ...]:
     """Return the deletion of the Job that waited for keys, once the training is there or over."""
-    live, begun = found.keys, found.training is not None or job.status.output is not None
+    live = observed.keys
+    begun = observed.training is not None or job.status.output is not None
     if live is None or live.deleting or not (begun or is_finished(job.status.conditions)):
         return ()
     return (Delete(live.ref, live.uid),)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 AT_ONCE = 8
 """Rows that are asked at the same time, so that batches form as users' requests make them."""
-_WAYS_OUT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: " Raise spec.server.maxRequestBytes."}
+_WAYS_OUT: Mapping[int, str] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: " Raise spec.server.maxRequestBytes."
+}
 """What a deployment's author may do about a status."""
 _SHOWN = 200
 """How many characters of an error are told."""
@@ -61,7 +63,10 @@ class Asked:
         try:
             told = page.ask(self.url, left, sample.body, sample.content_type)
         except OSError as error:
-            text, late = f"Row {number} is not answered: {error}.", self.deadline <= time.monotonic()
+            text, late = (
+                f"Row {number} is not answered: {error}.",
+                self.deadline <= time.monotonic(),
+            )
             raise UnansweredError(text, number, late=late) from error
         if not 200 <= told.status <= 299:
             text = ascii(told.body[:_SHOWN].decode("utf-8", "replace").strip())

@@ -13,8 +13,8 @@ PAUSE_SECONDS = 0.5
 """How long a server that gave no answer is left alone."""
 
 _WAY_OUT = (
-    "Loading the model and answering its archive's rows have to fit into the startup timeout: raise "
-    "spec.server.startupTimeoutSeconds, or package fewer rows."
+    "Loading the model and answering its archive's rows have to fit into the startup timeout: "
+    "raise spec.server.startupTimeoutSeconds, or package fewer rows."
 )
 
 
