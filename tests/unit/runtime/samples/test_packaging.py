@@ -47,9 +47,9 @@ class Pod:
     def build(self) -> int:
         return package.main(self.packager.env(self.spec), build.build)
 
-    def answer(self, seconds: float = 120) -> int:
+    def answer(self, seconds: float = 120, **variables: str) -> int:
         told = {"modelName": "net", "tolerance": 0.0001, "timeoutSeconds": seconds}
-        return answer.main({**os.environ, "SLIPWAY_SAMPLES": json.dumps(told)})
+        return answer.main({**os.environ, "SLIPWAY_SAMPLES": json.dumps(told), **variables})
 
     def store(self, **changed: Any) -> int:
         return package.main(self.packager.env({**self.spec, **changed}))
@@ -103,6 +103,24 @@ def test_rows_may_be_an_extra_file_too(pod: Pod) -> None:
     pod.spec["extraFiles"] = ["rows.jsonl"]
     assert (pod.build(), pod.answer(), pod.store()) == (0, 0, 0)
     assert pod.packager.archive.read("rows.jsonl") == ROWS
+
+
+OPTIMIZE = {"objective": "Size", "candidates": ["Onnx"], "tolerance": 0.01, "timeoutSeconds": 60}
+
+
+def test_a_model_whose_candidates_cannot_be_measured_is_packaged_and_that_is_said(pod: Pod) -> None:
+    assert pod.build() == 0
+    assert pod.answer(SLIPWAY_OPTIMIZE=json.dumps(OPTIMIZE)) == 0
+    assert pod.store(optimize=OPTIMIZE) == 0
+    rows = pod.word["package"]["optimization"]
+    assert [(row["candidate"], row["verdict"]) for row in rows] == [
+        ("Float", "Packaged"),
+        ("Onnx", "Failed"),
+    ]
+    assert rows[1]["message"].startswith("It has no figures: ")
+    assert pod.word["package"]["samples"] == 3
+    assert "model.pt" in pod.packager.archive.namelist()
+    assert json.loads(pod.packager.s3.read(LINEAGE_KEY))["package"]["optimization"] == rows
 
 
 def test_an_archive_with_samples_is_the_same_bytes_each_time(pod: Pod) -> None:
