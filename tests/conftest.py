@@ -23,6 +23,7 @@ QUICKSTART = "the quickstart"
 SERVING = "the served model"
 """Name of the scope of all that serves a quickstart's model on its own."""
 INDEPENDENT = (
+    "loop",
     "own_servers",
     "traffic",
     "checkpoints",
