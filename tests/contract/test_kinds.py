@@ -68,6 +68,22 @@ def test_a_short_training_job_is_accepted_and_its_defaults_are_filled_in(
     assert spec["suspend"] is False
 
 
+def test_a_package_that_is_evaluated_and_compared_with_what_serves_is_accepted(
+    kubectl: Kubectl, job: dict[str, Any]
+) -> None:
+    package = {
+        **GATED,
+        "samples": {"file": "rows.jsonl", "evaluate": "judge.py:score"},
+        "comparedWith": {"name": "model"},
+        "gates": [
+            {"metric": "accuracy", "successCondition": "result >= 0.9", "minRatioToServed": "0.98"},
+            {"metric": "latencySeconds", "maxRatioToServed": "1.5"},
+        ],
+    }
+    kubectl.apply(_with(job, package=package))
+    assert (kubectl.get("tj", "job") or {})["spec"]["package"]["gates"] == package["gates"]
+
+
 def test_a_short_model_deployment_is_accepted_and_its_defaults_are_filled_in(
     kubectl: Kubectl, deployment: dict[str, Any]
 ) -> None:
@@ -234,7 +250,25 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a deadline of no time": ({"activeDeadlineSeconds": 0}, "greater than or equal to 1"),
     "a gate without a condition": (
         {"package": {**GATED, "gates": [{"metric": "accuracy"}]}},
-        "spec.package.gates[0].successCondition: Required value",
+        "write at least one of successCondition, maxRatioToServed and minRatioToServed",
+    ),
+    "a gate with a ratio to nothing": (
+        {"package": {**GATED, "gates": [{"metric": "loss", "maxRatioToServed": "1.02"}]}},
+        "write package.comparedWith.name, the ModelDeployment whose archive the ratios",
+    ),
+    "a gate whose ratio is no decimal number": (
+        {
+            "package": {
+                **GATED,
+                "gates": [{"metric": "loss", "minRatioToServed": "98%"}],
+                "comparedWith": {"name": "web"},
+            }
+        },
+        "write a decimal number in quotes, such as 1.02",
+    ),
+    "an evaluation that is no Python file": (
+        {"package": {**GATED, "samples": {"file": "rows.jsonl", "evaluate": "judge.sh"}}},
+        "write a Python file and a function in it, such as evaluate.py:evaluate",
     ),
     "a gate whose condition is none": (
         {"package": {**GATED, "gates": [{"metric": "a", "successCondition": "a > 1"}]}},

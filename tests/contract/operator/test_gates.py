@@ -42,3 +42,32 @@ def test_a_rejected_package_is_told_with_its_figure_and_no_deployment_takes_it(
     live = wait_for(told, 120, "the deployment is told", operator.log.read_text)
     assert "accuracy is 0.87" in json.dumps(live["status"]["conditions"])
     assert kubectl.get("deployment", "model") is None
+
+
+def test_a_package_is_compared_with_what_a_deployment_of_its_namespace_serves(
+    operator: OperatorProcess, kubectl: Kubectl
+) -> None:
+    gates = [{"metric": "accuracy", "minRatioToServed": "0.98"}]
+    package = {**GATED, "gates": gates, "comparedWith": {"name": "model"}}
+    kubectl.create([play.source(), play.model_deployment()])
+    play.roll_out(kubectl)
+
+    def stable() -> bool:
+        rollout = (kubectl.get("mdep", "model") or {}).get("status", {}).get("rollout", {})
+        return bool(rollout.get("stableRevision"))
+
+    wait_for(stable, 120, "a revision is stable", operator.log.read_text)
+    kubectl.create(play.training_job(package=package))
+    play.train(kubectl)
+    pod = play.wait_object(kubectl, "job", "job-package")["spec"]["template"]["spec"]
+    env = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    assert json.loads(env["SLIPWAY_GATES"])["served"] == {"sha256": play.SHA}
+    word = play.rejected()
+    word["package"]["gates"][0] |= {"source": "Report", "notCompared": "NoRecord"}
+    done = play.package(kubectl, word=word)
+    (gate,) = done["status"]["rejectedPackage"]["gates"]
+    assert gate["source"] == "Report"
+    assert gate["message"] == (
+        "accuracy is 0.87, and minRatioToServed 0.98 does not hold (there is no record of the "
+        "archive that ModelDeployment model serves)"
+    )

@@ -14,6 +14,7 @@ from slipway.api import TrainingJob, timestamp
 from slipway.api.training.status import Progress
 from slipway.plan import Children, Delete, Manifest, ObjectRef, Plan, Reference, Removed, StoreState
 from slipway.settings import Settings, StoreSettings
+from slipway.training.children.gates import Served
 from slipway.training.children.names import INDEX
 from slipway.training.planner import plan
 from slipway.training.snapshot import Silence, TrainingSnapshot
@@ -104,6 +105,7 @@ class Cluster:
     references: tuple[Reference, ...] | None = ()
     removed: Removed | None = None
     other_jobs: dict[str, TrainingJob] = field(default_factory=dict)
+    served: Served | None = None
 
     # what the operator does
 
@@ -128,6 +130,7 @@ class Cluster:
             silence=self.silence,
             references=self.references,
             removed=self.removed,
+            served=self.served,
         )
 
     def plan(self) -> Plan:

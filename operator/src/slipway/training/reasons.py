@@ -172,6 +172,9 @@ INVALID_MODEL_FILE = "InvalidModelFile"
 INVALID_EXTRA_FILE = "InvalidExtraFile"
 """A Python file of ``package.extraFiles`` is in the source and has a syntax error; told before the
 training."""
+INVALID_EVALUATE = "InvalidEvaluate"
+"""The file of ``package.samples.evaluate`` is in the source and has a syntax error, or lacks the
+function; told before the training."""
 COMMAND_NOT_FOUND = "CommandNotFound"
 """The program that ``spec.command`` begins with is not there, or not on the image's PATH."""
 COMMAND_NOT_EXECUTABLE = "CommandNotExecutable"
@@ -194,7 +197,9 @@ PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 JOB_FAILED = "JobFailed"
 """The Job failed and no pod is left to say why."""
 
-INVALID_CODE = frozenset({INVALID_HANDLER, INVALID_MODEL_FILE, INVALID_EXTRA_FILE})
+INVALID_CODE = frozenset(
+    {INVALID_HANDLER, INVALID_MODEL_FILE, INVALID_EXTRA_FILE, INVALID_EVALUATE}
+)
 """Reasons of which no other attempt can rid a job."""
 
 PACKAGING = "Packaging"

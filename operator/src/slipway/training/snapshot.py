@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from slipway.api.training.job import TrainingJob
 from slipway.api.training.status import Progress
 from slipway.plan import Children, Reference, Removed, StoreState
+from slipway.training.children.gates import Served
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class TrainingSnapshot:
     the job's is due to be removed, and ``removed`` is how that stands.
     ``other_jobs`` are the TrainingJobs, by their names, whose archives the job's inputs wait for,
     and those that these wait for in turn.
+    ``served`` is the archive of the stable revision of ``package.comparedWith``, if there is one.
     ``refused`` has the API server's sentence for each Job, by its UID, whose pods it refuses.
     """
 
@@ -54,3 +56,4 @@ class TrainingSnapshot:
     silence: Silence | None = None
     references: tuple[Reference, ...] | None = None
     removed: Removed | None = None
+    served: Served | None = None

@@ -11,6 +11,7 @@ from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef
+from slipway.training.children.gates import Served
 from slipway.training.children.names import INDEX
 from slipway.training.snapshot import TrainingSnapshot
 from tests.unit.controller.fakes import FakeClient, child, reference, training_job
@@ -175,3 +176,65 @@ async def test_a_job_that_is_deleted_or_relabelled_is_selected_no_more() -> None
     second["metadata"]["resourceVersion"] = "90"
     cache.feed(second)
     assert await selected(cache, team="a") == ["j1"]
+
+
+ARCHIVE = {"name": "net", "uri": "s3://slipway/models/ns/net.mar", "sha256": "ab" * 32}
+EARLIER = {**ARCHIVE, "uri": "s3://slipway/models/ns/old.mar", "sha256": "cd" * 32}
+
+
+def promoted(revision: str, model: Manifest | None) -> Manifest:
+    moment = {"startedAt": "2026-01-01T12:00:00Z", "finishedAt": "2026-01-01T12:00:00Z"}
+    told = {"model": model} if model else {}
+    return {"revision": revision, "outcome": "Promoted", **told, **moment}
+
+
+@pytest.mark.parametrize(
+    ("status", "served"),
+    [
+        (None, None),
+        ({}, None),
+        ({"revision": "web-1", "model": ARCHIVE, "rollout": {"activeSlot": "blue"}}, None),
+        (
+            {"revision": "web-1", "model": ARCHIVE, "rollout": {"stableRevision": "web-1"}},
+            Served(str(ARCHIVE["uri"]), str(ARCHIVE["sha256"])),
+        ),
+        (
+            {
+                "revision": "web-2",
+                "model": ARCHIVE,
+                "rollout": {
+                    "stableRevision": "web-1",
+                    "history": [promoted("web-1", EARLIER)],
+                },
+            },
+            Served(str(EARLIER["uri"]), str(EARLIER["sha256"])),
+        ),
+        (
+            {"revision": "web-2", "model": ARCHIVE, "rollout": {"stableRevision": "web-1"}},
+            Served(),
+        ),
+        ({"revision": 7}, Served()),
+    ],
+    ids=[
+        "no deployment",
+        "no status",
+        "none is stable yet",
+        "a stable one",
+        "another one is rolled out in its place",
+        "whose archive nobody knows",
+        "a status that cannot be read",
+    ],
+)
+async def test_a_package_is_compared_with_the_archive_of_the_stable_revision(
+    status: Manifest | None, served: Served | None
+) -> None:
+    job, cache = in_phase("Running")
+    package = {"serializedFile": "m.pt", "handler": "h.py", "comparedWith": {"name": "web"}}
+    job["spec"] = {**SOURCE, "package": package}
+    if status is not None:
+        meta = {**job["metadata"], "name": "web", "uid": "w", "resourceVersion": "3"}
+        cache.feed({**job, "kind": "ModelDeployment", "metadata": meta, "status": status})
+    keys, reader = ConfigMapKeys(FakeClient()), ProgressReader(10.0)
+    observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
+    found = await observer.training(TrainingJob.model_validate(job), job)
+    assert found.snapshot.served == served

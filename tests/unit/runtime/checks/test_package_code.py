@@ -32,6 +32,8 @@ def folder_of(folder: Path, **files: str) -> Path:
         ({"net": UNCLOSED}, {"modelFile": "net.py"}, "InvalidModelFile"),
         ({"net": "x = 1"}, {"handler": "tensor", "modelFile": "net.py"}, "InvalidModelFile"),
         ({"handler": HANDLER, "more": UNCLOSED}, {"extraFiles": ["more.py"]}, "InvalidExtraFile"),
+        ({"handler": HANDLER, "judge": UNCLOSED}, {"evaluate": "judge.py"}, "InvalidEvaluate"),
+        ({"handler": HANDLER, "judge": "x = 1"}, {"evaluate": "judge.py:f"}, "InvalidEvaluate"),
     ],
 )
 def test_code_that_cannot_be_served_is_refused(

@@ -16,7 +16,7 @@ from slipway.api.fields.number import comparisons, holds
 from slipway.api.training.package import Package
 from slipway.training.children.gates import questions
 from slipway_pods.package import package
-from slipway_pods.package.gates.verdict import Questions, figure, is_rejected, judge
+from slipway_pods.package.gates.verdict import Questions, figure, is_rejected, judge, own
 from slipway_pods.serve import rejection
 from slipway_pods.trust import packaged
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, MODEL_KEY, SPEC, Packager
@@ -44,25 +44,31 @@ def test_a_pod_judges_a_condition_as_the_operator_reads_it(
     condition = f"result {sign} {number} && result<=2000"
     assert len(comparisons(condition)) == 2
     told = json.loads(json.dumps(asked({"loss": repr(value)}, loss=condition)))
-    (row,) = judge(Questions.read(told), 0)
+    (row,) = judge(Questions.read(told), {})
     assert (row.verdict == "Successful") == holds(condition, value)
     assert is_rejected([row]) != holds(condition, value)
 
 
 @given(st.sampled_from(["nan", "inf", "-inf"]), st.sampled_from(["<", ">", "!="]))
 def test_what_is_no_finite_number_misses_every_gate(value: str, sign: str) -> None:
-    (row,) = judge(Questions.read(asked({"loss": value}, loss=f"result {sign} 1")), 0)
+    (row,) = judge(Questions.read(asked({"loss": value}, loss=f"result {sign} 1")), {})
     assert row.verdict == "Failed"
 
 
 def test_a_figure_that_nobody_knows_misses_its_gate() -> None:
-    (row,) = judge(Questions.read(asked({"loss": "1"}, accuracy="result >= 0")), 0)
+    (row,) = judge(Questions.read(asked({"loss": "1"}, accuracy="result >= 0")), {})
     assert row.told == {"verdict": "Failed", "value": None}
 
 
 def test_the_size_is_the_archives_own_whatever_the_script_reports() -> None:
-    (row,) = judge(Questions.read(asked({"sizeBytes": "1"}, sizeBytes="result < 10")), 12)
-    assert row.told == {"verdict": "Failed", "value": "12"}
+    questions = Questions.read(asked({"sizeBytes": "1"}, sizeBytes="result < 10"))
+    (row,) = judge(questions, own(12, None), {"sizeBytes": 2})
+    assert row.told == {
+        "verdict": "Failed",
+        "value": "12",
+        "source": "Package",
+        "missed": ["successCondition"],
+    }
 
 
 @given(NUMBERS)
@@ -96,12 +102,13 @@ def test_an_archive_that_misses_a_gate_is_stored_with_a_mark_and_its_record_says
         hashlib.sha256(content).hexdigest(),
         len(content),
     )
-    assert made["gates"][0] == {"verdict": "Failed", "value": "0.87"}
+    missed = {"source": "Report", "missed": ["successCondition"]}
+    assert made["gates"][0] == {"verdict": "Failed", "value": "0.87", **missed}
     bundle = zipfile.ZipFile(BytesIO(content))
     assert rejection.MARK in bundle.namelist()
     assert bundle.testzip() is None
     record = json.loads(packager.s3.read(LINEAGE_KEY))
-    assert record["gates"][0] == {"metric": "accuracy", "verdict": "Failed", "value": "0.87"}
+    assert record["gates"][0] == {"metric": "accuracy", **made["gates"][0]}
 
 
 def test_a_rejected_archive_is_the_same_bytes_each_time(packager: Packager) -> None:

@@ -1,6 +1,7 @@
 """A packaging pod's container that asks the model, and the start of a serving pod, for real."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +39,8 @@ def packaged(folder: Path, **variables: str) -> bytes:
     archive = model.write(folder / "packaged.mar")
     samples = read(model.rows())
     with environment(PYTHONPATH=PYTHONPATH, ENGINE=engine(folder / "image"), **variables):
-        answers = answer.answer(SETTINGS, archive, samples, folder / "answer.log")
+        until = time.monotonic() + SETTINGS.seconds
+        answers, _ = answer.answer(SETTINGS, archive, samples, folder / "answer.log", until)
     return stored.entry(samples, answers, SETTINGS.tolerance)
 
 

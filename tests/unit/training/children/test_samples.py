@@ -77,6 +77,14 @@ def test_the_model_answers_in_the_image_and_the_time_that_are_asked_for() -> Non
     }
 
 
+def test_what_evaluates_the_answers_is_told_where_the_model_answers() -> None:
+    samples = {**SAMPLES, "evaluate": "judge$(HOME).py:score"}
+    every = containers(samples=samples)
+    env = {each["name"]: each["value"] for each in every["answerer"]["env"]}
+    told = json.loads(env["SLIPWAY_SAMPLES"])
+    assert told["evaluate"] == "judge$$(HOME).py:score"
+
+
 def test_without_samples_the_pod_has_the_packager_alone() -> None:
     pod = job(samples=None)["spec"]["template"]["spec"]
     assert "initContainers" not in pod

@@ -55,6 +55,11 @@ def test_a_slip_of_the_pen_is_told_before_the_job_is_made_and_the_job_is_made() 
         ({"modelFile": "src/net.py"}, "package.modelFile src/net.py"),
         ({"requirementsFile": "needs.txt"}, "package.requirementsFile needs.txt"),
         ({"extraFiles": ["vocab.txt", "assets/"]}, ""),
+        ({"samples": {"file": "rows.jsonl"}}, ""),
+        (
+            {"samples": {"file": "rows.jsonl", "evaluate": "judge.py:score"}},
+            "package.samples.evaluate judge.py",
+        ),
         ({"extraFiles": ["help.py", "more.py"]}, "package.extraFiles help.py, package.extraFiles"),
     ],
 )

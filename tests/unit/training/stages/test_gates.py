@@ -4,8 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from slipway.api.training.package import Package
 from slipway.training import reasons
+from slipway.training.children.gates import Served
+from slipway.training.stages.gates import rows
 from tests.unit.training.simulation import PACKAGE, Cluster, condition, packaged, spec, trained
 from tests.unit.training.stages.test_repackaging import told
 
@@ -167,3 +172,146 @@ def test_a_word_without_a_verdict_on_every_gate_is_no_package(rows: Any) -> None
     assert cluster.status["phase"] == "Failed"
     assert condition(cluster, "Failed")["reason"] == reasons.PACKAGING_FAILED
     assert "package" not in cluster.status
+
+
+COMPARED = [
+    {"metric": "accuracy", "successCondition": "result >= 0.9", "minRatioToServed": "0.98"},
+    {"metric": "sizeBytes", "maxRatioToServed": "1.5"},
+]
+WITH_RATIOS = {**PACKAGE, "gates": COMPARED, "comparedWith": {"name": "web"}}
+SERVED = Served("s3://slipway/models/default/quick/uid-0/3/quick-1.2.mar", "cd" * 32)
+
+
+def compared(served: Served | None) -> Cluster:
+    """Return a cluster whose job is being packaged while a deployment serves something."""
+    cluster = Cluster(spec(package=WITH_RATIOS), served=served)
+    cluster.settle()
+    cluster.finish_all(message=trained(step=3, metrics={"accuracy": 0.87}))
+    cluster.settle()
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("served", "record"),
+    [
+        (None, None),
+        (
+            SERVED,
+            {
+                "sha256": "cd" * 32,
+                "lineageUri": "s3://slipway/models/default/quick/uid-0/3/lineage.json",
+            },
+        ),
+        (
+            Served("s3://slipway/models/other/quick/uid-0/quick.mar", "cd" * 32),
+            {"sha256": "cd" * 32},
+        ),
+        (Served("https://models.example/quick.mar", "cd" * 32), {"sha256": "cd" * 32}),
+        (Served(f"{PLACE}/../../../other/net.mar", "cd" * 32), {"sha256": "cd" * 32}),
+        (Served(), {"sha256": ""}),
+    ],
+)
+def test_the_packager_is_told_of_records_that_the_namespace_may_read_and_of_no_others(
+    served: Served | None, record: dict[str, str] | None
+) -> None:
+    asked = json.loads(told(compared(served), "SLIPWAY_GATES"))
+    assert asked["served"] == record
+    assert asked["gates"] == [
+        {
+            "metric": "accuracy",
+            "comparisons": [[">=", 0.9]],
+            "ratios": {"minRatioToServed": "0.98"},
+        },
+        {"metric": "sizeBytes", "comparisons": [], "ratios": {"maxRatioToServed": "1.5"}},
+    ]
+
+
+def messages(*said: dict[str, Any]) -> list[str]:
+    """Return the sentences on both gates by what the packager said of them."""
+    package = Package.model_validate(
+        {**WITH_RATIOS, "samples": {"file": "rows.jsonl", "evaluate": "judge.py"}}
+    )
+    found = rows(package, list(said))
+    assert found is not None
+    return [row.message for row in found]
+
+
+GOOD = {"verdict": "Successful", "value": "1000", "source": "Package", "servedValue": "900"}
+
+
+def test_a_missed_ratio_is_told_with_both_figures() -> None:
+    missed = {
+        "verdict": "Failed",
+        "value": "0.91",
+        "source": "Evaluate",
+        "servedValue": "0.95",
+        "missed": ["minRatioToServed"],
+    }
+    assert messages(missed, GOOD) == [
+        "accuracy is 0.91, and result >= 0.9 holds and minRatioToServed 0.98 does not hold "
+        "(ModelDeployment web serves 0.95)",
+        "sizeBytes is 1000, and maxRatioToServed 1.5 holds (ModelDeployment web serves 900)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("NothingServed", "ModelDeployment web serves nothing yet"),
+        ("NoRecord", "there is no record of the archive that ModelDeployment web serves"),
+        ("NotRecorded", "the record of the archive that ModelDeployment web serves does not have"),
+        ("OtherRows", "was measured on other rows"),
+        ("Negative", "is below 0"),
+        ("Whatever", "it was not compared with what ModelDeployment web serves"),
+        (None, "it was not compared with what ModelDeployment web serves"),
+        ([], "it was not compared with what ModelDeployment web serves"),
+    ],
+)
+def test_a_figure_that_was_not_compared_says_why(why: Any, words: str) -> None:
+    said = {"verdict": "Successful", "value": "0.95", "source": "Evaluate", "notCompared": why}
+    assert words in messages(said, GOOD)[0]
+
+
+def test_a_figure_that_nobody_has_names_who_could() -> None:
+    said = {"verdict": "Failed", "value": None}
+    assert messages(said, GOOD)[0] == (
+        "accuracy is not known: neither samples.evaluate nor the training's last report has it"
+    )
+
+
+def test_the_status_has_both_figures_and_where_they_are_from() -> None:
+    cluster = compared(SERVED)
+    said = packaged()
+    accuracy = {"verdict": "Failed", "value": "0.87", "source": "Report", "servedValue": "0.95"}
+    said["package"]["gates"] = [
+        {**accuracy, "missed": ["successCondition", "minRatioToServed"]},
+        GOOD,
+    ]
+    cluster.finish_all("package", said)
+    cluster.settle()
+    assert cluster.status["reason"] == "Rejected"
+    row, _ = cluster.status["rejectedPackage"]["gates"]
+    assert {name: row[name] for name in accuracy} == accuracy
+    assert row["message"] in condition(cluster, "Failed")["message"]
+
+
+SAID = st.dictionaries(
+    st.sampled_from(["verdict", "value", "source", "servedValue", "notCompared", "missed"]),
+    st.one_of(
+        st.none(),
+        st.sampled_from(["Successful", "Failed", "Report", "NoRecord", "0.9", "x" * 600]),
+        st.lists(st.sampled_from(["successCondition", "minRatioToServed", 1]), max_size=3),
+    ),
+)
+
+
+@given(st.lists(SAID, max_size=3))
+def test_any_word_of_a_packagers_is_rows_with_a_short_sentence_each_or_none(
+    said: list[dict[str, Any]],
+) -> None:
+    try:
+        found = rows(Package.model_validate(WITH_RATIOS), said)
+    except ValueError:
+        return
+    assert found is None or [row.metric for row in found] == ["accuracy", "sizeBytes"]
+    assert all(row.message and len(row.message) <= 512 for row in found or ())

@@ -5,8 +5,8 @@ Variables: ``SLIPWAY_SOURCE`` (JSON: ``{"git": {"url", "ref", "submodules"}}`` o
 `slipway_pods.store.credentials`: for git ``username`` and ``password``, over SSH ``ssh-privatekey``
 and ``known_hosts`` (as variables ``SLIPWAY_GIT_KEY`` and ``SLIPWAY_GIT_KNOWN_HOSTS``). The
 termination message says which ``revision`` was brought: the commit, or the archive's SHA-256.
-``SLIPWAY_PACKAGE_CODE`` (JSON: handler, modelFile, extraFiles) names what TorchServe is to import
-of it, in ``SLIPWAY_PACKAGE_FOLDER``.
+``SLIPWAY_PACKAGE_CODE`` (JSON: handler, modelFile, extraFiles, evaluate) names what is to be
+imported of it when it is packaged or served, in ``SLIPWAY_PACKAGE_FOLDER``.
 """
 
 import json

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from slipway_pods.package import built_in, mar, requirements
 from slipway_pods.package.contents import make
-from slipway_pods.package.gates import verdict
+from slipway_pods.package.gates import served, verdict
 from slipway_pods.package.optimize.packaged import with_best
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.package.samples import handed
@@ -130,7 +130,8 @@ def built(settings: Settings, output: Mapping[str, manifest.OutputFile], folder:
     if optimize := settings.package.get("optimize"):
         found = with_best(optimize, found, folder)
     mar.add(found.archive, stored.ENTRY, entry)
-    return replace(found, rows=len(rows))
+    figures = handed.figures(evaluates="evaluate" in samples)
+    return replace(found, rows=len(rows), figures=figures, rows_sha256=handed.rows_sha256())
 
 
 def describe(settings: Settings, archive: Path, found: Built) -> dict[str, Any]:
@@ -154,8 +155,12 @@ def lineage(
     described: Mapping[str, Any],
     found: Built,
     rows: Sequence[verdict.Row] = (),
+    measured: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the record of where the archive comes from, as JSON."""
+    """Return the record of where the archive comes from, as JSON.
+
+    ``measured`` is what else was found out about the archive.
+    """
     files = [
         {"path": file.path, "sizeBytes": file.size, "sha256": file.sha256}
         for file in output.values()
@@ -164,6 +169,7 @@ def lineage(
         "trainingJob": settings.lineage,
         "output": {"uri": settings.output_uri, "files": files},
         "package": {**described, "spec": settings.package},
+        **(measured or {}),
     }
     if pickles := built_in.code(settings.package, is_optimized=found.is_optimized):
         record["runsAsCode"] = pickles
@@ -184,7 +190,9 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     output = read_output(settings.output_uri)
     found = built(settings, output, folder)
     archive = found.archive
-    rows = verdict.judge(settings.questions, archive.stat().st_size)
+    figures, own = found.figures, verdict.own(archive.stat().st_size, found.figures.latency)
+    recorded = served.look(settings.questions, patiently)
+    rows = verdict.judge(settings.questions, own, figures.evaluated, recorded, found.rows_sha256)
     signed = None
     if verdict.is_rejected(rows):
         mar.add(archive, rejection.MARK, rejection.TEXT)
@@ -196,7 +204,8 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
         put_beside(signed, settings.package_uri + SUFFIX)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    record = lineage(settings, output, described, found, rows)
+    measured = served.record(settings.questions, own, figures.evaluated, found.rows_sha256)
+    record = lineage(settings, output, described, found, rows, measured)
     made = Made(settings.package_uri.rpartition("/")[2], described["sha256"], json.loads(record))
     beside = settings.lineage_uri.rpartition("/")[0]
     for name, data in documents(settings.package, made, record).items():

@@ -17,6 +17,7 @@ from slipway_runtime.checks.python_code import MAX_BYTES, CodeError, Module
 INVALID_HANDLER = "InvalidHandler"
 INVALID_MODEL_FILE = "InvalidModelFile"
 INVALID_EXTRA_FILE = "InvalidExtraFile"
+INVALID_EVALUATE = "InvalidEvaluate"
 SERVER_PYTHON = (3, 11)
 """The Python of the server image: an older one does not know all that it may import."""
 
@@ -58,6 +59,18 @@ def check_source(package: Mapping[str, Any], folder: Path) -> None:
         extra = _in_source(folder, each) if str(each).endswith(".py") else None
         if extra is not None:
             _read(INVALID_EXTRA_FILE, "extraFiles", extra)
+    name, function = split_handler(str(package.get("evaluate") or ""))
+    evaluate = _in_source(folder, name)
+    if evaluate is not None:
+        check_function(evaluate, function or "evaluate")
+
+
+def check_function(path: Path, function: str) -> None:
+    """Raise PackageError where the file of ``samples.evaluate`` certainly has no such function."""
+    code = _read(INVALID_EVALUATE, "samples.evaluate", path)
+    if code is not None and function not in code.names and not code.open_ended:
+        message = f"package.samples.evaluate {path.name!r} has no function {function}: define it."
+        raise PackageError(INVALID_EVALUATE, message)
 
 
 def _in_source(folder: Path, name: str | None) -> Path | None:

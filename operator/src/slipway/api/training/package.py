@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from slipway.api.base import ApiModel, FilePath, FolderPath, ModelName, ModelVersion, rules
 from slipway.api.common import ResourceRequirements
-from slipway.api.training.gates import Gates
+from slipway.api.training.gates import ComparedWith, Gates
 from slipway.api.training.optimize import Optimize
 from slipway.api.training.retention import PackageRetention
 from slipway.api.training.samples import Samples
@@ -106,6 +106,12 @@ class Package(ApiModel):
                 "package.optimize asks the model by a handler of the release: write one of "
                 f"{', '.join(_OPTIMIZABLE)} in package.handler",
             ),
+            (
+                "!has(self.gates) || has(self.comparedWith) || "
+                "!self.gates.exists(g, has(g.maxRatioToServed) || has(g.minRatioToServed))",
+                "write package.comparedWith.name, the ModelDeployment whose archive the ratios of "
+                "package.gates are to",
+            ),
         )
     )
 
@@ -162,6 +168,8 @@ class Package(ApiModel):
         description="What the package must be good enough for; all must hold. An archive that "
         "misses one is stored and Rejected: no ModelDeployment serves it.",
     )
+    compared_with: ComparedWith | None = None
+    """The ModelDeployment whose served archive the ratios of gates are to."""
     samples: Samples | None = None
     """Rows that the packaged model answers, and each of its pods once more before it is ready."""
     optimize: Optimize | None = None

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from slipway.api.base import ApiModel, FilePath, Image
+from slipway.api.base import ApiModel, FilePath, Image, rules
 from slipway.api.common import ResourceRequirements
 from slipway.api.fields.number import check, number_or_text
 
@@ -29,10 +29,21 @@ class Samples(ApiModel):
     A pod that answers one of them otherwise never becomes ready.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.evaluate) || self.evaluate.matches('[.]py(:[A-Za-z_][A-Za-z0-9_]*)?$')",
+                "samples.evaluate: write a Python file and a function in it, such as "
+                "evaluate.py:evaluate",
+            )
+        )
+    )
+
     file: FilePath = Field(
         description='The file with the rows, such as samples.jsonl: a line {"body": any JSON} for '
         'each, or {"base64": text, "contentType": text} for what is no JSON; 1 to 1000 rows, 8 MiB '
-        "in all, and 6,553,500 bytes for each request."
+        "in all, and 6,553,500 bytes for each request. A line may have "
+        '"expected": any JSON, which samples.evaluate gets.'
     )
     tolerance: Tolerance = Field(
         default=0.0001,
@@ -41,7 +52,14 @@ class Samples(ApiModel):
     )
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
         default=600,
-        description="Longest time to load the model and answer all rows, when it is packaged.",
+        description="Longest time to load the model, answer all rows and evaluate the answers, "
+        "when it is packaged.",
+    )
+    evaluate: FilePath | None = Field(
+        default=None,
+        description="A Python file of the output or the source with a function, such as "
+        "evaluate.py:evaluate, which is called with the answers and the rows (evaluate, where none "
+        "is named) and returns figures by name, at most 32; gates judge them.",
     )
     image: Image | None = Field(
         default=None,

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from slipway.api import is_true
 from slipway.api.common import OwnerLike
 from slipway.api.fields.pod_template import PodTemplate
-from slipway.api.serving.deployment import ModelDeployment
+from slipway.api.serving.deployment import ModelDeployment, ModelDeploymentStatus
 from slipway.api.training.job import TrainingJob
 from slipway.api.training.status import Progress
 from slipway.controller.loop.parse import parse_or_none
@@ -24,9 +26,11 @@ from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef, Reference, Removed, StoreState
 from slipway.pods.standard import ENFORCE
 from slipway.serving.analysis.traffic import Traffic
+from slipway.serving.model.earlier import stable
 from slipway.serving.observed.deaths import Death
 from slipway.serving.snapshot import ServingSnapshot, Turns
 from slipway.settings import VERIFICATION
+from slipway.training.children.gates import Served
 from slipway.training.children.names import keys_name
 from slipway.training.reasons import PACKAGE_FILES_MISSING
 from slipway.training.report.phase import is_finished
@@ -132,6 +136,7 @@ class Observer:
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
             references=self._references(job),
             removed=self._removed(job.metadata.uid),
+            served=self._served(job),
         )
         moments = (self._interval if pod else None, refused.again)
         return Observation(snapshot, min((one for one in moments if one), default=None))
@@ -152,6 +157,26 @@ class Observer:
         kind = TRAINING_JOBS
         raw = self._cache.get(ObjectRef(kind.api_version, kind.kind, namespace, name))
         return parse_or_none(TrainingJob, raw) if raw else None
+
+    def _served(self, job: TrainingJob) -> Served | None:
+        """Return the archive that a job's package is compared with; None where nothing serves.
+
+        A status that cannot be read tells of no archive, which is not taken for none that serves.
+        """
+        with_ = job.spec.package.compared_with if job.spec.package else None
+        if with_ is None:
+            return None
+        kind = MODEL_DEPLOYMENTS
+        ref = ObjectRef(kind.api_version, kind.kind, job.metadata.namespace, with_.name)
+        raw = self._cache.get(ref) or {}
+        try:
+            status = ModelDeploymentStatus.model_validate(raw.get("status") or {})
+        except ValidationError:
+            return Served()
+        serves, model = stable(status)
+        if not serves:
+            return None
+        return Served(model.uri, model.sha256) if model else Served()
 
     async def _gang_is_served(self, job: TrainingJob, children: Children) -> bool:
         """Tell whether the kind of a job's gang is there; it matters while there is no Job."""

@@ -1,10 +1,23 @@
-"""The archive of an earlier revision, by `rollout.rollbackTo`."""
+"""The archives of revisions that serve or served, as the status tells of them."""
 
 from collections.abc import Iterator
 
 from slipway.api import ModelDeployment
+from slipway.api.serving.deployment import ModelDeploymentStatus
 from slipway.api.serving.model_status import ModelStatus
 from slipway.api.serving.rollout_status import HistoryEntry
+
+
+def stable(status: ModelDeploymentStatus) -> tuple[bool, ModelStatus | None]:
+    """Return whether a revision is stable, and its archive; None where nobody knows it any more."""
+    rollout = status.rollout
+    revision = rollout.stable_revision if rollout else None
+    if rollout is None or revision is None:
+        return False, None
+    if status.revision == revision:
+        return True, status.model
+    entries = (one for one in rollout.history if one.outcome == "Promoted")
+    return True, next((one.model for one in entries if one.revision == revision), None)
 
 
 def promoted(deployment: ModelDeployment) -> dict[str, ModelStatus]:

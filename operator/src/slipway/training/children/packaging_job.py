@@ -219,7 +219,8 @@ def _env(
     }
     named = {"modelName": job.model_name, "modelVersion": job.package_version(number)}
     request = {**content, **named}
-    asked = gates.questions(package, trained.reported)
+    compared = gates.record_of(job, trained.served, settings.store)
+    asked = gates.questions(package, trained.reported, compared)
     return pairs(
         {
             **SCRATCH,

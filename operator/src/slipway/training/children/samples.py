@@ -16,6 +16,7 @@ from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.training.children import names
 from slipway.training.children.pod.environment import SCRATCH, pairs
+from slipway.training.children.pod.fetching import escaped
 
 BUILT = "/slipway/built"
 """Where `slipway_pods.package.samples.handed` finds what the first made."""
@@ -82,8 +83,10 @@ def _answer(
         "modelName": job.model_name,
         "tolerance": float(samples.tolerance),
         "timeoutSeconds": samples.timeout_seconds,
+        **({"evaluate": samples.evaluate} if samples.evaluate else {}),
     }
-    env = {**SCRATCH, **_ONE_THREAD, **_PICKLES, "SLIPWAY_SAMPLES": json.dumps(question)}
+    text = escaped(json.dumps(question))
+    env = {**SCRATCH, **_ONE_THREAD, **_PICKLES, "SLIPWAY_SAMPLES": text}
     if package.optimize is not None:
         env["SLIPWAY_OPTIMIZE"] = json.dumps(package.optimize.to_wire())
     return {

@@ -17,6 +17,7 @@ from slipway.pods.placement import pull_secrets
 from slipway.pods.resources import resources
 from slipway.settings import Settings
 from slipway.training.children import names
+from slipway.training.children.gates import Served
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.inputs import recorded
 from slipway.uris import scrubbed, shown
@@ -40,7 +41,7 @@ class Trained:
 
     That is its image, by name and digest, of a source that was fetched the revision, and of inputs
     the digests that are known, by name. ``reported`` has the metrics of its last report, as decimal
-    text.
+    text. ``served`` is the archive that `package.comparedWith` serves meanwhile, if it does.
     """
 
     image: str
@@ -48,6 +49,7 @@ class Trained:
     image_digest: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     reported: Mapping[str, str] = field(default_factory=dict)
+    served: Served | None = None
 
 
 def encryption(job: TrainingJob, package: Package, number: int) -> Encryption | None:

@@ -1,6 +1,6 @@
 """What the packaging pod said of an archive: its status, a row for each gate, and the verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from slipway.api import TrainingJob
 from slipway.api.excerpt import excerpt
 from slipway.api.training.gates import MAX_GATE_MESSAGE, Gate, GateStatus
+from slipway.api.training.package import Package
 from slipway.api.training.status import PackageStatus
 from slipway.training.children import names, trust
 from slipway.training.observed.jobs import JobView
@@ -34,7 +35,7 @@ def package_status(
         **trust.documents(lineage, said),
     }
     try:
-        judged = rows(package.gates if package else [], said.get("gates", []))
+        judged = rows(package, said.get("gates", []))
         if judged is None:
             return None
         made = PackageStatus.model_validate({**said, **places, **facts, "gates": None})
@@ -44,30 +45,77 @@ def package_status(
     return made.model_copy(update={"signature_uri": None}) if made.missed else made
 
 
-def rows(gates: Sequence[Gate], said: object) -> list[GateStatus] | None:
+def rows(package: Package | None, said: object) -> list[GateStatus] | None:
     """Return the status of each gate by the packager's word; None where that is no such word.
 
-    ``said`` is ``[{"value": decimal text|null, "verdict": str}]``, in the order of the gates.
-    Raises pydantic's ValidationError for a row of another shape.
+    ``said`` is a list of objects in the order of the gates, with ``value`` (decimal text|null) and
+    ``verdict``; those of later releases have ``source`` too and, of gates with ratios, what
+    `_of_served` reads. Raises pydantic's ValidationError for a row of another shape.
     """
-    rows = said if isinstance(said, list) else []
-    if len(rows) != len(gates):
+    found = said if isinstance(said, list) else []
+    if package is None:
+        return None if found else []
+    if len(found) != len(package.gates):
         return None
-    return [_row(gate, row) for gate, row in zip(gates, rows, strict=True)]
+    return [_row(package, gate, row) for gate, row in zip(package.gates, found, strict=True)]
 
 
-def _row(gate: Gate, said: Any) -> GateStatus:
+def _row(package: Package, gate: Gate, said: Any) -> GateStatus:
     known = said if isinstance(said, dict) else {}
-    read = {name: known.get(name) for name in ("verdict", "value")}
+    read = {name: known.get(name) for name in ("verdict", "value", "source", "servedValue")}
     row = GateStatus.model_validate({"metric": gate.metric, **read})
-    return row.model_copy(update={"message": excerpt(_sentence(gate, row), MAX_GATE_MESSAGE)})
+    sentence = _sentence(package, gate, row, known)
+    return row.model_copy(update={"message": excerpt(sentence, MAX_GATE_MESSAGE)})
 
 
-def _sentence(gate: Gate, row: GateStatus) -> str:
+def _sentence(package: Package, gate: Gate, row: GateStatus, said: Mapping[str, Any]) -> str:
     if row.value is None:
-        return f"{gate.metric} is not known: the training's last report does not have it"
-    holds = "holds" if row.verdict == "Successful" else "does not hold"
-    return f"{gate.metric} is {row.value}, and {gate.success_condition} {holds}"
+        return f"{gate.metric} is not known: {_nobody(package)}"
+    holds = row.verdict == "Successful"
+    missed = said.get("missed")
+    told = missed if isinstance(missed, list) and missed and not holds else None
+    words = []
+    if gate.success_condition is not None:
+        met = holds if told is None else "successCondition" not in told
+        words.append(f"{gate.success_condition} {_held(met)}")
+    for field, ratio in gate.ratios.items():
+        met = holds if told is None else field not in told
+        words.append(f"{field} {ratio} {_held(met)}")
+    served = f" ({_of_served(package, row, said)})" if gate.ratios else ""
+    return f"{gate.metric} is {row.value}, and {' and '.join(words)}{served}"
+
+
+def _held(holds: bool) -> str:
+    return "holds" if holds else "does not hold"
+
+
+def _nobody(package: Package) -> str:
+    """Return who does not have a figure."""
+    if package.samples and package.samples.evaluate:
+        return "neither samples.evaluate nor the training's last report has it"
+    return "the training's last report does not have it"
+
+
+def _of_served(package: Package, row: GateStatus, said: Mapping[str, Any]) -> str:
+    """Return what a figure was compared with, or why it was not."""
+    name = package.compared_with.name if package.compared_with else ""
+    if row.served_value is not None:
+        return f"ModelDeployment {name} serves {row.served_value}"
+    why = said.get("notCompared")
+    known = _NOT_COMPARED.get(why) if isinstance(why, str) else None
+    return (known or "it was not compared with what ModelDeployment {name} serves").format(
+        name=name
+    )
+
+
+_NOT_COMPARED = {
+    "NothingServed": "ModelDeployment {name} serves nothing yet that it could be compared with",
+    "NoRecord": "there is no record of the archive that ModelDeployment {name} serves",
+    "NotRecorded": "the record of the archive that ModelDeployment {name} serves does not have it",
+    "OtherRows": "what ModelDeployment {name} serves was measured on other rows",
+    "Negative": "the figure of what ModelDeployment {name} serves is below 0 and has no ratios",
+}
+"""Why a figure was not compared, by the packager's word."""
 
 
 def verdict(package: PackageStatus) -> str:

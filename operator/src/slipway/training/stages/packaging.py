@@ -100,6 +100,7 @@ def _next(
             materials.image_digest(job, observed.training),
             {each.name: each.sha256 for each in materials.inputs(job, observed.training) or ()},
             _reported(job, observed),
+            snapshot.served,
         )
         made = packaging_job(job, package, settings, output.uri, trained, packaging)
         step = _create(job, output, made, settings, now)

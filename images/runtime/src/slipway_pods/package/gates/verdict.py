@@ -4,11 +4,23 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-SIZE = "sizeBytes"
-"""The metric that is the archive's own size, whatever a script reports under this name."""
+from slipway_pods.package.gates.recorded import (
+    EVALUATE,
+    NOTHING_SERVED,
+    PACKAGE,
+    REPORT,
+    Recorded,
+    Served,
+)
+
+SIZE, LATENCY = "sizeBytes", "latencySeconds"
+"""Metrics of the archive itself, its size and the median time of an answer: whatever a script
+reports, or an evaluation returns, under these names."""
 SUCCESSFUL, FAILED = "Successful", "Failed"
+CONDITION = "successCondition"
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -18,49 +30,80 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_RATIOS: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
+    "maxRatioToServed": operator.le,
+    "minRatioToServed": operator.ge,
+}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A metric, and the comparisons with numbers that must all hold of it."""
+    """A metric, the comparisons with numbers that must all hold of it, and its ratios by field."""
 
     metric: str
     comparisons: tuple[tuple[str, float], ...]
+    ratios: tuple[tuple[str, Fraction], ...] = ()
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> "Gate":
         """Return what is told of one; raises ValueError, KeyError or TypeError."""
         compared = ((sign, float(number)) for sign, number in told["comparisons"])
-        return cls(told["metric"], tuple(compared))
+        ratios = ((field, Fraction(text)) for field, text in told.get("ratios", {}).items())
+        return cls(told["metric"], tuple(compared), tuple(ratios))
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What the operator asks: the gates, and the figures of the training's last report."""
+    """What the operator asks: the gates, and the figures of the training's last report.
+
+    ``served`` is the archive that figures are compared with; None where nothing is served.
+    """
 
     gates: tuple[Gate, ...] = ()
     reported: Mapping[str, float] | None = None
+    served: Served | None = None
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> "Questions":
         """Return what ``SLIPWAY_GATES`` says; raises ValueError, KeyError or TypeError."""
-        gates = (Gate.read(each) for each in told["gates"])
-        return cls(tuple(gates), {name: float(text) for name, text in told["reported"].items()})
+        gates = tuple(Gate.read(each) for each in told["gates"])
+        reported = {name: float(text) for name, text in told["reported"].items()}
+        served = told.get("served")
+        return cls(gates, reported, None if served is None else Served.read(served))
+
+
+def own(size_bytes: int, latency: float | None) -> dict[str, float]:
+    """Return the figures of an archive itself; ``latency`` is in seconds, and None if unknown."""
+    return {SIZE: float(size_bytes), **({} if latency is None else {LATENCY: latency})}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A gate's verdict; ``value`` is None where nobody knows the figure."""
+    """A gate's verdict; ``value`` and ``source`` are None where nobody knows the figure.
+
+    ``served`` is the figure that it was compared with, or the reason why it was not; None where it
+    was not to be. ``missed`` names the fields of the gate that do not hold.
+    """
 
     metric: str
     verdict: str
     value: float | None = None
+    source: str | None = None
+    served: float | str | None = None
+    missed: tuple[str, ...] = ()
 
     @property
     def told(self) -> dict[str, Any]:
         """The row as the termination message has it, by its place in the list of gates."""
         value = None if self.value is None else figure(self.value)
-        return {"verdict": self.verdict, "value": value}
+        told: dict[str, Any] = {"verdict": self.verdict, "value": value}
+        if self.source is not None:
+            told["source"] = self.source
+        if isinstance(self.served, str):
+            told["notCompared"] = self.served
+        elif self.served is not None:
+            told["servedValue"] = figure(self.served)
+        return {**told, **({"missed": list(self.missed)} if self.missed else {})}
 
 
 def figure(value: float) -> str:
@@ -68,17 +111,61 @@ def figure(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
 
 
-def judge(questions: Questions, size_bytes: int) -> list[Row]:
-    """Return each gate's row, in their order. A figure that is no finite number misses its gate."""
-    known = {**(questions.reported or {}), SIZE: float(size_bytes)}
-    return [_row(gate, known.get(gate.metric)) for gate in questions.gates]
+def judge(
+    questions: Questions,
+    own: Mapping[str, float],
+    evaluated: Mapping[str, float] | None = None,
+    recorded: Recorded | None = None,
+    rows: str = "",
+) -> list[Row]:
+    """Return each gate's row, in their order. A figure that is no finite number misses its gate.
+
+    ``own`` are figures of the package itself, which go before those that were ``evaluated``, and
+    these before the reported ones. ``recorded`` are the figures of the archive that is served, and
+    ``rows`` the SHA-256 of the rows that the model answered.
+    """
+    known: dict[str, tuple[float | None, str | None]] = {
+        name: (value, source)
+        for source, figures in (
+            (REPORT, questions.reported or {}),
+            (EVALUATE, evaluated or {}),
+            (PACKAGE, own),
+        )
+        for name, value in figures.items()
+    }
+    other = recorded or Recorded(NOTHING_SERVED)
+    unknown = (None, None)
+    return [_row(gate, known.get(gate.metric, unknown), other, rows) for gate in questions.gates]
 
 
-def _row(gate: Gate, value: float | None) -> Row:
-    if value is None or not math.isfinite(value):
-        return Row(gate.metric, FAILED, value)
+def _row(gate: Gate, known: tuple[float | None, str | None], recorded: Recorded, rows: str) -> Row:
+    value, source = known
+    if value is None or source is None or not math.isfinite(value):
+        return Row(gate.metric, FAILED, value, source)
     holds = all(_SIGNS[sign](value, number) for sign, number in gate.comparisons)
-    return Row(gate.metric, SUCCESSFUL if holds else FAILED, value)
+    missed = [] if holds else [CONDITION]
+    served = _served(gate, source, recorded, rows)
+    if served not in (None, NOTHING_SERVED):
+        missed += [
+            field for field, ratio in gate.ratios if not _within(field, value, ratio, served)
+        ]
+    verdict = FAILED if missed else SUCCESSFUL
+    return Row(gate.metric, verdict, value, source, served, tuple(missed))
+
+
+def _served(gate: Gate, source: str, recorded: Recorded, rows: str) -> float | str | None:
+    """Return the served archive's figure, or why there is none; None where no gate asks for it."""
+    if not gate.ratios:
+        return None
+    of_rows = source == EVALUATE or (source, gate.metric) == (PACKAGE, LATENCY)
+    return recorded.figure(gate.metric, source, rows if of_rows else None)
+
+
+def _within(field: str, value: float, ratio: Fraction, served: float | str | None) -> bool:
+    """Tell whether a figure is as near to the served one as a ratio says, exactly in decimals."""
+    if not isinstance(served, float):
+        return False
+    return _RATIOS[field](Fraction(repr(value)), ratio * Fraction(repr(served)))
 
 
 def is_rejected(rows: Sequence[Row]) -> bool:

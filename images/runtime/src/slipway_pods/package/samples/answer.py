@@ -3,19 +3,22 @@
 It has neither the store's credentials nor a key, and its image is the Python server's, whose server
 loads the handler as a serving pod does. Each row is asked alone, and then again with others beside
 it, in another order: a model whose answers depend on what is asked besides has none to be compared
-with. The answers go to `handed.ANSWERS`.
+with. The answers go to `handed.ANSWERS`, and so do the median time of an answer and, once the
+server has ended, what the user's own function makes of the answers.
 
 With ``package.optimize`` the candidates are made and measured first, and the best one answers.
 
-Variables: ``SLIPWAY_SAMPLES`` (JSON: ``modelName``, ``tolerance``, and ``timeoutSeconds`` for all
-of it), and ``SLIPWAY_OPTIMIZE`` (JSON of the package's ``optimize``, where there is one). The
-termination message has the reason Answered or SamplesFailed. Exit codes: 0; 65 where the model does
-not answer, which no other try mends; 143 where it was told to stop; else 1.
+Variables: ``SLIPWAY_SAMPLES`` (JSON: ``modelName``, ``tolerance``, ``evaluate`` where there is such
+a function, and ``timeoutSeconds`` for all of it), and ``SLIPWAY_OPTIMIZE`` (JSON of the package's
+``optimize``, where there is one). The termination message has the reason Answered, SamplesFailed or
+EvaluateFailed. Exit codes: 0; 65 where the model does not answer, or the function returns no
+figures, which no other try mends; 143 where it was told to stop; else 1.
 """
 
 import contextlib
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +31,8 @@ from typing import Any
 from slipway_pods.package.optimize import handing
 from slipway_pods.package.optimize.choice import Wanted
 from slipway_pods.package.samples import handed
+from slipway_pods.package.samples.evaluation import EvaluationError, Program, evaluate
+from slipway_pods.package.samples.figures import Figures
 from slipway_pods.serve import page
 from slipway_pods.serve.samples.asking import AnswerError, Asked, compare
 from slipway_pods.serve.samples.rows import Sample, SamplesError
@@ -44,7 +49,11 @@ from slipway_runtime.termination import (
 )
 
 MAX_SECONDS = 86_400
-MAX_SETTINGS_BYTES = 4096
+MAX_SETTINGS_BYTES = 8192
+MAX_PROGRAM = 512
+"""Longest name of an evaluation's file and function, in characters."""
+WARM_UP = 3
+"""How often the first row is asked before answers are timed."""
 BATCH_DELAY_MILLISECONDS = 10
 """How long a batch waits for more rows here, where nearly all are asked alone."""
 STOP_SECONDS = 10.0
@@ -53,38 +62,62 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Settings:
-    """The model's name, by how much answers may differ, and how long all may take in seconds."""
+    """The model's name, by how much answers may differ, and how long all may take in seconds.
+
+    ``program`` is the user's evaluation, if there is one.
+    """
 
     model: str
     tolerance: float
     seconds: float
+    program: Program | None = None
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
         """Read the settings; raises ValueError or KeyError."""
-        told = strict.Fields(strict.loads(env["SLIPWAY_SAMPLES"].encode(), MAX_SETTINGS_BYTES))
+        value = strict.loads(env["SLIPWAY_SAMPLES"].encode(), MAX_SETTINGS_BYTES)
+        told = strict.Fields(value)
         return cls(
             model=told.text("modelName", 128),
             tolerance=told.number("tolerance", MAX_TOLERANCE),
             seconds=told.number("timeoutSeconds", MAX_SECONDS),
+            program=Program.named(told.text("evaluate", MAX_PROGRAM))
+            if "evaluate" in value
+            else None,
         )
 
 
-def answer(settings: Settings, archive: Path, samples: Sequence[Sample], log: Path) -> list[Any]:
-    """Return the answers to all rows, JSON values or bytes; raises AnswerError."""
-    deadline = time.monotonic() + settings.seconds
+def answer(
+    settings: Settings, archive: Path, samples: Sequence[Sample], log: Path, deadline: float
+) -> tuple[list[Any], float]:
+    """Return the answers to all rows, JSON values or bytes, and the median time of one in seconds.
+
+    Raises AnswerError.
+    """
     with _serving(archive, log) as (server, port):
         _wait(server, port, deadline)
         url = f"http://127.0.0.1:{port}/predictions/{settings.model}"
         asked = Asked(url, settings.seconds, deadline)
-        given = [asked.answer(number, each) for number, each in enumerate(samples, start=1)]
+        given, seconds = _timed(asked, samples)
         rows = (Row(*pair) for pair in zip(samples, given, strict=True))
         try:
             compare(asked, list(enumerate(rows, start=1))[::-1], settings.tolerance)
         except AnswerError as error:
             text = f"The model does not answer a row the same way beside others: {error}"
             raise AnswerError(text) from error
-        return given
+        return given, seconds
+
+
+def _timed(asked: Asked, samples: Sequence[Sample]) -> tuple[list[Any], float]:
+    """Ask each row alone, once the model is warm; return the answers and the median time of one."""
+    for _ in range(WARM_UP):
+        asked.answer(1, samples[0])
+    given, took = [], []
+    for number, each in enumerate(samples, start=1):
+        begun = time.perf_counter()
+        given.append(asked.answer(number, each))
+        took.append(time.perf_counter() - begun)
+    return given, statistics.median(took)
 
 
 @contextlib.contextmanager
@@ -138,12 +171,19 @@ def optimized(env: Mapping[str, str], archive: Path, log: Path) -> Path:
 
 
 def attempt(env: Mapping[str, str], log: Path) -> tuple[int, dict[str, Any]]:
-    """Answer the rows; return the exit code and the termination message."""
+    """Answer the rows, and evaluate; return the exit code and the termination message."""
     try:
         settings = Settings.from_environment(env)
         samples = handed.samples()
         archive = optimized(env, handed.taken().archive, log)
-        handed.write(answer(settings, archive, samples, log))
+        deadline = time.monotonic() + settings.seconds
+        given, seconds = answer(settings, archive, samples, log, deadline)
+        handed.write(given)
+        program = settings.program
+        found = evaluate(program, log.parent, deadline, log) if program else {}
+        handed.tell(Figures(seconds, found))
+    except EvaluationError as error:
+        return EX_DATAERR, {"reason": "EvaluateFailed", "message": str(error)}
     except AnswerError as error:
         return EX_DATAERR, {"reason": "SamplesFailed", "message": str(error)}
     except SamplesError as error:

@@ -5,16 +5,19 @@ runs the archive's own handler on the rows; all that it writes is an enemy's. `p
 and answers to the archive, and judges, signs and stores it.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slipway_pods import beneath
 from slipway_pods.package.optimize.choice import PACKAGED
 from slipway_pods.package.optimize.figures import FLOAT
+from slipway_pods.package.samples.figures import MAX_BYTES as MAX_FIGURES_BYTES
+from slipway_pods.package.samples.figures import Figures
 from slipway_pods.serve.samples.rows import MAX_BYTES, Sample, SamplesError, read
 from slipway_pods.serve.samples.stored import answer_of, answer_told, entry
 from slipway_runtime import strict
@@ -29,6 +32,7 @@ MADE = "built"
 MAX_ANSWERS_BYTES = MAX_BYTES
 """Longest file of answers."""
 _ARCHIVE, _ROWS, _FACTS, _FILE = "model.mar", "rows.jsonl", "facts.json", "answers.jsonl"
+_FIGURES, _PROGRAM = "figures.json", "evaluate"
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,15 @@ class Built:
     """An archive, the packages that are installed in it, and how many rows of samples it has.
 
     ``packages`` is None where none were to be installed. ``optimization`` has a row for each form
-    of the model that was measured.
+    of the model that was measured. ``figures`` are those that were found while it answered the
+    rows, and ``rows_sha256`` is the digest of the rows' file.
     """
 
     archive: Path
     packages: Sequence[Mapping[str, str]] | None = None
     rows: int = 0
+    figures: Figures = field(default_factory=Figures)
+    rows_sha256: str = ""
     optimization: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -51,13 +58,19 @@ class Built:
         return any(row["candidate"] != FLOAT for row in packaged)
 
 
-def give(made: Built, rows: Path, folder: Path) -> None:
-    """Put what was built into a folder, whose earlier content goes, by renaming."""
+def give(made: Built, rows: Path, folder: Path, evaluate: Path | None = None) -> None:
+    """Put what was built into a folder, whose earlier content goes, by renaming.
+
+    ``evaluate`` is the file of ``samples.evaluate``, if there is one.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     facts = {"requirements": None if made.packages is None else list(made.packages)}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     shutil.copyfile(rows, folder / _ROWS)
+    if evaluate is not None:
+        (folder / _PROGRAM).mkdir()
+        shutil.copyfile(evaluate, folder / _PROGRAM / evaluate.name)
     made.archive.rename(folder / _ARCHIVE)
 
 
@@ -70,6 +83,46 @@ def taken() -> Built:
 def samples() -> list[Sample]:
     """Return the rows that were built in."""
     return read((BUILT / _ROWS).read_bytes())
+
+
+def rows_sha256() -> str:
+    """Return the digest of their file."""
+    return hashlib.sha256((BUILT / _ROWS).read_bytes()).hexdigest()
+
+
+def program(path: str) -> Path:
+    """Return where the file of ``samples.evaluate`` is that has a path in the output or source."""
+    return BUILT / _PROGRAM / Path(path).name
+
+
+def asked() -> tuple[Path, Path]:
+    """Return where the answers and the rows are, the latter read-only, for the evaluation."""
+    return ANSWERS / _FILE, BUILT / _ROWS
+
+
+def tell(figures: Figures) -> None:
+    """Write figures."""
+    (ANSWERS / _FIGURES).write_bytes(figures.told)
+
+
+def figures(*, evaluates: bool) -> Figures:
+    """Return the figures, whoever wrote them; raises PackageError for what are none.
+
+    The image of an earlier release writes none, and evaluates nothing. What nobody asked to be
+    evaluated is left out.
+    """
+    try:
+        with beneath.Folder(ANSWERS) as folder:
+            found = Figures.read(folder.read(_FIGURES, MAX_FIGURES_BYTES))
+    except FileNotFoundError as error:
+        if not evaluates:
+            return Figures()
+        text = "There are no figures of package.samples.evaluate: samples.image is too old for it."
+        raise PackageError("EvaluateFailed", text) from error
+    except (OSError, ValueError) as error:
+        text = f"The figures of the model cannot be taken: {error}."
+        raise PackageError("EvaluateFailed", text) from error
+    return found if evaluates else Figures(found.latency)
 
 
 def write(answers: Sequence[Any]) -> None:

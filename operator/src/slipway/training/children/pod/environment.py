@@ -31,6 +31,7 @@ def package_code(job: TrainingJob) -> dict[str, str]:
         "handler": package.handler,
         "modelFile": package.model_file,
         "extraFiles": [name for name in package.extra_files if name.endswith(".py")],
+        "evaluate": package.samples.evaluate if package.samples else None,
     }
     known = {name: value for name, value in code.items() if value}
     return {"SLIPWAY_PACKAGE_CODE": json.dumps(known, ensure_ascii=False)}

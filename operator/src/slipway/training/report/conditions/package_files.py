@@ -69,12 +69,18 @@ def shown(keys: frozenset[str]) -> str:
 
 def _code(package: Package) -> Iterator[tuple[str, str]]:
     """Yield the fields and names of what a script seldom writes: Python code and requirements."""
-    handler = package.handler
-    file = handler if handler.endswith(".py") else handler.rpartition(":")[0]
-    if file.endswith(".py"):
-        yield "handler", file
+    handler = _file(package.handler)
+    if handler.endswith(".py"):
+        yield "handler", handler
     if package.model_file:
         yield "modelFile", package.model_file
     if package.requirements_file:
         yield "requirementsFile", package.requirements_file
+    if package.samples and package.samples.evaluate:
+        yield "samples.evaluate", _file(package.samples.evaluate)
     yield from (("extraFiles", name) for name in package.extra_files if name.endswith(".py"))
+
+
+def _file(name: str) -> str:
+    """Return the file that ``NAME.py:function`` names."""
+    return name if name.endswith(".py") else name.rpartition(":")[0]

@@ -1,0 +1,104 @@
+"""The figures of the archive that is served: those that were recorded when it was packaged.
+
+They are in the record of its origin, beside it in the store. Whoever can write there may have
+written it, and an archive of an earlier release has fewer figures in it. Pure.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from slipway_runtime import strict
+
+REPORT, EVALUATE, PACKAGE = "Report", "Evaluate", "Package"
+"""Where a figure is from: the training's last report, ``samples.evaluate``, the package itself."""
+NOTHING_SERVED = "NothingServed"
+"""There is no archive to compare with yet."""
+NO_RECORD, NOT_RECORDED = "NoRecord", "NotRecorded"
+"""There is no record of the archive that is served; the record does not have the figure."""
+OTHER_ROWS = "OtherRows"
+"""The figure is of other rows than those that were answered now."""
+NEGATIVE = "Negative"
+"""The figure is below 0: how many times another figure it is says nothing of which is better."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Longest record that is read; it lists the files of an output."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The archive that is served by its digest, and where the record of its origin is, if known."""
+
+    sha256: str
+    record_uri: str | None = None
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> "Served":
+        """Return what the operator says of it; raises KeyError."""
+        return cls(told["sha256"], told.get("lineageUri"))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The figures of an archive by source and metric, and the SHA-256 of the rows it answered.
+
+    ``problem`` is why there are none; empty where there may be some.
+    """
+
+    problem: str = ""
+    figures: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    rows: str = ""
+
+    @classmethod
+    def read(cls, data: bytes, sha256: str) -> "Recorded":
+        """Return what a record has on the archive with a digest, whoever wrote it."""
+        try:
+            record = strict.Fields(strict.loads(data, MAX_BYTES))
+            package = strict.Fields(record.mapping("package"))
+            if package.text("sha256", 64) != sha256:
+                return cls(NO_RECORD)
+            rows = record.mapping("samples").get("sha256")
+            return cls("", dict(_figures(record, package)), rows if isinstance(rows, str) else "")
+        except ValueError:
+            return cls(NO_RECORD)
+
+    def figure(self, metric: str, source: str, rows: str | None) -> float | str:
+        """Return a figure from a source, or the reason why it can be compared with none.
+
+        ``rows`` is the digest of the rows that it must be of; None where it is of no rows.
+        """
+        if self.problem:
+            return self.problem
+        value = self.figures.get((source, metric))
+        if value is None:
+            return NOT_RECORDED
+        if rows is not None and rows != self.rows:
+            return OTHER_ROWS
+        return NEGATIVE if value < 0 else value
+
+
+def _figures(
+    record: strict.Fields, package: strict.Fields
+) -> Iterator[tuple[tuple[str, str], float]]:
+    job = strict.Fields(record.mapping("trainingJob"))
+    for name, text in job.mapping("metrics").items():
+        value = _number(text)
+        if value is not None:
+            yield (REPORT, name), value
+    yield (PACKAGE, "sizeBytes"), float(package.integer("sizeBytes", 0, 2**63))
+    for name, told in record.mapping("figures").items():
+        known = told if isinstance(told, dict) else {}
+        value, source = _number(known.get("value")), known.get("source")
+        if value is not None and source in (EVALUATE, PACKAGE):
+            yield (source, name), value
+
+
+def _number(told: Any) -> float | None:
+    """Return a finite number, which may be decimal text; None for anything else."""
+    if isinstance(told, bool) or not isinstance(told, int | float | str):
+        return None
+    try:
+        value = float(told)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
