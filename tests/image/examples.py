@@ -71,12 +71,18 @@ def trainer() -> Iterator[tuple[Path, Enter]]:
 def train(root: Path, enter: Enter, name: str) -> Trained:
     """Train an example in a folder of its own; its inputs are the data sets of their names."""
     source, job, _ = documents(name)
-    for made in ("output", "run", "inputs"):
-        (root / made).mkdir(parents=True)
-    for file, text in source["data"].items():
-        (root / file).write_text(text)
+    (root / "inputs").mkdir(parents=True)
     for each in job["spec"].get("inputs", []):
         _put(each, root / "inputs" / each["name"])
+    return run(root, enter, source["data"], job["spec"]["entrypoint"])
+
+
+def run(root: Path, enter: Enter, files: Mapping[str, str], script: str) -> Trained:
+    """Run a script among its files in a folder, where ``inputs`` has what it reads."""
+    for made in ("output", "run", "inputs"):
+        (root / made).mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        (root / file).write_text(text)
     variables = {
         "PYTHONPATH": f"/opt/slipway/runtime:{root}",
         "SLIPWAY_OUTPUT_DIR": root / "output",
@@ -86,7 +92,7 @@ def train(root: Path, enter: Enter, name: str) -> Trained:
         "HOME": "/tmp",
     }
     told = [f"{key}={value}" for key, value in variables.items()]
-    command = enter(["env", *told, "/opt/venv/bin/python3", str(root / "train.py")])
+    command = enter(["env", *told, "/opt/venv/bin/python3", str(root / script)])
     before = _cpu_seconds()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,7 @@ TOLD = {
     "SLIPWAY_GATES",
     "SLIPWAY_GRACE_SECONDS",
     "SLIPWAY_INPUT",
+    "SLIPWAY_INPUTS_DIR",
     "SLIPWAY_INPUT_DIR",
     "SLIPWAY_JOB_UID",
     "SLIPWAY_LINEAGE",
@@ -120,7 +121,6 @@ TOLD = {
 """Variables by which the operator tells the runtime's programs what to do."""
 FOR_SCRIPTS = {
     "SLIPWAY_ATTEMPT",
-    "SLIPWAY_INPUTS_DIR",
     "SLIPWAY_JOB_NAME",
     "SLIPWAY_JOB_NAMESPACE",
     "SLIPWAY_MODEL_DIR",
