@@ -19,7 +19,7 @@ from dev.shell import digest, run
 from dev.steps import step
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = "python3,python3-venv,ca-certificates,openjdk-17-jre-headless"
+PACKAGES = "python3,python3-venv,ca-certificates"
 SUITE = "bookworm"
 SLIM = tuple(
     f"--dpkgopt=path-exclude=/usr/share/{files}"
@@ -31,6 +31,8 @@ STORE_PROGRAMS = ("slipway-store", "versitygw")
 EXAMPLES = ("flask", "django", "keras")
 """Folders of examples with a Dockerfile."""
 CERTIFICATES = Path("/etc/ssl/certs")
+MOUNTED = Path("/mnt")
+"""Where a build sees this machine's certificates: packages write their own to the usual place."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Image:
     def build(self) -> None:
         """Build it, with this machine's certificate authorities for what it downloads."""
         arguments = {name: image.reference for name, image in self.bases.items()}
-        arguments["PIP_CERT"] = str(CERTIFICATES / "ca-certificates.crt")
-        volumes = (f"{CERTIFICATES}:{CERTIFICATES}:ro",)
+        arguments["PIP_CERT"] = str(MOUNTED / "ca-certificates.crt")
+        volumes = (f"{CERTIFICATES}:{MOUNTED}:ro",)
         buildah.build(self.reference, self.dockerfile, self.context, arguments, volumes)
 
     def _files(self) -> Iterator[Path]:
@@ -80,7 +82,7 @@ class Image:
 
 @dataclass(frozen=True)
 class DebianImage(Image):
-    """The base of all: Debian with Python and Java, made by mmdebstrap from the package mirror."""
+    """The base of all: Debian with Python, made by mmdebstrap from the package mirror."""
 
     def build(self) -> None:
         """Make the archive and the image; the archive is not kept."""
