@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -31,8 +30,6 @@ CHILDREN = (
     "podgroup.scheduling.x-k8s.io",
 )
 OWNERS = (("trainingjob", "job"), ("trainingjob", "coscheduled"), ("modeldeployment", "model"))
-SLOW_SECONDS, MOST_TRIES = 20.0, 6
-"""How long a slow webhook takes, and how often it may be asked about objects of one kind."""
 OURS = "app.kubernetes.io/managed-by=slipway"
 
 
@@ -174,30 +171,3 @@ def test_what_a_webhook_refuses_at_random_is_made_in_the_end(
         live = kubectl.get(kind, name) or {}
         conditions = {one["type"] for one in live["status"]["conditions"]}
         assert "Stalled" not in conditions
-
-
-@pytest.mark.long
-def test_a_webhook_that_takes_twenty_seconds_delays_what_is_made_and_prevents_nothing(
-    operator: OperatorProcess,
-    kubectl: Kubectl,
-    control_plane: TestControlPlane,
-    hooked: Callable[..., None],
-) -> None:
-    asked: Counter[str] = Counter()
-
-    def slowly(obj: Object) -> list[Object]:
-        asked[obj["kind"]] += 1
-        time.sleep(SLOW_SECONDS)
-        return []
-
-    hooked(slowly)
-    kubectl.create([play.source(), play.training_job(), play.model_deployment()])
-    wanted = {"Secret", "NetworkPolicy", "Job", "ConfigMap", "Deployment", "Service"}
-
-    def made() -> bool:
-        both = (("job", "job-train"), ("deployment", "model"), ("service", "model"))
-        return all(kubectl.get(*each) for each in both) and wanted <= asked.keys()
-
-    wait_for(made, 600, "all is made", lambda: f"{asked}\n{operator.log.read_text()[-4000:]}")
-    assert operator.status("/healthz") == 200
-    assert max(asked.values()) <= MOST_TRIES, f"what is slow is not asked again and again: {asked}"
