@@ -12,6 +12,7 @@ from typing import Any
 
 from slipway.accounts.trust import Trust
 from slipway.controller.credentials import make_credentials
+from slipway.controller.ending import END_SECONDS, end_within
 from slipway.controller.garbage import keep_collections_short
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.intake.kopf_handlers import LONGEST_SILENCE
@@ -129,8 +130,8 @@ class Operator:
         return 1 if self._failed else 0
 
     def _http_server(self, client: Client) -> HttpServer:
-        secure = self._settings.secure_metrics
-        filters = [for_readers_only(Access(MetricsReview(client)))] if secure else []
+        review = for_readers_only(Access(MetricsReview(client)))
+        filters = [review] if self._settings.secure_metrics else []
         return HttpServer(self._metrics.page, self._faults, self._unready, filters)
 
     async def _serve(self, connection: Connection, client: Client) -> None:
@@ -157,6 +158,7 @@ class Operator:
         watches = asyncio.create_task(self._watching().run(connection, sweeper, kopf_stop))
         watches.add_done_callback(self._ended)
         await self._stop.wait()
+        end_within(END_SECONDS)
         await self._end_tasks()
         kopf_stop.set()
         with contextlib.suppress(Exception):
@@ -203,9 +205,8 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
 
     def _take_signals(self) -> None:
         """Take the signals back from kopf, which sets its handlers just after its start-up ones."""
