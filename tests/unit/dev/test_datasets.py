@@ -82,7 +82,7 @@ def inputs_of_examples() -> list[tuple[str, str, str]]:
     return [
         (each["name"], each["uri"].rpartition("/")[2], each.get("sha256", ""))
         for each in told
-        if "/shared/datasets/" in each["uri"]
+        if "/shared/datasets/" in each.get("uri", "")
     ]
 
 
