@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from slipway_pods.package import built_in, mar, requirements
 from slipway_pods.package.contents import make
 from slipway_pods.package.gates import served, verdict
-from slipway_pods.package.optimize.packaged import with_best
+from slipway_pods.package.optimize.packaged import fitting, with_best
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.package.samples import handed
 from slipway_pods.package.samples.handed import Built
@@ -212,7 +212,7 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
         put_beside(data, f"{beside}/{name}")
     put_beside(record, settings.lineage_uri)
     told = {"gates": [row.told for row in rows]} if rows else {}
-    return {"reason": _reason(rows), "package": {**described, **told}}
+    return {"reason": _reason(rows), "package": fitting({**described, **told})}
 
 
 def _reason(rows: Sequence[verdict.Row]) -> str:
