@@ -212,9 +212,9 @@ ModelDeployment serves it."""
 PACKAGING_FAILED = "PackagingFailed"
 """The archive could not be made; the training's output stays in the store."""
 PACKAGING_DEADLINE_EXCEEDED = "PackagingDeadlineExceeded"
-"""The packaging took longer than a day, beside ``package.samples.timeoutSeconds``: it hung, or the
-store was away for as long. The training's output stays in the store; the message has the last word
-on it, and how to package it again."""
+"""The packaging took longer than a day, beside ``timeoutSeconds`` of ``package.samples`` and
+``package.optimize``: it hung, or the store was away for as long. The training's output stays in the
+store; the message has the last word on it, and how to package it again."""
 
 PROBLEMS = frozenset(
     {

@@ -242,11 +242,15 @@ def test_a_packaging_that_hangs_is_ended_after_a_day_and_says_what_it_did_last()
     assert cluster.status["output"]["files"] == 2
 
 
-def test_a_packaging_has_the_time_of_its_samples_beside_its_own() -> None:
-    cluster = complete(package={**PACKAGE, "samples": {"file": "rows.jsonl", "timeoutSeconds": 7}})
+@pytest.mark.parametrize(("more", "seconds"), [({}, 7), ({"optimize": {"timeoutSeconds": 5}}, 12)])
+def test_a_packaging_has_the_time_of_its_samples_and_forms_beside_its_own(
+    more: dict[str, Any], seconds: int
+) -> None:
+    samples = {"file": "rows.jsonl", "timeoutSeconds": 7}
+    cluster = complete(package={**PACKAGE, "samples": samples, **more})
     made = cluster.job("package")
     assert made is not None
-    assert made["spec"]["activeDeadlineSeconds"] == LONGEST_SECONDS + 7
+    assert made["spec"]["activeDeadlineSeconds"] == LONGEST_SECONDS + seconds
 
 
 @pytest.mark.parametrize("container", ["packager", "builder"])

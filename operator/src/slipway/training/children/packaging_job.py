@@ -49,7 +49,7 @@ INVALID_PACKAGE_CODE = 65
 """The packager's exit code where the package itself is wrong: EX_DATAERR of BSD's sysexits.h."""
 LONGEST_SECONDS = 86_400
 """So long a packaging may take, waits for the store and tries included, beside the time in which a
-model answers its samples."""
+model answers its samples, and that in which its forms are measured."""
 BACKOFF_LIMIT = 2
 """How often a packager that failed for another reason is tried again."""
 
@@ -111,7 +111,9 @@ def packaging_job(
 
 def longest_seconds(package: Package) -> int:
     """Return how long the packaging Job of a package may take, in seconds."""
-    return LONGEST_SECONDS + (package.samples.timeout_seconds if package.samples else 0)
+    answering = package.samples.timeout_seconds if package.samples else 0
+    measuring = package.optimize.timeout_seconds if package.optimize else 0
+    return LONGEST_SECONDS + answering + measuring
 
 
 def _on_exit(container: str, action: str, code: int) -> dict[str, Any]:
