@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from slipway_pods.package.gates.recorded import EVALUATE, NOTHING_SERVED, PACKAG
 from slipway_pods.package.gates.served import look
 from slipway_pods.package.gates.verdict import Questions, Row, judge
 from slipway_pods.store.store import StoreUnavailableError
-from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, SPEC, Packager
 
 SHA = "ab" * 32
@@ -191,16 +189,6 @@ def test_any_record_is_read_or_refused(value: Any, at: str) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_no_record(data: bytes) -> None:
     assert Recorded.read(data, SHA) == Recorded("NoRecord")
-
-
-@pytest.fixture
-def packager(
-    s3: S3Server, tmp_path: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
-) -> Packager:
-    monkeypatch.setattr(package, "PATIENCE", 0.0)
-    made = Packager(s3, tmp_path, termination_log)
-    made.store()
-    return made
 
 
 def judged(packager: Packager, compared: dict[str, str] | None, value: str = "0.5") -> int:
