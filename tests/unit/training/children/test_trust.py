@@ -112,6 +112,14 @@ def test_the_pod_that_needs_the_keys_runs_no_code_of_a_users() -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
+def test_no_pod_is_made_for_a_key_that_is_the_operators_own() -> None:
+    own = {"keySecretRef": {"name": "slipway-store", "key": "AWS_SECRET_ACCESS_KEY"}}
+    cluster = Cluster(spec(package={**PACKAGE, "sign": own}))
+    cluster.settle()
+    assert condition(cluster, "Failed")["reason"] == "SecretForbidden"
+    assert "apply Job" not in cluster.writes
+
+
 def test_a_restart_of_the_group_does_not_look_for_the_keys_again() -> None:
     cluster = underway(package={**PACKAGE, **KEYS}, restart={"maxRestarts": 1})
     cluster.missing_key = MISSING

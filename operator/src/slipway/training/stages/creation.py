@@ -64,9 +64,6 @@ def create(
     warning = package_files.news(snapshot)
     if warning:
         return Outcome(findings=(warning,), requeue_after=0.0)
-    awaited = _await_keys(snapshot, keys, settings)
-    if awaited:
-        return awaited
     try:
         made = training_job(job, settings)
     except OverlayError as error:
@@ -75,6 +72,9 @@ def create(
     forbids = refusal(job, template, snapshot.pod_security, settings)
     if forbids:
         return _refuse(job, Failure(forbids.reason, forbids.message), now)
+    awaited = _await_keys(snapshot, keys, settings)
+    if awaited:
+        return awaited
     return Outcome(apply=(*_prerequisites(job, settings), made), events=_recreated(job))
 
 
