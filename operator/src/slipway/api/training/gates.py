@@ -45,13 +45,14 @@ class Gate(ApiModel):
     )
     max_ratio_to_served: ServedRatio | None = Field(
         default=None,
-        description="How many times the figure of the archive that comparedWith serves is still "
-        'good enough, such as "1.02" for a loss. It holds where nothing is served yet.',
+        description="The figure may be at most this many times that of the archive which "
+        'comparedWith serves, such as "1.02" for a loss. It holds where nothing is served yet.',
     )
     min_ratio_to_served: ServedRatio | None = Field(
         default=None,
-        description="How many times the figure of the archive that comparedWith serves it must be "
-        'at least, such as "0.98" for an accuracy. It holds where nothing is served yet.',
+        description="The figure must be at least this many times that of the archive which "
+        'comparedWith serves, such as "0.98" for an accuracy. It holds where nothing is served '
+        "yet.",
     )
 
     @property

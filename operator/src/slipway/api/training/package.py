@@ -110,7 +110,7 @@ class Package(ApiModel):
                 "!has(self.gates) || has(self.comparedWith) || "
                 "!self.gates.exists(g, has(g.maxRatioToServed) || has(g.minRatioToServed))",
                 "write package.comparedWith.name, the ModelDeployment whose archive the ratios of "
-                "package.gates are to",
+                "package.gates compare with",
             ),
         )
     )
@@ -169,7 +169,7 @@ class Package(ApiModel):
         "misses one is stored and Rejected: no ModelDeployment serves it.",
     )
     compared_with: ComparedWith | None = None
-    """The ModelDeployment whose served archive the ratios of gates are to."""
+    """The ModelDeployment whose served archive the ratios of gates compare with."""
     samples: Samples | None = None
     """Rows that the packaged model answers, and each of its pods once more before it is ready."""
     optimize: Optimize | None = None

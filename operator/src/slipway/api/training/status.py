@@ -273,7 +273,7 @@ class TrainingJobStatus(StoredStatus):
         | None
     ) = Field(
         default=None,
-        description="Inputs whose digest is known, and the archives that inputs of other jobs are.",
+        description="Inputs whose digest is known, and the archives of other jobs that are inputs.",
     )
     output: OutputStatus | None = None
     """The stored output."""
