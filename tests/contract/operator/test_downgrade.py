@@ -1,0 +1,74 @@
+"""The CRDs of the release before are applied over these: fields go, and the operator goes on."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.namespaces import install_kinds
+from tests.contract.operator import play
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.contract.operator.test_life import settle
+from tests.contract.operator.test_upgrade import BEFORE
+from tests.harness import AuditLog, Kubectl, TestControlPlane
+from tests.harness.audit import service_account
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.contract
+USER = service_account(NAMESPACE, ACCOUNT)
+
+
+@pytest.fixture
+def downgrade(control_plane: TestControlPlane, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the older CRDs; ours are applied again afterwards."""
+    shutil.unpack_archive(BEFORE, tmp_path)
+    yield tmp_path / "charts/slipway/files/crds"
+    install_kinds(control_plane.kubectl)
+
+
+def look(kubectl: Kubectl, operator: OperatorProcess, audit: AuditLog) -> int:
+    """Have the operator look at both objects; return how many writes that costs."""
+    audit.mark()
+    for kind, name in (("tj", "job"), ("mdep", "model")):
+        value = str(operator.metric("slipway_reconcile_total"))
+        kubectl.run("annotate", "--overwrite", kind, name, f"example.com/look={value}")
+    return settle(operator, audit)
+
+
+def test_older_crds_cost_no_storm_and_no_job(
+    operator: OperatorProcess, kubectl: Kubectl, control_plane: TestControlPlane, downgrade: Path
+) -> None:
+    kubectl.create([play.source(), play.training_job(), play.model_deployment()])
+    job = play.wait_object(kubectl, "job", "job-train")
+    pods = play.make_pods(kubectl, job)
+    for pod in pods:
+        play.run_pod(kubectl, pod)
+    play.wait_phase(kubectl, "job", "Running")
+    play.roll_out(kubectl)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 120, "it is ready", operator.log.read_text)
+    audit = control_plane.audit()
+    settle(operator, audit)
+    uids = [(kubectl.get(*each) or {})["metadata"]["uid"] for each in KEPT]
+
+    control_plane.kubectl.apply(downgrade)
+    look(kubectl, operator, audit)
+    assert look(kubectl, operator, audit) == 0, "what the older CRDs drop is not written for ever"
+    for pod in pods:
+        play.end_pod(kubectl, pod, 0, play.trained())
+    play.complete_job(kubectl, job)
+    assert play.package(kubectl)["status"]["package"]["sha256"] == play.SHA
+    install_kinds(control_plane.kubectl)
+
+    def rests() -> bool:
+        # What the status remembered of the release's own part is gone: the pods roll over once.
+        play.roll_out(kubectl)
+        return look(kubectl, operator, audit) == 0 and play.is_true(kubectl, "Ready")
+
+    wait_for(rests, 240, "the pods have rolled over, and nothing more is written")
+    assert [(kubectl.get(*each) or {})["metadata"]["uid"] for each in KEPT] == uids
+    assert operator.status("/healthz") == operator.status("/readyz") == 200
+
+
+KEPT = (("job", "job-train"), ("deployment", "model"), ("service", "model"))
+"""Children that must stay the very objects that they are."""
