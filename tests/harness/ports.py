@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
-from itertools import chain, repeat
+from itertools import cycle
 
 _FIRST, _COUNT = 20_000, 2_000
 """Where the ports of the first worker begin, and how many each has.
@@ -33,12 +33,10 @@ def free_port() -> int:
 
 @cache
 def _candidates() -> Iterator[int]:
-    """Return this worker's ports without an end, each round in an order of chance."""
+    """Return this worker's ports without an end, in an order of chance that repeats itself."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     first = _FIRST + _COUNT * (int(number) % 6)
-    return chain.from_iterable(
-        random.sample(range(first, first + _COUNT), _COUNT) for _ in repeat(None)
-    )
+    return cycle(random.sample(range(first, first + _COUNT), _COUNT))
 
 
 def _is_free(port: int) -> bool:
