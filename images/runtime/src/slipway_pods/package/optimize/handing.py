@@ -4,12 +4,8 @@
 `taken` reads them as an enemy's. Both choose by the same figures.
 """
 
-import contextlib
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -21,12 +17,14 @@ from slipway_pods.package.optimize.choice import Row, Wanted
 from slipway_pods.package.optimize.figures import FLOAT, Figures
 from slipway_pods.package.optimize.recording import MANIFEST
 from slipway_pods.package.samples import handed
+from slipway_pods.package.samples.bounded_process import run_module
 from slipway_runtime.checks.package_code import PackageError
 from slipway_runtime.termination import say
 
 BEST = "optimized.onnx"
 FIGURES = "optimized.jsonl"
 BLOCK = 1 << 20
+_MODULE = "slipway_pods.package.optimize.work"
 
 
 def optimized(wanted: Wanted, archive: Path, scratch: Path) -> Path:
@@ -55,21 +53,9 @@ def optimized(wanted: Wanted, archive: Path, scratch: Path) -> Path:
 
 def _work(wanted: Wanted, folder: Path, made: Path) -> None:
     """Run the work until it is done or its time is over; what it prints is the container's log."""
-    command = [sys.executable, "-P", "-m", "slipway_pods.package.optimize.work"]
-    process = subprocess.Popen(
-        [*command, str(folder), str(made), *wanted.candidates],
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        start_new_session=True,
-    )
-    try:
-        process.wait(wanted.seconds)
-    except subprocess.TimeoutExpired:
+    words = (str(folder), str(made), *wanted.candidates)
+    if run_module(_MODULE, *words, seconds=wanted.seconds, output=sys.stderr.fileno()) is None:
         say(f"The candidates were not all measured in {wanted.seconds:g} seconds.")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _swap(folder: Path, model: Path) -> None:

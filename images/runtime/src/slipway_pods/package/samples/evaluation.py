@@ -1,22 +1,20 @@
 """Having the user's own function say how good the answers are: in a process of its own, bounded."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_pods import beneath
 from slipway_pods.package.samples import figures, handed
+from slipway_pods.package.samples.bounded_process import run_module
 from slipway_runtime import strict
 from slipway_runtime.checks.package_code import split_handler
 
 FUNCTION = "evaluate"
 """The function that is called where none is named."""
 _FILE = "evaluated.json"
+_MODULE = "slipway_pods.package.samples.evaluating"
 
 
 class EvaluationError(Exception):
@@ -45,24 +43,12 @@ def evaluate(program: Program, folder: Path, deadline: float, log: Path) -> dict
     """
     what = f"package.samples.evaluate '{program.path}:{program.function}'"
     files = (handed.program(program.path), program.function, *handed.asked(), folder / _FILE)
-    command = [sys.executable, "-P", "-m", "slipway_pods.package.samples.evaluating"]
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, *map(str, files)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            text = f"{what} had not ended in time: let it do less, or raise samples.timeoutSeconds."
-            raise EvaluationError(text) from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        left = deadline - time.monotonic()
+        code = run_module(_MODULE, *map(str, files), seconds=left, output=output)
+    if code is None:
+        text = f"{what} had not ended in time: let it do less, or raise samples.timeoutSeconds."
+        raise EvaluationError(text)
     if code == -signal.SIGKILL:
         text = f"{what} was killed: raise package.samples.resources.limits.memory."
         raise EvaluationError(text)
