@@ -11,7 +11,10 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True)
 class Request:
-    """One request; ``resource`` is plural with its subresource, as in ``trainingjobs/status``."""
+    """One request; ``resource`` is plural with its subresource, as in ``trainingjobs/status``.
+
+    ``uri`` is its path and query.
+    """
 
     user: str
     verb: str
@@ -19,6 +22,7 @@ class Request:
     namespace: str
     name: str
     code: int
+    uri: str = ""
 
     @property
     def is_write(self) -> bool:
@@ -78,4 +82,5 @@ def _request(event: dict) -> Request:  # type: ignore[type-arg]
         namespace=at.get("namespace", ""),
         name=at.get("name", ""),
         code=event.get("responseStatus", {}).get("code", 0),
+        uri=event["requestURI"],
     )

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from slipway.kube.connection import connect
 from slipway.kube.resources import Resource, resource_of
@@ -15,6 +17,9 @@ from slipway.plan import Manifest, ObjectRef
 
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 _SPARE = 4
+_CONTINUE = re.compile(rb'"continue":"([^"]+)"')
+_HEAD_BYTES = 1024
+"""Where the metadata of a list is: before its items."""
 Row = dict[str, Any]
 
 
@@ -78,6 +83,23 @@ class LoadClient:
                 raise RuntimeError(f"{method} {path} was refused: {await answer.text()}")
             stored: Manifest = await answer.json()
             return stored
+
+    async def read_lists(self, uris: Sequence[str]) -> None:
+        """Read lists side by side, each page by page to its end, and keep nothing of them."""
+        async with asyncio.TaskGroup() as tasks:
+            for uri in uris:
+                tasks.create_task(self._read_list(uri))
+
+    async def _read_list(self, uri: str) -> None:
+        url = URL(f"{self._server}{uri}", encoded=True)
+        more: re.Match[bytes] | None = None
+        while True:
+            page = url.update_query({"continue": more[1].decode()}) if more else url
+            async with self._session.get(page) as answer:
+                answer.raise_for_status()
+                body = await answer.read()
+            if not (more := _CONTINUE.search(body[:_HEAD_BYTES])):
+                return
 
     async def wait_for(
         self,

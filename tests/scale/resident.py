@@ -4,10 +4,11 @@ Jobs that have ended are written as they would lie there after months, without r
 deployments are made by the operator, and their pods run on simulated nodes.
 """
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,8 @@ class Resident:
     ``memory`` and ``peak`` in MiB, ``idle`` in CPU seconds a minute, ``hold`` how many seconds
     nothing else was answered while the metrics were read, ``ready`` seconds from a start until all
     is listed and ``start`` the CPU seconds of that, ``job`` seconds from the creation of a
-    TrainingJob just then until its Job is there.
+    TrainingJob just then until its Job is there. ``lists`` are the seconds in which a program that
+    keeps nothing reads the lists of that start, all at the same time.
     """
 
     memory: float
@@ -50,6 +52,7 @@ class Resident:
     ready: float
     start: float
     job: float
+    lists: float
 
 
 def _condition(type_: str, status: str = "True") -> Manifest:
@@ -176,12 +179,23 @@ def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: f
         idle = idle_cpu(process, idle_seconds)
         memory, peak = process.memory(), measure.peak_memory(process)
         hold = longest_hold(process)
-    begun = time.monotonic()
+    audit, begun = plane.audit(), time.monotonic()
     with measure.operator(plane, folder / "restarted.log") as process:
         ready, start = time.monotonic() - begun, process.cpu()
+        uris = [one.uri for one in audit.requests(measure.USER) if one.verb == "list"]
         job = seconds_to_job(plane)
         memory, peak = max(memory, process.memory()), max(peak, measure.peak_memory(process))
-        return Resident(memory, peak, idle, hold, ready, start, job)
+    lists = asyncio.run(seconds_to_list(plane, uris))
+    return Resident(memory, peak, idle, hold, ready, start, job, lists)
+
+
+async def seconds_to_list(plane: TestControlPlane, uris: Iterable[str]) -> float:
+    """Return the seconds in which lists are read, without what was asked for their next pages."""
+    first = sorted({uri for uri in uris if "continue=" not in uri})
+    async with await LoadClient.connect(plane.kubeconfig, measure.CONCURRENCY) as client:
+        begun = time.monotonic()
+        await client.read_lists(first)
+        return time.monotonic() - begun
 
 
 def idle_cpu(process: OperatorProcess, seconds: float) -> float:
