@@ -124,15 +124,22 @@ def prepared(nodes: int, pods: str = "") -> Iterator[TestControlPlane]:
 
 
 @contextmanager
-def operator(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
+def starting(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
     """Start the operator as it is shipped, with the chart's rights; end it after the block."""
     kubeconfig = plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
     process = OperatorProcess.start(kubeconfig, log, {})
     try:
-        process.wait_until_leading(TIMEOUT)
         yield process
     finally:
         process.end()
+
+
+@contextmanager
+def operator(plane: TestControlPlane, log: Path) -> Iterator[OperatorProcess]:
+    """Have the operator lead during the block."""
+    with starting(plane, log) as process:
+        process.wait_until_leading(TIMEOUT)
+        yield process
 
 
 def measure(load: Load, folder: Path, nodes: int = 50) -> Measured:
