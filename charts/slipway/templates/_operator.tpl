@@ -87,6 +87,10 @@
 {{- end }}
 - name: SLIPWAY_STORE_REGION
   value: {{ include "slipway.store.region" . | quote }}
+{{- if not .Values.store.enabled }}
+- name: SLIPWAY_STORE_ADDRESSING_STYLE
+  value: {{ .Values.store.external.addressingStyle }}
+{{- end }}
 {{- $reserved := list }}
 {{- if include "slipway.store.hasCredential" . }}
 {{- $reserved = append $reserved (include "slipway.store.secretName" .) }}

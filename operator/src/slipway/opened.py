@@ -70,6 +70,8 @@ def store(settings: StoreSettings) -> Opened:
     env = [{"name": "AWS_DEFAULT_REGION", "value": settings.region}]
     if settings.endpoint:
         env.append({"name": "AWS_ENDPOINT_URL", "value": settings.endpoint})
+    if settings.addressing_style == "virtual":
+        env.append({"name": "AWS_S3_ADDRESSING_STYLE", "value": settings.addressing_style})
     return Opened(env=tuple(env))
 
 

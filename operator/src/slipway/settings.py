@@ -43,6 +43,9 @@ class StoreSettings(BaseSettings):
     store's certificate; it writes the authorities to ``ca_file``. Empty where others do that."""
     region: str = "us-east-1"
     """Region that requests are signed for."""
+    addressing_style: Literal["path", "virtual"] = "path"
+    """Where requests to ``endpoint`` name the bucket: in their path, or as the first part of the
+    host."""
     secret_name: str = "slipway-store"  # noqa: S105 - a name, not a secret
     """Name of the Secret with the credentials in each namespace that trains or serves."""
     credentials: Literal["shared", "accounts", "sessions", "namespace", "identity"] = "shared"

@@ -14,6 +14,8 @@ LINEAGE = "lineage.json"
 """The record of an archive's origin, beside the archive."""
 ENDPOINT = "SLIPWAY_STORE_ENDPOINT"
 """Key of the Secret: the store's URL where ``AWS_ENDPOINT_URL`` is the one without TLS."""
+ADDRESSING_STYLE = "AWS_S3_ADDRESSING_STYLE"
+"""Key of the Secret: ``virtual`` where the bucket is named in the host and not in the path."""
 BUCKET = "slipway.dev/store-bucket"
 """Annotation of a namespace's Secret: the bucket in which its artifacts lie."""
 
@@ -110,6 +112,8 @@ def store_secrets(store: StoreSettings, namespace: str) -> tuple[Manifest, ...]:
         data["AWS_ENDPOINT_URL"] = store.plain_endpoint or store.endpoint
     if store.plain_endpoint:
         data[ENDPOINT] = store.endpoint
+    if store.addressing_style == "virtual":
+        data[ADDRESSING_STYLE] = store.addressing_style
     own = store.credentials == "accounts" and store.release_uri
     noted = {"annotations": {BUCKET: ObjectUri.parse(store.uri).bucket}} if own else {}
     secret = {

@@ -1,22 +1,66 @@
 """Small servers that speak what Azure's, Google's and the Hugging Face Hub's clients need to read.
 
+Azure's and Google's ask for a key where they have one.
 Sources: https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api,
 https://docs.cloud.google.com/storage/docs/json_api, https://huggingface.co/docs/hub/api
 """
 
 import base64
+import functools
 import hashlib
+import hmac
 import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 FILES = {"set/a.csv": b"aaa", "set/deep/b.csv": b"bbbb", "rows.csv": b"0123456789"}
 """What each of them holds."""
+CLOSED = "closed.csv"
+"""What Google's lets nobody read."""
+TOKEN = "token-of-an-hour"
+
+
+@functools.cache
+def _account_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(65537, 2048)
+
+
+def public_pem() -> str:
+    """Return the public key of a Google account that is this process' own."""
+    from cryptography.hazmat.primitives import serialization
+
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem: bytes = _account_key().public_key().public_bytes(serialization.Encoding.PEM, kind)
+    return pem.decode()
+
+
+def service_account(url: str) -> str:
+    """Return that account's private key as Google hands it out, for a token server at a URL."""
+    from cryptography.hazmat.primitives import serialization
+
+    pem: bytes = _account_key().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    told = {
+        "type": "service_account",
+        "project_id": "team",
+        "private_key_id": "1",
+        "private_key": pem.decode(),
+        "client_email": "reader@team.iam.gserviceaccount.com",
+        "token_uri": f"{url}/token",
+    }
+    return json.dumps(told)
+
+
 MODIFIED = "Wed, 01 Jan 2025 00:00:00 GMT"
 OID = "0" * 40
 
@@ -76,9 +120,14 @@ def level(prefix: str, delimiter: str) -> tuple[list[str], list[str]]:
 
 
 class Azure(Handler):
-    """The container ``data`` of the account ``team``."""
+    """The container ``data`` of the account ``team``; ``key`` is the account's, in base64."""
+
+    key: ClassVar[str] = ""
 
     def answer(self, path: str, query: Mapping[str, str]) -> None:
+        if self.key and self.headers.get("Authorization") != self._signature():
+            self.send(b"", 403, x_ms_error_code="AuthenticationFailed")
+            return
         name = path.removeprefix("/team/data").lstrip("/")
         if query.get("comp") == "list":
             self._list(query.get("prefix", ""), query.get("delimiter", ""))
@@ -87,6 +136,31 @@ class Azure(Handler):
             self.send_file(FILES[name], **about)
         else:
             self.send(b"", 404, x_ms_error_code="BlobNotFound")
+
+    def _signature(self) -> str:
+        """Return what a request must be signed with.
+
+        Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
+        """
+        url, told = urlsplit(self.path), {name.lower(): v for name, v in self.headers.items()}
+        plain = ("encoding", "language", "length", "md5", "type")
+        values = [told.get(f"content-{name}", "") for name in plain]
+        values = ["" if value == "0" else value for value in values]
+        asked = ("date", "if-modified-since", "if-match", "if-none-match", "if-unmodified-since")
+        own = sorted(name for name in told if name.startswith("x-ms-"))
+        query = parse_qsl(url.query, keep_blank_values=True)
+        text = "\n".join(
+            (
+                self.command,
+                *values,
+                *(told.get(name, "") for name in (*asked, "range")),
+                *(f"{name}:{told[name]}" for name in own),
+                f"/team{url.path}",
+                *(f"{name.lower()}:{value}" for name, value in sorted(query)),
+            )
+        )
+        digest = hmac.digest(base64.b64decode(self.key), text.encode(), "sha256")
+        return f"SharedKey team:{base64.b64encode(digest).decode()}"
 
     def _list(self, prefix: str, delimiter: str) -> None:
         files, folders = level(prefix, delimiter)
@@ -103,11 +177,32 @@ class Azure(Handler):
 
 
 class Google(Handler):
-    """The bucket ``data``."""
+    """The bucket ``data``; ``key`` is the public key of the account that may read it, in PEM."""
+
+    key: ClassVar[str] = ""
+
+    def do_POST(self) -> None:
+        """Give a token to who has the private key.
+
+        Source: https://developers.google.com/identity/protocols/oauth2/service-account
+        """
+        from google.auth import jwt
+
+        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        try:
+            jwt.decode(form["assertion"], certs=self.key)
+        except (KeyError, ValueError) as error:
+            self.send_json({"error": "invalid_grant", "error_description": str(error)}, 400)
+            return
+        self.send_json({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
     def answer(self, path: str, query: Mapping[str, str]) -> None:
         name = path.partition("/b/data/o")[2].lstrip("/")
-        if not name:
+        if self.key and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.send_json({"error": {"code": 401, "message": "Login Required."}}, 401)
+        elif CLOSED in (name, query.get("prefix", "").rstrip("/")):
+            self.send_json({"error": {"code": 403, "message": "He has no access."}}, 403)
+        elif not name:
             files, folders = level(query.get("prefix", ""), query.get("delimiter", ""))
             self.send_json({"items": [self._about(one) for one in files], "prefixes": folders})
         elif name not in FILES:

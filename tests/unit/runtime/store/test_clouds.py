@@ -1,9 +1,13 @@
-"""Files and folders from Azure, Google and the Hub, by their own client libraries."""
+"""Files and folders from Azure, Google and the Hub, by their own client libraries.
+
+Azure's and Google's servers ask for the key of an account.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,8 @@ from tests.unit.runtime import cloud_servers
 from tests.unit.runtime.cloud_servers import Azure, Google, Hub
 
 BASES = {"az": "az://data", "gs": "gs://data", "hf": "hf://team/net@main"}
-HANDLERS = {"az": Azure, "gs": Google, "hf": Hub}
+HANDLERS: dict[str, type[cloud_servers.Handler]] = {"az": Azure, "gs": Google, "hf": Hub}
+AZURE_KEY = "a2V5"
 
 SCRIPT = """
 import json, os, pathlib, sys
@@ -37,10 +42,11 @@ print(json.dumps(told))
 
 def variables(scheme: str, url: str) -> dict[str, str]:
     """Return what a Secret would say, with the server at a URL."""
-    account = f"AccountName=team;AccountKey=a2V5;BlobEndpoint={url}/team;"
+    account = f"AccountName=team;AccountKey={AZURE_KEY};BlobEndpoint={url}/team;"
+    google = {"GOOGLE_SERVICE_ACCOUNT_JSON": cloud_servers.service_account(url)}
     return {
         "az": {"AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{account}"},
-        "gs": {"STORAGE_EMULATOR_HOST": url},
+        "gs": {"STORAGE_EMULATOR_HOST": url, **google},
         "hf": {"HF_ENDPOINT": url},
     }[scheme]
 
@@ -52,14 +58,28 @@ def brought(
     """What came of each URI of a scheme, by the URI's path."""
     scheme, base = request.param, BASES[request.param]
     folder = tmp_path_factory.mktemp(scheme)
-    with cloud_servers.serve(HANDLERS[scheme]) as url:
-        env = {**os.environ, "HF_HOME": str(folder / "home"), **variables(scheme, url)}
+    with served(scheme) as url:
+        env = {"HF_HOME": str(folder / "home"), **variables(scheme, url)}
         uris = [f"{base}/{path}" for path in ("rows.csv", "set/", "set", "none.csv", "none/")]
-        argv = [sys.executable, "-c", SCRIPT, str(folder), *uris]
-        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+        found = bring(folder, env, *uris)
     return {uri.removeprefix(f"{base}/"): told for uri, told in found.items()}
+
+
+def served(scheme: str, **changes: Any) -> AbstractContextManager[str]:
+    """Serve a scheme's files to who has the key."""
+    key = cloud_servers.public_pem() if scheme == "gs" else AZURE_KEY
+    settings = {"key": key, **changes}
+    return cloud_servers.serve(type("Asking", (HANDLERS[scheme],), settings))
+
+
+def bring(folder: Path, env: dict[str, str], *uris: str) -> dict[str, Any]:
+    """Return what came of each URI."""
+    argv = [sys.executable, "-c", SCRIPT, str(folder), *uris]
+    env = {**os.environ, **env}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def test_a_file_and_a_folder_are_brought(brought: dict[str, Any]) -> None:
@@ -73,7 +93,20 @@ def test_what_is_not_there_is_told(brought: dict[str, Any], path: str) -> None:
     assert brought[path].startswith("ObjectNotFoundError: There is nothing at")
 
 
-@pytest.mark.parametrize("key", ["no json", "{}", '"text"'])
+def test_what_an_account_may_not_read_is_told_as_denied(tmp_path: Path) -> None:
+    uri = f"gs://data/{cloud_servers.CLOSED}"
+    with served("gs") as url:
+        told = bring(tmp_path, variables("gs", url), uri)[uri]
+    assert told.startswith("AccessDeniedError: The store denies access to gs://data/closed.csv")
+
+
+def test_another_key_of_an_azure_account_is_told_as_denied(tmp_path: Path) -> None:
+    with served("az", key="b3RoZXI=") as url:
+        told = bring(tmp_path, variables("az", url), "az://data/rows.csv", "az://data/set/")
+    assert {text.partition(":")[0] for text in told.values()} == {"AccessDeniedError"}, told
+
+
+@pytest.mark.parametrize("key", ["no json", "{}", '"text"', "[]", "5", '{"private_key": "x"}'])
 def test_a_google_key_that_is_none_is_told(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

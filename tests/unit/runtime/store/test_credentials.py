@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from s3fs import S3FileSystem
 
-from slipway_pods.store import credentials, store
+from slipway_pods.store import clouds, credentials, store
 from tests.harness.s3 import S3Server
 
 HOSTILE = {
@@ -106,7 +106,7 @@ def test_a_child_gets_no_variable_that_says_which_code_it_runs() -> None:
 
 def test_an_authority_in_the_secret_is_the_bundle_to_verify_with(tmp_path: Path) -> None:
     folder = secret(tmp_path / "secret", **{"ca.crt": "-----BEGIN CERTIFICATE-----"})
-    options = store.s3_options(credentials.read(folder))
+    options = clouds.s3_options(credentials.read(folder))
     assert options["client_kwargs"] == {"verify": str(folder / "ca.crt")}
 
 

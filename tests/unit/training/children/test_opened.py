@@ -39,6 +39,15 @@ def test_a_pods_identity_needs_no_secret_but_to_know_where_the_store_is() -> Non
     }
 
 
+def test_pods_learn_where_the_store_is_told_the_bucket() -> None:
+    (secret,) = store_secrets(StoreSettings(addressing_style="virtual"), "team")
+    assert secret["stringData"]["AWS_S3_ADDRESSING_STYLE"] == "virtual"
+    told = {"name": "AWS_S3_ADDRESSING_STYLE", "value": "virtual"}
+    assert told in store(IDENTITY.model_copy(update={"addressing_style": "virtual"})).env
+    (secret,) = store_secrets(StoreSettings(), "team")
+    assert "AWS_S3_ADDRESSING_STYLE" not in secret["stringData"]
+
+
 def test_pods_with_an_identity_run_as_its_account_and_no_secret_is_made() -> None:
     assert store_secrets(IDENTITY, "team") == ()
     assert store_identity(IDENTITY) == {"serviceAccountName": "user"}

@@ -1,9 +1,9 @@
-"""Where sources and inputs may come from besides S3: Google, Azure, Hugging Face, and HTTP.
+"""How servers are opened: S3, and for sources and inputs Google, Azure, Hugging Face, and HTTP.
 
-Their libraries are imported only where one of them is asked for. Their credentials, by the names of
-`slipway_pods.store.credentials`: ``GOOGLE_SERVICE_ACCOUNT_JSON`` (a key as JSON);
-``AZURE_STORAGE_*`` as adlfs names them; ``HF_TOKEN``; ``username`` and ``password``, or ``token``,
-for HTTP.
+The libraries of those are imported only where one of them is asked for. Their credentials, by the
+names of `slipway_pods.store.credentials`: ``AWS_*``; ``GOOGLE_SERVICE_ACCOUNT_JSON`` (a key as
+JSON); ``AZURE_STORAGE_*`` as adlfs names them; ``HF_TOKEN``; ``username`` and ``password``, or
+``token``, for HTTP.
 """
 
 import base64
@@ -26,10 +26,21 @@ _UNREACHABLE = frozenset(
         "ReadTimeout",
         "ReadError",
         "RemoteProtocolError",
+        "TransportError",
+        "ProxyError",
+        "ChecksumError",
     }
 )
-"""Names of the classes by which azure-core and httpx say that a server does not answer."""
-
+"""Names of the classes by which azure-core, httpx, google-auth and gcsfs say that a server does not
+answer, or not with a whole file."""
+_FORBIDDEN = "Forbidden: "
+"""How the text of an OSError begins by which gcsfs tells the status 403."""
+_CONNECT_SECONDS = 10
+_SILENT_SECONDS = 60
+"""How long a server may take to take a connection, and to send the next bytes of an answer."""
+_SILENT_GOOGLE_SECONDS = 20
+"""The same where the library itself asks six times."""
+_STYLES = ("path", "virtual")
 
 _AZURE = (
     *("account_name", "account_key", "connection_string", "sas_token"),
@@ -44,13 +55,72 @@ def filesystem(scheme: str, opened: Mapping[str, str]) -> Any:
         # The package's own choice asks over gRPC for the bucket's kind, whatever the endpoint is.
         from gcsfs.core import GCSFileSystem
 
-        return GCSFileSystem(use_listings_cache=False, **_google(opened))
+        # Without this, aiohttp ends a transfer after five minutes, however well it goes on.
+        session = {"timeout": _patience(_SILENT_GOOGLE_SECONDS), "trust_env": True}
+        return GCSFileSystem(
+            access="read_only",
+            use_listings_cache=False,
+            session_kwargs=session,
+            **_google(opened),
+        )
     if scheme == "hf":
         from huggingface_hub import HfFileSystem
 
         token, endpoint = opened.get("HF_TOKEN") or False, opened.get("HF_ENDPOINT")
         return HfFileSystem(endpoint=endpoint, token=token, use_listings_cache=False)
+    # Azure's own library waits 20 s for a connection, and 60 s for the next bytes of an answer.
     return fsspec.filesystem("az", use_listings_cache=False, **_azure(opened))
+
+
+def s3_options(opened: Mapping[str, str]) -> dict[str, Any]:
+    """Return s3fs' options for some credentials; without a key, boto looks for the pod's identity.
+
+    ``endpoint_url`` and ``verify`` are absent where AWS' own servers and authorities are meant.
+    ``AWS_S3_ADDRESSING_STYLE`` says whether a bucket is named in the ``path`` of requests, or as
+    part of the host (``virtual``); raises ValueError for another word.
+    """
+    config: dict[str, Any] = {
+        "connect_timeout": 5,
+        "read_timeout": _SILENT_SECONDS,
+        "retries": {"mode": "standard", "max_attempts": 2},
+    }
+    endpoint = opened.get("AWS_ENDPOINT_URL_S3") or opened.get("AWS_ENDPOINT_URL")
+    style = opened.get("AWS_S3_ADDRESSING_STYLE") or ("path" if endpoint else "")
+    if style and style not in _STYLES:
+        raise ValueError(f"AWS_S3_ADDRESSING_STYLE is {style[:20]!r}: write path or virtual")
+    if style:
+        config["s3"] = {"addressing_style": style}
+    if endpoint:
+        # Checksums by default are AWS' own, and not every server's.
+        config["request_checksum_calculation"] = "when_required"
+        config["response_checksum_validation"] = "when_required"
+    return {
+        **_told(
+            key=opened.get("AWS_ACCESS_KEY_ID"),
+            secret=opened.get("AWS_SECRET_ACCESS_KEY"),
+            token=opened.get("AWS_SESSION_TOKEN"),
+            endpoint_url=endpoint,
+        ),
+        "config_kwargs": config,
+        "client_kwargs": _told(
+            region_name=opened.get("AWS_REGION") or opened.get("AWS_DEFAULT_REGION"),
+            verify=opened.get("AWS_CA_BUNDLE"),
+        ),
+    }
+
+
+def _told(**options: str | None) -> dict[str, Any]:
+    """Return the options that have a value."""
+    return {name: value for name, value in options.items() if value}
+
+
+def web_options(opened: Mapping[str, str]) -> dict[str, Any]:
+    """Return aiohttp's options for a web server, with the credentials for it."""
+    return {"timeout": _patience(), "trust_env": True, **http_credentials(opened)}
+
+
+def _patience(silent: int = _SILENT_SECONDS) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silent)
 
 
 def _azure(opened: Mapping[str, str]) -> dict[str, Any]:
@@ -71,15 +141,16 @@ def _google(opened: Mapping[str, str]) -> dict[str, Any]:
 
 def _service_account(key: str) -> dict[str, Any]:
     """Return a service account's key; PermissionError, as for a wrong one, where it is none."""
+    from google.oauth2.service_account import Credentials
+
     try:
-        found = json.loads(key)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or "private_key" not in found:
+        found: dict[str, Any] = dict(json.loads(key))
+        Credentials.from_service_account_info(found)
+    except (ValueError, TypeError, AttributeError):
         raise PermissionError(
             "GOOGLE_SERVICE_ACCOUNT_JSON in the Secret is no key of a service account: put the "
             "whole JSON file there"
-        )
+        ) from None
     return found
 
 
@@ -113,6 +184,8 @@ def answer(error: Exception) -> tuple[str, int]:
     for link in (error, error.__cause__):
         if isinstance(link, aiohttp.ClientResponseError):
             return "", link.status
+        if isinstance(link, OSError) and str(link).startswith(_FORBIDDEN):
+            return "", 403
         if link is not None and (found := status(link)):
             return "", found
         response = getattr(link, "response", None)

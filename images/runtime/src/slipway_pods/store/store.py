@@ -8,11 +8,10 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import aiohttp
 import fsspec
 from fsspec.callbacks import Callback
 
@@ -42,6 +41,12 @@ AT_ONCE = 2 * CHUNK - 1
 """Largest file that goes to the store in one request, in bytes."""
 MAX_PARTS = 9000
 """S3 takes 10000 parts at most."""
+_TRANSFERS: dict[str, dict[str, int]] = {
+    "s3": {"chunksize": CHUNK, "max_concurrency": 2},
+    "gs": {"concurrency": 1},
+}
+"""What keeps a file's transfer within a few parts of memory, by scheme: gcsfs would take 128 MiB
+for each file of more than 100 MiB."""
 
 
 def put_file(file: IO[bytes], uri: str) -> None:
@@ -131,7 +136,7 @@ def get_file(uri: str, path: Path, most: int) -> None:
 
     Raises TooLargeError for more than ``most`` bytes.
     """
-    options = {"chunksize": CHUNK, "max_concurrency": 2} if uri.startswith("s3:") else {}
+    options = _TRANSFERS.get(uri.partition(":")[0], {})
     with translated(uri):
         _filesystem(uri).get_file(uri, str(path), callback=_Bound(uri, most), **options)
 
@@ -247,11 +252,10 @@ def _filesystem(uri: str) -> Any:
         raise ForbiddenUriError(f"{shown(uri)[:300]!r} is refused: {error}.") from error
     scheme, opened = uri.partition(":")[0], credentials.current()
     if scheme == "s3":
-        return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **s3_options(opened))
+        options = clouds.s3_options(opened)
+        return fsspec.filesystem("s3", anon=False, use_listings_cache=False, **options)
     if scheme in ("http", "https"):
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        client = {"timeout": timeout, "trust_env": True, **clouds.http_credentials(opened)}
-        return fsspec.filesystem(scheme, client_kwargs=client)
+        return fsspec.filesystem(scheme, client_kwargs=clouds.web_options(opened))
     if scheme == claims.SCHEME:
         return claims.ClaimFileSystem()
     if scheme in clouds.SCHEMES:
@@ -260,39 +264,3 @@ def _filesystem(uri: str) -> Any:
         f"{uri} cannot be read: write a URI that begins with s3://, gs://, az://, hf://, http:// "
         "or https://."
     )
-
-
-def s3_options(opened: Mapping[str, str]) -> dict[str, Any]:
-    """Return s3fs' options for some credentials; without a key, boto looks for the pod's identity.
-
-    ``endpoint_url`` and ``verify`` are absent where AWS' own servers and authorities are meant.
-    """
-    config: dict[str, Any] = {
-        "connect_timeout": 5,
-        "read_timeout": 60,
-        "retries": {"mode": "standard", "max_attempts": 2},
-    }
-    endpoint = opened.get("AWS_ENDPOINT_URL_S3") or opened.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        # A bucket's own host name, and checksums by default, are AWS' and not every server's.
-        config["s3"] = {"addressing_style": "path"}
-        config["request_checksum_calculation"] = "when_required"
-        config["response_checksum_validation"] = "when_required"
-    return {
-        **_told(
-            key=opened.get("AWS_ACCESS_KEY_ID"),
-            secret=opened.get("AWS_SECRET_ACCESS_KEY"),
-            token=opened.get("AWS_SESSION_TOKEN"),
-            endpoint_url=endpoint,
-        ),
-        "config_kwargs": config,
-        "client_kwargs": _told(
-            region_name=opened.get("AWS_REGION") or opened.get("AWS_DEFAULT_REGION"),
-            verify=opened.get("AWS_CA_BUNDLE"),
-        ),
-    }
-
-
-def _told(**options: str | None) -> dict[str, Any]:
-    """Return the options that have a value."""
-    return {name: value for name, value in options.items() if value}

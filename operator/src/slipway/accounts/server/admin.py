@@ -69,13 +69,16 @@ class Caller:
         body: bytes = b"",
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        host: str = "",
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return the body and the headers of an answer.
 
-        Raises ``Refused`` for a status outside 2xx, and ``CredentialError`` without an answer.
+        ``host`` is the name that is put before the endpoint's, if any. Raises ``Refused`` for a
+        status outside 2xx, and ``CredentialError`` without an answer.
         """
         tail = f"?{urlencode(query, quote_via=lambda text, *_: encoded(text))}" if query else ""
-        url = f"{self._endpoint}{encoded(path, '/')}{tail}"
+        endpoint = self._endpoint.replace("://", f"://{host}.", 1) if host else self._endpoint
+        url = f"{endpoint}{encoded(path, '/')}{tail}"
         request = Request(method, url, body, headers or {})
         said = signed(request, self._key, self._service, self._region, self._clock())
         until, message = self._silent

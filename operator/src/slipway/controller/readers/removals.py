@@ -154,7 +154,8 @@ class Removals:
             secret.get("AWS_SESSION_TOKEN", ""),
         )
         endpoint = store.endpoint or f"https://s3.{store.region}.amazonaws.com"
-        return Objects(Caller(endpoint, key, store.region, trust=self._trust))
+        caller = Caller(endpoint, key, store.region, trust=self._trust)
+        return Objects(caller, in_host=store.addressing_style == "virtual")
 
     async def aclose(self) -> None:
         """Give up what is under way; the next start goes on."""
