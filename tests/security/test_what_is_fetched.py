@@ -1,5 +1,6 @@
 """Hostile git trees and store answers, before the programs that bring sources and inputs."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from s3fs import S3FileSystem
 from slipway_pods.bring import download, git_source, git_submodules
 from slipway_pods.bring.git_source import Repository, fetch
 from slipway_pods.store import store
+from tests.unit.runtime import cloud_servers
+from tests.unit.runtime.cloud_servers import Azure, Google
 from tests.unit.runtime.git_server import commit, git, serve
 
 
@@ -151,3 +154,40 @@ def test_a_submodule_is_brought_from_a_server_alone(url: str) -> None:
         git_submodules.location("https://git.example/team/net", link)
     own = git_submodules.Link("lib", "../lib", "0" * 40)
     assert git_submodules.location("https://git.example/team/net", own).endswith("/team/lib")
+
+
+class EndlessGoogle(Google):
+    """Tells ten bytes of a file, and sends it without end."""
+
+    def send_file(self, data: bytes, /, **headers: str) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
+
+
+class EndlessAzure(Azure):
+    """Tells ten bytes of a file, and then a terabyte of the same."""
+
+    def send_file(self, data: bytes, /, **headers: str) -> None:
+        if self.command == "HEAD":
+            super().send_file(data, **headers)
+            return
+        told = f"bytes 0-{(1 << 20) - 1}/{1 << 40}"
+        self.send(bytes(1 << 20), 206, Content_Range=told, **headers)
+
+
+@pytest.mark.parametrize("scheme", ["az", "gs"])
+def test_a_cloud_that_sends_more_than_it_told_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    account = "DefaultEndpointsProtocol=http;AccountName=team;AccountKey=a2V5;BlobEndpoint={}/team;"
+    handler = EndlessAzure if scheme == "az" else EndlessGoogle
+    with cloud_servers.serve(handler) as url:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", account.format(url))
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        with pytest.raises(store.TooLargeError, match="more than the 10 bytes"):
+            download.bring(f"{scheme}://data/rows.csv", tmp_path, "input data")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2 << 20
