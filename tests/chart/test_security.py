@@ -148,6 +148,17 @@ def test_users_get_the_two_kinds_through_the_clusters_own_roles() -> None:
     assert off.names("ClusterRole") == {"slipway", *REVIEWS}
 
 
+@pytest.mark.parametrize("values", [{}, {"fullnameOverride": "ours"}])
+def test_the_operator_knows_its_own_fence(values: dict[str, str]) -> None:
+    release = render(values)
+    (policy,) = release.of("ValidatingAdmissionPolicy")
+    name = values.get("fullnameOverride", "slipway")
+    (operator,) = release.one("Deployment", name)["spec"]["template"]["spec"]["containers"]
+    assert env(operator)["SLIPWAY_FENCE"] == policy["metadata"]["name"]
+    if not values:
+        assert Settings().fence == policy["metadata"]["name"]
+
+
 def test_no_credentials_are_in_the_release() -> None:
     first, second = render(), render()
     assert first == second

@@ -15,6 +15,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Name of the admission policy that bounds the operator's account. */}}
+{{- define "slipway.fence" -}}
+{{- printf "%s-operator" (include "slipway.fullname" .) -}}
+{{- end -}}
+
 {{- define "slipway.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "slipway.fullname" .) .Values.serviceAccount.name -}}

@@ -38,6 +38,8 @@
 - name: SLIPWAY_PROMETHEUS_URL
   value: {{ . | quote }}
 {{- end }}
+- name: SLIPWAY_FENCE
+  value: {{ include "slipway.fence" . }}
 - name: SLIPWAY_POD_SECURITY
   value: {{ .Values.pods.podSecurity }}
 - name: SLIPWAY_VERIFICATION

@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     namespace_memory_percent: float = Field(default=25.0, gt=0, le=100)
     """How much of the container's memory limit the objects of one namespace may take; of those
     beyond it the operator keeps an outline, and does nothing for them."""
+    fence: str = "slipway-operator"
+    """Name of the ValidatingAdmissionPolicy that bounds the operator's own account: what it refuses
+    is no fault of users'."""
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
     """The Pod Security Standard that training and serving pods keep to with their users'
     podTemplate, unless their namespace's own label allows more."""

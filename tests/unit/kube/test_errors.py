@@ -7,24 +7,26 @@ import pytest
 from slipway.kube.errors import (
     Conflict,
     Forbidden,
+    Invalid,
     KubeError,
     NotFound,
     Rejected,
     Unavailable,
     from_status,
+    reason_for,
 )
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, Rejected),
+        (400, Invalid),
         (401, Unavailable),
         (403, Forbidden),
         (404, NotFound),
         (409, Conflict),
         (410, NotFound),
-        (422, Rejected),
+        (422, Invalid),
         (429, Unavailable),
         (500, Unavailable),
         (503, Unavailable),
@@ -65,6 +67,73 @@ def test_what_is_forbidden_by_a_quota_or_by_a_policy_is_no_lack_of_rights(
     error = from_status(403, json.dumps({"message": message}))
     assert isinstance(error, Rejected)
     assert (error.reason, error.message, error.status) == (reason, message, 403)
+
+
+@pytest.mark.parametrize("message", [WEBHOOK, POLICY, PODS])
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_what_admission_says_is_not_taken_for_a_bad_child_whatever_its_status(
+    status: int, message: str
+) -> None:
+    assert type(from_status(status, json.dumps({"message": message}))) is Rejected
+
+
+def invalid(*fields: str) -> Rejected:
+    """Return what the API server says of invalid fields."""
+    told = {"message": "Job is invalid", "details": {"causes": [{"field": f} for f in fields]}}
+    error = from_status(422, json.dumps(told))
+    assert isinstance(error, Rejected)
+    return error
+
+
+POD = "spec.template.spec"
+WRITTEN = {
+    "spec": {
+        "resources": {"requests": {"cpu": "2"}},
+        "podTemplate": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"tolerations": [{"key": "a"}], "containers": [{"name": "x", "env": []}]},
+        },
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (f"{POD}.tolerations[0].operator",),
+        ("spec.template.labels",),
+        (f"{POD}.containers[1].env[0].name", f"{POD}.tolerations[0].key"),
+        (f"{POD}.containers[0].resources.requests",),
+    ],
+)
+def test_a_child_that_an_authors_own_field_makes_invalid_is_for_the_author(
+    fields: tuple[str, ...],
+) -> None:
+    assert reason_for(invalid(*fields), WRITTEN, "fence") == "ApplyRejected"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        ("spec.ports[0].port",),
+        (f"{POD}.containers[0].volumeMounts[0].name",),
+        (f"{POD}.containers[0].name",),
+        (f"{POD}.tolerations[0].key", f"{POD}.containers[0].image"),
+        ("spec.parallelism",),
+    ],
+)
+def test_a_bad_child_of_the_operators_own_making_is_no_fault_of_its_author(
+    fields: tuple[str, ...],
+) -> None:
+    assert reason_for(invalid(*fields), WRITTEN, "fence") == "InvalidChild"
+    assert reason_for(invalid(*fields), {}, "fence") == "InvalidChild"
+
+
+def test_what_the_operators_own_fence_refuses_is_no_fault_of_an_author() -> None:
+    told = Rejected(POLICY, 422)
+    assert reason_for(told, WRITTEN, "p") == "InvalidChild"
+    assert reason_for(told, WRITTEN, "another") == "ApplyRejected"
 
 
 def test_a_namespace_that_goes_passes_by_itself() -> None:

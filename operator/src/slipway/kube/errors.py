@@ -14,8 +14,13 @@ _EXCEEDED = "exceeded quota: "
 """What the quota's admission says. Source: plugin/pkg/admission/resourcequota/controller.go."""
 _NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
 """What an authorizer says. Source: apiserver/pkg/endpoints/handlers/responsewriters/errors.go."""
-_DENIED = re.compile("is forbidden: |^admission webhook ")
-"""How all else begins that admission says, plugins and policies before a webhook."""
+_DENIED = re.compile(r'[^ "]+ ("[^"]*" )?is forbidden: |admission webhook ')
+"""How all else begins that admission says, plugins and policies before a webhook: with whatever
+status, for each of them chooses its own."""
+_NAMES = re.compile(r"[A-Za-z0-9]+")
+"""The names in a path of fields, and indexes, which are nobody's names."""
+_EVERYWHERE = frozenset({"spec", "template", "metadata", "containers", "initContainers", "name"})
+"""Names on the way to a field of a pod template that say nothing of who wrote it."""
 
 
 class KubeError(Exception):
@@ -52,12 +57,22 @@ class AlreadyExists(KubeError):  # noqa: N818 - named as Kubernetes names the st
 
 
 class Rejected(KubeError):  # noqa: N818 - named as Kubernetes names the status
-    """The API server refuses the request and would refuse it again (400, 422 and the like).
-
-    Also what an admission plugin, webhook or policy forbids (403).
-    """
+    """What would be refused again: here, by an admission plugin, webhook or policy (403, 422)."""
 
     reason = reasons.APPLY_REJECTED
+
+
+class Invalid(Rejected):
+    """The API server takes no such object (400, 413, 422 and the like); ``fields`` says why.
+
+    They are paths such as ``spec.template.spec.containers[0].image``; none where it names none.
+    """
+
+    reason = reasons.INVALID_CHILD
+
+    def __init__(self, message: str, status: int = 0, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message, status)
+        self.fields = fields
 
 
 class Forbidden(Rejected):
@@ -120,11 +135,14 @@ def _retry_after(headers: Mapping[str, str] | None, payload: dict[str, Any]) -> 
     return min(max(0.0, asked), _LONGEST_WAIT_SECONDS)
 
 
-def _is_terminating(payload: dict[str, Any]) -> bool:
+def _causes(payload: dict[str, Any]) -> list[dict[str, Any]]:
     causes = _details(payload).get("causes")
     found = causes if isinstance(causes, list) else []
-    told = (cause.get("reason") for cause in found if isinstance(cause, dict))
-    return "NamespaceTerminating" in told
+    return [cause for cause in found if isinstance(cause, dict)]
+
+
+def _is_terminating(payload: dict[str, Any]) -> bool:
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(payload))
 
 
 def from_status(status: int, body: object, headers: Mapping[str, str] | None = None) -> KubeError:
@@ -137,12 +155,45 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
         return Conflict(message, status)
     if status in {429, 401} or status >= 500 or _is_terminating(payload):
         return Unavailable(message, status, _retry_after(headers, payload))
-    return _forbidden(message) if status == 403 else Rejected(message, status)
+    return _refused(message, status, payload)
 
 
-def _forbidden(message: str) -> Rejected:
-    """Return what a 403 means: the operator's rights, a quota, or what admission says."""
-    if _EXCEEDED in message:
-        return QuotaExceeded(message, 403)
-    admitted = _DENIED.search(message) and not _NO_RIGHT.search(message)
-    return Rejected(message, 403) if admitted else Forbidden(message, 403)
+def _refused(message: str, status: int, payload: dict[str, Any]) -> Rejected:
+    """Return what a refusal means: a quota, what admission says, lacking rights, or a bad object."""
+    if status == 403 and _EXCEEDED in message:
+        return QuotaExceeded(message, status)
+    if _DENIED.match(message) and not _NO_RIGHT.search(message):
+        return Rejected(message, status)
+    if status == 403:
+        return Forbidden(message, status)
+    fields = tuple(str(cause["field"]) for cause in _causes(payload) if cause.get("field"))
+    return Invalid(message, status, fields)
+
+
+def reason_for(error: Rejected | NameConflict, owner: Mapping[str, Any], fence: str) -> str:
+    """Return the reason that an object's condition has for a child that is refused.
+
+    It tells who is to mend it. What ``fence``, the admission policy of the operator's own release,
+    refuses is the operator's, as is a child that the API server takes for invalid; but not one
+    whose pod template is invalid in fields of names that the owner's author wrote.
+    """
+    if f"ValidatingAdmissionPolicy '{fence}' " in error.message:
+        return reasons.INVALID_CHILD
+    if isinstance(error, Invalid) and error.fields:
+        written = _names(owner.get("spec"))
+        if all(_is_of_author(field, written) for field in error.fields):
+            return reasons.APPLY_REJECTED
+    return error.reason
+
+
+def _is_of_author(field: str, written: frozenset[str]) -> bool:
+    """Tell whether a path leads into a pod template, through a name that the author wrote."""
+    names = frozenset(_NAMES.findall(field)) - _EVERYWHERE
+    return field.startswith("spec.template.") and not names.isdisjoint(written)
+
+
+def _names(value: object) -> frozenset[str]:
+    """Return the names of all fields in a JSON value."""
+    if isinstance(value, Mapping):
+        return frozenset(value).union(*map(_names, value.values()))
+    return frozenset().union(*map(_names, value)) if isinstance(value, list) else frozenset()

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.accounts.errors import CredentialError
 from slipway.controller.loop.reconciler import Outcome
-from slipway.kube.errors import Forbidden, QuotaExceeded, Rejected, Unavailable
+from slipway.kube.errors import Forbidden, Invalid, QuotaExceeded, Rejected, Unavailable
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import StoreSettings
 from slipway.store import store_secrets
@@ -101,7 +101,8 @@ async def test_a_predecessors_child_is_waited_for_without_a_condition() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Rejected("spec.ports: Required value", 422), "ApplyRejected"),
+        (Rejected('admission webhook "a" denied the request', 403), "ApplyRejected"),
+        (Invalid("spec.ports: Required value", 422), "InvalidChild"),
         (Forbidden("services is forbidden", 403), "Forbidden"),
         (QuotaExceeded("exceeded quota: team", 403), "QuotaExceeded"),
     ],
@@ -117,7 +118,8 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     monkeypatch.setattr(world.api, "create_new", refuse)
     outcome = await world.reconcile()
     assert outcome.trouble is not None
-    assert outcome.result == ("stalled" if reason == "Forbidden" else "refused")
+    own = reason in {"Forbidden", "InvalidChild"}
+    assert outcome.result == ("stalled" if own else "refused")
     assert world.conditions()["Stalled"]["reason"] == reason
     assert world.conditions()["Stalled"]["message"] == error.message
 

@@ -14,7 +14,7 @@ from slipway.controller.loop.observer import Observation
 from slipway.controller.loop.parse import InvalidObject, parse
 from slipway.controller.loop.status_writer import StatusWriter, Trouble, overlay
 from slipway.controller.whole import Unread, Whole
-from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected
+from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected, reason_for
 from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, OF_AUTHORS, RECONCILE_FAILED
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import version_of
@@ -154,7 +154,8 @@ class Reconciler:
         try:
             place = await self._credentials.place(ref.namespace, obj["metadata"]["uid"])
         except (CredentialError, Rejected) as error:
-            trouble = Trouble(error.reason, error.message)
+            told = self._why(error, obj) if isinstance(error, Rejected) else error.reason
+            trouble = Trouble(told, error.message)
             return stalled(trouble, await self._report(obj, Plan(), trouble))
         observation = await kind.observe(model, obj)
         plan = kind.plan(observation.snapshot, self._settings.at(place), self._clock())
@@ -209,9 +210,12 @@ class Reconciler:
             except CredentialError as error:
                 locked = error
             except (Rejected, NameConflict) as error:
-                trouble = trouble or Trouble(error.reason, error.message)
+                trouble = trouble or Trouble(self._why(error, obj), error.message)
         again = _earliest(_SEE_OWN_WRITES if wrote else None, _STORE_AGAIN if locked else None)
         return Acted(wrote, trouble, again)
+
+    def _why(self, error: Rejected | NameConflict, obj: Manifest) -> str:
+        return reason_for(error, obj, self._settings.fence)
 
     def _steps(self, obj: Manifest, plan: Plan) -> Iterator[Step]:
         """Yield the steps of a plan, in order."""
