@@ -12,6 +12,7 @@ from slipway.kube.resources import (
     WATCHED,
     Resource,
 )
+from slipway.settings import Settings
 from tests.chart.rendering import env, render
 from tests.chart.value_sets import POD_MONITOR, VALUE_SETS
 

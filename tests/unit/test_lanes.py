@@ -3,6 +3,7 @@
 from collections import Counter
 from operator import itemgetter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +77,18 @@ def test_whoever_has_most_makes_room(lanes: list[str], newcomer: str) -> None:
         assert made[0] not in keys
         assert len(keys) == len(lanes) - 1
     assert len([keys.take() for _ in range(len(keys))]) == len(lanes) - (made is not None)
+
+
+@given(LANES, st.sets(st.sampled_from("abcd")))
+def test_a_lane_that_is_closed_gives_nothing_and_loses_nothing(
+    lanes: list[str], closed: set[str]
+) -> None:
+    keys = filled(lanes)
+    left = [lane for lane in lanes if lane not in closed]
+    taken = [keys.take(lambda lane: lane not in closed)[0][0] for _ in left]
+    assert sorted(taken) == sorted(left)
+    with pytest.raises(KeyError):
+        keys.take(lambda lane: lane not in closed)
+    assert sorted(keys.take()[0][0] for _ in range(len(keys))) == sorted(
+        lane for lane in lanes if lane in closed
+    )

@@ -16,7 +16,7 @@ class Lanes(Generic[Key, Value]):
     """Keys with their values, in the order in which they came; each lane gives one in turn.
 
     ``lane_of`` names a key's lane. Every operation takes the same time however many keys and lanes
-    there are.
+    there are, but for lanes that are closed.
     """
 
     def __init__(self, lane_of: Callable[[Key], Hashable]) -> None:
@@ -62,11 +62,21 @@ class Lanes(Generic[Key, Value]):
             del self._lanes[name]
         return value
 
-    def take(self) -> tuple[Key, Value]:
-        """Take the oldest key of the lane whose turn it is; raises KeyError where nothing waits."""
-        name, lane = self._lanes.popitem(last=False)
+    def take(self, is_open: Callable[[Hashable], bool] | None = None) -> tuple[Key, Value]:
+        """Take the oldest key of the lane whose turn it is, of those that are open.
+
+        All are open by default. Raises KeyError where nothing waits in any.
+        """
+        name = self._next(is_open)
+        lane = self._lanes.pop(name)
         taken = lane.popitem(last=False)
         self._count -= 1
         if lane:
             self._lanes[name] = lane
         return taken
+
+    def _next(self, is_open: Callable[[Hashable], bool] | None) -> Hashable:
+        for name in self._lanes:
+            if is_open is None or is_open(name):
+                return name
+        raise KeyError("nothing waits in a lane that is open")

@@ -27,7 +27,7 @@ from slipway.controller.loop.refusals import Refusals
 from slipway.controller.loop.settled_jobs import SettledJobs
 from slipway.controller.loop.status_writer import StatusWriter
 from slipway.controller.loop.work_queue import WorkQueue
-from slipway.controller.loop.workers import Workers
+from slipway.controller.loop.workers import Workers, most_at_a_time
 from slipway.controller.namespaces import NamespaceLabels
 from slipway.controller.readers.analyses import AnalysisReader
 from slipway.controller.readers.death_rounds import DeathRounds
@@ -80,7 +80,7 @@ class Operator:
         self._metrics = Metrics()
         self._cache = Cache(share(limit_bytes(), settings.namespace_memory_percent))
         self._queue: WorkQueue[ObjectRef] = WorkQueue(
-            self._metrics.queue_wait.observe, attrgetter("namespace")
+            self._metrics.queue_wait.observe, attrgetter("namespace"), max(1, settings.workers // 2)
         )
         self._intake = Intake(
             self._cache,
@@ -115,7 +115,7 @@ class Operator:
         """
         keep_collections_short()
         self._catch_signals()
-        connections = self._settings.workers + SPARE_CONNECTIONS + MOST_REVIEWS
+        connections = most_at_a_time(self._settings.workers) + SPARE_CONNECTIONS + MOST_REVIEWS
         async with contextlib.AsyncExitStack() as stack:
             connection = await connect(kubeconfig, connections, self._count_request)
             stack.push_async_callback(connection.close)

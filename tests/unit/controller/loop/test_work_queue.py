@@ -260,3 +260,24 @@ async def test_the_depth_counts_what_could_be_worked_on_now(count: int) -> None:
     for number in range(count):
         queue.add(str(number))
     assert (len(queue), queue.waiting) == (count, 1)
+
+
+async def test_of_a_slow_lane_so_many_keys_are_at_work_until_it_has_been_quick_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue: WorkQueue[str] = WorkQueue(lane_of=lambda key: key[0], beside=1)
+    for key in ("a1", "a2", "a3", "a4"):
+        queue.add(key)
+    first, second = await take(queue), await take(queue)
+    queue.slow(first)
+    third = asyncio.create_task(queue.get())
+    queue.add("b1")
+    assert await asyncio.wait_for(third, 5) == "b1"
+    waits = asyncio.create_task(queue.get())
+    queue.done(second)
+    await asyncio.sleep(0)
+    assert not waits.done()
+    monkeypatch.setattr(module, "_SLOW_AFTER_SECONDS", 0.0)
+    queue.done(first)
+    assert await asyncio.wait_for(waits, 5) == "a3"
+    assert await take(queue) == "a4"

@@ -6,10 +6,11 @@ from typing import cast
 import pytest
 
 from slipway.controller.loop import work_queue as queue_module
+from slipway.controller.loop import workers as workers_module
 from slipway.controller.loop.reconciler import Outcome, Reconciler
 from slipway.controller.loop.status_writer import Trouble
 from slipway.controller.loop.work_queue import WorkQueue
-from slipway.controller.loop.workers import Workers
+from slipway.controller.loop.workers import Workers, most_at_a_time
 from slipway.kube.errors import Unavailable
 from slipway.plan import ObjectRef
 from slipway.telemetry.metrics import Metrics
@@ -207,3 +208,88 @@ async def test_objects_that_want_nothing_leave_turns_to_everything_else() -> Non
     work.cancel()
     await asyncio.wait([work])
     assert turns >= 200 / 4
+
+
+class Hanging:
+    """A reconciler whose objects of the namespaces in ``slow`` wait until they are let go."""
+
+    def __init__(self, *slow: str) -> None:
+        self.slow = slow
+        self.let_go = asyncio.Event()
+        self.now: list[str] = []
+        self.most = 0
+        self.ended: list[ObjectRef] = []
+
+    async def reconcile(self, ref: ObjectRef) -> Outcome:
+        self.now.append(ref.namespace)
+        self.most = max(self.most, len(self.now))
+        if ref.namespace in self.slow:
+            await self.let_go.wait()
+        self.now.remove(ref.namespace)
+        self.ended.append(ref)
+        return Outcome("gone")
+
+
+class Busy:
+    """Two workers that take a reconcile for slow after a hundredth of a second."""
+
+    def __init__(self, *slow: str) -> None:
+        self.hanging = Hanging(*slow)
+        self.queue: WorkQueue[ObjectRef] = WorkQueue(lane_of=lambda ref: ref.namespace, beside=1)
+        reconciler = cast(Reconciler, self.hanging)
+        self.running = asyncio.create_task(
+            Workers(self.queue, reconciler, Metrics(), 600.0).run(2)
+        )
+
+    def add(self, namespace: str, count: int) -> None:
+        for number in range(count):
+            self.queue.add(ObjectRef(REF.api_version, REF.kind, namespace, f"job-{number}"))
+
+    async def ends(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.hanging.ended) < count:
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        self.running.cancel()
+        await asyncio.wait([self.running])
+
+
+@pytest.fixture
+def soon_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_SLOW_SECONDS", 0.01)
+
+
+async def test_writes_that_take_long_in_one_namespace_hold_no_other_up(soon_slow: None) -> None:
+    busy = Busy("slow")
+    busy.add("slow", 12)
+    await asyncio.sleep(0.05)
+    busy.add("quick", 20)
+    await busy.ends(20)
+    assert {ref.namespace for ref in busy.hanging.ended} == {"quick"}
+    assert busy.hanging.now == ["slow"] * 2
+    busy.hanging.let_go.set()
+    await busy.ends(32)
+    await busy.close()
+
+
+async def test_however_many_namespaces_are_slow_no_more_are_at_work_than_there_are_connections(
+    soon_slow: None,
+) -> None:
+    names = [f"slow-{number}" for number in range(30)]
+    busy = Busy(*names)
+    for name in names:
+        busy.add(name, 2)
+    async with asyncio.timeout(10):
+        while len(busy.hanging.now) < most_at_a_time(2):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert len(busy.hanging.now) == most_at_a_time(2)
+    busy.hanging.let_go.set()
+    await busy.ends(60)
+    busy.hanging.slow = ()
+    busy.hanging.most = 0
+    busy.add("quick", 20)
+    await busy.ends(80)
+    assert busy.hanging.most <= 2, "those that took others' places are gone"
+    await busy.close()

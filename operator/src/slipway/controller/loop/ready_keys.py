@@ -9,6 +9,7 @@ objects at once delays their own alone.
 """
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from slipway.lanes import Lanes
@@ -43,11 +44,15 @@ class ReadyKeys(Generic[Key]):
         if since is not None:
             self._urgent.put(key, since)
 
-    def take(self) -> tuple[Key, float]:
-        """Take the next key and the time since when it is ready."""
+    def take(self, is_open: Callable[[Hashable], bool] | None = None) -> tuple[Key, float]:
+        """Take the next key and the time since when it is ready, of the lanes that are open.
+
+        Raises KeyError where nothing waits in any.
+        """
         patient = self._row < _MOST_IN_A_ROW or not self._background
-        if self._urgent and patient:
-            self._row += 1
-            return self._urgent.take()
-        self._row = 0
-        return self._background.take()
+        for urgent in (patient, not patient):
+            with suppress(KeyError):
+                taken = (self._urgent if urgent else self._background).take(is_open)
+                self._row = self._row + 1 if urgent else 0
+                return taken
+        raise KeyError("nothing waits in a lane that is open")

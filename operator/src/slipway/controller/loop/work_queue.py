@@ -3,13 +3,16 @@
 Keys are deduplicated: one that is added twice runs once. A key that is being worked on is never
 handed out a second time; it runs again afterwards if it was added meanwhile. All waiting, be it
 back-off, debouncing or a planned revisit, is in one heap with one timer.
+
+A lane whose keys take long, as where an admission webhook hangs, is handed out only so many at a
+time, until none has taken long for a minute: the others' keys go on.
 """
 
 import asyncio
 import heapq
 import math
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -19,6 +22,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 300.0
 _MOST_DOUBLINGS = 16
+_SLOW_AFTER_SECONDS = 60.0
+"""A lane counts as slow for so long after a key of it took long."""
 
 
 def backoff(failures: int, spread: Callable[[], float] = random.random) -> float:
@@ -35,15 +40,22 @@ class WorkQueue(Generic[Key]):
     """A delaying, deduplicating queue for the workers of one event loop.
 
     ``waited`` is told how many seconds each urgent key that was due waited for a worker.
-    ``lane_of`` names what takes turns: the namespace of a key.
+    ``lane_of`` names what takes turns: the namespace of a key. Of a lane that is slow no more than
+    ``beside`` keys are worked on at a time.
     """
 
     def __init__(
         self,
         waited: Callable[[float], None] = lambda _: None,
         lane_of: Callable[[Key], Hashable] = lambda _: "",
+        beside: int = 2,
     ) -> None:
         self._waited = waited
+        self._lane_of = lane_of
+        self._beside = beside
+        self._working: Counter[Hashable] = Counter()
+        self._slow: set[Key] = set()
+        self._slow_until: dict[Hashable, float] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._entries = 0
@@ -141,7 +153,7 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """Wait for a key to work on; ``done`` or ``retry`` must be called for it afterwards."""
-        while not self._ready:
+        while (taken := self._take()) is None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
@@ -150,13 +162,36 @@ class WorkQueue(Generic[Key]):
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
-        key, due = self._ready.take()
+        key, due = taken
         self._taken += 1
         self._active[key] = now = asyncio.get_running_loop().time()
+        self._working[self._lane_of(key)] += 1
         if key not in self._background:
             self._waited(now - due)
         self._background.discard(key)
+        if self._ready:
+            self._wake()
         return key
+
+    def _take(self) -> tuple[Key, float] | None:
+        """Take the next key of the lanes that are open; None where there is none."""
+        if not self._ready:
+            return None
+        try:
+            return self._ready.take(self._is_open if self._slow_until else None)
+        except KeyError:
+            return None
+
+    def _is_open(self, lane: Hashable) -> bool:
+        """Tell whether one more key of a lane may be worked on."""
+        slow = self._slow_until.get(lane, 0.0) > asyncio.get_running_loop().time()
+        return not slow or self._working[lane] < self._beside
+
+    def slow(self, key: Key) -> None:
+        """Have the lane of a key that is being worked on count as slow until it is done, and on."""
+        if key in self._active:
+            self._slow_until[self._lane_of(key)] = math.inf
+            self._slow.add(key)
 
     def done(self, key: Key, after: float | None = None, *, background: bool = False) -> None:
         """Report that a key was worked on well, and add it again in ``after`` seconds."""
@@ -187,7 +222,8 @@ class WorkQueue(Generic[Key]):
         self._failures.pop(key, None)
 
     def _finish(self, key: Key, after: float | None, background: bool) -> None:
-        self._active.pop(key, None)
+        if self._active.pop(key, None) is not None:
+            self._leave(key)
         again = self._again.pop(key, None)
         hurried = again is not None and key not in self._background
         self._background.discard(key)
@@ -195,5 +231,20 @@ class WorkQueue(Generic[Key]):
             self.add(key, after, background=background and not hurried)
         if again is not None:
             self.add(key, again - asyncio.get_running_loop().time(), background=not hurried)
-        if not self._active and not self._ready:
+        if self._ready:
+            self._wake()
+        elif not self._active:
             self._quiet.set()
+
+    def _leave(self, key: Key) -> None:
+        """Count a key as worked on no more; its lane stays slow for a while if it was."""
+        lane, now = self._lane_of(key), asyncio.get_running_loop().time()
+        self._working[lane] -= 1
+        if not self._working[lane]:
+            del self._working[lane]
+        if key not in self._slow:
+            return
+        self._slow.discard(key)
+        if not any(self._lane_of(other) == lane for other in self._slow):
+            self._slow_until[lane] = now + _SLOW_AFTER_SECONDS
+        self._slow_until = {one: until for one, until in self._slow_until.items() if until > now}

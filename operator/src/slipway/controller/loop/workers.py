@@ -5,6 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from slipway.controller.loop.reconciler import Outcome, Reconciler, reason_of
 from slipway.controller.loop.work_queue import WorkQueue
@@ -22,10 +23,32 @@ _NAME_SECONDS = 20.0
 """How long a name that is taken is waited for at most: no watch shows that it is free again."""
 _RESTING = 4
 """How many times as seldom as others an object is looked at again that has ended."""
+_SLOW_SECONDS = 3.0
+"""A reconcile that takes longer waits for something, such as an admission webhook that hangs, and
+another worker takes the place of its own."""
+_ASIDE = 4
+"""How many reconciles for each worker may be slow so that others take their workers' places."""
+
+
+def most_at_a_time(workers: int) -> int:
+    """Return how many reconciles there may be at a time, those included that take long."""
+    return workers * (1 + _ASIDE)
+
+
+@dataclass(eq=False)
+class _Turn:
+    """A worker at one key; ``aside``: another one has taken its place."""
+
+    ref: ObjectRef
+    aside: bool = False
 
 
 class Workers:
-    """A bounded number of reconciles at a time."""
+    """A bounded number of reconciles at a time, beside a bounded number of those that take long.
+
+    A write waits as long as the admission webhooks behind the API server take, half a minute each:
+    four objects of one namespace would hold up all others.
+    """
 
     def __init__(
         self,
@@ -38,23 +61,58 @@ class Workers:
         self._reconciler = reconciler
         self._metrics = metrics
         self._resync = resync_seconds
+        self._most_aside = 0
+        self._aside = 0
+        self._held: list[_Turn] = []
 
     async def run(self, count: int, *gates: Callable[[], Awaitable[object]]) -> None:
         """Work until cancelled, once one has got through all ``gates``, one after the other."""
         for gate in gates:
             await gate()
+        self._most_aside = most_at_a_time(count) - count
         async with asyncio.TaskGroup() as group:
             for _ in range(count):
-                group.create_task(self._work())
+                group.create_task(self._work(group))
 
-    async def _work(self) -> None:
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        later = asyncio.get_running_loop().call_later
         while True:
-            ref = await self._queue.get()
-            with about(ref.kind, ref.namespace, ref.name), traced():
-                await self.handle(ref)
+            turn = _Turn(await self._queue.get())
+            timer = later(_SLOW_SECONDS, self._takes_long, turn, group)
+            try:
+                with about(turn.ref.kind, turn.ref.namespace, turn.ref.name), traced():
+                    await self.handle(turn.ref)
+            finally:
+                timer.cancel()
+            if not self._goes_on(turn):
+                return
             # Nothing else is waited for where there is nothing to write: of 10,000 such objects in
             # a row each would come before the renewal of the Lease.
             await asyncio.sleep(0)
+
+    def _takes_long(self, turn: _Turn, group: asyncio.TaskGroup) -> None:
+        """Put a worker aside that has been at one key for long, if not too many are already."""
+        self._queue.slow(turn.ref)
+        if self._aside < self._most_aside:
+            self._aside += 1
+            turn.aside = True
+            group.create_task(self._work(group))
+        else:
+            self._held.append(turn)
+
+    def _goes_on(self, turn: _Turn) -> bool:
+        """Tell whether a worker is wanted after its turn: one that was put aside has been replaced.
+
+        It replaces one that could not be put aside, where there is one.
+        """
+        if turn in self._held:
+            self._held.remove(turn)
+        elif turn.aside and self._held:
+            self._held.pop(0).aside = True
+        elif turn.aside:
+            self._aside -= 1
+            return False
+        return True
 
     async def handle(self, ref: ObjectRef) -> None:
         """Reconcile one key that was taken from the queue, and give it back."""
