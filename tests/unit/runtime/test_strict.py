@@ -54,6 +54,14 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize("text", [b"[[],[],[]]", b'{"a":1,"b":2,"c":{}}', b'["a,b,c",{}]'])
+def test_what_has_too_many_values_is_not_taken(text: bytes) -> None:
+    count = sum(text.count(one) for one in (b"{", b"[", b","))
+    assert strict.loads(text, 100, count) == json.loads(text)
+    with pytest.raises(ValueError, match="more than"):
+        strict.loads(text, 100, count - 1)
+
+
 def test_a_right_announcement_is_taken() -> None:
     assert Announcement.parse(RIGHT).nodes == 2
 

@@ -104,7 +104,7 @@ class Cluster:
     created: str = ""
     references: tuple[Reference, ...] | None = ()
     removed: Removed | None = None
-    other_jobs: dict[str, TrainingJob] = field(default_factory=dict)
+    other_jobs: dict[str, TrainingJob | None] = field(default_factory=dict)
     served: Served | None = None
 
     # what the operator does

@@ -11,10 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def loads(data: bytes, most: int) -> Any:
-    """Return the value of a JSON text of at most ``most`` bytes."""
+def loads(data: bytes, most: int, most_values: int | None = None) -> Any:
+    """Return the value of a JSON text of at most ``most`` bytes.
+
+    A value of three bytes may take two hundred of memory. So of a long text the brackets and
+    commas are counted before, those in its strings included: ``most_values`` bounds them.
+    """
     if len(data) > most:
         raise ValueError(f"it is longer than {most} bytes")
+    if most_values is not None and sum(map(data.count, (b"{", b"[", b","))) > most_values:
+        raise ValueError(f"it has more than {most_values} values")
     try:
         return json.loads(data)
     except RecursionError:

@@ -24,9 +24,10 @@ class ServingSnapshot:
 
     ``children`` are the Deployment, ReplicaSets, Pods, Service, ConfigMaps, autoscaler and
     disruption budget with the deployment's label. ``training_job`` is the one that ``spec.model``
-    names; None where it names none or there is none. ``selected_jobs`` are those with a package
-    that ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two
-    revisions of a rollout answered, while an analysis goes on and they were asked.
+    names; None where it names none or there is none, or where it is there and this release cannot
+    read it (``is_job_unread``). ``selected_jobs`` are those with a package that
+    ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two revisions of
+    a rollout answered, while an analysis goes on and they were asked.
     ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
     read where there is a podTemplate. ``verification`` is what the namespace's label says of
     signatures (`slipway.settings.VERIFICATION`). ``turns`` are the other deployments that follow a
@@ -37,6 +38,7 @@ class ServingSnapshot:
     deployment: ModelDeployment
     children: Children = field(default_factory=Children)
     training_job: TrainingJob | None = None
+    is_job_unread: bool = False
     selected_jobs: tuple[TrainingJob, ...] = ()
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None

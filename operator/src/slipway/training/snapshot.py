@@ -37,7 +37,7 @@ class TrainingSnapshot:
     ``references`` are what the namespace's other objects name in the store, read where something of
     the job's is due to be removed, and ``removed`` is how that stands.
     ``other_jobs`` are the TrainingJobs, by their names, whose archives the job's inputs wait for,
-    and those that these wait for in turn.
+    and those that these wait for in turn; None for one that is there and cannot be read.
     ``served`` is the archive of the stable revision of ``package.comparedWith``, if there is one.
     ``refused`` has the API server's sentence for each Job, by its UID, whose pods it refuses.
     """
@@ -49,7 +49,7 @@ class TrainingSnapshot:
     store: StoreState = field(default_factory=StoreState)
     gang_served: bool = True
     pod_security: str | None = None
-    other_jobs: Mapping[str, TrainingJob] = field(default_factory=dict)
+    other_jobs: Mapping[str, TrainingJob | None] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     progress_age: float = 0.0

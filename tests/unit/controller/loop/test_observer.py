@@ -166,6 +166,30 @@ async def test_of_the_selected_jobs_the_newest_package_is_read_and_no_other(
     assert read == ["j27"]
 
 
+@pytest.mark.parametrize(("made", "unread"), [(None, False), ({}, False), ({"nodes": "x"}, True)])
+async def test_a_job_that_cannot_be_read_is_not_taken_for_one_that_is_missing(
+    made: Manifest | None, unread: bool
+) -> None:
+    cache = Cache()
+    if made is not None:
+        found = training_job("other", **made)
+        found["metadata"]["resourceVersion"] = "1"
+        cache.feed(found)
+    observer = Observer(
+        cache, ConfigMapKeys(FakeClient()), reachable, ProgressReader(10.0), 10.0, *NOTHING
+    )
+    meta = {"name": "m", "namespace": "default", "uid": "m"}
+    named = {"metadata": meta, "spec": {"model": {"trainingJob": {"name": "other"}}}}
+    deployment = ModelDeployment.model_validate(named)
+    serving = (await observer.serving(deployment, deployment.to_wire())).snapshot
+    assert (serving.training_job is None) == (made is None or unread)
+    assert serving.is_job_unread == unread
+    raw = training_job("job", inputs=[{"name": "i", "trainingJob": {"name": "other"}}])
+    training = (await observer.training(TrainingJob.model_validate(raw), raw)).snapshot
+    assert training.other_jobs.keys() == ({"other"} if made is not None else set())
+    assert ("other" in training.other_jobs and training.other_jobs["other"] is None) == unread
+
+
 async def test_a_job_that_is_deleted_or_relabelled_is_selected_no_more() -> None:
     cache = Cache()
     for number in (1, 2, 3):

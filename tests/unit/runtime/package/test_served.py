@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from slipway.api.training.package import Package
 from slipway.training.children.gates import questions
 from slipway_pods.package import package
-from slipway_pods.package.gates.recorded import EVALUATE, NOTHING_SERVED, PACKAGE, REPORT, Recorded
+from slipway_pods.package.gates.recorded import (
+    EVALUATE,
+    NOTHING_SERVED,
+    PACKAGE,
+    REPORT,
+    RecordedFigures,
+)
 from slipway_pods.package.gates.served import look
 from slipway_pods.package.gates.verdict import Questions, Row, judge
+from slipway_pods.store import manifest
 from slipway_pods.store.store import StoreUnavailableError
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, SPEC, Packager
 
@@ -41,14 +48,14 @@ def asked(
     return found
 
 
-def row(gate: Mapping[str, Any], value: float, recorded: Recorded) -> Row:
+def row(gate: Mapping[str, Any], value: float, recorded: RecordedFigures) -> Row:
     told = json.loads(json.dumps(asked(gate, repr(value), {"sha256": SHA})))
     (found,) = judge(Questions.read(told), {}, {}, recorded)
     return found
 
 
-def of(value: float) -> Recorded:
-    return Recorded(figures={(REPORT, "loss"): value})
+def of(value: float) -> RecordedFigures:
+    return RecordedFigures(figures={(REPORT, "loss"): value})
 
 
 @given(RATIOS, FIGURES, FIGURES)
@@ -110,14 +117,14 @@ def test_each_field_that_does_not_hold_is_told() -> None:
 @pytest.mark.parametrize(
     ("recorded", "why"),
     [
-        (Recorded("NoRecord"), "NoRecord"),
-        (Recorded(), "NotRecorded"),
-        (Recorded(figures={(EVALUATE, "loss"): 1.0}), "NotRecorded"),
+        (RecordedFigures("NoRecord"), "NoRecord"),
+        (RecordedFigures(), "NotRecorded"),
+        (RecordedFigures(figures={(EVALUATE, "loss"): 1.0}), "NotRecorded"),
         (of(-1.0), "Negative"),
     ],
 )
 def test_what_cannot_be_compared_misses_its_ratio_and_says_why(
-    recorded: Recorded, why: str
+    recorded: RecordedFigures, why: str
 ) -> None:
     found = row({"maxRatioToServed": "1.5"}, 0.0, recorded)
     assert (found.verdict, found.told["notCompared"]) == ("Failed", why)
@@ -137,7 +144,7 @@ def test_figures_of_rows_are_compared_on_the_same_rows_alone(
 ) -> None:
     told = Questions.read(asked({"minRatioToServed": "1"}, "9", {"sha256": SHA}, metric))
     own, evaluated = ({metric: 2.0}, {}) if source == PACKAGE else ({}, {metric: 2.0})
-    recorded = Recorded(figures={(source, metric): 2.0}, rows=other)
+    recorded = RecordedFigures(figures={(source, metric): 2.0}, rows=other)
     (found,) = judge(told, own, evaluated, recorded, ROWS)
     assert found.told.get("notCompared") == why
     assert (found.verdict == "Successful") == (why is None)
@@ -160,8 +167,8 @@ def record(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_record_has_the_figures_of_all_sources() -> None:
-    found = Recorded.read(json.dumps(record()).encode(), SHA)
-    assert found == Recorded(
+    found = RecordedFigures.read(json.dumps(record()).encode(), SHA)
+    assert found == RecordedFigures(
         "",
         {(REPORT, "loss"): 0.5, (EVALUATE, "accuracy"): 0.9, (PACKAGE, "sizeBytes"): 990.0},
         ROWS,
@@ -170,25 +177,33 @@ def test_a_record_has_the_figures_of_all_sources() -> None:
 
 def test_the_record_of_an_earlier_release_has_reports_and_the_size() -> None:
     old = {name: record()[name] for name in ("trainingJob", "package")}
-    found = Recorded.read(json.dumps(old).encode(), SHA)
+    found = RecordedFigures.read(json.dumps(old).encode(), SHA)
     assert found.figures == {(REPORT, "loss"): 0.5, (PACKAGE, "sizeBytes"): 1000.0}
 
 
 def test_the_record_of_another_archive_is_none() -> None:
-    assert Recorded.read(json.dumps(record()).encode(), "ef" * 32) == Recorded("NoRecord")
+    found = RecordedFigures.read(json.dumps(record()).encode(), "ef" * 32)
+    assert found == RecordedFigures("NoRecord")
 
 
 @given(JSON, st.sampled_from(["trainingJob", "package", "figures", "samples", ""]))
 def test_any_record_is_read_or_refused(value: Any, at: str) -> None:
     told = record(**{at: value}) if at else value
-    found = Recorded.read(json.dumps(told).encode(), SHA)
+    found = RecordedFigures.read(json.dumps(told).encode(), SHA)
     assert found.problem in ("", "NoRecord")
     assert all(isinstance(one, float) for one in found.figures.values())
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_no_record(data: bytes) -> None:
-    assert Recorded.read(data, SHA) == Recorded("NoRecord")
+    assert RecordedFigures.read(data, SHA) == RecordedFigures("NoRecord")
+
+
+def test_a_record_of_millions_of_values_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps({**record(), "output": {"files": [[]] * 30}}).encode()
+    assert RecordedFigures.read(told, SHA).figures
+    monkeypatch.setattr(manifest, "MAX_VALUES", 30)
+    assert RecordedFigures.read(told, SHA) == RecordedFigures("NoRecord")
 
 
 def judged(packager: Packager, compared: dict[str, str] | None, value: str = "0.5") -> int:

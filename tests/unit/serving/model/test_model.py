@@ -1,11 +1,13 @@
 """Which archive is served, and what is said while there is none."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from slipway.api import TrainingJob
 from slipway.serving import reasons
+from slipway.serving.model.resolution import resolve
 from tests.unit.serving.world import JOB_MODEL, SHA, World, training_job
 
 
@@ -24,6 +26,14 @@ def test_a_packaged_training_job_is_served_under_its_models_name() -> None:
     assert world.status["model"]["name"] == "iris"
     assert world.status["model"]["trainingJob"] == "train"
     assert world.status["model"]["trainingJobUID"] == "job-1"
+
+
+def test_a_training_job_that_cannot_be_read_is_not_told_as_missing() -> None:
+    world = World(JOB_MODEL)
+    unread = replace(world.snapshot(), is_job_unread=True)
+    found = resolve(unread, world.settings)
+    assert (found.model, found.reason) == (None, reasons.WAITING_FOR_TRAINING_JOB)
+    assert "cannot be read: see its condition Stalled" in found.message
 
 
 ENCRYPTION = {

@@ -158,6 +158,15 @@ def test_the_status_keeps_the_archive_before_any_pod_brings_it() -> None:
     }
 
 
+def test_a_job_that_cannot_be_read_is_not_told_as_missing() -> None:
+    cluster = student([])
+    cluster.other_jobs = {"big": None}
+    reason, message = waits(cluster)
+    assert reason == "WaitingForTrainingJob"
+    assert "big" in message
+    assert "cannot be read" in message
+
+
 def test_a_job_that_waited_starts_when_the_archive_comes() -> None:
     cluster = student([other(status={"phase": "Packaging"})])
     waits(cluster)

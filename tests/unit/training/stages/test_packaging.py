@@ -194,7 +194,8 @@ def test_an_unavailable_store_is_told_while_the_job_controller_tries_again() -> 
         cluster.settle()
         found = condition(cluster, "Packaged")
         assert (found["status"], found["reason"]) == ("False", "StoreUnavailable")
-        assert found["message"].startswith("The store refused the connection.")
+        why = "The store refused the connection. It is tried again while the packaging has time."
+        assert found["message"] == why
     cluster.finish_all("package", packaged())
     cluster.settle()
     assert cluster.status["phase"] == "Succeeded"

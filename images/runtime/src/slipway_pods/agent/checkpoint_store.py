@@ -175,7 +175,7 @@ class Archive:
         """Return what a JSON object in the store says; None where it is not there, or is wrong."""
         try:
             data = self._persist(lambda: store.get_bytes(uri, manifest.MAX_BYTES), tell)
-            return parse(strict.loads(data, manifest.MAX_BYTES))
+            return parse(strict.loads(data, manifest.MAX_BYTES, manifest.MAX_VALUES))
         except store.ObjectNotFoundError:
             return None
         except (store.TooLargeError, ValueError) as error:

@@ -21,6 +21,9 @@ MAX_FILES = 100_000
 """Most files of an output or a checkpoint."""
 MAX_BYTES = 64 * 1024 * 1024
 """Longest manifest that is read; one of 100,000 files has about 20 MB."""
+MAX_VALUES = 2_000_000
+"""Most values of a manifest, or of a record that lists the same files: together they take 500 MB at
+most, and those of 100,000 files a tenth of it."""
 MAX_SIZE = 2**50
 """Largest file, in bytes."""
 MAX_SKIPPED = 100
@@ -139,7 +142,7 @@ def encode(contents: Contents) -> bytes:
 def decode(data: bytes) -> dict[str, OutputFile]:
     """Return the files of a stored manifest by path; raises OutputError where it is broken."""
     try:
-        fields = strict.Fields(strict.loads(data, MAX_BYTES), "the manifest")
+        fields = strict.Fields(strict.loads(data, MAX_BYTES, MAX_VALUES), "the manifest")
         files = parse_files(fields.items("files", MAX_FILES))
     except ValueError as error:
         raise OutputError(f"The output's {FILE_NAME} is broken ({error}).") from error

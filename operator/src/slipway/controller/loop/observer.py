@@ -136,29 +136,28 @@ class Observer:
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
             references=self._references(job),
             removed=self._removed(job.metadata.uid),
-            served=self._served(job),
+            served=self._compared(job),
         )
         moments = (self._interval if pod else None, refused.again)
         return Observation(snapshot, min((one for one in moments if one), default=None))
 
-    def _other_jobs(self, job: TrainingJob) -> dict[str, TrainingJob]:
+    def _other_jobs(self, job: TrainingJob) -> dict[str, TrainingJob | None]:
         """Return the jobs whose archives a job waits for, and those that these wait for."""
-        found: dict[str, TrainingJob] = {}
+        found: dict[str, TrainingJob | None] = {}
         asked = deque(other_jobs.names(job))
         while asked and len(found) < _MOST_OTHER_JOBS:
             name = asked.popleft()
-            other = None if name in found else self._job(job.metadata.namespace, name)
-            if other is not None:
-                found[name] = other
-                asked.extend(other_jobs.names(other))
+            raw = None if name in found else self._raw_job(job.metadata.namespace, name)
+            if raw is not None:
+                found[name] = other = parse_or_none(TrainingJob, raw)
+                asked.extend(other_jobs.names(other) if other else ())
         return found
 
-    def _job(self, namespace: str, name: str) -> TrainingJob | None:
+    def _raw_job(self, namespace: str, name: str) -> Manifest | None:
         kind = TRAINING_JOBS
-        raw = self._cache.get(ObjectRef(kind.api_version, kind.kind, namespace, name))
-        return parse_or_none(TrainingJob, raw) if raw else None
+        return self._cache.get(ObjectRef(kind.api_version, kind.kind, namespace, name))
 
-    def _served(self, job: TrainingJob) -> Served | None:
+    def _compared(self, job: TrainingJob) -> Served | None:
         """Return the archive that a job's package is compared with; None where nothing serves.
 
         A status that cannot be read tells of no archive, which is not taken for none that serves.
@@ -193,10 +192,13 @@ class Observer:
         """Return the snapshot of a ModelDeployment."""
         children = self._cache.children(raw)
         traffic = self._traffic(deployment, raw, children)
+        named = self._named_job(deployment)
+        job = parse_or_none(TrainingJob, named) if named else None
         snapshot = ServingSnapshot(
             deployment=deployment,
             children=children,
-            training_job=self._training_job(deployment),
+            training_job=job,
+            is_job_unread=named is not None and job is None,
             selected_jobs=self._selected_jobs(deployment),
             store=await self._store(),
             traffic=traffic,
@@ -207,11 +209,12 @@ class Observer:
         )
         return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 
-    def _training_job(self, deployment: ModelDeployment) -> TrainingJob | None:
+    def _named_job(self, deployment: ModelDeployment) -> Manifest | None:
+        """Return the TrainingJob that a deployment names; None where it names none that is there."""
         reference = deployment.spec.model.training_job
         if reference is None:
             return None
-        return self._job(deployment.metadata.namespace, reference.name)
+        return self._raw_job(deployment.metadata.namespace, reference.name)
 
     def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
         """Return the job with the newest package that the deployment's selector selects."""
@@ -225,7 +228,7 @@ class Observer:
         return (newest,) if newest else ()
 
 
-def served(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
+def deployments_with_pods(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
     """Yield all ModelDeployments with their pods, each as it is by then, if they fit."""
     for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
         raw = cache.get(ref)

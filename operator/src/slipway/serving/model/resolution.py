@@ -64,7 +64,11 @@ def _named(snapshot: ServingSnapshot) -> Resolution:
         resolved = _packaged(deployment, job, package)
         text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
         return Resolution(resolved, reasons.RESOLVED, text)
-    return _without_package(deployment, model.training_job.name, job)
+    name = model.training_job.name
+    if snapshot.is_job_unread:
+        text = f"TrainingJob {name} cannot be read: see its condition Stalled."
+        return _without_package(deployment, name, (reasons.WAITING_FOR_TRAINING_JOB, text))
+    return _without_package(deployment, name, why_there_is_none(name, job))
 
 
 def _gone_back(deployment: ModelDeployment, revision: str) -> Resolution:
@@ -140,8 +144,8 @@ def _from_uri(deployment: ModelDeployment) -> Resolution:
     return Resolution(resolved, reasons.RESOLVED, f"The archive is {shown(model.uri or '')}.")
 
 
-def _without_package(deployment: ModelDeployment, name: str, job: TrainingJob | None) -> Resolution:
-    reason, message = why_there_is_none(name, job)
+def _without_package(deployment: ModelDeployment, name: str, why: tuple[str, str]) -> Resolution:
+    reason, message = why
     previous = resolved_before(deployment)
     if previous is None or previous.training_job != name:
         return Resolution(None, reason, message)

@@ -210,7 +210,7 @@ def _store_unavailable(pod: JobPod) -> Finding:
     container = _unavailable(pod)
     word = last_word(container) if container else None
     why = (word.string("message") if word else "") or "The artifact store is unavailable."
-    message = f"{why} It is tried again until the store answers."
+    message = f"{why} It is tried again while the packaging has time."
     return Finding(reasons.PACKAGED, False, reasons.STORE_UNAVAILABLE, message)
 
 

@@ -16,8 +16,8 @@ from slipway.training import reasons
 from slipway.training.observed.first_failure import Failure
 from slipway.training.report.phase import is_finished
 
-Jobs = Mapping[str, TrainingJob]
-"""TrainingJobs of a namespace, by their names."""
+Jobs = Mapping[str, TrainingJob | None]
+"""TrainingJobs of a namespace, by their names; None for one that this release cannot read."""
 MOST_SHOWN = 10
 """Most versions, or jobs of a circle, that a message names."""
 
@@ -68,6 +68,12 @@ def _archive(
     if wanted.name == job.metadata.name:
         why = f"The input {name} is the job's own archive: write another TrainingJob's name."
         return Obstacle(Failure(reasons.INPUT_CIRCLE, why), is_final=True)
+    if other is None and wanted.name in others:
+        why = (
+            f"TrainingJob {wanted.name}, whose archive is the input {name}, cannot be read: see its "
+            "condition Stalled. The job waits for it."
+        )
+        return Obstacle(Failure(reasons.WAITING_FOR_TRAINING_JOB, why))
     if other is None:
         why = (
             f"There is no TrainingJob {wanted.name} in the namespace for the input {name}: create "

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway_pods.store import manifest
 from slipway_runtime import strict
 
 REPORT, EVALUATE, PACKAGE = "Report", "Evaluate", "Package"
@@ -21,7 +22,7 @@ OTHER_ROWS = "OtherRows"
 """The figure is of other rows than those that were answered now."""
 NEGATIVE = "Negative"
 """The figure is below 0: how many times another figure it is says nothing of which is better."""
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = manifest.MAX_BYTES
 """Longest record that is read; it lists the files of an output."""
 
 
@@ -39,7 +40,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedFigures:
     """The figures of an archive by source and metric, and the SHA-256 of the rows it answered.
 
     ``problem`` is why there are none; empty where there may be some.
@@ -50,10 +51,10 @@ class Recorded:
     rows: str = ""
 
     @classmethod
-    def read(cls, data: bytes, sha256: str) -> "Recorded":
+    def read(cls, data: bytes, sha256: str) -> "RecordedFigures":
         """Return what a record has on the archive with a digest, whoever wrote it."""
         try:
-            record = strict.Fields(strict.loads(data, MAX_BYTES))
+            record = strict.Fields(strict.loads(data, MAX_BYTES, manifest.MAX_VALUES))
             package = strict.Fields(record.mapping("package"))
             if package.text("sha256", 64) != sha256:
                 return cls(NO_RECORD)

@@ -9,7 +9,7 @@ from slipway_pods.package.gates.recorded import (
     NO_RECORD,
     NOTHING_SERVED,
     PACKAGE,
-    Recorded,
+    RecordedFigures,
 )
 from slipway_pods.package.gates.verdict import Questions
 from slipway_pods.store import store
@@ -19,25 +19,25 @@ Patiently = Callable[[Callable[[], bytes]], bytes]
 """Does something with the store, again for a while where it is unavailable."""
 
 
-def look(questions: Questions, patiently: Patiently) -> Recorded:
+def look(questions: Questions, patiently: Patiently) -> RecordedFigures:
     """Return the figures that were recorded of the archive that is served.
 
     A record that is not there, or may not be read, has none. Raises StoreUnavailableError.
     """
     served = questions.served
     if served is None:
-        return Recorded(NOTHING_SERVED)
+        return RecordedFigures(NOTHING_SERVED)
     uri = served.record_uri
     if uri is None:
-        return Recorded(NO_RECORD)
+        return RecordedFigures(NO_RECORD)
     try:
         data = patiently(lambda: store.get_bytes(uri, MAX_BYTES))
     except store.StoreUnavailableError:
         raise
     except store.StoreError as error:
         say(f"the record of what is served is not read: {error}")
-        return Recorded(NO_RECORD)
-    return Recorded.read(data, served.sha256)
+        return RecordedFigures(NO_RECORD)
+    return RecordedFigures.read(data, served.sha256)
 
 
 def record(

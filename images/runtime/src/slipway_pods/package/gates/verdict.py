@@ -12,7 +12,7 @@ from slipway_pods.package.gates.recorded import (
     NOTHING_SERVED,
     PACKAGE,
     REPORT,
-    Recorded,
+    RecordedFigures,
     Served,
 )
 
@@ -115,7 +115,7 @@ def judge(
     questions: Questions,
     own: Mapping[str, float],
     evaluated: Mapping[str, float] | None = None,
-    recorded: Recorded | None = None,
+    recorded: RecordedFigures | None = None,
     rows: str = "",
 ) -> list[Row]:
     """Return each gate's row, in their order. A figure that is no finite number misses its gate.
@@ -133,12 +133,14 @@ def judge(
         )
         for name, value in figures.items()
     }
-    other = recorded or Recorded(NOTHING_SERVED)
+    other = recorded or RecordedFigures(NOTHING_SERVED)
     unknown = (None, None)
     return [_row(gate, known.get(gate.metric, unknown), other, rows) for gate in questions.gates]
 
 
-def _row(gate: Gate, known: tuple[float | None, str | None], recorded: Recorded, rows: str) -> Row:
+def _row(
+    gate: Gate, known: tuple[float | None, str | None], recorded: RecordedFigures, rows: str
+) -> Row:
     value, source = known
     if value is None or source is None or not math.isfinite(value):
         return Row(gate.metric, FAILED, value, source)
@@ -153,7 +155,7 @@ def _row(gate: Gate, known: tuple[float | None, str | None], recorded: Recorded,
     return Row(gate.metric, verdict, value, source, served, tuple(missed))
 
 
-def _served(gate: Gate, source: str, recorded: Recorded, rows: str) -> float | str | None:
+def _served(gate: Gate, source: str, recorded: RecordedFigures, rows: str) -> float | str | None:
     """Return the served archive's figure, or why there is none; None where no gate asks for it."""
     if not gate.ratios:
         return None
