@@ -94,6 +94,16 @@ async def test_one_object_cannot_flood_the_cluster() -> None:
     assert len(api.events) == 11
 
 
+async def test_what_goes_well_never_keeps_a_warning_from_being_told() -> None:
+    events, api, _ = recorder()
+    for number in range(100):
+        events.record(training_job(), Event("Normal", "TrafficShifted", str(number)))
+    for number in range(100):
+        events.record(training_job(), Event("Warning", "AnalysisFailed", str(number)))
+    await events.post()
+    assert Counter(event["type"] for event in api.events) == {"Normal": 10, "Warning": 10}
+
+
 async def test_an_event_that_is_refused_is_no_failure() -> None:
     events, api, _ = recorder()
     api.failures["create"] = Forbidden("events is forbidden", 403)

@@ -25,7 +25,8 @@ _LOG = logging.getLogger(__name__)
 _QUIET_SECONDS = 600.0
 """The same event about the same object is not recorded again for so long."""
 _BURST, _REFILL_SECONDS = 10.0, 60.0
-"""Events about one object: so many at once, then one in so many seconds."""
+"""Events of one type about one object: so many at once, then one in so many seconds. Warnings have
+tokens of their own, so that what goes well never keeps them from being told."""
 _MOST = 4096
 _LONGEST_WAIT, _BATCH = 10.0, 100
 """After so many seconds events are posted even if the operator is busy: so many of them."""
@@ -75,7 +76,8 @@ class EventRecorder:
         self._quiet = quiet
         self._told = told
         self._seen: LRUCache[tuple[str, Event], float] = LRUCache(_MOST)
-        self._budget = Budget(_BURST, _REFILL_SECONDS)
+        types = ("Normal", "Warning")
+        self._budgets = {each: Budget(_BURST, _REFILL_SECONDS) for each in types}
         self._instance = socket.gethostname()
         self._waiting: Lanes[tuple[str, str], tuple[Manifest, Event]] = Lanes(itemgetter(0))
         self._wanted = asyncio.Event()
@@ -85,7 +87,7 @@ class EventRecorder:
         uid, now = str(obj["metadata"]["uid"]), self._clock()
         meta = obj["metadata"]
         key = (meta["namespace"], f"{meta['name']}.{uuid.uuid4().hex[:16]}")
-        if not self._is_news(uid, event, now) or not self._budget.take(uid, now):
+        if not self._is_news(uid, event, now) or not self._budgets[event.type].take(uid, now):
             return False
         if len(self._waiting) >= _MOST and not self._make_room(key):
             del self._seen[uid, event]
