@@ -26,8 +26,9 @@ def answer_all(
     """Return an answer to each request of a batch, in order.
 
     ``read`` makes the model's input of a request's body or raises BadInputError; ``compute`` gets
-    all the inputs at once, if there are any, and returns an answer to each. A request that is not
-    valid is answered alone, with the code 400 and TorchServe's own form of an error.
+    all the inputs at once, if there are any, and returns an answer to each; where it raises
+    BadInputError, it gets each of them alone. A request that is not valid is answered alone, with
+    the code 400 and TorchServe's own form of an error.
     """
     inputs: dict[int, T] = {}
     answers: list[Any] = []
@@ -36,14 +37,32 @@ def answer_all(
             inputs[place] = read(body(request))
             answers.append(None)
         except BadInputError as error:
-            LOG.info("A request was refused with %d: %s", BAD_REQUEST, error)
-            context.set_response_status(BAD_REQUEST, "Bad Request", place)
-            message = f"The input is not valid: {error}"
-            answers.append({"code": BAD_REQUEST, "type": "BadRequest", "message": message})
+            answers.append(error)
     if inputs:
-        for place, answer in zip(inputs, compute(list(inputs.values())), strict=True):
+        for place, answer in zip(inputs, _computed(list(inputs.values()), compute), strict=True):
             answers[place] = answer
-    return answers
+    return [
+        _refused(one, place, context) if isinstance(one, BadInputError) else one
+        for place, one in enumerate(answers)
+    ]
+
+
+def _computed(inputs: list[T], compute: Callable[[list[T]], list[Any]]) -> list[Any]:
+    """Return the answer to each input, or the BadInputError that it alone causes."""
+    try:
+        return compute(inputs)
+    except BadInputError as error:
+        if len(inputs) == 1:
+            return [error]
+    return [_computed([one], compute)[0] for one in inputs]
+
+
+def _refused(error: BadInputError, place: int, context: Any) -> dict[str, Any]:
+    """Return the answer to a request that is not valid, and set its code."""
+    LOG.info("A request was refused with %d: %s", BAD_REQUEST, error)
+    context.set_response_status(BAD_REQUEST, "Bad Request", place)
+    message = f"The input is not valid: {error}"
+    return {"code": BAD_REQUEST, "type": "BadRequest", "message": message}
 
 
 def body(request: Mapping[str, Any]) -> Any:

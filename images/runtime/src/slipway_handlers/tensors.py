@@ -6,6 +6,7 @@ A body is a list of rows, and so is its answer; or ``{"instances": ROWS}``, whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from slipway_handlers.requests import BadInputError, as_json
 from slipway_handlers.settings import TensorSettings
 
 INSTANCES = "instances"
+MAX_ANSWERED = 1 << 22
+"""Most numbers of an answer, which take 40 bytes of memory each before they are JSON. More of them
+are longer than the longest answer of a server by default."""
 _MOST_SIDES = 64
 """Most lists within each other: NumPy takes no more."""
 
@@ -104,13 +108,31 @@ def plain_rows(output: Any, count: int) -> list[Any]:
     """Return what a model answers to ``count`` rows, as JSON has it, one entry for each row.
 
     A dictionary of tensors gives one with each name for each row, and a tuple or a list gives a
-    list. Raises ValueError for another number of rows.
+    list. Raises ValueError for another number of rows, and BadInputError for an answer of more than
+    ``MAX_ANSWERED`` numbers.
     """
+    numbers = _count(output)
+    if numbers > MAX_ANSWERED:
+        raise BadInputError(
+            f"the answer to rows of it has {numbers} numbers, and {MAX_ANSWERED} at most are sent: "
+            "send fewer or smaller rows in a request"
+        )
+    return _plain(output, count)
+
+
+def _count(output: Any) -> int:
+    """Return how many numbers a model's output has."""
+    if isinstance(output, dict | tuple | list):
+        return sum(map(_count, output.values() if isinstance(output, dict) else output))
+    return math.prod(output.shape)
+
+
+def _plain(output: Any, count: int) -> list[Any]:
     if isinstance(output, dict):
-        columns = [plain_rows(value, count) for value in output.values()]
+        columns = [_plain(value, count) for value in output.values()]
         return [dict(zip(output, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(output, tuple | list):
-        columns = [plain_rows(value, count) for value in output]
+        columns = [_plain(value, count) for value in output]
         return [list(row) for row in zip(*columns, strict=True)]
     found = output.tolist()
     if not isinstance(found, list) or len(found) != count:

@@ -48,6 +48,20 @@ def test_whoever_is_refused_gets_a_400_alone_and_the_others_their_own_answers(
     assert computed == ([[n for n in batch if n >= 0]] if len(refused) < len(batch) else [])
 
 
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8))
+def test_what_can_be_refused_only_once_it_is_computed_is_refused_alone(batch: list[int]) -> None:
+    context = Context()
+
+    def double(values: Sequence[int]) -> list[int]:
+        if 5 in values:
+            raise BadInputError("its answer is too long")
+        return [2 * value for value in values]
+
+    found = answer_all([{"body": value} for value in batch], context, positive, double)
+    assert [one for one in found if isinstance(one, int)] == [2 * n for n in batch if n < 5]
+    assert context.codes == {place: 400 for place, n in enumerate(batch) if n == 5}
+
+
 def test_a_body_is_read_from_where_torchserve_puts_it() -> None:
     assert body({"body": []}) == []
     assert body({"data": b"x"}) == b"x"

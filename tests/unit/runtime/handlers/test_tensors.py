@@ -128,3 +128,23 @@ def test_several_outputs_of_a_model_are_told_row_by_row() -> None:
 def test_a_model_that_does_not_answer_each_row_is_told_so(output: Any) -> None:
     with pytest.raises(ValueError, match="must be the number of rows, 2"):
         tensors.plain_rows(output, 2)
+
+
+class Huge:
+    """A model's output of which no more is to be touched than its shape."""
+
+    shape = (2, tensors.MAX_ANSWERED // 2 + 1)
+
+
+@pytest.mark.parametrize("output", [Huge(), (Huge(),), {"a": Huge()}, [{"a": (Huge(),)}]])
+def test_an_answer_of_millions_of_numbers_is_refused_before_it_takes_memory(output: Any) -> None:
+    with pytest.raises(BadInputError, match="send fewer or smaller rows"):
+        tensors.plain_rows(output, 2)
+
+
+def test_the_longest_answer_that_fits_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "MAX_ANSWERED", 6)
+    half = np.zeros((2, 3))
+    assert tensors.plain_rows(half, 2) == half.tolist()
+    with pytest.raises(BadInputError):
+        tensors.plain_rows((half, np.zeros(2)), 2)
