@@ -25,7 +25,8 @@ RECONCILE_FAILED = "ReconcileFailed"
 """The operator fails at this object in a way that was not foreseen; the message is the error's, and
 the operator's log has more. It goes on trying. Please report it."""
 INVALID_SPEC = "InvalidSpec"
-"""The object was stored under another release's CRD and cannot be read by this operator."""
+"""The object was stored under another release's CRD and cannot be read by this operator; or it has
+ended and its status cannot, so that it is left as it is."""
 NAMESPACE_TOO_LARGE = "NamespaceTooLarge"
 """The objects of the namespace take more of the operator's memory than one namespace may
 (``operator.namespaceMemoryPercent``), or this one and its children alone more than half of that:

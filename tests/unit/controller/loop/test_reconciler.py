@@ -196,6 +196,25 @@ async def test_a_status_that_cannot_be_read_is_made_anew() -> None:
     assert list(world.conditions()) == ["Created"]
 
 
+async def test_a_job_that_has_ended_is_not_run_again_since_its_status_cannot_be_read() -> None:
+    moment = "2026-01-01T00:00:00Z"
+    done = {"type": "Succeeded", "status": "True", "reason": "Completed", "message": "done"}
+    status = {
+        "phase": "Succeeded",
+        "conditions": [{**done, "lastTransitionTime": moment}],
+        "package": {"uri": "s3://b/m.mar", "sizeBytes": "of another release"},
+    }
+    world = World({**training_job(), "status": status})
+    outcome = await world.reconcile()
+    assert outcome.result == "invalid"
+    assert world.api.writes == [("status", "TrainingJob", "job")]
+    told = world.conditions()["Stalled"]
+    assert told["reason"] == "InvalidSpec"
+    assert "status.package" in told["message"]
+    live = world.api.objects[world.ref]["status"]
+    assert live["package"] == status["package"], "what another release wrote stays"
+
+
 @pytest.mark.parametrize("meta", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, None])
 async def test_an_object_that_goes_or_is_gone_is_left_alone(meta: Manifest | None) -> None:
     world = World()
