@@ -214,6 +214,17 @@ class Settings(BaseSettings):
         return _listed(self.watch_namespaces)
 
     @property
+    def look_again_seconds(self) -> float:
+        """How often each object is looked at at least, in seconds; one that has ended more seldom.
+
+        A namespace's session is renewed at a look after half of its time: so that a tenth of it is
+        left when the next look comes.
+        """
+        if self.store.credentials != "sessions":
+            return self.resync_seconds
+        return min(self.resync_seconds, 0.4 * self.store.session_seconds)
+
+    @property
     def allowed_prometheus(self) -> tuple[str, ...]:
         """The addresses that users' queries may name, the operator's own Prometheus first."""
         return _listed(f"{self.prometheus_url},{self.allowed_prometheus_addresses}")

@@ -86,6 +86,18 @@ async def test_accounts_of_namespaces_that_emptied_while_no_operator_ran_go_late
     assert list(await world.server.accounts()) == [ids(world)]
 
 
+async def test_namespaces_that_come_and_go_leave_nothing_in_memory(world: World) -> None:
+    world.cluster.add("stays", "uid-of-stays")
+    await world.open("stays")
+    known = len(world.accounts._let_in)
+    for number in range(3):
+        world.cluster.add("team", f"uid-{number}")
+        await world.open("team")
+        del world.cluster.objects["team"], world.cluster.secrets["team"]
+        await world.accounts.remove("team")
+    assert len(world.accounts._let_in) == known
+
+
 async def test_a_namespace_made_anew_finds_nothing_of_its_predecessors(world: World) -> None:
     world.cluster.add("team", "uid-1")
     first = await world.open("team")

@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipway.accounts.errors import CredentialError
 from slipway.accounts.server.admin import Caller
 from slipway.accounts.server.signing import Key
 from slipway.accounts.server.sts import EXPIRES, Role, Sessions
+from slipway.settings import Settings, StoreSettings
 from tests.unit.accounts.conftest import Clock
 
 SESSION = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -126,3 +129,14 @@ async def test_an_answer_without_credentials_is_told(
     server.answer = answer
     with pytest.raises(CredentialError, match=told):
         await sessions.data("team", None)
+
+
+@given(st.integers(1800, 43200), st.floats(10, 86400), st.floats(0, 1))
+def test_a_session_is_renewed_by_a_look_before_it_ends(
+    seconds: int, resync: float, left: float
+) -> None:
+    store = StoreSettings(credentials="sessions", session_seconds=seconds)
+    settings = Settings(store=store, resync_seconds=resync)
+    still_fresh = seconds / 2 + left * seconds / 2
+    assert still_fresh - settings.look_again_seconds >= 0.1 * seconds
+    assert Settings(resync_seconds=resync).look_again_seconds == resync

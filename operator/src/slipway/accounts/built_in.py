@@ -164,6 +164,9 @@ class BuiltInAccounts:
     async def _remove(self, name: AccountName) -> None:
         await self._server.remove_account(str(name))
         self._accounts.pop(str(name), None)
+        stale = [b for b, names in self._let_in.items() if name in names and b != self._bucket]
+        for bucket in stale:
+            del self._let_in[bucket]
         _LOG.info("The account %s is removed", name)
 
 

@@ -264,7 +264,7 @@ class Operator:
             Whole(client, self._cache),
             lambda removal, obj: removals.begin(removal, partial(self._intake.wake, head_of(obj))),
         )
-        workers = Workers(self._queue, reconciler, self._metrics, settings.resync_seconds)
+        workers = Workers(self._queue, reconciler, self._metrics, settings.look_again_seconds)
         gates = (self._leading.wait, self._intake.synced.wait, self._caught_up)
         async with contextlib.aclosing(probe), contextlib.aclosing(removals):
             await workers.run(settings.workers, *gates)
