@@ -21,7 +21,7 @@ from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
 from slipway.controller.intake.worth_listing import LISTED_BY_OWNERS
 from slipway.controller.loop.kinds import MakeKinds
-from slipway.controller.loop.observer import ConfigMapKeys, Observer, deployments_with_pods
+from slipway.controller.loop.observer import ConfigMapKeys, Observer, serving_pods
 from slipway.controller.loop.reconciler import Reconciler
 from slipway.controller.loop.refusals import Refusals
 from slipway.controller.loop.settled_jobs import SettledJobs
@@ -145,7 +145,7 @@ class Operator:
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
-        rounds = DeathRounds(self._deaths, partial(deployments_with_pods, self._cache), events.record)
+        rounds = DeathRounds(self._deaths, partial(serving_pods, self._cache), events.record)
         self._start("deaths", self._while_leading(rounds.run))
         self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}

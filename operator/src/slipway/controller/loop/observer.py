@@ -228,7 +228,7 @@ class Observer:
         return (newest,) if newest else ()
 
 
-def deployments_with_pods(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
+def serving_pods(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
     """Yield all ModelDeployments with their pods, each as it is by then, if they fit."""
     for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
         raw = cache.get(ref)
