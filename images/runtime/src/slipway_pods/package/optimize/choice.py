@@ -89,6 +89,11 @@ def chosen(rows: Sequence[Row]) -> Row:
     return next(row for row in rows if row.verdict == PACKAGED)
 
 
+def is_optimized(told: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell by the rows of an archive whether another form than the exported one is in it."""
+    return any(row["verdict"] == PACKAGED and row["candidate"] != FLOAT for row in told)
+
+
 def _by(wanted: Wanted, each: Figures) -> tuple[float, float]:
     """Return a form's figures, the one that it is chosen by first; less is better."""
     both = (each.milliseconds, float(each.size_bytes))

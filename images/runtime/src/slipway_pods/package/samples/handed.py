@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from slipway_pods import beneath
-from slipway_pods.package.optimize.choice import PACKAGED
-from slipway_pods.package.optimize.figures import FLOAT
 from slipway_pods.package.samples.figures import MAX_BYTES as MAX_FIGURES_BYTES
 from slipway_pods.package.samples.figures import Figures
 from slipway_pods.serve.samples.rows import MAX_BYTES, Sample, SamplesError, read
@@ -50,12 +48,6 @@ class Built:
     figures: Figures = field(default_factory=Figures)
     rows_sha256: str = ""
     optimization: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def is_optimized(self) -> bool:
-        """Whether another form of the model than the exported one is in the archive."""
-        packaged = (row for row in self.optimization if row["verdict"] == PACKAGED)
-        return any(row["candidate"] != FLOAT for row in packaged)
 
 
 def give(made: Built, rows: Path, folder: Path, evaluate: Path | None = None) -> None:
