@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TextIO
+from types import TracebackType
+from typing import TextIO, TypeAlias
+
+from cachetools import TTLCache
 
 from slipway.telemetry.trace import trace_id
 from slipway.uris import scrubbed
 
+_Failure: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+_LONGEST_MESSAGE, _LONGEST_TRACE = 4096, 16384
+"""Longest texts of a line, in characters: the API server repeats whole objects in its answers."""
+_MOST_TRACES, _TRACE_SECONDS = 256, 600.0
+"""How many places that fail are remembered, and how long."""
 _OBJECT: ContextVar[dict[str, str] | None] = ContextVar("slipway_object", default=None)
 
 
@@ -28,8 +38,14 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object: time, level, logger, message, object and trace.
 
-    URIs lose what opens them.
+    URIs lose what opens them. Long texts are cut, and a failure that was logged with its traceback
+    in the last ten minutes has it no more: 10,000 objects that fail at one place would be gigabytes
+    a day.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._traced: TTLCache[object, None] = TTLCache(_MOST_TRACES, _TRACE_SECONDS)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without a line break at its end."""
@@ -38,14 +54,30 @@ class JsonFormatter(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": scrubbed(record.getMessage()),
+            "message": _cut(scrubbed(record.getMessage()), _LONGEST_MESSAGE),
             **(_OBJECT.get() or {}),
         }
         if trace := trace_id():
             line["traceId"] = trace
         if record.exc_info:
-            line["exception"] = scrubbed(self.formatException(record.exc_info))
+            line["exception"] = _cut(scrubbed(self._told(record.exc_info)), _LONGEST_TRACE)
         return json.dumps(line, ensure_ascii=False)
+
+
+    def _told(self, failure: _Failure) -> str:
+        """Return a failure with its traceback, or without where that was logged lately."""
+        type_, error, place = failure
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        key = (type_, place and (place.tb_frame.f_code.co_filename, place.tb_lineno))
+        if key in self._traced:
+            return f"{error!r}, whose traceback was logged before"
+        self._traced[key] = None
+        return self.formatException(failure)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def set_up_logs(level: str, stream: TextIO = sys.stderr) -> None:

@@ -166,17 +166,6 @@ async def test_one_objects_failure_is_counted_and_does_not_end_the_worker(
     assert scene.counted("slipway_reconcile_total", result="done") == 1
 
 
-async def test_the_traceback_of_a_failure_is_logged_once_for_all_objects(
-    quick: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    scene = Scene(*[ZeroDivisionError("odd")] * 5, KeyError("other"), Unavailable("away"))
-    for _ in range(7):
-        await scene.work()
-    lines = [one for one in caplog.records if "Will try again" in one.message]
-    assert [bool(one.exc_info) for one in lines] == [True, *[False] * 4, True, False]
-    assert all("ZeroDivisionError('odd')" in one.message for one in lines[:5])
-
-
 async def test_the_wait_that_the_api_server_asks_for_is_kept() -> None:
     scene = Scene(Unavailable("overloaded", 429, retry_after=30.0))
     await scene.work()

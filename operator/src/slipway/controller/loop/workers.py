@@ -7,8 +7,6 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from cachetools import TTLCache
-
 from slipway.controller.loop.reconciler import Outcome, Reconciler, reason_of
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.errors import KubeError, Unavailable
@@ -25,9 +23,6 @@ _NAME_SECONDS = 20.0
 """How long a name that is taken is waited for at most: no watch shows that it is free again."""
 _RESTING = 4
 """How many times as seldom as others an object is looked at again that has ended."""
-_TRACE_SECONDS, _MOST_TRACES = 600.0, 256
-"""The traceback of a failure is logged once in so long, for so many places that fail: of 10,000
-objects that fail at one place it would be gigabytes a day."""
 _SLOW_SECONDS = 3.0
 """A reconcile that takes longer waits for something, such as an admission webhook that hangs, and
 another worker takes the place of its own."""
@@ -69,7 +64,6 @@ class Workers:
         self._most_aside = 0
         self._aside = 0
         self._held: list[_Turn] = []
-        self._traced: TTLCache[tuple[object, ...], None] = TTLCache(_MOST_TRACES, _TRACE_SECONDS)
 
     async def run(self, count: int, *gates: Callable[[], Awaitable[object]]) -> None:
         """Work until cancelled, once one has got through all ``gates``, one after the other."""
@@ -139,22 +133,8 @@ class Workers:
         if self._queue.failures(ref) >= _PATIENCE and not isinstance(error, Unavailable):
             await self._tell(ref, error)
         after = self._queue.retry(ref, asked)
-        details = error if self._is_news(error) else None
-        told = error if isinstance(error, KubeError) else repr(error)
-        _LOG.warning("Will try again in %.1f s: %s", after, told, exc_info=details)
-
-    def _is_news(self, error: Exception) -> bool:
-        """Tell whether an error's traceback is to be logged: nobody foresaw it, and it is new."""
-        if isinstance(error, KubeError):
-            return False
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        key = (type(error), place and (place.tb_frame.f_code, place.tb_lineno))
-        if key in self._traced:
-            return False
-        self._traced[key] = None
-        return True
+        details = None if isinstance(error, KubeError) else error
+        _LOG.warning("Will try again in %.1f s: %s", after, error, exc_info=details)
 
     async def _tell(self, ref: ObjectRef, failure: Exception) -> None:
         """Tell a failure on its object; what fails again there ends no worker."""
