@@ -138,7 +138,9 @@ def test_what_the_operators_own_fence_refuses_is_no_fault_of_an_author() -> None
 
 def test_a_namespace_that_goes_passes_by_itself() -> None:
     body = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
-    assert isinstance(from_status(403, json.dumps(body)), Unavailable)
+    error = from_status(403, json.dumps(body))
+    assert isinstance(error, Unavailable)
+    assert (error.reason, error.passes_soon) == ("NamespaceTerminating", False)
 
 
 ODD = (

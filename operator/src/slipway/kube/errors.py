@@ -96,8 +96,7 @@ class NameConflict(KubeError):  # noqa: N818 - the reason shown in conditions
 class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the status
     """The API server did not answer, is overloaded or fails (429, 5xx, time-outs).
 
-    Also a namespace that is being deleted: it refuses what is new until it is gone. ``retry_after``
-    is the wait in seconds that the server asks for; 0 where it asks for none.
+    ``retry_after`` is the wait in seconds that the server asks for; 0 where it asks for none.
     """
 
     reason = "ApiUnavailable"
@@ -110,6 +109,12 @@ class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the stat
     def passes_soon(self) -> bool:
         """Whether asking again within seconds is worth a request."""
         return self.status not in {401, 403}
+
+
+class NamespaceGoing(Unavailable):
+    """The namespace is being deleted: it takes nothing new until it is gone, whoever holds it."""
+
+    reason = "NamespaceTerminating"
 
 
 def _payload(body: object) -> dict[str, Any]:
@@ -153,7 +158,9 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
         return NotFound(message, status)
     if status == 409:
         return Conflict(message, status)
-    if status in {429, 401} or status >= 500 or _is_terminating(payload):
+    if _is_terminating(payload):
+        return NamespaceGoing(message, status)
+    if status in {429, 401} or status >= 500:
         return Unavailable(message, status, _retry_after(headers, payload))
     return _refused(message, status, payload)
 

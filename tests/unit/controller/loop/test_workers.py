@@ -11,7 +11,7 @@ from slipway.controller.loop.reconciler import Outcome, Reconciler
 from slipway.controller.loop.status_writer import Trouble
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.controller.loop.workers import Workers, most_at_a_time
-from slipway.kube.errors import Unavailable
+from slipway.kube.errors import NamespaceGoing, Unavailable
 from slipway.plan import ObjectRef
 from slipway.telemetry.metrics import Metrics
 
@@ -164,6 +164,14 @@ async def test_one_objects_failure_is_counted_and_does_not_end_the_worker(
     assert scene.counted("slipway_reconcile_errors_total", reason=reason) == 1
     await scene.work()
     assert scene.counted("slipway_reconcile_total", result="done") == 1
+
+
+async def test_a_namespace_that_goes_is_no_error_of_the_operators() -> None:
+    scene = Scene(NamespaceGoing("it is being terminated", 403))
+    await scene.work()
+    assert scene.counted("slipway_reconcile_total", result="refused") == 1
+    assert scene.counted("slipway_reconcile_total", result="error") == 0
+    assert scene.due() is not None
 
 
 async def test_the_wait_that_the_api_server_asks_for_is_kept() -> None:

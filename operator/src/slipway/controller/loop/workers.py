@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from slipway.controller.loop.reconciler import Outcome, Reconciler, reason_of
 from slipway.controller.loop.work_queue import WorkQueue
-from slipway.kube.errors import KubeError, Unavailable
+from slipway.kube.errors import KubeError, NamespaceGoing, Unavailable
 from slipway.kube.reasons import NAME_CONFLICT
 from slipway.plan import ObjectRef
 from slipway.telemetry.logs import about
@@ -128,7 +128,9 @@ class Workers:
             self._finished(ref, outcome)
 
     async def _failed(self, ref: ObjectRef, error: Exception) -> None:
-        self._count(ref, "error", reason_of(error))
+        # A namespace that goes, and that somebody's finalizer may hold for days, is nobody's fault.
+        result = "refused" if isinstance(error, NamespaceGoing) else "error"
+        self._count(ref, result, reason_of(error))
         asked = error.retry_after if isinstance(error, Unavailable) else 0.0
         if self._queue.failures(ref) >= _PATIENCE and not isinstance(error, Unavailable):
             await self._tell(ref, error)
