@@ -130,8 +130,8 @@ class Settings(BaseSettings):
     leader_election: bool = True
     """Whether replicas agree on one that acts, by a Lease."""
     workers: int = Field(default=4, ge=1, le=64)
-    """How many reconciles run at the same time, beside at most four times as many that have taken
-    over 3 s, as where an admission webhook hangs."""
+    """How many reconciles run at the same time, beside at most as many that have taken over 3 s, as
+    where an admission webhook hangs."""
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of ``/metrics``, ``/healthz`` and ``/readyz``; 0 picks a free one."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -26,8 +26,9 @@ _RESTING = 4
 _SLOW_SECONDS = 3.0
 """A reconcile that takes longer waits for something, such as an admission webhook that hangs, and
 another worker takes the place of its own."""
-_ASIDE = 4
-"""How many reconciles for each worker may be slow so that others take their workers' places."""
+_ASIDE = 1
+"""How many reconciles for each worker may be slow so that others take their workers' places: each
+may hold as much memory as one object may take."""
 
 
 def most_at_a_time(workers: int) -> int:
