@@ -94,6 +94,8 @@ class Workers:
     def _takes_long(self, turn: _Turn, group: asyncio.TaskGroup) -> None:
         """Put a worker aside that has been at one key for long, if not too many are already."""
         self._queue.slow(turn.ref)
+        with about(turn.ref.kind, turn.ref.namespace, turn.ref.name):
+            _LOG.info("This object takes long: it may wait for an admission webhook")
         if self._aside < self._most_aside:
             self._aside += 1
             turn.aside = True
