@@ -82,23 +82,23 @@ class Operator:
         self._queue: WorkQueue[ObjectRef] = WorkQueue(
             self._metrics.queue_wait.observe, attrgetter("namespace"), max(1, settings.workers // 2)
         )
+        paths = watched_paths(settings.namespaces)
         self._intake = Intake(
             self._cache,
             self._queue,
             self._metrics.object_changed,
-            watched_paths(settings.namespaces),
+            paths,
             watched_paths(settings.namespaces, LISTED_BY_OWNERS),
             settings.max_concurrent_server_updates,
         )
-        self._health = WatchHealth(watched_paths(settings.namespaces), LONGEST_SILENCE)
+        self._health = WatchHealth(paths, LONGEST_SILENCE, left_out=self._intake.left_out.paths)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
         prometheus = PrometheusReader(
             settings.prometheus_url, settings.allowed_prometheus, api_server_addresses()
         )
         self._analyses = AnalysisReader(TrafficReader(), prometheus, self._intake.wake)
         self._deaths = DeathReader(tell=self._intake.wake)
-        self._leading = asyncio.Event()
-        self._stop = asyncio.Event()
+        self._leading, self._stop = asyncio.Event(), asyncio.Event()
         self._failed = False
         self._tasks: list[asyncio.Task[None]] = []
         self._certificates = Certificates()
@@ -127,7 +127,7 @@ class Operator:
             await server.start(self._settings.http_port)
             stack.push_async_callback(server.close)
             await self._serve(connection, client)
-        return 1 if self._failed else 0
+        return int(self._failed)
 
     def _http_server(self, client: Client) -> HttpServer:
         review = for_readers_only(Access(MetricsReview(client)))
@@ -150,8 +150,8 @@ class Operator:
         self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}
         trust = Trust(self._settings.store.ca_file)
-        look = self._certificates.run(servers, connection.tls, trust.context)
-        self._start("certificates", look)
+        self._start("certificates", self._certificates.run(servers, connection.tls, trust.context))
+        self._start("namespaces-left-out", self._intake.until_returned())
         self._start("sweeper", sweeper.run(_SWEEP_SECONDS))
         await asyncio.sleep(0)
         kopf_stop = asyncio.Event()

@@ -5,7 +5,7 @@ shows signs of life at known intervals. A watch that shows none is dead.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 WatchKey = str
 """URL path of a watched collection."""
@@ -16,6 +16,7 @@ class WatchHealth:
 
     An attempt of any outcome shows that the watch's loop runs: that is liveness, since a restart
     cannot mend an API server that is away. An answer shows that it gets through: readiness.
+    ``left_out`` returns the watches that nobody is to wait for, as they may not be read.
     """
 
     def __init__(
@@ -23,8 +24,10 @@ class WatchHealth:
         paths: Iterable[WatchKey],
         longest_silence: float,
         clock: Callable[[], float] = time.monotonic,
+        left_out: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         self._clock = clock
+        self._left_out = left_out
         self._longest = longest_silence
         self._begun = now = clock()
         self._attempts: dict[WatchKey, float] = dict.fromkeys(paths, now)
@@ -62,12 +65,14 @@ class WatchHealth:
 
     def behind(self) -> list[WatchKey]:
         """Return the watches that are not listed yet, or whose last request failed."""
-        return sorted((self._attempts.keys() - self._listed) | self._failing)
+        behind = (self._attempts.keys() - self._listed) | self._failing
+        return sorted(behind.difference(self._left_out()))
 
     def stale(self) -> list[str]:
         """Return a sentence for each watch that is not listed yet or has had no answer for long."""
-        ages = self.ages()
-        unlisted = [f"{path} is not listed yet." for path in self._attempts.keys() - self._listed]
+        left_out = self._left_out()
+        ages = {path: age for path, age in self.ages().items() if path not in left_out}
+        unlisted = [f"{path} is not listed yet." for path in ages.keys() - self._listed]
         old = [
             f"The API server has not answered the watch of {path} for {age:.0f} s."
             for path, age in ages.items()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from slipway.controller.intake.left_out import LeftOut
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
@@ -24,6 +25,7 @@ class Intake:
     what names an owner that is not there, which anybody may have forged by the thousand.
     ``unlisted`` are the paths of the collections that ``listed`` will be told of; once only the
     ``last`` of them are left, ``owners_listed`` is set.
+    Namespaces that may not be read are ``left_out``.
     ``server_updates`` ModelDeployments may follow a new release at a time.
     """
 
@@ -41,13 +43,39 @@ class Intake:
         self._tell = tell
         self._unlisted, self._last = set(unlisted), frozenset(last)
         self._server_updates = server_updates
+        self.left_out = LeftOut(self._unlisted, self._last)
+        self._unknown: set[str] = set()
         self.owners_listed, self.synced = asyncio.Event(), asyncio.Event()
+        self._returned = asyncio.Event()
         self._look_around()
 
     def listed(self, path: str) -> None:
         """Note that a collection is listed in full, and taken in."""
         self._unlisted.discard(path)
         self._look_around()
+
+    def forbidden(self, path: str) -> None:
+        """Note that a collection may not be read: no other namespace waits for it any more.
+
+        That is so where nothing of its namespace may be read.
+        """
+        self.left_out.forbidden(path)
+        unknown = self.left_out.paths() & self._unlisted
+        if unknown:
+            _LOG.warning("Left out, as they may not be read: %s", ", ".join(sorted(unknown)))
+            self._unknown |= unknown
+            self._unlisted -= unknown
+            self._look_around()
+
+    def answered(self, path: str) -> None:
+        """Note that a collection was read, be it one that was left out before."""
+        self.left_out.answered(path)
+        if path in self._unknown:
+            self._returned.set()
+
+    async def until_returned(self) -> None:
+        """Wait until a namespace may be read that was left out: only a new start takes it in."""
+        await self._returned.wait()
 
     def going_on(self, namespace: str) -> Iterator[str]:
         """Yield the names of TrainingJobs that have not ended; no namespace means everywhere."""

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 
 import aiohttp
 
@@ -116,6 +117,10 @@ class Watching:
             self.count_request(method, path, watch, status)
             self.health.attempt(path)
             answered = 200 <= status < 300
+            if status == HTTPStatus.FORBIDDEN:
+                self.intake.forbidden(path)
+            elif answered:
+                self.intake.answered(path)
             if answered:
                 self.health.answer(path, listing=not watch)
             if answered and path in own and not watch:
