@@ -89,6 +89,7 @@ POD = "spec.template.spec"
 WRITTEN = {
     "spec": {
         "resources": {"requests": {"cpu": "2"}},
+        "expose": {"allowedFrom": [{"namespaceSelector": {"matchLabels": {"a": "b c"}}}]},
         "podTemplate": {
             "metadata": {"labels": {"a": "b"}},
             "spec": {"tolerations": [{"key": "a"}], "containers": [{"name": "x", "env": []}]},
@@ -102,6 +103,7 @@ WRITTEN = {
     [
         (f"{POD}.tolerations[0].operator",),
         ("spec.template.labels",),
+        ("spec.ingress[0].from[0].namespaceSelector.matchLabels",),
         (f"{POD}.containers[1].env[0].name", f"{POD}.tolerations[0].key"),
         (f"{POD}.containers[0].resources.requests",),
     ],
@@ -117,6 +119,7 @@ def test_a_child_that_an_authors_own_field_makes_invalid_is_for_the_author(
     [
         (),
         ("spec.ports[0].port",),
+        ("metadata.labels",),
         (f"{POD}.containers[0].volumeMounts[0].name",),
         (f"{POD}.containers[0].name",),
         (f"{POD}.tolerations[0].key", f"{POD}.containers[0].image"),

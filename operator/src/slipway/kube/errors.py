@@ -20,7 +20,7 @@ status, for each of them chooses its own."""
 _NAMES = re.compile(r"[A-Za-z0-9]+")
 """The names in a path of fields, and indexes, which are nobody's names."""
 _EVERYWHERE = frozenset({"spec", "template", "metadata", "containers", "initContainers", "name"})
-"""Names on the way to a field of a pod template that say nothing of who wrote it."""
+"""Names on the way to a field that say nothing of who wrote it."""
 
 
 class KubeError(Exception):
@@ -166,7 +166,7 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
 
 
 def _refused(message: str, status: int, payload: dict[str, Any]) -> Rejected:
-    """Return what a refusal means: a quota, what admission says, lacking rights, or a bad object."""
+    """Return what a refusal means: a quota, what admission says, no right, or a bad object."""
     if status == 403 and _EXCEEDED in message:
         return QuotaExceeded(message, status)
     if _DENIED.match(message) and not _NO_RIGHT.search(message):
@@ -182,7 +182,7 @@ def reason_for(error: Rejected | NameConflict, owner: Mapping[str, Any], fence: 
 
     It tells who is to mend it. What ``fence``, the admission policy of the operator's own release,
     refuses is the operator's, as is a child that the API server takes for invalid; but not one
-    whose pod template is invalid in fields of names that the owner's author wrote.
+    that is invalid in fields of names that the owner's author wrote.
     """
     if f"ValidatingAdmissionPolicy '{fence}' " in error.message:
         return reasons.INVALID_CHILD
@@ -194,9 +194,9 @@ def reason_for(error: Rejected | NameConflict, owner: Mapping[str, Any], fence: 
 
 
 def _is_of_author(field: str, written: frozenset[str]) -> bool:
-    """Tell whether a path leads into a pod template, through a name that the author wrote."""
+    """Tell whether a path in a child's spec leads through a name that the author wrote."""
     names = frozenset(_NAMES.findall(field)) - _EVERYWHERE
-    return field.startswith("spec.template.") and not names.isdisjoint(written)
+    return field.startswith("spec.") and not names.isdisjoint(written)
 
 
 def _names(value: object) -> frozenset[str]:

@@ -8,9 +8,9 @@ NAME_CONFLICT = "NameConflict"
 """An object of somebody else has the name that a child needs; it is never taken over. Delete it, or
 give the TrainingJob or ModelDeployment another name."""
 APPLY_REJECTED = "ApplyRejected"
-"""An admission plugin, webhook or policy of the cluster or the namespace refuses a child, or the API
-server does for what ``podTemplate`` or another field of the spec puts into its pods; the message is
-its own."""
+"""An admission plugin, webhook or policy of the cluster or the namespace refuses a child, or the
+API server does for what ``podTemplate`` or another field of the object's spec puts into it; the
+message is its own."""
 INVALID_CHILD = "InvalidChild"
 """The API server takes a child for invalid, or the admission policy of the operator's own release
 refuses it, and nothing of the spec does that: the operator or its installation is at fault. The

@@ -210,7 +210,7 @@ class Observer:
         return Observation(snapshot, None if traffic is None else LOOK_SECONDS)
 
     def _named_job(self, deployment: ModelDeployment) -> Manifest | None:
-        """Return the TrainingJob that a deployment names; None where it names none that is there."""
+        """Return the TrainingJob that a deployment names, if it is there."""
         reference = deployment.spec.model.training_job
         if reference is None:
             return None

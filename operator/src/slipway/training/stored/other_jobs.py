@@ -70,8 +70,8 @@ def _archive(
         return Obstacle(Failure(reasons.INPUT_CIRCLE, why), is_final=True)
     if other is None and wanted.name in others:
         why = (
-            f"TrainingJob {wanted.name}, whose archive is the input {name}, cannot be read: see its "
-            "condition Stalled. The job waits for it."
+            f"TrainingJob {wanted.name}, whose archive is the input {name}, cannot be read: see "
+            "its condition Stalled. The job waits for it."
         )
         return Obstacle(Failure(reasons.WAITING_FOR_TRAINING_JOB, why))
     if other is None:
