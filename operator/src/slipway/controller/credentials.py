@@ -49,7 +49,12 @@ class ClusterFacts:
         return StoreSecret(secret_data(live) or {}, bucket, is_ours(live))
 
     def owners(self, namespace: str) -> frozenset[str]:
-        """Return the UIDs of a namespace's TrainingJobs and ModelDeployments."""
+        """Return the UIDs of a namespace's TrainingJobs and ModelDeployments.
+
+        One that could not be read may have any: there is one without a UID.
+        """
+        if namespace in self._cache.unknown:
+            return frozenset({""})
         kinds = (self._cache.uids(resource.kind, namespace) for resource in OWN)
         return frozenset(uid for objects in kinds for _, uid, _ in objects)
 

@@ -1,12 +1,16 @@
 """Served namespaces that may not be read: the others do not wait for them."""
 
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.controller.credentials import ClusterFacts
 from slipway.controller.intake.left_out import LeftOut
 from slipway.controller.intake.sweeper import watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.loop.work_queue import WorkQueue
+from slipway.kube.client import Client
 from slipway.kube.resources import PODS
 from slipway.kube.watched.cache import Cache
 from slipway.plan import ObjectRef
@@ -63,7 +67,9 @@ def test_of_the_whole_cluster_nothing_is_left_out() -> None:
 
 
 async def test_the_other_namespaces_are_worked_on_and_a_return_is_told() -> None:
-    intake = Intake(Cache(), WorkQueue[ObjectRef](), unlisted=PATHS, last=LAST)
+    cache = Cache()
+    facts = ClusterFacts(cast(Client, None), cache, "slipway-store")
+    intake = Intake(cache, WorkQueue[ObjectRef](), unlisted=PATHS, last=LAST)
     clock = Clock()
     intake.left_out = LeftOut(PATHS, LAST, clock)
     health = WatchHealth(PATHS, 300.0, left_out=intake.left_out.paths)
@@ -80,6 +86,8 @@ async def test_the_other_namespaces_are_worked_on_and_a_return_is_told() -> None
             health.attempt(path)
             intake.forbidden(path)
     assert intake.synced.is_set()
+    assert facts.owners("gone"), "nobody takes it for a namespace without objects"
+    assert not facts.owners("here")
     assert health.behind() == health.stale() == []
     assert not intake._returned.is_set()
     intake.answered(next(iter(GONE)))

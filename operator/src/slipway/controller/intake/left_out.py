@@ -14,6 +14,12 @@ _PATIENCE_SECONDS = 20.0
 forbids for a moment what it allows afterwards."""
 
 
+def namespace_of(path: str) -> str:
+    """Return the namespace of a collection by its URL path; empty for the whole cluster."""
+    found = _NAMESPACE.search(path)
+    return found[1] if found else ""
+
+
 class LeftOut:
     """Which namespaces may not be read, by what the API server answered for each collection.
 
@@ -32,8 +38,8 @@ class LeftOut:
         self._namespaces: dict[str, set[str]] = {}
         self._last = frozenset(last)
         for path in paths:
-            if found := _NAMESPACE.search(path):
-                self._namespaces.setdefault(found[1], set()).add(path)
+            if namespace := namespace_of(path):
+                self._namespaces.setdefault(namespace, set()).add(path)
 
     def forbidden(self, path: str) -> None:
         """Note that a collection may not be read."""

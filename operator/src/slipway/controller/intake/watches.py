@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from slipway.controller.intake.left_out import LeftOut
+from slipway.controller.intake.left_out import LeftOut, namespace_of
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
@@ -64,6 +64,7 @@ class Intake:
         if unknown:
             _LOG.warning("Left out, as they may not be read: %s", ", ".join(sorted(unknown)))
             self._unknown |= unknown
+            self._cache.unknown.update(map(namespace_of, unknown))
             self._unlisted -= unknown
             self._look_around()
 

@@ -44,6 +44,8 @@ class Cache:
         self._gone_pods = GonePods(_GONE_PODS)
         self._left_out: set[OwnerKey] = set()
         self.packages, self.servers, self.turns = Packages(), Servers(), Turns()
+        self.unknown: set[str] = set()
+        """Served namespaces that could not be read: whatever may be there."""
 
     def __len__(self) -> int:
         return sum(len(place) for kind in self._kinds.values() for place in kind.values())
