@@ -63,7 +63,6 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = _cut(scrubbed(self._told(record.exc_info)), _LONGEST_TRACE)
         return json.dumps(line, ensure_ascii=False)
 
-
     def _told(self, failure: _Failure) -> str:
         """Return a failure with its traceback, or without where that was logged lately."""
         type_, error, place = failure

@@ -245,9 +245,7 @@ class Busy:
         self.hanging = Hanging(*slow)
         self.queue: WorkQueue[ObjectRef] = WorkQueue(lane_of=lambda ref: ref.namespace, beside=1)
         reconciler = cast(Reconciler, self.hanging)
-        self.running = asyncio.create_task(
-            Workers(self.queue, reconciler, Metrics(), 600.0).run(2)
-        )
+        self.running = asyncio.create_task(Workers(self.queue, reconciler, Metrics(), 600.0).run(2))
 
     def add(self, namespace: str, count: int) -> None:
         for number in range(count):
@@ -255,7 +253,7 @@ class Busy:
 
     async def ends(self, count: int) -> None:
         async with asyncio.timeout(10):
-            while len(self.hanging.ended) < count:
+            while len(self.hanging.ended) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def close(self) -> None:
@@ -288,7 +286,7 @@ async def test_however_many_namespaces_are_slow_no_more_are_at_work_than_there_a
     for name in names:
         busy.add(name, 2)
     async with asyncio.timeout(10):
-        while len(busy.hanging.now) < most_at_a_time(2):
+        while len(busy.hanging.now) < most_at_a_time(2):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     busy.hanging.let_go.set()
     await busy.ends(60)
