@@ -116,7 +116,7 @@ def test_pods_beyond_what_the_operators_fence_allows_are_told_as_refused(
     _labelled(kubectl, "restricted")
     kubectl.create([play.source(), play.training_job(podTemplate=ESCALATING)])
     word = "restricted Pod Security Standard"
-    _told(Kubelet(kubectl, "job"), "Stalled", word, reason="ApplyRejected")
+    _told(Kubelet(kubectl, "job"), "Stalled", word, reason="InvalidChild")
 
 
 def test_an_overlay_beyond_the_standard_ends_its_job(begin: Begin) -> None:
