@@ -31,6 +31,8 @@ INDEPENDENT = (
     "audiences",
     "trusted_archives",
     "training",
+    "optimized",
+    "distillation",
     "training_life",
     "runtimes",
     "built_in_handlers",
