@@ -168,17 +168,18 @@ class Loop:
         self.space.apply(job(turn, kind))
         return self.space.wait_for_phase(f"turn-{turn:02}", "Succeeded", "Failed", timeout=TRAIN)
 
-    def take(self, turn: int, kind: str) -> None:
-        """Train once, and see it promoted, or stopped by the first that can know."""
+    def take(self, turn: int, kind: str) -> str:
+        """Train once, and see it promoted, or stopped by the first that can know; return why."""
         before = stable(self.space.deployment(NAME))
         done = self.train(turn, kind)
         if kind == "good":
             self.promote(turn, done)
             self.promoted += 1
-            return
-        self.stop(done, kind, STOPS[kind])
+            return "Promoted"
+        told = self.stop(done, kind, STOPS[kind])
         assert stable(self.space.deployment(NAME)) == before, self.space.report()
         self.stopped[kind] += 1
+        return told
 
     def promote(self, turn: int, done: Object) -> None:
         """See a good model take over, with its gate and what the canary found in the record."""
@@ -192,8 +193,8 @@ class Loop:
         entry = self.ended(done)
         assert entry["outcome"] == "Promoted", entry
 
-    def stop(self, done: Object, kind: str, at: Stop) -> None:
-        """See a bad model stopped where it should be, and told why."""
+    def stop(self, done: Object, kind: str, at: Stop) -> str:
+        """See a bad model stopped where it should be; return why, as it is told."""
         status = done["status"]
         assert status["phase"] == at.phase, self.space.report()
         assert bool(status.get("output")) == at.has_output, status
@@ -212,6 +213,7 @@ class Loop:
         if archive:
             verdict = "Failed" if kind == "inaccurate" else "Successful"
             assert [gate["verdict"] for gate in self.record(archive)["gates"]] == [verdict]
+        return f"{at.phase}, {told[0]}: {told[1]}"
 
     def ended(self, done: Object) -> Object:
         """Return the ended rollout of a job's archive, once there is one."""
@@ -247,9 +249,9 @@ def test_bad_trainings_are_stopped_by_the_first_that_can_know_and_good_ones_serv
         wait_for(lambda: account.total > 20, 120, "the load has begun", space.report)
         for turn, kind in enumerate(kinds[1:], start=2):
             begun, known = time.monotonic(), account.total
-            loop.take(turn, kind)
+            why = loop.take(turn, kind)
             taken, asked = time.monotonic() - begun, account.total - known
-            print(f"{turn} {kind}: {taken:.0f} s, {asked} requests", flush=True)
+            print(f"{turn} {kind}: {taken:.0f} s, {asked} requests; {why}", flush=True)
             assert account.lost == {}, (turn, kind, account.lost)
         last = max(turn for turn, kind in enumerate(kinds, start=1) if kind == "good")
         wait_for(lambda: loop.answer() == last, SERVE, f"turn {last} answers", space.report)
