@@ -28,6 +28,13 @@ async def test_what_is_under_way_is_answered_after_sigterm_and_nothing_is_left(
         await eventually(lambda: are_gone(left))
 
 
+async def test_a_server_that_is_stopped_tells_of_no_workers_death(archive: Path) -> None:
+    async with running(write_echo(archive), "--workers", "2") as server:
+        assert (await server.post({}))[0] == 200
+        assert await server.stop() == 0
+        assert server.log == ""
+
+
 async def test_whoever_interrupts_it_sees_by_its_exit_code_that_it_was(archive: Path) -> None:
     async with running(write_echo(archive)) as server:
         server.served.process.send_signal(signal.SIGINT)

@@ -67,12 +67,21 @@ class Slot:
         self.pid, self.started, self.is_ready = child.pid, time.time(), True
         if self._has_died:
             self._deaths.note_ready()
+        is_stopped = False
         try:
             await service.run()
+        except asyncio.CancelledError:
+            is_stopped = True  # by the server, which ends: no worker has died
+            raise
         finally:
             self.is_ready = False
-            _LOG.error("Worker %d ended: %s", self.number, await child.end())
-            self._deaths.note(child.status, child.last_lines(), is_late=service.is_late)
-            self._metrics.died()  # whoever sees the count is told the cause too
-            self._has_died = True
+            how = await child.end()
+            if not is_stopped:
+                self._tell_death(child, how, is_late=service.is_late)
         return service.has_answered
+
+    def _tell_death(self, child: Child, how: str, *, is_late: bool) -> None:
+        _LOG.error("Worker %d ended: %s", self.number, how)
+        self._deaths.note(child.status, child.last_lines(), is_late=is_late)
+        self._metrics.died()  # whoever sees the count is told the cause too
+        self._has_died = True
