@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, weights_file
+from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, check_weights, weights_file
 
 
 @pytest.fixture
@@ -58,3 +58,21 @@ def test_a_manifest_that_names_no_file_of_the_archives_is_refused(inputs: Path, 
     tell(inputs, {"model": {"serializedFile": file}})
     with pytest.raises(ValueError, match="that the archive does not have"):
         weights_file("teacher")
+
+
+@pytest.mark.parametrize(
+    ("file", "way"),
+    [("model.onnx", "onnxruntime.InferenceSession"), ("model.pt2", "torch.export.load")],
+)
+def test_an_exported_model_is_refused_with_the_way_to_run_it(
+    inputs: Path, file: str, way: str
+) -> None:
+    (inputs / "teacher" / file).touch()
+    tell(inputs, {"model": {"serializedFile": file}})
+    with pytest.raises(ValueError, match=f"input teacher is {file}, .*no state_dict.*{way}"):
+        check_weights("teacher", weights_file("teacher"))
+
+
+@pytest.mark.parametrize("file", ["model.pt", "model.pth", "weights.bin"])
+def test_a_state_dict_is_none(inputs: Path, file: str) -> None:
+    check_weights("teacher", inputs / "teacher" / file)

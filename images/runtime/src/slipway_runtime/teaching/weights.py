@@ -13,6 +13,8 @@ MANIFEST = "MAR-INF/MANIFEST.json"
 """What says which file of an archive has the weights."""
 MAX_MANIFEST_BYTES = 1_048_576
 """Longest manifest that is read."""
+PROGRAMS = (".onnx", ".pt2")
+"""Ends of the names of exported models, which are no weights of a class."""
 
 
 def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
@@ -21,11 +23,13 @@ def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
     ``name`` is the input's. The archive's ``serializedFile`` has to be a ``state_dict`` of torch,
     which is loaded with ``weights_only``: nothing in it runs. ``strict`` is torch's own: without it
     weights may be missing or left over. Raises FileNotFoundError where there is no such input, and
-    ValueError where it is no archive; what torch raises for weights of another model.
+    ValueError where it is no archive or has an exported model; what torch raises for weights of
+    another model.
     """
     import torch
 
     path = weights_file(name)
+    check_weights(name, path)
     weights = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(weights, strict=strict)
     return model
@@ -34,6 +38,20 @@ def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
 def teacher(name: str, model: Any) -> Any:
     """Return a model with an input's weights that answers and does not learn; see `load_input`."""
     return load_input(name, model).eval().requires_grad_(False)
+
+
+def check_weights(name: str, path: Path) -> None:
+    """Raise ValueError where an archive's file is an exported model: the input's ``name`` is told.
+
+    Such is what `slipway.export` writes, and what ``package.optimize`` makes of it.
+    """
+    if path.suffix in PROGRAMS:
+        raise ValueError(
+            f"The model of the input {name} is {path.name}, an exported model, and no state_dict "
+            "that another model could be given. Name a TrainingJob that packages a state_dict "
+            f"(package.serializedFile, without package.optimize), or run {path} as it is, by "
+            f"{'onnxruntime.InferenceSession' if path.suffix == '.onnx' else 'torch.export.load'}."
+        )
 
 
 def weights_file(name: str) -> Path:
