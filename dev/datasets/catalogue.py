@@ -18,6 +18,7 @@ class Form(Enum):
 
     AS_IT_IS = "as it is"
     CSV_OF_R = "CSV of a data frame that R saved"
+    VERSES_OF_SWORD = "verses and their names, one a line, of the folder of a SWORD module"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Dataset:
 
 
 _FASHION = "usr/share/datasets/fashion-mnist"
+_MODULES = "usr/share/sword/modules/texts/ztext"
 _RATINGS = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 DATASETS: Mapping[str, Dataset] = {
     "peptides": Dataset(
@@ -87,6 +89,30 @@ DATASETS: Mapping[str, Dataset] = {
             )
         },
     ),
+    "verses-english": Dataset(
+        Kind.DEBIAN,
+        "sword-text-web",
+        "426.0-1",
+        {
+            "verses-english.tsv": Member(
+                (f"{_MODULES}/engWEB2015eb",),
+                "385ec5e225f4127bb0120aa1195a5343c281db46322a0841f248b8dd4d9f2a22",
+                Form.VERSES_OF_SWORD,
+            )
+        },
+    ),
+    "verses-spanish": Dataset(
+        Kind.DEBIAN,
+        "sword-text-sparv",
+        "2.60-1",
+        {
+            "verses-spanish.tsv": Member(
+                (f"{_MODULES}/spaRV1909eb",),
+                "de865d7ff3496a956d1a76fd2c55272d73adbf63f93f7555bfe8ceaf2d195e82",
+                Form.VERSES_OF_SWORD,
+            )
+        },
+    ),
     "fashion": Dataset(
         Kind.DEBIAN,
         "dataset-fashion-mnist",
@@ -116,4 +142,5 @@ DATASETS: Mapping[str, Dataset] = {
 }
 """`modlamp` is under BSD-3-Clause, `vaderSentiment` (Hutto and Gilbert, 2014) and Fashion-MNIST
 (Xiao, Rasul and Vollgraf, 2017) under MIT, `mlbench` under GPL-2; its `DNA` is the UCI repository's
-"Molecular Biology (Splice-junction Gene Sequences)" (Towell, Noordewier and Shavlik, 1992)."""
+"Molecular Biology (Splice-junction Gene Sequences)" (Towell, Noordewier and Shavlik, 1992). The
+World English Bible and the Reina-Valera of 1909 are in the public domain."""
