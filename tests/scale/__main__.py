@@ -79,6 +79,7 @@ def _lie_there(count: int, folder: Path, idle: float) -> None:
     print(f"  idle {found.idle:.2f} CPU s a minute")
     print(f"  held up by a scrape for {found.hold * 1000:.0f} ms at most")
     print(f"  ready {found.ready:.1f} s after a restart, which takes {found.start:.1f} CPU s")
+    print(f"  {found.alone:.1f} s while Kubernetes' controllers are stopped")
     print(f"  the lists of that, read by a program that keeps nothing: {found.lists:.1f} s")
     print(f"  a new TrainingJob's Job {found.job:.2f} s after its creation then", flush=True)
 

@@ -6,6 +6,8 @@ deployments are made by the operator, and their pods run on simulated nodes.
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from dev.cluster import daemon
 from slipway.api.training.package import Package
 from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
 from slipway.plan import Manifest
@@ -45,9 +48,10 @@ class Resident:
 
     ``memory`` and ``peak`` in MiB, ``idle`` in CPU seconds a minute, ``hold`` how many seconds
     nothing else was answered while the metrics were read, ``ready`` seconds from a start until all
-    is listed and ``start`` the CPU seconds of that, ``job`` seconds from the creation of a
-    TrainingJob just then until its Job is there. ``lists`` are the seconds in which a program that
-    keeps nothing reads the lists of that start, all at the same time.
+    is listed and ``start`` the CPU seconds of that, ``alone`` these seconds while Kubernetes'
+    controllers are stopped, which take most of two cores otherwise. ``job`` are the seconds from
+    the creation of a TrainingJob just then until its Job is there, ``lists`` those in which a
+    program that keeps nothing reads the lists of that start, all at the same time.
     """
 
     memory: float
@@ -56,6 +60,7 @@ class Resident:
     hold: float
     ready: float
     start: float
+    alone: float
     job: float
     lists: float
 
@@ -192,7 +197,21 @@ def observe(plane: TestControlPlane, folder: Path, serving: int, idle_seconds: f
         job = seconds_to_job(plane)
         memory, peak = max(memory, process.memory()), max(peak, measure.peak_memory(process))
     lists = asyncio.run(seconds_to_list(plane, uris))
-    return Resident(memory, peak, idle, hold, ready, start, job, lists)
+    alone = seconds_to_ready_alone(plane, folder / "alone.log")
+    return Resident(memory, peak, idle, hold, ready, start, alone, job, lists)
+
+
+def seconds_to_ready_alone(plane: TestControlPlane, log: Path) -> float:
+    """Return the seconds from a start until all is listed, with Kubernetes' controllers stopped."""
+    manager = daemon.all_recorded(plane.plane.state)["kube-controller-manager"].pid
+    os.kill(manager, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        with measure.starting(plane, log) as process:
+            process.wait_until_ready(measure.TIMEOUT)
+            return time.monotonic() - begun
+    finally:
+        os.kill(manager, signal.SIGCONT)
 
 
 async def seconds_to_list(plane: TestControlPlane, uris: Iterable[str]) -> float:
