@@ -7,6 +7,8 @@ from slipway_runtime import checkpoint
 from slipway_runtime.exporting import export
 from slipway_runtime.helper import World, init, report, should_stop
 from slipway_runtime.model_signature import signature
+from slipway_runtime.pruning.masks import prune
+from slipway_runtime.pruning.outputs import shrink
 from slipway_runtime.teaching.distilling import distil, distillation
 from slipway_runtime.teaching.weights import load_input, teacher
 
@@ -20,8 +22,10 @@ __all__ = [
     "export",
     "init",
     "load_input",
+    "prune",
     "report",
     "should_stop",
+    "shrink",
     "signature",
     "teacher",
 ]

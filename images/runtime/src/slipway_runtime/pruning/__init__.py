@@ -1,0 +1,1 @@
+"""Networks with fewer weights: the smallest ones held at zero, or whole outputs taken away."""
