@@ -2,11 +2,13 @@
 
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_asks_and_ends import pod_groups
@@ -30,6 +32,12 @@ CHILDREN = (
     "podgroup.scheduling.x-k8s.io",
 )
 OWNERS = (("trainingjob", "job"), ("trainingjob", "coscheduled"), ("modeldeployment", "model"))
+SLOW_SECONDS = 20.0
+"""How long a slow webhook takes."""
+SLOW_JOBS = 6
+"""More jobs than the operator has workers."""
+OTHERS_SECONDS = 20.0
+"""Within so long an object of another namespace has its children, on a busy machine."""
 OURS = "app.kubernetes.io/managed-by=slipway"
 
 
@@ -171,3 +179,39 @@ def test_what_a_webhook_refuses_at_random_is_made_in_the_end(
         live = kubectl.get(kind, name) or {}
         conditions = {one["type"] for one in live["status"]["conditions"]}
         assert "Stalled" not in conditions
+
+
+def test_a_webhook_of_twenty_seconds_in_one_namespace_delays_no_other(
+    operator: OperatorProcess,
+    kubectl: Kubectl,
+    control_plane: TestControlPlane,
+    hooked: Callable[..., None],
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def slowly(obj: Object) -> list[Object]:
+        if obj["kind"] == "Job":
+            asked[obj["metadata"]["name"]] += 1
+            time.sleep(SLOW_SECONDS)
+        return []
+
+    hooked(slowly)
+    other = new_namespace(control_plane.kubectl, f"other-{kubectl.namespace}")
+    names = [f"job-{number}" for number in range(SLOW_JOBS)]
+    kubectl.create([play.source(), *(play.training_job(name) for name in names)])
+    wait_for(lambda: len(asked) >= 4, 120, "the webhook is asked", operator.log.read_text)
+    for number in range(3):
+        begun = time.monotonic()
+        name = f"model-{number}"
+        other.create(play.model_deployment(name))
+        for kind in ("service", "deployment", "horizontalpodautoscaler"):
+            play.wait_object(other, kind, name)
+        assert time.monotonic() - begun < OTHERS_SECONDS
+    assert operator.status("/healthz") == operator.status("/readyz") == 200
+
+    def made() -> bool:
+        return all(kubectl.get("job", f"{name}-train") for name in names)
+
+    wait_for(made, 240, "all jobs are made", lambda: f"{asked}")
+    assert max(asked.values()) == 1, "what is slow is not asked twice"
+    other.delete_all("mdep")
