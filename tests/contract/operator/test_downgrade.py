@@ -1,5 +1,6 @@
-"""The CRDs of the release before are applied over these: fields go, and the operator goes on."""
+"""The CRDs are of another release: of the one before, or of one whose fields nobody here knows."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.contract.operator import play
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_life import settle
 from tests.contract.operator.test_upgrade import BEFORE
-from tests.harness import AuditLog, Kubectl, TestControlPlane
+from tests.harness import AuditLog, Kubectl, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 
@@ -68,6 +69,59 @@ def test_older_crds_cost_no_storm_and_no_job(
     wait_for(rests, 240, "the pods have rolled over, and nothing more is written")
     assert [(kubectl.get(*each) or {})["metadata"]["uid"] for each in KEPT] == uids
     assert operator.status("/healthz") == operator.status("/readyz") == 200
+
+
+OBJECTS = (("trainingjob", "job"), ("modeldeployment", "model"))
+TOMORROW = {"tomorrow": {"type": "string"}}
+
+
+@pytest.fixture
+def newer_kinds(control_plane: TestControlPlane) -> Iterator[None]:
+    """Have both kinds know a field more, in spec and status; ours are applied again afterwards."""
+    admin = control_plane.kubectl
+    for kind, _ in OBJECTS:
+        name = f"{kind}s.slipway.dev"
+        live = admin.get("customresourcedefinition", name) or {}
+        for version in live["spec"]["versions"]:
+            known = version["schema"]["openAPIV3Schema"]["properties"]
+            for part in ("spec", "status"):
+                known[part]["properties"] |= TOMORROW
+        head = {key: live[key] for key in ("apiVersion", "kind", "spec")}
+        admin.apply({**head, "metadata": {"name": name}})
+    yield
+    install_kinds(admin)
+
+
+def of_tomorrow() -> list[Object]:
+    return [play.training_job(tomorrow="one"), play.model_deployment(tomorrow="two")]
+
+
+def _known(kubectl: Kubectl) -> bool:
+    """Tell whether the API server keeps the new field."""
+    dry = ("create", "--dry-run=server", "-o", "json", "-f", "-")
+    return all(
+        "tomorrow" in kubectl.run(*dry, "--validate=ignore", stdin=json.dumps(one))
+        for one in of_tomorrow()
+    )
+
+
+@pytest.mark.usefixtures("newer_kinds")
+def test_fields_of_a_newer_release_are_left_alone_and_cost_nothing(
+    operator: OperatorProcess, kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    wait_for(lambda: _known(kubectl), 60, "the API server knows the new field")
+    audit = control_plane.audit()
+    kubectl.create([play.source(), *of_tomorrow()])
+    play.train(kubectl)
+    for kind, name in OBJECTS:
+        kubectl.patch(kind, f"{name}/status", {"status": {"tomorrow": "three"}})
+    assert play.package(kubectl)["status"]["package"]["sha256"] == play.SHA
+    play.roll_out(kubectl)
+    wait_for(lambda: play.is_true(kubectl, "Ready"), 120, "it is ready", operator.log.read_text)
+    settle(operator, audit)
+    assert look(kubectl, operator, audit) == 0, "what nobody here knows is not written for ever"
+    told = [(kubectl.get(*each) or {})["spec"]["tomorrow"] for each in OBJECTS]
+    assert told == ["one", "two"]
 
 
 KEPT = (("job", "job-train"), ("deployment", "model"), ("service", "model"))

@@ -10,7 +10,7 @@ from tests.contract.operator import play
 from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.kubelet import Begin, Kubelet
 from tests.contract.operator.process import OperatorProcess
-from tests.harness import Kubectl, Object
+from tests.harness import Kubectl, KubectlError, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
@@ -117,6 +117,67 @@ def test_pods_beyond_what_the_operators_fence_allows_are_told_as_refused(
     kubectl.create([play.source(), play.training_job(podTemplate=ESCALATING)])
     word = "restricted Pod Security Standard"
     _told(Kubelet(kubectl, "job"), "Stalled", word, reason="InvalidChild")
+
+
+def test_a_pod_template_that_makes_a_job_invalid_is_for_its_author(
+    begin: Begin, shared_operator: SharedOperator
+) -> None:
+    odd = {"spec": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}
+    job = begin(podTemplate=odd)
+    _told(job, "Stalled", "tolerations", reason="ApplyRejected")
+
+
+POLICY: Object = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicy",
+    "metadata": {"name": "cost-centre"},
+    "spec": {
+        "matchConstraints": {
+            "resourceRules": [
+                {
+                    "apiGroups": ["batch"],
+                    "apiVersions": ["v1"],
+                    "operations": ["CREATE"],
+                    "resources": ["jobs"],
+                }
+            ]
+        },
+        "validations": [{"expression": "false", "message": "name a cost centre"}],
+    },
+}
+
+
+def test_what_a_policy_of_the_cluster_refuses_is_for_the_author(
+    begin: Begin, kubectl: Kubectl, control_plane: TestControlPlane
+) -> None:
+    admin = control_plane.kubectl
+    only = {"matchLabels": {"kubernetes.io/metadata.name": kubectl.namespace}}
+    binding = {
+        **POLICY,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "spec": {
+            "policyName": "cost-centre",
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": only},
+        },
+    }
+    try:
+        admin.apply([POLICY, binding])
+        wait_for(lambda: _is_denied(kubectl), TOLD_SECONDS, "the API server knows the policy")
+        job = begin()
+        _told(job, "Stalled", "name a cost centre", reason="ApplyRejected")
+    finally:
+        for one in (binding, POLICY):
+            admin.run("delete", "--ignore-not-found", one["kind"], "cost-centre")
+
+
+def _is_denied(kubectl: Kubectl) -> bool:
+    """Tell whether a Job is refused that anybody makes."""
+    try:
+        kubectl.run("create", "job", "probe", "--image=probe", "--dry-run=server")
+    except KubectlError:
+        return True
+    return False
 
 
 def test_an_overlay_beyond_the_standard_ends_its_job(begin: Begin) -> None:
