@@ -59,7 +59,7 @@ class Release:
 
 def parse(text: str) -> Release:
     """Return the objects of YAML text."""
-    documents: Iterable[Object | None] = yaml.safe_load_all(text)
+    documents: Iterable[Object | None] = yaml.load_all(text, yaml.CSafeLoader)
     return Release(tuple(found for found in documents if found))
 
 

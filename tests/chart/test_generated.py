@@ -33,7 +33,10 @@ def test_the_chart_installs_the_crds_as_they_are_generated(*, keep: bool) -> Non
         found["metadata"]["name"]: found
         for found in render({"crds": {"keep": keep}}).of("CustomResourceDefinition")
     }
-    sources = [yaml.safe_load(path.read_text()) for path in (generate.ROOT / "crds").glob("*.yaml")]
+    sources = [
+        yaml.load(path.read_text(), yaml.CSafeLoader)
+        for path in (generate.ROOT / "crds").glob("*.yaml")
+    ]
     assert rendered.keys() == {source["metadata"]["name"] for source in sources}
     for source in sources:
         found = rendered[source["metadata"]["name"]]
@@ -97,7 +100,7 @@ def test_images_are_changed_in_one_place_those_of_variables_too(tmp_path: Path) 
     for file in generate.KUSTOMIZATION.parent.glob("*.yaml"):
         shutil.copy(file, tmp_path)
     text = generate.KUSTOMIZATION.read_text()
-    found = yaml.safe_load(text)
+    found = yaml.load(text, yaml.CSafeLoader)
     for image in found["images"]:
         image["newName"] = f"registry.example.com/ml/{image['name']}"
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(found))

@@ -45,7 +45,7 @@ class Peer:
 
 def _golden(path: str, kind: str, component: str) -> Peer:
     """Return a pod that the operator makes, in a namespace of users."""
-    documents = yaml.safe_load_all((GOLDEN / path).read_text())
+    documents = yaml.load_all((GOLDEN / path).read_text(), yaml.CSafeLoader)
     (template,) = (
         found["spec"]["template"]
         for found in documents
@@ -61,7 +61,7 @@ _TEAM, _OTHERS = "default", "others"
 
 def _policies(path: str, namespace: str = _TEAM) -> list[Object]:
     """Return the policies that the operator makes with an object."""
-    documents = yaml.safe_load_all((GOLDEN / path).read_text())
+    documents = yaml.load_all((GOLDEN / path).read_text(), yaml.CSafeLoader)
     found = [each for each in documents if each["kind"] == "NetworkPolicy"]
     for each in found:
         each["metadata"]["namespace"] = namespace

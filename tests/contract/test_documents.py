@@ -39,7 +39,7 @@ def _whole(fragment: dict[str, Any]) -> dict[str, Any]:
 def _manifests() -> Iterator[Any]:
     for document in DOCUMENTS:
         for number, block in enumerate(BLOCK.findall(document.read_text()), 1):
-            for one in yaml.safe_load_all(textwrap.dedent(block)):
+            for one in yaml.load_all(textwrap.dedent(block), yaml.CSafeLoader):
                 manifest = _whole(one)
                 yield pytest.param(manifest, id=f"{document.stem}-{number}-{manifest['kind']}")
 

@@ -48,7 +48,7 @@ def here(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def children(path: Path) -> list[dict[str, Any]]:
-    return [here(one) for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    return [here(one) for one in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader)]
 
 
 def live(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _empty(kubectl: Kubectl) -> Iterator[None]:
 
 
 def children(path: Path) -> list[dict[str, Any]]:
-    found = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    found = list(yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
     for manifest in found:
         manifest["metadata"]["namespace"] = NAMESPACE
     return found

@@ -30,7 +30,8 @@ def grant_access(plane: TestControlPlane) -> None:
     gotools.ensure(["helm"])
     kubectl = Kubectl(plane.kubeconfig, namespace="")
     kubectl.run("create", "namespace", NAMESPACE)
-    kubectl.apply([found for kind in _ACCESS for found in render().of(kind)])
+    chart = render()
+    kubectl.apply([found for kind in _ACCESS for found in chart.of(kind)])
 
 
 def cpu_seconds(pid: int) -> float:

@@ -28,7 +28,7 @@ KUBERNETES = "The operator writes nothing in the namespaces of Kubernetes itself
 
 def made(path: str, kind: str, namespace: str) -> Object:
     """Return an object as the operator makes it."""
-    documents = yaml.safe_load_all((GOLDEN / path).read_text())
+    documents = yaml.load_all((GOLDEN / path).read_text(), yaml.CSafeLoader)
     found: Object = next(each for each in documents if each["kind"] == kind)
     found["metadata"]["namespace"] = namespace
     return found

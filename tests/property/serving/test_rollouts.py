@@ -193,7 +193,7 @@ def state_of(world: World) -> RolloutStatus:
 def route_weights(world: World, revision: str) -> list[list[int]]:
     """Return the shares that a revision's route file gives, route by route."""
     ref = ObjectRef("v1", "ConfigMap", "demo", f"web-{revision}-routes")
-    document = yaml.safe_load(world.children[ref]["data"][ROUTES_FILE])
+    document = yaml.load(world.children[ref]["data"][ROUTES_FILE], yaml.CSafeLoader)
     found = []
     for route in document["resources"][0]["virtual_hosts"][0]["routes"]:
         shares = route.get("route", {}).get("weighted_clusters", {}).get("clusters")

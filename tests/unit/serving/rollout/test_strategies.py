@@ -128,7 +128,7 @@ def test_an_ab_test_sends_the_users_that_match_to_the_new_revision() -> None:
     match = [{"headers": [{"name": "x-group", "exact": "beta"}]}, {"cookies": [{"name": "beta"}]}]
     world = start("ABTest", match=match, sticky={"header": "x-user"})
     stable = rollout_of(world)["stableRevision"]
-    document = yaml.safe_load(routes(world, stable))
+    document = yaml.load(routes(world, stable), yaml.CSafeLoader)
     (host,) = document["resources"][0]["virtual_hosts"]
     conditions = [one["match"].get("headers") for one in host["routes"]]
     beta = [{"name": "x-group", "string_match": {"exact": "beta"}}]
