@@ -315,7 +315,7 @@ JOB_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown candidate": (
         {"package": {**OPTIMIZED, "optimize": {"candidates": ["Int4"]}}},
-        'supported values: "Onnx", "Int8Dynamic", "Int8Static"',
+        'supported values: "Onnx", "Int8Dynamic", "Int8Static", "TorchaoInt8"',
     ),
     "a candidate twice": (
         {"package": {**OPTIMIZED, "optimize": {"candidates": ["Onnx", "Onnx"]}}},

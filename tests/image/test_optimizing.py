@@ -15,6 +15,7 @@ import pytest
 from dev.images import buildah, product
 from slipway_handlers.formats.code import ALLOWED
 from slipway_pods.package import mar
+from slipway_pods.package.optimize.choice import packaged_suffix
 from slipway_pods.package.optimize.packaged import with_best
 from slipway_pods.package.samples import handed
 from slipway_pods.package.samples.handed import Built
@@ -35,7 +36,7 @@ sys.exit(answer.main(os.environ))
 """The container that answers, whose folders are a test's own."""
 SPEC: dict[str, Any] = {
     "objective": "Size",
-    "candidates": ["Onnx", "Int8Dynamic", "Int8Static"],
+    "candidates": ["Onnx", "Int8Dynamic", "Int8Static", "TorchaoInt8"],
     "tolerance": 0.02,
     "timeoutSeconds": 600,
 }
@@ -133,12 +134,40 @@ def test_onnx_answers_as_the_program_does(packaged: Callable[[str], tuple[Built,
     assert row["agreement"] == "1"
 
 
-def test_a_model_that_is_onnx_already_is_no_candidate_of_its_own(
+def test_a_model_that_is_onnx_already_is_no_candidate_of_its_own_and_no_program(
     packaged: Callable[[str], tuple[Built, Path]],
 ) -> None:
-    row = rows_of(packaged("onnx")[0])["Onnx"]
-    assert row["verdict"] == "Failed"
-    assert "the model is ONNX as it was exported" in row["message"]
+    rows = rows_of(packaged("onnx")[0])
+    assert rows["Onnx"]["verdict"] == rows["TorchaoInt8"]["verdict"] == "Failed"
+    assert "the model is ONNX as it was exported" in rows["Onnx"]["message"]
+    assert "the model is ONNX: export it as .pt2" in rows["TorchaoInt8"]["message"]
+
+
+LOAD = """
+import importlib.util, sys, torch
+assert not importlib.util.find_spec("torchao")
+plain, small = (torch.export.load(path).module() for path in sys.argv[1:])
+rows = torch.rand(300, 64) * 16
+for count in (1, 7, 300):
+    both = [model(rows[:count]) for model in (plain, small)]
+    assert (both[0] - both[1]).abs().max() < 0.05 * both[0].abs().max()
+"""
+
+
+def test_torchaos_linear_layers_are_smaller_and_loaded_without_torchao(place: Place) -> None:
+    built, folder = place.packaged("digits", candidates=["TorchaoInt8"])
+    rows = rows_of(built)
+    assert rows["TorchaoInt8"]["verdict"] == "Packaged", rows
+    assert rows["TorchaoInt8"]["sizeBytes"] < 0.6 * rows["Float"]["sizeBytes"]
+    assert float(rows["TorchaoInt8"]["agreement"]) >= 0.98
+    assert packaged_suffix(built.optimization) == ".pt2"
+    assert len((folder / "answers" / "answers.jsonl").read_text().splitlines()) > 100
+    with ZipFile(built.archive) as bundle:
+        bundle.extract("model.pt2", folder)
+    image = product.ensure_stored("trainer").reference
+    with buildah.container(image, place.root) as enter:
+        words = [PYTHON, "-c", LOAD, str(place.made.folder / "model.pt2"), f"{folder}/model.pt2"]
+        subprocess.run(enter(["env", "HOME=/tmp", *words]), check=True)
 
 
 def test_the_archive_answers_as_its_samples_were_answered(

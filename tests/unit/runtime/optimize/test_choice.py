@@ -193,7 +193,7 @@ def test_what_is_wanted_is_read_from_the_spec() -> None:
     [
         {"objective": "Fame"},
         {"candidates": []},
-        {"candidates": ["Onnx"] * 4},
+        {"candidates": ["Onnx"] * (len(CANDIDATES) + 1)},
         {"candidates": [["Onnx"]]},
         {"tolerance": "much"},
         {"tolerance": 2},

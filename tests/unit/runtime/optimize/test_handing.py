@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from slipway_pods.package import mar
+from slipway_pods.package import built_in, mar
 from slipway_pods.package.optimize import figures, handing
+from slipway_pods.package.optimize.choice import packaged_suffix
 from slipway_pods.package.optimize.figures import FLOAT, Figures
 from slipway_pods.package.optimize.packaged import with_best
 from slipway_pods.package.samples import handed
@@ -19,6 +20,7 @@ from slipway_runtime.checks.package_code import PackageError
 SPEC = {"objective": "Size", "candidates": ["Int8Static"], "tolerance": 0.01, "timeoutSeconds": 60}
 MODEL = b"exported" * 1000
 SMALL = b"quantized" * 100
+BEST = handing.handed_name("Int8Static")
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def give(answers: Path, model: bytes | None = SMALL, **changed: Any) -> None:
     lines = figures.line(Figures(FLOAT, len(MODEL), 2.0, 0.0, 1.0)) + json.dumps(told).encode()
     (answers / handing.FIGURES).write_bytes(lines)
     if model is not None:
-        (answers / handing.BEST).write_bytes(model)
+        (answers / BEST).write_bytes(model)
 
 
 def made(folder: Path, **spec: Any) -> Built:
@@ -69,8 +71,23 @@ def test_the_best_form_takes_the_models_place_and_all_else_stays(
         manifest = json.loads(new.read(mar.MANIFEST))
         assert manifest["model"]["serializedFile"] == "model.onnx"
         assert manifest["model"]["handler"] == "handler.py"
+    package = {"serializedFile": "model.pt2", "handler": "tensor"}
+    assert built_in.code(package) == ["model.pt2"]
+    assert built_in.code(package, packaged_suffix(found.optimization)) == []
     verdicts = [(row["candidate"], row["verdict"]) for row in found.optimization]
     assert verdicts == [("Float", "Passed"), ("Int8Static", "Packaged")]
+
+
+def test_a_form_that_is_a_program_too_takes_the_models_name(tmp_path: Path, answers: Path) -> None:
+    archive(tmp_path)
+    give(answers, None, name="TorchaoInt8")
+    (answers / handing.handed_name("TorchaoInt8")).write_bytes(SMALL)
+    found = made(tmp_path, candidates=["TorchaoInt8"])
+    with zipfile.ZipFile(found.archive) as new:
+        assert new.read("model.pt2") == SMALL
+        assert json.loads(new.read(mar.MANIFEST))["model"]["serializedFile"] == "model.pt2"
+    package = {"serializedFile": "model.pt2", "handler": "tensor"}
+    assert built_in.code(package, packaged_suffix(found.optimization)) == ["model.pt2"]
 
 
 def test_the_same_archive_and_form_give_the_same_bytes(tmp_path: Path, answers: Path) -> None:
@@ -130,11 +147,11 @@ def test_links_and_pipes_are_not_followed_to_a_key(tmp_path: Path, answers: Path
     archive(tmp_path)
     give(answers, None)
     (tmp_path / "key").write_bytes(SMALL)
-    (answers / handing.BEST).symlink_to(tmp_path / "key")
+    (answers / BEST).symlink_to(tmp_path / "key")
     with pytest.raises(PackageError, match="leads out of the folder"):
         made(tmp_path)
-    (answers / handing.BEST).unlink()
-    os.mkfifo(answers / handing.BEST)
+    (answers / BEST).unlink()
+    os.mkfifo(answers / BEST)
     with pytest.raises(PackageError, match="no regular file"):
         made(tmp_path)
 

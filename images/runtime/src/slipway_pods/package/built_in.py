@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import slipway_handlers
@@ -152,11 +152,13 @@ def check(name: str, config: Mapping[str, Any], extra: Path | None) -> None:
         )
 
 
-def code(package: Mapping[str, Any], *, is_optimized: bool = False) -> list[str]:
+def code(package: Mapping[str, Any], suffix: str | None = None) -> list[str]:
     """Return the package's files that run as code when they are loaded, and are no Python files.
 
-    A model that ``is_optimized`` is ONNX in the archive, which is none.
+    ``suffix`` is the end of the model's name where the archive has another form of it than the
+    package names.
     """
-    named = str(package["serializedFile"])
-    is_program = named.endswith(PROGRAM) and not is_optimized
-    return [named] if is_program or package["handler"] == SKLEARN else []
+    named = PurePosixPath(package["serializedFile"])
+    packaged = named if suffix is None else named.with_suffix(suffix)
+    is_code = packaged.suffix == PROGRAM or package["handler"] == SKLEARN
+    return [str(packaged)] if is_code else []

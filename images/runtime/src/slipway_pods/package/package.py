@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from slipway_pods.package import built_in, mar, requirements
 from slipway_pods.package.contents import make
 from slipway_pods.package.gates import served, verdict
-from slipway_pods.package.optimize.choice import is_optimized
+from slipway_pods.package.optimize.choice import packaged_suffix
 from slipway_pods.package.optimize.packaged import fitting, with_best
 from slipway_pods.package.package_files import PackageFiles
 from slipway_pods.package.samples import handed
@@ -172,7 +172,7 @@ def lineage(
         "package": {**described, "spec": settings.package},
         **(measured or {}),
     }
-    if pickles := built_in.code(settings.package, is_optimized=is_optimized(found.optimization)):
+    if pickles := built_in.code(settings.package, packaged_suffix(found.optimization)):
         record["runsAsCode"] = pickles
     if rows:
         record["gates"] = [{"metric": row.metric, **row.told} for row in rows]

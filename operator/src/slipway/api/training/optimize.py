@@ -7,8 +7,8 @@ from pydantic import Field
 from slipway.api.base import ApiModel
 from slipway.api.training.samples import Tolerance
 
-Candidate = Literal["Onnx", "Int8Dynamic", "Int8Static"]
-MAX_FORMS = 4
+Candidate = Literal["Onnx", "Int8Dynamic", "Int8Static", "TorchaoInt8"]
+MAX_FORMS = 5
 """The candidates, and the float model."""
 MAX_OPTIMIZE_MESSAGE = 512
 """Longest sentence on a candidate, in characters."""
@@ -25,10 +25,11 @@ class Optimize(ApiModel):
 
     objective: Literal["Latency", "Size"] = "Latency"
     """What is to be less: the processor time of a request, or the size of the model's file."""
-    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=3)] = Field(
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=4)] = Field(
         default=["Onnx", "Int8Dynamic", "Int8Static"],
         description="Which forms: Onnx, for ONNX Runtime; Int8Dynamic, weights of 8 bits; "
-        "Int8Static, activations of 8 bits too, whose ranges are taken from package.samples.",
+        "Int8Static, activations of 8 bits too, whose ranges are taken from package.samples; "
+        "TorchaoInt8, weights of 8 bits in linear layers, in a .pt2 as before.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     tolerance: Tolerance = Field(
@@ -47,7 +48,7 @@ class Optimize(ApiModel):
 class OptimizationStatus(ApiModel):
     """What became of one form of the model."""
 
-    candidate: Literal["Float", "Onnx", "Int8Dynamic", "Int8Static"]
+    candidate: Literal["Float", "Onnx", "Int8Dynamic", "Int8Static", "TorchaoInt8"]
     """Which form; Float is the model as it was exported."""
     verdict: Literal["Packaged", "Passed", "Refused", "Failed"]
     """Whether it is in the archive, good enough, not good enough, or could not be measured."""

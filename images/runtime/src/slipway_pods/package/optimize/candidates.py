@@ -1,7 +1,8 @@
 """The forms of an exported model that `package.optimize` may name, each made in a file.
 
-All are ONNX for ONNX Runtime. Whole numbers of eight bits are unsigned, weights too: on processors
-without VNNI the product of signed and unsigned ones overflows sixteen bits and is cut off
+Those of `figures.PROGRAMS` are programs of torch.export, all others ONNX for ONNX Runtime. In ONNX,
+whole numbers of eight bits are unsigned, weights too: on processors without VNNI the product of
+signed and unsigned ones overflows sixteen bits and is cut off
 (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway_pods.package.optimize import linear
 from slipway_pods.package.optimize.figures import SUFFIX
 
 MOST_CALIBRATED = 200
@@ -75,6 +77,12 @@ def _int8_static(source: Source, target: Path) -> None:
     )
 
 
+def _torchao_int8(source: Source, target: Path) -> None:
+    if source.path.suffix == SUFFIX:
+        raise ValueError("the model is ONNX: export it as .pt2")
+    linear.quantize(source.path, target)
+
+
 def _prepared(source: Source) -> Path:
     """Return the model as the quantizer wants it: batch norm is part of the layer before it."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -110,5 +118,6 @@ MAKERS: Mapping[str, Callable[[Source, Path], None]] = {
     "Onnx": _onnx,
     "Int8Dynamic": _int8_dynamic,
     "Int8Static": _int8_static,
+    "TorchaoInt8": _torchao_int8,
 }
 """What writes each of `figures.CANDIDATES` to a file; raises whatever the libraries raise."""

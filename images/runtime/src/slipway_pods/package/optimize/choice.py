@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_pods.package.gates.verdict import figure
-from slipway_pods.package.optimize.figures import CANDIDATES, FLOAT, Figures, Measured
+from slipway_pods.package.optimize.figures import CANDIDATES, FLOAT, Figures, Measured, suffix
 from slipway_runtime import strict
 
 PACKAGED, PASSED, REFUSED, FAILED = "Packaged", "Passed", "Refused", "Failed"
@@ -89,9 +89,13 @@ def chosen(rows: Sequence[Row]) -> Row:
     return next(row for row in rows if row.verdict == PACKAGED)
 
 
-def is_optimized(told: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell by the rows of an archive whether another form than the exported one is in it."""
-    return any(row["verdict"] == PACKAGED and row["candidate"] != FLOAT for row in told)
+def packaged_suffix(told: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the end of the model's name in an archive, by its rows.
+
+    None where it has the exported form.
+    """
+    packaged = (row["candidate"] for row in told if row["verdict"] == PACKAGED)
+    return next((suffix(name) for name in packaged if name != FLOAT), None)
 
 
 def _by(wanted: Wanted, each: Figures) -> tuple[float, float]:

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway_pods.package.built_in import PROGRAM
 from slipway_runtime import strict
 
 FLOAT = "Float"
 """The model as it was exported."""
-CANDIDATES = ("Onnx", "Int8Dynamic", "Int8Static")
+CANDIDATES = ("Onnx", "Int8Dynamic", "Int8Static", "TorchaoInt8")
+PROGRAMS = frozenset({"TorchaoInt8"})
+"""Those that are programs of torch.export; the others are ONNX."""
 FILE = "figures.jsonl"
 """Where the lines are, in the folder of all forms."""
 SUFFIX = ".onnx"
-"""The end of every candidate's name."""
+"""The end of the names of models in ONNX."""
 MAX_LINE = 4096
 MAX_BYTES = (1 + len(CANDIDATES)) * 2 * MAX_LINE
 MAX_SIZE = 1 << 50
@@ -70,9 +73,14 @@ class Failed:
 Measured = Figures | Failed
 
 
+def suffix(name: str) -> str:
+    """Return the end of a candidate's file's name, which tells what loads it."""
+    return PROGRAM if name in PROGRAMS else SUFFIX
+
+
 def form(folder: Path, name: str) -> Path:
     """Return a candidate's file in the folder of all of them."""
-    return folder / f"{name}{SUFFIX}"
+    return folder / f"{name}{suffix(name)}"
 
 
 def plain(text: str) -> str:

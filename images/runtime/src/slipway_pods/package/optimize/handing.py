@@ -21,10 +21,14 @@ from slipway_pods.package.samples.bounded_process import run_module
 from slipway_runtime.checks.package_code import PackageError
 from slipway_runtime.termination import say
 
-BEST = "optimized.onnx"
 FIGURES = "optimized.jsonl"
 BLOCK = 1 << 20
 _MODULE = "slipway_pods.package.optimize.work"
+
+
+def handed_name(name: str) -> str:
+    """Return what a candidate's file is called where it is handed on."""
+    return f"optimized{figures.suffix(name)}"
 
 
 def optimized(wanted: Wanted, archive: Path, scratch: Path) -> Path:
@@ -46,8 +50,9 @@ def optimized(wanted: Wanted, archive: Path, scratch: Path) -> Path:
     for row in rows:
         say(f"{row.name}: {row.verdict}. {row.message} {json.dumps(row.told)}")
     if best.name != FLOAT:
-        shutil.copyfile(figures.form(made, best.name), handed.ANSWERS / BEST)
-        _swap(folder, handed.ANSWERS / BEST)
+        model = handed.ANSWERS / handed_name(best.name)
+        shutil.copyfile(figures.form(made, best.name), model)
+        _swap(folder, model)
     return folder
 
 
@@ -85,7 +90,7 @@ def taken(wanted: Wanted, size: int, folder: Path) -> tuple[list[Row], Path | No
             best = choice.chosen(rows)
             if best.name == FLOAT or best.figures is None:
                 return rows, None
-            target = folder / BEST
+            target = folder / handed_name(best.name)
             _copy(answers, target, best.figures.size_bytes)
             return rows, target
     except (OSError, ValueError) as error:
@@ -94,11 +99,11 @@ def taken(wanted: Wanted, size: int, folder: Path) -> tuple[list[Row], Path | No
 
 
 def _copy(answers: beneath.Folder, target: Path, size: int) -> None:
-    """Copy the best form's file; raises ValueError where it has another size."""
-    with answers.open(BEST) as file, target.open("wb") as copy:
+    """Copy the best form's file of that name; raises ValueError where it has another size."""
+    with answers.open(target.name) as file, target.open("wb") as copy:
         left = size + 1
         while left and (block := file.read(min(BLOCK, left))):
             copy.write(block)
             left -= len(block)
     if left != 1:
-        raise ValueError(f"{BEST} has not the {size} bytes that it was measured with")
+        raise ValueError(f"{target.name} has not the {size} bytes that it was measured with")

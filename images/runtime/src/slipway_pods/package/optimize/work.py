@@ -61,14 +61,16 @@ class Work:
 
     def make(self, name: str) -> None:
         """Make one form, and compare its answers; a line says so where that fails."""
-        from slipway_handlers.formats.onnx import OnnxModel
+        import torch
+
+        from slipway_handlers.formats.model import LOADERS
 
         try:
             if self._recorded.is_batched and name in candidates.OF_THE_BATCH:
                 raise ValueError("its answers would hang on what is in a batch beside (batchSize)")
             file = figures.form(self._source.folder, name)
             candidates.MAKERS[name](self._source, file)
-            model = OnnxModel(file)
+            model = LOADERS[file.suffix](file, torch.device("cpu"))
             self._near[name] = self._nearness(self._ask(model))
             self._models[name], self._sizes[name] = model, file.stat().st_size
         except Exception as error:  # whatever a library raises is one candidate's misfortune
