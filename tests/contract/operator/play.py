@@ -85,6 +85,13 @@ def run_pod(kubectl: Kubectl, name: str) -> None:
     _status(kubectl, "pod", name, {"phase": "Running", **_containers(container, state, ready=True)})
 
 
+def hold_pod(kubectl: Kubectl, name: str, reason: str, message: str) -> None:
+    """Let a pod's main container wait, for what the kubelet says."""
+    state = {"waiting": {"reason": reason, "message": message}}
+    told = _containers(_main(kubectl, name), state, ready=False)
+    _status(kubectl, "pod", name, {"phase": "Pending", **told})
+
+
 def end_pod(kubectl: Kubectl, name: str, code: int, message: Object) -> None:
     """Let a pod's main container end with an exit code and a termination message."""
     container = _main(kubectl, name)

@@ -1,7 +1,9 @@
 """Replicas, health and appetite of the operator's process."""
 
+import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,67 @@ def test_a_leader_that_loses_its_lease_ends(
     assert operator.process.wait(60) == 1
     assert "Leadership was lost" in operator.log.read_text()
     kubectl.run("delete", "lease", "slipway-operator", "-n", NAMESPACE)
+
+
+class Foreign:
+    """Holds the Lease as somebody else does, in whatever words, until it is told to stop."""
+
+    def __init__(self, kubectl: Kubectl, **spec: object) -> None:
+        self._kubectl = kubectl
+        self._spec = {"holderIdentity": "somebody-else", **spec}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._renew)
+        self._write()
+        self._thread.start()
+
+    def _write(self) -> None:
+        meta = {"name": "slipway-operator", "namespace": NAMESPACE}
+        head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta}
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        times = {"renewTime": moment, "acquireTime": moment}
+        self._kubectl.apply({**head, "spec": {**times, **self._spec}})
+
+    def _renew(self) -> None:
+        while not self._stopped.wait(2):
+            self._write()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+
+FOREIGN = {
+    "that lasts for a year": {"leaseDurationSeconds": 365 * 86400},
+    "of a long name": {"leaseDurationSeconds": 15, "holderIdentity": "x" * 100_000},
+}
+
+
+@pytest.mark.parametrize("spec", FOREIGN.values(), ids=[*FOREIGN])
+def test_a_lease_that_somebody_else_renews_is_waited_for_and_then_taken(
+    spec: dict[str, object],
+    start_operator: Start,
+    kubectl: Kubectl,
+    control_plane: TestControlPlane,
+) -> None:
+    foreign = Foreign(control_plane.kubectl, **spec)
+    try:
+        operator = start_operator()
+        operator.wait_until_ready()
+        kubectl.create([play.source(), play.training_job()])
+        begun = time.monotonic()
+        wait_for(lambda: time.monotonic() - begun > 20, 30, "a Lease's time has passed")
+        assert not operator.leads
+        assert operator.metric("slipway_api_writes_total") == 0
+        assert kubectl.get("job", "job-train") is None
+        lines = operator.log.read_text().splitlines()
+        waits = [one for one in lines if "This replica waits" in one]
+        assert len(waits) == 1, "whom it waits for is told once"
+        assert len(waits[0]) < 1000
+        assert operator.status("/healthz") == operator.status("/readyz") == 200
+    finally:
+        foreign.stop()
+    wait_for(lambda: operator.leads, 60, "it leads", operator.log.read_text)
+    play.wait_object(kubectl, "job", "job-train")
 
 
 def test_the_watches_come_back_after_the_api_server_was_away(

@@ -1,0 +1,69 @@
+"""A package's keys are waited for before the training, by a pod that the operator's fence takes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.contract.operator import play
+from tests.contract.operator.kubelet import Begin, Kubelet
+from tests.harness import Object
+from tests.harness.waiting import wait_for
+
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
+PACKAGE = {"serializedFile": "model.pt", "handler": "image_classifier"}
+SIGN = {"sign": {"keySecretRef": {"name": "signer", "key": "private.pem"}}}
+ENCRYPT = {"encrypt": {"keySecretRef": {"name": "keyset", "key": "keyset.json"}}}
+NO_SECRET = 'secret "{}" not found'
+NO_KEY = "couldn't find key {} in Secret default/{}"
+
+
+def waiting(job: Kubelet) -> str:
+    """Return the name of the pod that waits for the keys, once there is one."""
+    selector = f"slipway.dev/training-job={job.name},slipway.dev/component=keys"
+
+    def made() -> list[Object] | None:
+        return [one for one in job.kubectl.list("pods", selector) if not going(one)] or None
+
+    (pod,) = wait_for(made, 60, "a pod waits for the keys", job.report)
+    return str(pod["metadata"]["name"])
+
+
+def going(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def told(job: Kubelet, word: str) -> Callable[[], bool]:
+    def probe() -> bool:
+        found = job.status().get("conditions", ())
+        return any(word in one["message"] for one in found if one["type"] == "Created")
+
+    return probe
+
+
+@pytest.mark.parametrize("opened", [SIGN, {**ENCRYPT, **SIGN}])
+def test_a_training_waits_for_the_keys_that_its_package_needs(begin: Begin, opened: Object) -> None:
+    job = begin(package={**PACKAGE, **opened})
+    pod = waiting(job)
+    job.wait("Created", "False:CheckingKeys")
+    missing = [NO_SECRET.format(one["keySecretRef"]["name"]) for one in opened.values()]
+    for why in (*missing, NO_KEY.format("private.pem", "signer")):
+        play.hold_pod(job.kubectl, pod, "CreateContainerConfigError", why)
+        wait_for(told(job, why), 60, f"it is told that {why}", job.report)
+        assert job.reason("Created") == "False:SecretNotFound"
+    assert job.uid() == "", "nothing trains before"
+    play.end_pod(job.kubectl, pod, 0, {})
+    job.run()
+    job.phase("Running")
+
+
+def test_a_wait_for_keys_is_begun_anew_when_the_package_names_others(begin: Begin) -> None:
+    job = begin(package={**PACKAGE, **SIGN})
+    first = waiting(job)
+    play.hold_pod(job.kubectl, first, "CreateContainerConfigError", NO_SECRET.format("signer"))
+    wait_for(told(job, "signer"), 60, "it is told", job.report)
+    other = {"sign": {"keySecretRef": {"name": "another", "key": "private.pem"}}}
+    job.change(package={**PACKAGE, **other})
+    wait_for(lambda: waiting(job) != first, 60, "another pod waits", job.report)
+    play.end_pod(job.kubectl, waiting(job), 0, {})
+    job.run()
+    job.phase("Running")
