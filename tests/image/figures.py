@@ -28,12 +28,12 @@ def row(name: str, trained: Trained) -> str:
     """Return an example's row."""
     package = documents(name)[1]["spec"]["package"]
     size = (trained.output / package["serializedFile"]).stat().st_size
-    metrics = trained.metrics
+    metrics, floor = trained.metrics, FLOORS[name]
     cells = (
         f"`{name}`",
         f"`{package['handler']}`",
         f"{metrics['held']:,.0f}",
-        *(_share(metrics.get(each)) for each in ("accuracy", "baseline", "majority")),
+        *(_share(metrics.get(each)) for each in (floor.figure, "baseline", floor.trivial)),
         f"{size / 1000:,.0f} kB",
         f"{trained.cpu_seconds:.0f}",
     )
