@@ -82,5 +82,5 @@ def _request(event: dict) -> Request:  # type: ignore[type-arg]
         namespace=at.get("namespace", ""),
         name=at.get("name", ""),
         code=event.get("responseStatus", {}).get("code", 0),
-        uri=event["requestURI"],
+        uri=event.get("requestURI", ""),
     )
