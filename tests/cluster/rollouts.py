@@ -2,6 +2,8 @@
 
 import httpx
 
+from tests.cluster import toy
+from tests.cluster.attack import attack_until
 from tests.cluster.support import Space
 from tests.harness import Object
 from tests.harness.waiting import wait_for
@@ -55,6 +57,18 @@ def wait_until_read(space: Space, name: str, known: float) -> float:
     """Wait until those Envoys have read another file; returns how many they have read then."""
     wait_for(lambda: files_read(space, name) > known, 60, "Envoy has read the share", space.report)
     return files_read(space, name)
+
+
+def wait_until_all_answer(space: Space, name: str, answer: str) -> None:
+    """Return once 100 requests in a row have this answer.
+
+    The status tells of a promotion before Envoy has read it.
+    """
+
+    def only() -> bool:
+        return attack_until(toy.target(space, name), 100).bodies.keys() == {answer}
+
+    wait_for(only, 60, f"all users get {answer}", space.report)
 
 
 def counted(pod: Object, name: str) -> float:

@@ -20,6 +20,7 @@ from tests.cluster.rollouts import (
     go_on,
     rollout,
     stable,
+    wait_until_all_answer,
 )
 from tests.cluster.support import (
     ANSWER_A_WORD,
@@ -233,4 +234,4 @@ def test_a_model_that_was_trained_meanwhile_becomes_a_canary_by_itself(space: Sp
     done = space.wait("mdep", FOLLOWS, lambda it: stable(it) != before[1], SERVE)
     assert stable(done) == candidate(tried)["revision"]
     assert space.wait_until_ready(FOLLOWS)["metadata"]["generation"] == before[0]
-    assert attack_until(toy.target(space, FOLLOWS), 50).bodies.keys() == {"new"}
+    wait_until_all_answer(space, FOLLOWS, "new")

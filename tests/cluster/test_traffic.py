@@ -17,6 +17,7 @@ from tests.cluster.rollouts import (
     files_read,
     go_on,
     rollout,
+    wait_until_all_answer,
     wait_until_read,
 )
 from tests.cluster.support import SERVE, Space
@@ -145,15 +146,6 @@ def test_each_share_is_exact_and_a_step_reaches_the_users(
     space.wait_until_ready(name)
     wait_until_all_answer(space, name, "green")
     space.kubectl.delete("modeldeployment", name, wait=False)
-
-
-def wait_until_all_answer(space: Space, name: str, answer: str) -> None:
-    """Return once 100 requests in a row have this answer; Envoy reads a promotion's shares late."""
-
-    def only() -> bool:
-        return attack_until(toy.target(space, name), 100).bodies.keys() == {answer}
-
-    wait_for(only, STEP_SECONDS, f"all users get {answer}", space.report)
 
 
 def wait_until_event_tells(space: Space, figure: str) -> None:
