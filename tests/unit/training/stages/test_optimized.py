@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway.api.training.optimize import MAX_FORMS
 from slipway.training import reasons
 from tests.unit.training.simulation import Cluster, condition, packaged
 from tests.unit.training.stages.test_gates import judged
@@ -38,7 +39,8 @@ def test_every_form_has_its_row_in_the_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", ["Onnx", [{"candidate": "Onnx"}], [{**ONNX, "message": "x" * 600}], [ONNX] * 5]
+    "rows",
+    ["Onnx", [{"candidate": "Onnx"}], [{**ONNX, "message": "x" * 600}], [ONNX] * (MAX_FORMS + 1)],
 )
 def test_rows_that_are_none_are_no_word_of_the_packager(rows: Any) -> None:
     cluster = optimized(rows)
