@@ -1,8 +1,6 @@
 """Networks with fewer weights: what the helper makes of them, and the example of digits."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.harness.trainer import Enter
-from tests.image import pruned
+from tests.image import checks, pruned
 from tests.image.examples import Trained, documents, run, trainer
 
 pytestmark = pytest.mark.image
@@ -24,16 +22,7 @@ def place() -> Iterator[tuple[Path, Enter]]:
 
 
 def test_weights_and_outputs_go_as_the_helper_says(place: tuple[Path, Enter]) -> None:
-    root, enter = place
-    shutil.copy(SCRIPT, root / SCRIPT.name)
-    (root / "pruning").mkdir()
-    told = ["PYTHONPATH=/opt/slipway/runtime", "OMP_NUM_THREADS=1", "HOME=/tmp"]
-    program = ["/opt/venv/bin/python3", str(root / SCRIPT.name), str(root / "pruning")]
-    done = subprocess.run(
-        enter(["env", *told, *program]), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    found = checks.values(place, SCRIPT)
     assert len(found) == 28
     assert {word for word, value in found.items() if json.loads(value) is not True} == set()
 

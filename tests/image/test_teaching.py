@@ -2,8 +2,6 @@
 
 import io
 import json
-import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from slipway_pods.bring import archive
 from tests.harness.trainer import Enter
+from tests.image import checks
 from tests.image.examples import Trained, documents, run, trainer
 
 pytestmark = pytest.mark.image
@@ -25,15 +24,7 @@ def place() -> Iterator[tuple[Path, Enter]]:
 
 
 def test_the_helpers_loss_weights_and_loop_do_what_they_say(place: tuple[Path, Enter]) -> None:
-    root, enter = place
-    shutil.copy(SCRIPT, root / SCRIPT.name)
-    told = ["PYTHONPATH=/opt/slipway/runtime", "OMP_NUM_THREADS=1", "HOME=/tmp"]
-    program = ["/opt/venv/bin/python3", str(root / SCRIPT.name), str(root / "teaching")]
-    done = subprocess.run(
-        enter(["env", *told, *program]), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    found = checks.values(place, SCRIPT)
     assert len(found) == 17
     assert {word for word, value in found.items() if json.loads(value) is not True} == set()
 

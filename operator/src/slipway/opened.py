@@ -12,6 +12,7 @@ from typing import Any
 from slipway.api.trust.keys import ConfigMapKeyReference, SecretKeyReference
 from slipway.manifests import mount
 from slipway.settings import StoreSettings
+from slipway.store import ADDRESSING_STYLE
 
 FOLDER, VARIABLE = "/slipway/credentials", "SLIPWAY_CREDENTIALS_DIR"
 """Where a container finds what opens the places that it reads or writes, and what names that."""
@@ -71,7 +72,7 @@ def store(settings: StoreSettings) -> Opened:
     if settings.endpoint:
         env.append({"name": "AWS_ENDPOINT_URL", "value": settings.endpoint})
     if settings.addressing_style == "virtual":
-        env.append({"name": "AWS_S3_ADDRESSING_STYLE", "value": settings.addressing_style})
+        env.append({"name": ADDRESSING_STYLE, "value": settings.addressing_style})
     return Opened(env=tuple(env))
 
 
