@@ -13,24 +13,35 @@ from dev.steps import step
 
 FLAGS = ("-trimpath", "-buildvcs=false")
 KUBERNETES_VERSION = "v1.35.4"
-HELM_VERSION = "v3.22.0"
+HELM_VERSION = "v3.20.2"
 PROMETHEUS_VERSION = "v3.16.0"
 _PROMETHEUS = "github.com/prometheus/prometheus"
 
 
 @dataclass(frozen=True)
 class Module:
-    """A pinned Go module and the programs built from it (program -> Go package)."""
+    """Programs that are built alike from a pinned Go module (program -> Go package).
+
+    ``shared`` names the folder of the go.mod, where programs of other names stand on it too: they
+    have the same versions of all packages, each of which is compiled once for all of them.
+    """
 
     name: str
     programs: dict[str, str]
     variables: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    shared: str = ""
 
     @property
     def source(self) -> Path:
-        """The folder of its go.mod, go.sum and, for a program of our own, its Go files."""
-        return paths.TOOL_MODULES / self.name
+        """The folder of its go.mod and go.sum."""
+        return paths.TOOL_MODULES / (self.shared or self.name)
+
+    @property
+    def files(self) -> list[Path]:
+        """What it is built from: go.mod, go.sum and, for a program of our own, its Go files."""
+        own = self.source / self.name if self.shared else self.source
+        return sorted([self.source / "go.mod", self.source / "go.sum", *own.glob("*.go")])
 
     @property
     def ldflags(self) -> str:
@@ -45,7 +56,7 @@ class Module:
     @property
     def folder(self) -> Path:
         """Where its programs lie, by the hash of everything that decides what they are."""
-        files = [file.read_bytes() for file in sorted(self.source.iterdir())]
+        files = [file.read_bytes() for file in self.files]
         return paths.cache() / "tools" / f"{self.name}-{digest(*files, *self.flags, self.ldflags)}"
 
 
@@ -70,6 +81,7 @@ MODULES = (
         "helm",
         {"helm": "helm.sh/helm/v3/cmd/helm"},
         (f"helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
+        shared="kubernetes",
     ),
     Module(
         "helm-unittest",
@@ -84,11 +96,20 @@ MODULES = (
             "versitygw": "github.com/versity/versitygw/cmd/versitygw",
         },
     ),
-    Module("coredns", {"coredns": "slipway.dev/dev/tools/coredns"}),
-    Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
+    Module(
+        "coredns",
+        {"coredns": "slipway.dev/dev/tools/kubernetes/coredns"},
+        shared="kubernetes",
+    ),
+    Module(
+        "metrics-server",
+        {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        shared="kubernetes",
+    ),
     Module(
         "local-path-provisioner",
         {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+        shared="kubernetes",
     ),
     Module(
         "prometheus",
@@ -147,8 +168,8 @@ def ensure(programs: Iterable[str] = ALL) -> None:
         raise DevError("Install Go 1.25 or later (https://go.dev/dl) and put it into PATH.")
     for program in missing:
         module = _module_of(program)
-        lock = paths.cache() / "tools" / f"{module.name}.lock"
-        with locked(lock, f"another build of {module.name}"):
+        lock = paths.cache() / "tools" / f"{module.source.name}.lock"
+        with locked(lock, f"another build from dev/tools/{module.source.name}"):
             if not path(program).exists():
                 _build(program)
 
@@ -159,7 +180,8 @@ def _module_of(program: str) -> Module:
 
 def _build(program: str) -> None:
     module = _module_of(program)
-    with step(f"Building {program} from dev/tools/{module.name}"), replacing(path(program)) as out:
+    where = f"dev/tools/{module.source.name}"
+    with step(f"Building {program} from {where}"), replacing(path(program)) as out:
         flags = (*module.flags, "-ldflags", module.ldflags, "-o", str(out))
         package = module.programs[program]
         run("go", "build", *flags, package, cwd=module.source, env={"CGO_ENABLED": "0"})
