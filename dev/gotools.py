@@ -11,7 +11,9 @@ from dev.errors import DevError
 from dev.shell import digest, locked, replacing, run
 from dev.steps import step
 
-FLAGS = ("-trimpath", "-buildvcs=false")
+FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
+"""The linker drops debugging data (-s -w): the compiler, which ``go build`` does not tell so, needs
+a quarter less time where it writes none."""
 KUBERNETES_VERSION = "v1.35.4"
 HELM_VERSION = "v3.20.2"
 PROMETHEUS_VERSION = "v3.16.0"

@@ -26,7 +26,7 @@ def prune() -> None:
         _prune_tools()
         _prune_data()
         keep = set(_references())
-        with buildah.alone():
+        with buildah.alone(), buildah.alone(buildah.SYSTEM):
             buildah.remove_all_but(keep)
             _prune_layout(keep)
 

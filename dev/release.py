@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,12 @@ def install_locally() -> None:
 
 
 def load_images() -> dict[str, product.Image]:
-    """Build the images, load those that the node lacks, whose containerd runs, and return all."""
-    images = product.ensure()
+    """Build the images, load those that the node lacks, whose containerd runs, and return all.
+
+    One is loaded while the next is built.
+    """
+    with ThreadPoolExecutor(1) as loader:
+        images = product.ensure(then=lambda image: loader.submit(node.load, [image.reference]))
     node.load(image.reference for image in images.values())
     return images
 

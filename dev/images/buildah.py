@@ -9,6 +9,9 @@ from dev import packages, paths
 from dev.images import oci
 from dev.shell import is_locked, locked, run, succeeds
 
+PRODUCT, SYSTEM = "build", "system"
+"""Kinds of images, which are built beside each other: the cluster's own do not wait for ours."""
+
 
 def storage() -> Path:
     """Return the folder of images and layers."""
@@ -38,11 +41,15 @@ def build(
 
 
 def export(image: str) -> None:
-    """Add an image to the OCI layout, uncompressed: it never travels further than the disk."""
+    """Add an image to the OCI layout, uncompressed: it never travels further than the disk.
+
+    One at a time is added, since each rewrites the layout's index.
+    """
     source = f"containers-storage:[overlay@{storage() / 'root'}+{storage() / 'run'}]{image}"
     target = f"oci:{oci.layout()}:{image}"
     oci.layout().mkdir(parents=True, exist_ok=True)
-    run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, target)
+    with locked(storage() / "export.lock", "another export of an image on this machine"):
+        run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, target)
 
 
 def remove_all_but(keep: Collection[str]) -> None:
@@ -68,20 +75,20 @@ def container(image: str, folder: Path) -> Iterator[Callable[[Sequence[str]], Se
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Let one clone at a time build images on this machine."""
+def alone(kind: str = PRODUCT) -> Iterator[None]:
+    """Let one clone at a time build images of a kind on this machine."""
     packages.ensure(packages.IMAGES)
-    with locked(_lock(), "another build of images on this machine"):
+    with locked(_lock(kind), "another build of images on this machine"):
         yield
 
 
 def building() -> bool:
     """Whether a build is going on."""
-    return is_locked(_lock())
+    return any(is_locked(_lock(kind)) for kind in (PRODUCT, SYSTEM))
 
 
-def _lock() -> Path:
-    return storage() / "build.lock"
+def _lock(kind: str) -> Path:
+    return storage() / f"{kind}.lock"
 
 
 def _buildah() -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The OCI layout that images are exported to; layers that images share are stored once."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from dev import paths
 
 NAME = "org.opencontainers.image.ref.name"
+_WRITTEN_SECONDS = 5.0
+"""Longest time in which an index that is being written is whole."""
 
 Descriptor = dict[str, Any]
 
@@ -19,9 +22,20 @@ def layout() -> Path:
 
 def images() -> dict[str, Descriptor]:
     """Return the layout's images: their names and their entries in its index."""
-    index = layout() / "index.json"
-    entries = json.loads(index.read_text())["manifests"] if index.exists() else []
+    entries = _index()["manifests"] if (layout() / "index.json").exists() else []
     return {entry.get("annotations", {}).get(NAME, ""): entry for entry in entries}
+
+
+def _index() -> Any:
+    """Return the layout's index; skopeo writes it in place, so a reader may meet half of it."""
+    deadline = time.monotonic() + _WRITTEN_SECONDS
+    while True:
+        try:
+            return json.loads((layout() / "index.json").read_text())
+        except json.JSONDecodeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def manifest(image: str) -> Descriptor | None:

@@ -7,7 +7,7 @@ stands on: what has not changed is never built, exported or loaded again.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -213,28 +213,37 @@ def ensure_archives(runtime: str) -> Image:
     return _ensured(archives(runtime))
 
 
-def ensure(sources: Path = paths.REPOSITORY) -> dict[str, Image]:
-    """Build and export what is missing of the images; return all of them, as they are now."""
+def ensure(
+    sources: Path = paths.REPOSITORY, then: Callable[[Image], object] = lambda image: None
+) -> dict[str, Image]:
+    """Build and export what is missing of the images; return all of them, as they are now.
+
+    ``then`` is called with each that was exported, before the next is built.
+    """
     found = images(sources)
     missing = [image for image in found.values() if not oci.manifest(image.reference)]
     if missing:
-        _make(missing)
+        with buildah.alone():
+            _check_space(missing)
+            for image in sorted(missing, key=_turn):
+                image.ensure()
+                with step(f"Exporting image {image.reference}"):
+                    buildah.export(image.reference)
+                then(image)
     return found
+
+
+def _turn(image: Image) -> tuple[bool, bool]:
+    """Put the largest first, since they take longest to load, and what waits for Go last.
+
+    Go programs are built meanwhile.
+    """
+    return "GO_BASE" in image.bases, "TORCH_IMAGE" not in image.bases
 
 
 def ensure_stored(name: str) -> Image:
     """Build one of the images where the storage lacks it, export none, and return it."""
     return _ensured(images()[name])
-
-
-def _make(missing: list[Image]) -> None:
-    with buildah.alone():
-        _check_space(missing)
-        # Go programs are built meanwhile, and only the last of the images waits for one.
-        for image in sorted(missing, key=lambda image: "GO_BASE" in image.bases):
-            image.ensure()
-            with step(f"Exporting image {image.reference}"):
-                buildah.export(image.reference)
 
 
 def _check_space(missing: list[Image]) -> None:

@@ -50,7 +50,7 @@ def ensure() -> None:
     gotools.ensure(PROGRAMS)
     if all(oci.manifest(image.reference) for image in wanted.values()):
         return
-    with buildah.alone():
+    with buildah.alone(buildah.SYSTEM):
         _fetch_busybox(wanted["busybox"].program)
         for image in wanted.values():
             image.ensure()
