@@ -13,7 +13,7 @@ from typing import Any
 
 from dev import gotools, kind, packages, paths, release
 from dev.cluster import layout
-from dev.cluster.up import start_containerd, up
+from dev.cluster.up import PROGRAMS, start_containerd, up
 from dev.errors import DevError
 from dev.kubectl import Kubectl
 from dev.shell import wait_until
@@ -61,8 +61,8 @@ def _local() -> Kubectl:
     packages.ensure(packages.CLUSTER | packages.IMAGES)
     start_containerd()
     with aside(release.load_images):  # waits for the network and the disk, Go for the processor
+        gotools.ensure((*PROGRAMS, "slipway-store", "helm"))
         up()
-        gotools.ensure(["helm"])
     release.install_locally()
     return Kubectl(layout.KUBECONFIG, NAMESPACE)
 

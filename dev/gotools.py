@@ -105,7 +105,7 @@ MODULES = (
     ),
     Module(
         "metrics-server",
-        {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        {"metrics-server": "slipway.dev/dev/tools/kubernetes/metrics-server"},
         shared="kubernetes",
     ),
     Module(
