@@ -8,75 +8,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.harness import Cluster, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
+from tests.harness.order import ByMachinery, place_of, scope_of
 
 # The same examples in each run, and no time limit on one: a busy machine is no finding.
 hypothesis.settings.register_profile("slipway", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("slipway")
-
-
-QUICKSTART = "the quickstart"
-"""Name of the scope of all that looks at one quickstart, or disturbs the whole cluster."""
-SERVING = "the served model"
-"""Name of the scope of all that serves a quickstart's model on its own."""
-INDEPENDENT = (
-    "loop",
-    "own_servers",
-    "traffic",
-    "checkpoints",
-    "examples",
-    "audiences",
-    "trusted_archives",
-    "training",
-    "optimized",
-    "distillation",
-    "training_life",
-    "runtimes",
-    "built_in_handlers",
-    "release",
-    "launch",
-)
-"""The modules of cluster tests that need nothing of others', and let them be; the longest first."""
-ORDER = (
-    QUICKSTART,
-    "contract",
-    "security",
-    "chart",
-    "scale",
-    "unit/envoy",
-    SERVING,
-    *INDEPENDENT,
-    "unit",
-    "property",
-)
-"""The scopes in the order in which they begin, so that all workers end at about the same time.
-
-The first one's tests want the cluster alone before all else: meanwhile the other workers do what
-needs none of it. What is left of that comes last, for it takes up the time in which others wait.
-"""
-
-
-def scope_of(nodeid: str) -> str:
-    """Return the name of what a test shares its machinery with, so that one worker runs it all."""
-    file = Path(nodeid.partition("::")[0])
-    folder = file.parts[1]
-    if folder == "cluster":
-        module = file.stem.removeprefix("test_")
-        if module in ("rollouts", "serving"):
-            return SERVING
-        return str(file) if module in INDEPENDENT else QUICKSTART
-    shares = folder in ("contract", "security", "chart", "image") and file.parts[2] != "operator"
-    return folder if shares else str(file)
-
-
-class ByMachinery(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps on one worker what shares a quickstart or a control plane, and each other file too."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid)
 
 
 _NAME_BYTES = 40
@@ -87,16 +26,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachi
     """Give the tests to the workers in the order in which they were collected."""
     config.option.loadscopereorder = False
     return ByMachinery(config, log)
-
-
-def place_of(scope: str) -> int:
-    """Return where a scope stands in `ORDER`; those that are not named there come last."""
-    _, folder, *rest = Path(scope).parts if "/" in scope else ("", scope)
-    if folder == "cluster":
-        names = [Path(rest[-1]).stem.removeprefix("test_")]
-    else:
-        names = ["/".join((folder, *rest[:1])), folder]
-    return next((ORDER.index(name) for name in names if name in ORDER), len(ORDER))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -44,6 +44,7 @@ def test_a_process_killed_mid_training_costs_one_interval_and_no_bit_of_the_resu
     assert found["loss"] == undisturbed["loss"]
 
 
+@pytest.mark.long
 def test_checkpoints_in_a_claim_are_resumed_from(cluster: Cluster, space: Space) -> None:
     with (EXAMPLES / "single" / "trainingjob.yaml").open() as stream:
         source, job = yaml.safe_load_all(stream)

@@ -32,6 +32,7 @@ def test_a_suspended_job_saves_first_and_resumes_at_that_step(
     assert result(cluster, finished(space, "single"))["begin"] > 0
 
 
+@pytest.mark.long
 def test_an_elastic_group_grows_and_shrinks_while_it_trains(space: Space) -> None:
     def processes(number: int) -> None:
         def holds(job: Object) -> bool:

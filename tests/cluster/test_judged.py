@@ -15,7 +15,7 @@ from tests.cluster.support import (
 from tests.harness import Object
 from tests.harness.cluster import Cluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 TRAIN_SOME = """
 import json, os, pathlib

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from dev.prometheus import RULES
-from docs import pictures
 from install.dashboards import files
 from tests.cluster import scenery
 from tests.cluster.conftest import Quickstart
@@ -168,10 +167,13 @@ def test_the_operators_series_are_about_the_namespaces_of_its_objects(
     assert "slipway-system" not in namespaces
 
 
+@pytest.mark.long
 def test_each_dashboard_is_drawn_from_real_answers(
     scene: Prometheus, spaces: set[str], tmp_path: Path
 ) -> None:
     """``UPDATE_PICTURES=1`` draws those of the documentation anew."""
+    from docs import pictures  # only here, for it takes seconds to import
+
     folder = PICTURES if os.environ.get("UPDATE_PICTURES") else tmp_path
     for name, dashboard in DASHBOARDS.items():
         chosen = _fullest(scene, dashboard, spaces)

@@ -225,6 +225,7 @@ def _store_away(cluster: Cluster) -> Iterator[None]:
         cluster.system.run("scale", f"statefulset/{store}", "--replicas=1")
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back(
     cluster: Cluster, space: Space
 ) -> None:

@@ -120,6 +120,7 @@ def failed_hooks(space: Space) -> Sequence[str]:
     return [one["message"] for one in events if one["reason"] == "FailedPreStopHook"]
 
 
+@pytest.mark.long
 def test_a_flask_app_with_a_pickled_model_is_replaced_rolled_back_and_drained(
     cluster: Cluster, space: Space, tmp_path: Path
 ) -> None:

@@ -121,11 +121,14 @@ def test_applying_the_same_again_leaves_all_generations_alone(
     assert generations(space) == before
 
 
+@pytest.mark.long
 def test_a_second_change_while_the_operator_is_away_starts_over_from_stable(
     cluster: Cluster, space: Space, quickstart: Quickstart
 ) -> None:
-    stable = rollout(space.wait_until_ready("web"))["stableRevision"]
-    pods = uids(space, "green")
+    before = rollout(space.wait_until_ready("web"))
+    stable, slot = before["stableRevision"], before["activeSlot"]
+    pods = uids(space, slot)
+    assert pods
     space.apply(web(quickstart, "red"))
     first = candidate(wait(space, waits_at_half))["revision"]
     cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
@@ -137,10 +140,13 @@ def test_a_second_change_while_the_operator_is_away_starts_over_from_stable(
     cluster.system.run("delete", "pod", "-l", OPERATOR, "--force", "--grace-period=0")
     half = wait(space, waits_at_half)
     assert rollout(half)["stableRevision"] == stable
-    assert uids(space, "green") == pods
+    assert uids(space, slot) == pods
 
 
-def test_an_aborted_canary_goes_back_to_stable_and_keeps_no_pod(space: Space) -> None:
+def test_an_aborted_canary_goes_back_to_stable_and_keeps_no_pod(
+    space: Space, quickstart: Quickstart
+) -> None:
+    space.apply(web(quickstart, "yellow"))
     found = wait(space, waits_at_half)
     stable, pods = rollout(found)["stableRevision"], uids(space, "green")
     with steady_load(f"{address(space, 'web')}/predict", ROW, rate=20) as account:

@@ -71,6 +71,7 @@ def images(space: Space) -> set[str]:
     return {one["image"] for spec in alive for one in spec["containers"]}
 
 
+@pytest.mark.long
 def test_a_canary_changes_the_runtime_and_back_with_no_request_lost(
     cluster: Cluster, space: Space
 ) -> None:

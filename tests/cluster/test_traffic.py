@@ -159,14 +159,17 @@ def wait_until_event_tells(space: Space, figure: str) -> None:
     wait_for(told, 60, f"an event AnalysisFailed names {figure}", space.report)
 
 
+SLOW = "is four times as slow"
 BAD: dict[str, tuple[Object, str]] = {
     "answers 5 % errors": ({"ERROR_EVERY": "20"}, "success: the share of good answers is 0.9"),
-    "is four times as slow": ({"DELAY": "0.32"}, "latency: the 0.5 quantile of the answers' times"),
+    SLOW: ({"DELAY": "0.32"}, "latency: the 0.5 quantile of the answers' times"),
     "answers wrongly": ({"SCORE": "5"}, "score: the model's Score is "),
 }
 
 
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.long) if case == SLOW else case for case in BAD]
+)
 def test_a_candidate_is_stopped_at_the_first_analysis_that(
     case: str, space: Space, model: Object
 ) -> None:
