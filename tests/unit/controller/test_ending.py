@@ -45,3 +45,19 @@ def test_a_part_that_does_not_take_its_cancellation_holds_up_no_end_and_is_named
 def test_parts_that_end_in_time_end_the_process_as_ever(seconds: float) -> None:
     done = ended(takes_it=True, seconds=seconds)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+THREAD = """
+import runpy, sys, threading
+threading.Thread(target=threading.Event().wait).start()
+sys.argv = ["slipway", "crds"]
+runpy.run_module("slipway", run_name="__main__")
+"""
+
+
+def test_a_thread_that_waits_for_a_name_server_holds_up_no_end() -> None:
+    argv = [sys.executable, "-c", THREAD]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trainingjobs.slipway.dev" in done.stdout
+    assert "modeldeployments.slipway.dev" in done.stdout

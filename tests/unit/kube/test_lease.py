@@ -1,6 +1,7 @@
 """The Lease: whoever holds it does not outlive it."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any, cast
 
@@ -160,3 +161,124 @@ async def test_a_clock_that_is_set_back_while_nothing_answers_makes_no_leader_la
     lock = lease.LeaseLock(cast(Client, AwayLater()), "n", "me")
     await asyncio.wait_for(lease.lead(lock, leading.set), 10)
     assert leading.is_set()
+
+
+class DropsItsCancellation(HangingClient):
+    """Hands the Lease out once; then each request goes on whoever cancels it."""
+
+    asked, let_go = 0, False
+
+    async def request(self, method: str, *args: object, **named: object) -> Manifest:
+        self.asked += 1
+        if method == "get" and self.asked == 1:
+            raise NotFound("none yet", 404)
+        while method == "get" and not self.let_go:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.1)
+        return await super().request("post")
+
+
+def _shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all times be as short as the library takes them."""
+    for name, seconds in {"_LEASE": 3, "_RENEW": 2, "_RETRY": 1, "_END": 0.2}.items():
+        monkeypatch.setattr(lease, f"{name}_SECONDS", seconds)
+    monkeypatch.setattr(lease, "_RELEASE_SECONDS", 0.1)
+
+
+async def test_a_request_that_drops_its_cancellation_keeps_no_leader_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither leading nor gone, it would stay there, and nobody would lead."""
+    _shorten(monkeypatch)
+    client, leading = DropsItsCancellation(), asyncio.Event()
+    lock = lease.LeaseLock(cast(Client, client), "n", "me")
+    task = asyncio.create_task(lease.lead(lock, leading.set))
+    try:
+        done, _ = await asyncio.wait({task}, timeout=15)
+        assert leading.is_set()
+        assert done
+    finally:
+        client.let_go = True
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class OthersLease:
+    """A Lease of another replica, which renews it as long as it lives."""
+
+    def __init__(self) -> None:
+        self.lives, self.renewed, self.taken = True, 0, False
+
+    async def request(self, method: str, *_: object, **__: object) -> Manifest:
+        if method == "post":
+            return {"status": {"userInfo": {"username": "somebody"}}}
+        self.renewed += self.lives
+        spec = {
+            "holderIdentity": "other",
+            "leaseDurationSeconds": 15,
+            "acquireTime": "2026-01-01T00:00:00Z",
+            "renewTime": f"2026-01-01T00:00:00.{self.renewed:06}Z",
+            "leaseTransitions": 2**31 - 1,
+        }
+        return {"metadata": {"name": "l", "namespace": "n"}, "spec": spec}
+
+    async def replace(self, _: object, body: Manifest) -> Manifest:
+        self.taken = True
+        self.written = body["spec"]
+        return body
+
+    async def get(self, *_: object) -> Manifest | None:
+        return None
+
+
+@pytest.fixture
+def shifted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Short times, and a clock that is off by so many seconds as the list says."""
+    _shorten(monkeypatch)
+    day, by = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: day() + by[0])
+    return by
+
+
+@pytest.mark.parametrize("by", [-3600.0, 0.0])
+async def test_a_leader_that_died_is_followed_in_time_though_the_clock_was_set_back(
+    by: float, shifted: list[float]
+) -> None:
+    client, leading = OthersLease(), asyncio.Event()
+    task = asyncio.create_task(
+        lease.lead(lease.LeaseLock(cast(Client, client), "n", "me"), leading.set)
+    )
+    try:
+        while not client.renewed:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        client.lives, shifted[0] = False, by
+        await asyncio.wait_for(leading.wait(), 30)
+        assert client.written["leaseTransitions"] == 2**31 - 1, "a Lease counts no further"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_leader_that_lives_keeps_its_lease_though_a_clock_was_set_forward(
+    shifted: list[float],
+) -> None:
+    class Slow(OthersLease):
+        """Its leader has not renewed the Lease at every look."""
+
+        async def request(self, method: str, *args: object, **named: object) -> Manifest:
+            found = await super().request(method, *args, **named)
+            self.lives = not self.lives
+            return found
+
+    client = Slow()
+    task = asyncio.create_task(
+        lease.lead(lease.LeaseLock(cast(Client, client), "n", "me"), lambda: None)
+    )
+    try:
+        while client.renewed < 3:
+            await asyncio.sleep(0.2)
+            shifted[0] += 3600.0
+        assert not client.taken
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -96,6 +96,16 @@ async def test_a_job_is_asked_for_after_a_while_and_then_seldom() -> None:
     assert len(api.asked) == 2
 
 
+async def test_a_clock_that_is_set_back_by_an_hour_keeps_no_refusal_from_being_told() -> None:
+    api, now, live = Events(), [START + timedelta(seconds=PATIENCE_SECONDS)], job()
+    refusals, children = Refusals(api, lambda: now[0]), Children({ObjectRef.of(live): live})
+    await refusals.of(children)
+    now[0] -= timedelta(hours=1)
+    told = await refusals.of(children)
+    assert (told.sentences, told.again) == ({"j": "no room"}, AGAIN_SECONDS)
+    assert len(api.asked) == 2, "an answer of the time before is not believed for an hour"
+
+
 class LargeEvents(Events):
     """An API server whose events a user has written, with more values than are taken in."""
 

@@ -5,9 +5,12 @@ does not take its cancellation would keep it there, neither acting nor gone.
 """
 
 import asyncio
+import contextlib
 import io
 import logging
 import os
+import sys
+from typing import NoReturn
 
 _LOG = logging.getLogger(__name__)
 END_SECONDS = 20.0
@@ -24,10 +27,24 @@ def end_within(seconds: float) -> None:
     asyncio.get_running_loop().call_later(seconds, _leave, seconds)
 
 
-def _leave(seconds: float) -> None:
-    for task in asyncio.all_tasks():
-        stack = io.StringIO()
-        task.print_stack(file=stack)
-        _LOG.error("A task has not ended in %.0f s: %s", seconds, stack.getvalue().strip())
+def leave(status: int) -> NoReturn:
+    """End the process at once, with an exit status, when its event loop has ended.
+
+    Python would wait for each thread that asks for a host's name, and for all that wait to ask:
+    minutes, where no name server answers.
+    """
     logging.shutdown()
-    os._exit(FAILED)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _leave(seconds: float) -> None:
+    try:
+        for task in asyncio.all_tasks():
+            stack = io.StringIO()
+            task.print_stack(file=stack)
+            _LOG.error("A task has not ended in %.0f s: %s", seconds, stack.getvalue().strip())
+    finally:
+        leave(FAILED)

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import math
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,11 @@ _PATIENCE_SECONDS = 60.0
 """How long a request may take, its retries included, while the Lease is not held."""
 _RELEASE_SECONDS = 3.0
 """How long the operator waits at its end to give the Lease up, which runs out by itself."""
+_END_SECONDS = 2.0
+"""How long the election is waited for once it is to end: a request that drops its cancellation
+would keep a replica there that leads no more, and has not ended."""
+_MOST_TRANSITIONS = 2**31 - 1
+"""What a Lease can count; somebody may have written that many."""
 
 
 def holder_identity(in_cluster: bool) -> str:
@@ -73,6 +79,8 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         self._held_until, self._written = 0.0, asyncio.Event()
         self._owners: list[Manifest] | None = None
         self._waits_for = ""
+        self._seen: Mapping[str, Any] = {}
+        self._seen_at = -math.inf
 
     async def run_out(self) -> None:
         """Wait until a Lease that was written is held no more, by a clock that only goes on.
@@ -110,7 +118,24 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             return False, failure
         spec = self._lease.get("spec") or {}
         self._tell_holder(str(spec.get("holderIdentity") or ""))
+        if spec != self._seen:
+            self._seen, self._seen_at = spec, time.monotonic()
         return True, self._record(spec)
+
+    @property
+    def _is_of_another(self) -> bool:
+        """Whether another replica holds the Lease that was read, by a clock that only goes on.
+
+        It does as long as it renews it: by the time of day the library would wait for hours for one
+        that has died, where the clock is set back, and take it from one that lives where it is set
+        forward.
+        """
+        holder = self._seen.get("holderIdentity") or ""
+        return holder not in ("", self.identity) and not self._is_old
+
+    @property
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._seen_at > _LEASE_SECONDS
 
     def _tell_holder(self, holder: str) -> None:
         """Log whom this replica waits for, once for each."""
@@ -118,9 +143,9 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             _LOG.info("This replica waits: the Lease %s is held by %r", self.name, holder[:253])
         self._waits_for = holder
 
-    @staticmethod
-    def _record(spec: Mapping[str, Any]) -> Any:
-        seconds = spec.get("leaseDurationSeconds")
+    def _record(self, spec: Mapping[str, Any]) -> Any:
+        """Return a record; one without a duration is anybody's, and so is one that is old."""
+        seconds = None if self._is_old else spec.get("leaseDurationSeconds")
         return LeaderElectionRecord(
             holder_identity=spec.get("holderIdentity") or None,
             lease_duration=str(seconds) if seconds else None,
@@ -131,12 +156,13 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
     def _spec(self, record: Any) -> Manifest:
         before = self._lease.get("spec") or {}
         mine = before.get("holderIdentity") == self.identity
+        transitions = int(before.get("leaseTransitions") or 0) + (0 if mine else 1)
         return {
             "holderIdentity": record.holder_identity,
             "leaseDurationSeconds": _LEASE_SECONDS,
             "acquireTime": before.get("acquireTime") if mine else _micro_time(),
             "renewTime": _micro_time(),
-            "leaseTransitions": int(before.get("leaseTransitions") or 0) + (0 if mine else 1),
+            "leaseTransitions": min(transitions, _MOST_TRANSITIONS),
         }
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
@@ -148,6 +174,8 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
         """Replace the Lease unless it changed since it was read; tell whether that worked."""
+        if self._is_of_another:
+            return False
         meta = await self._owned(self._lease["metadata"])
         body = self._manifest(meta, self._spec(updated_record))
         return await self._write(self._client.replace(LEASES, body))
@@ -195,9 +223,10 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
     async def _empty(self) -> None:
         ref = ObjectRef(LEASES.api_version, LEASES.kind, self.namespace, self.name)
         lease = await self._client.get(ref)
-        if not lease or lease["spec"].get("holderIdentity") != self.identity:
+        held = (lease or {}).get("spec") or {}
+        if not lease or held.get("holderIdentity") != self.identity:
             return
-        spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        spec = {**held, "holderIdentity": "", "leaseDurationSeconds": 1}
         await self._client.replace(LEASES, {**lease, "spec": spec})
 
 
@@ -223,7 +252,18 @@ async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
         else:
             _LOG.error("The Lease ran out before it could be renewed")
     finally:
-        for task in ends:
-            task.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
-        await asyncio.shield(lock.release())
+        await _end(ends, _END_SECONDS)
+        # Not cancelled with whoever waits for it: the Lease would not be given up then.
+        await asyncio.wait({asyncio.create_task(lock.release())}, timeout=2 * _RELEASE_SECONDS)
+
+
+async def _end(tasks: Collection["asyncio.Task[None]"], seconds: float) -> None:
+    """Cancel tasks, and wait no longer than so for their end."""
+    for task in tasks:
+        task.cancel()
+    done, left = await asyncio.wait(tasks, timeout=seconds)
+    for task in done:
+        if not task.cancelled():
+            task.exception()
+    if left:
+        _LOG.error("The election has not ended in %.0f s; the operator ends without it", seconds)

@@ -64,7 +64,9 @@ class Refusals:
             since = lacks_pods_since(job, pods)
             if since is None:
                 continue
-            early = PATIENCE_SECONDS - (self._clock() - since).total_seconds()
+            waited = (self._clock() - since).total_seconds()
+            # A clock that is behind the API server's says nothing of how long it is.
+            early = PATIENCE_SECONDS - waited if waited >= 0 else 0.0
             if early <= 0:
                 sentences[job["metadata"]["uid"]] = await self._asked(job, since)
             again = max(early, 0.0) or AGAIN_SECONDS
@@ -73,7 +75,7 @@ class Refusals:
     async def _asked(self, job: Manifest, since: datetime) -> str:
         uid, now = str(job["metadata"]["uid"]), self._clock()
         asked, text = self._known.get(uid, (None, ""))
-        if asked is not None and (now - asked).total_seconds() < AGAIN_SECONDS:
+        if asked is not None and 0 <= (now - asked).total_seconds() < AGAIN_SECONDS:
             return text
         selector = f"regarding.uid={uid},reason=FailedCreate"
         query = {"fieldSelector": selector, "limit": _MOST_EVENTS}
