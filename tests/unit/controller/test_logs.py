@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from slipway.telemetry import logs
 from slipway.telemetry.logs import about, set_up_logs
 
 
@@ -78,3 +79,64 @@ def test_long_texts_are_cut(stream: io.StringIO) -> None:
 def test_libraries_speak_only_from_warnings_on(stream: io.StringIO) -> None:
     logging.getLogger("kopf").info("chatter")
     assert lines(stream) == []
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(stream: io.StringIO) -> Clock:
+    """Have the handler go by a clock of the test's."""
+    clock = Clock()
+    (handler,) = logging.getLogger().handlers
+    handler.filters[:] = [logs.Repeats(clock)]
+    return clock
+
+
+def test_a_fault_that_is_logged_each_second_is_told_once_a_minute_with_how_often(
+    stream: io.StringIO, clock: Clock
+) -> None:
+    for second in range(121):
+        clock.now = float(second)
+        logging.getLogger("slipway.test").warning("The Lease was not written: %s", "no right")
+    assert [int(line.get("leftOut", 0)) for line in lines(stream)] == [0, 59, 59]
+
+
+def test_the_same_is_told_of_each_object_and_good_news_each_time(
+    stream: io.StringIO, clock: Clock
+) -> None:
+    log = logging.getLogger("slipway.test")
+    for name in ("a", "b", "a"):
+        with about("TrainingJob", "default", name):
+            log.warning("Will try again")
+            log.info("Sent: apply")
+    told = [(line["message"], line["name"]) for line in lines(stream)]
+    assert told.count(("Will try again", "a")) == told.count(("Will try again", "b")) == 1
+    assert len([one for one in told if one[0] == "Sent: apply"]) == 3
+
+
+def test_what_ten_thousand_objects_fail_by_fills_no_disk(stream: io.StringIO, clock: Clock) -> None:
+    log = logging.getLogger("slipway.test")
+    for number in range(10_000):
+        clock.now = number / 100
+        with about("TrainingJob", "default", f"job-{number}"):
+            log.warning("Will try again in %.1f s: the webhook does not answer", number / 7)
+    log.warning("Another place is heard")
+    told = lines(stream)
+    assert 200 <= len(told) <= 200 + 100 + 2
+    assert told[-1]["message"] == "Another place is heard"
+    assert sum(int(line.get("leftOut", 0)) for line in told) > 9_000
+
+
+def test_a_line_whose_words_do_not_fit_ends_nobodys_work(stream: io.StringIO) -> None:
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        logging.getLogger("slipway.test").warning("%d objects", "many")
+    finally:
+        logging.raiseExceptions = before

@@ -2,15 +2,18 @@
 
 import json
 import logging
+import math
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO, TypeAlias
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from slipway.telemetry.trace import trace_id
 from slipway.uris import scrubbed
@@ -22,6 +25,12 @@ _LONGEST_MESSAGE, _LONGEST_TRACE = 4096, 16384
 """Longest texts of a line, in characters: the API server repeats whole objects in its answers."""
 _MOST_TRACES, _TRACE_SECONDS = 256, 600.0
 """How many places that fail are remembered, and how long."""
+_REPEAT_SECONDS = 60.0
+"""A warning that says the same of the same object is logged again after so long."""
+_BURST, _A_SECOND = 200.0, 1.0
+"""Warnings of one place in the code: so many at once, and then so many a second."""
+_MOST_PLACES, _MOST_SAID = 512, 4096
+"""How many places, and how many warnings, are remembered."""
 _OBJECT: ContextVar[dict[str, str] | None] = ContextVar("slipway_object", default=None)
 
 
@@ -33,6 +42,58 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
         yield
     finally:
         _OBJECT.reset(token)
+
+
+@dataclass
+class _Place:
+    """A place in the code: how many warnings it may log, by when, and how many it did not."""
+
+    tokens: float
+    at: float
+    left_out: int = 0
+
+
+class Repeats(logging.Filter):
+    """Leaves out warnings that repeat themselves, and those of a place that has too many.
+
+    A fault that lasts says the same each second, and one that all objects have says it of each:
+    10,000 of them would be a gigabyte a day, and push all else out of what the kubelet keeps. The
+    next line of a place tells how many were left out before it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: LRUCache[object, float] = LRUCache(_MOST_SAID)
+        self._places: LRUCache[object, _Place] = LRUCache(_MOST_PLACES)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is logged."""
+        if record.levelno < logging.WARNING:
+            return True
+        now, where = self._clock(), (record.pathname, record.lineno)
+        place = self._places.get(where) or _Place(_BURST, now)
+        self._places[where] = place
+        place.tokens = min(_BURST, place.tokens + (now - place.at) * _A_SECOND)
+        place.at = now
+        key = (where, _said(record))
+        if place.tokens < 1 or now - self._said.get(key, -math.inf) < _REPEAT_SECONDS:
+            place.left_out += 1
+            return False
+        place.tokens -= 1
+        self._said[key] = now
+        record.left_out, place.left_out = place.left_out, 0
+        return True
+
+
+def _said(record: logging.LogRecord) -> int:
+    """Return what stands for a line's text, its failure and the object that it is about."""
+    failure = repr(record.exc_info[1]) if record.exc_info else ""
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):  # the formatter tells of it
+        text = str(record.msg)
+    return hash((text, failure, *(_OBJECT.get() or {}).values()))
 
 
 class JsonFormatter(logging.Formatter):
@@ -50,7 +111,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without a line break at its end."""
         moment = datetime.fromtimestamp(record.created, UTC)
-        line = {
+        line: dict[str, str | int] = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -59,6 +120,8 @@ class JsonFormatter(logging.Formatter):
         }
         if trace := trace_id():
             line["traceId"] = trace
+        if left_out := getattr(record, "left_out", 0):
+            line["leftOut"] = left_out
         if record.exc_info:
             line["exception"] = _cut(scrubbed(self._told(record.exc_info)), _LONGEST_TRACE)
         return json.dumps(line, ensure_ascii=False)
@@ -83,6 +146,7 @@ def set_up_logs(level: str, stream: TextIO = sys.stderr) -> None:
     """Send all logs from ``level`` on to ``stream``; libraries only from WARNING on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(Repeats())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("slipway").setLevel(level)
     logging.captureWarnings(True)
