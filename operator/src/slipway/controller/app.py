@@ -16,6 +16,7 @@ from slipway.controller.ending import END_SECONDS, end_within
 from slipway.controller.garbage import keep_collections_short
 from slipway.controller.gauges import Sources, add_gauges
 from slipway.controller.intake.kopf_handlers import LONGEST_SILENCE
+from slipway.controller.intake.served import until_served
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
@@ -42,9 +43,7 @@ from slipway.controller.whole import Whole
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
-from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.lease import LeaseLock, holder_identity, lead
-from slipway.kube.resources import OWN
 from slipway.kube.review import MetricsReview
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.room import share
@@ -61,7 +60,6 @@ from slipway.telemetry.metrics import Metrics
 from slipway.telemetry.server import HttpServer
 
 _LOG = logging.getLogger(__name__)
-_CRD_WAIT_SECONDS = 5.0
 _CATCH_UP_SECONDS = 0.5
 """How often a replica that leads looks whether its watches work."""
 _SWEEP_SECONDS = 3600.0
@@ -135,7 +133,7 @@ class Operator:
         return HttpServer(self._metrics.page, self._faults, self._unready, filters)
 
     async def _serve(self, connection: Connection, client: Client) -> None:
-        if not await self._kinds_are_served(client):
+        if not await until_served(client, self._health.show_life, self._stop):
             return
         if self._settings.store.tls_secret:
             certificate = StoreCertificate(client, self._settings)
@@ -215,21 +213,6 @@ class Operator:
     def _count_request(self, method: str, _path: str, watch: bool, status: int) -> None:
         verb = "WATCH" if watch else method.upper()
         self._metrics.requests.labels(verb, str(status)).inc()
-
-    async def _kinds_are_served(self, client: Client) -> bool:
-        """Wait until the API server knows our kinds; False if the operator is to end before."""
-        while not self._stop.is_set():
-            try:
-                await client.request("get", f"/apis/{OWN[0].api_version}")
-            except NotFound:
-                _LOG.warning("The cluster lacks Slipway's CRDs: apply what `slipway crds` prints")
-            except KubeError as error:
-                _LOG.warning("Waiting for the API server: %s", error)
-            else:
-                return True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _CRD_WAIT_SECONDS)
-        return False
 
     async def _work(self, connection: Connection, client: Client, events: EventRecorder) -> None:
         settings = self._settings

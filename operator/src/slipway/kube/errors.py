@@ -131,8 +131,12 @@ def _details(payload: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _retry_after(headers: Mapping[str, str] | None, payload: dict[str, Any]) -> float:
-    text = (headers or {}).get("Retry-After") or _details(payload).get("retryAfterSeconds")
+def retry_after(headers: Mapping[str, str] | None, told: object = None) -> float:
+    """Return for how many seconds a server asks to be left alone; 0 where it does not say.
+
+    ``told`` is what it says elsewhere than by Retry-After, of which a date is not read.
+    """
+    text: Any = (headers or {}).get("Retry-After") or told
     try:
         asked = float(text or 0)
     except (TypeError, ValueError):
@@ -161,7 +165,8 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
     if _is_terminating(payload):
         return NamespaceGoing(message, status)
     if status in {429, 401} or status >= 500:
-        return Unavailable(message, status, _retry_after(headers, payload))
+        asked = _details(payload).get("retryAfterSeconds")
+        return Unavailable(message, status, retry_after(headers, asked))
     return _refused(message, status, payload)
 
 

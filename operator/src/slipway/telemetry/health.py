@@ -41,6 +41,11 @@ class WatchHealth:
             self._attempts[path] = self._clock()
             self._failing.add(path)
 
+    def show_life(self) -> None:
+        """Note an attempt for each collection: none may be read before its kind is served."""
+        for path in self._attempts:
+            self.attempt(path)
+
     def answer(self, path: WatchKey, *, listing: bool) -> None:
         """Note that the API server answered a listing or a watch of this collection."""
         if path in self._attempts:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from kopf._cogs.clients import watching as kopf_watching
 from kubernetes.aio.client import Configuration
 
-from slipway.controller.intake import kopf_runs, watching
+from slipway.controller.intake import kopf_runs, served, watching
 from slipway.controller.intake.kopf_handlers import Backoffs, make_settings
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
@@ -22,7 +23,7 @@ from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.answers.response import MOST_ANSWER_BYTES
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection
-from slipway.kube.resources import OWN, TRAINING_JOBS
+from slipway.kube.resources import OWN, TRAINING_JOBS, Resource
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Manifest, ObjectRef
 from slipway.telemetry.health import WatchHealth
@@ -74,6 +75,7 @@ class ApiServer:
     def __init__(self) -> None:
         self.answer: Answer | None = None
         self.jobs = [listed("a")]
+        self.served: tuple[Resource, ...] = OWN
         self.requests: Counter[tuple[str, str]] = Counter()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -87,7 +89,7 @@ class ApiServer:
         """Answer what kopf asks before it watches, or a list."""
         crds = ("apiextensions.k8s.io", "v1")
         groups = [_group(*crds), _group(GROUP, VERSION)]
-        kinds = [_kind(one.plural, one.kind) for one in OWN]
+        kinds = [_kind(one.plural, one.kind) for one in self.served]
         told: dict[str, dict[str, Any]] = {
             "/api": {"versions": ["v1"]},
             "/api/v1": {"resources": [_kind("namespaces", "Namespace"), _kind("events", "Event")]},
@@ -125,6 +127,7 @@ class Scene:
         health = WatchHealth(unlisted, 300)
         self._watching = Watching((), self.intake, health, lambda *_: None, lambda: None)
         self._connection = connection
+        self.watches: asyncio.Task[None]
 
     async def run(self) -> None:
         await self._watching.run(self._connection, self.sweeper, self.stop)
@@ -135,19 +138,22 @@ class Scene:
 
 
 @asynccontextmanager
-async def playing(server: ApiServer) -> AsyncIterator[Scene]:
-    """Run the watches before a server, whatever else they do to this event loop."""
+async def playing(server: ApiServer, *, ends: bool = False) -> AsyncIterator[Scene]:
+    """Run the watches before a server, whatever else they do to this event loop.
+
+    ``ends``: the test itself has them end.
+    """
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)
     async with TestServer(application) as served:
         configuration = Configuration(host=str(served.make_url("")).rstrip("/"))
         connection = Connection(configuration, lambda *_: None, in_cluster=False)
         scene = Scene(server, connection)
-        watches = asyncio.create_task(scene.run())
+        watches = scene.watches = asyncio.create_task(scene.run())
         sweeping = asyncio.create_task(scene.sweeper.run(3600))
         try:
             yield scene
-            assert not watches.done(), "the watches go on"
+            assert ends or not watches.done(), "the watches go on"
             assert not sweeping.done(), "the sweeper goes on"
             scene.stop.set()
             await asyncio.wait_for(watches, 30)
@@ -206,6 +212,69 @@ async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever
         await scene.seen("a")
         await until(lambda: asked.count(3600.0) == len(OWN))
         assert server.requests["watch", JOBS] == 4, "the first listing and three others"
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_a_kind_that_is_deleted_and_applied_again_is_watched_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """kopf looks which kinds there are when it begins, and never again."""
+    monkeypatch.setattr(served, "_PAUSE_SECONDS", 0.05)
+    server, group = ApiServer(), ("list", f"/apis/{GROUP}/{VERSION}")
+    server.answer = broken(410)
+    async with playing(server) as scene:
+        await scene.seen("a")
+        server.served, server.answer = OWN[1:], refused(404)
+        begun = server.requests[group]
+        await until(lambda: server.requests[group] > begun + 4)
+        server.jobs, server.answer, server.served = [listed("b")], None, OWN
+        await scene.seen("b")
+
+
+@pytest.mark.parametrize("asked", ["86400", "Wed, 21 Oct 2037 07:28:00 GMT"])
+@pytest.mark.usefixtures("short_waits")
+async def test_a_server_that_asks_for_a_day_is_asked_again_within_half_a_minute(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kopf_runs, "_LONGEST_PAUSE", 0.1)
+    server = ApiServer()
+    answer = {"kind": "Status", "code": 429, "details": {"retryAfterSeconds": 86400}}
+    server.answer = lambda _: web.json_response(answer, status=429, headers={"Retry-After": asked})
+    async with playing(server) as scene:
+        await scene.seen("a")
+        await until(lambda: server.requests["watch", JOBS] > 3)
+        assert server.requests["list", JOBS] <= 2, "nothing begins anew for it"
+        server.answer = None
+        begun = server.requests["watch", JOBS]
+        await until(lambda: server.requests["watch", JOBS] > begun)
+
+
+@pytest.mark.parametrize("turns", range(4, 12))
+@pytest.mark.usefixtures("short_waits")
+async def test_watches_that_are_told_to_end_while_they_begin_anew_end(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch of kopf's drops a cancellation that comes just then, and kopf asks it but once."""
+    monkeypatch.setattr(kopf_runs, "_INSIST_SECONDS", 0.2)
+    block, scenes = kopf_watching.streaming_block, list[Scene]()
+
+    @asynccontextmanager
+    async def telling(**named: Any) -> AsyncIterator[Any]:
+        async with block(**named) as waiter:
+            yield waiter
+            if scenes:
+                scenes.pop().stop.set()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    monkeypatch.setattr(kopf_watching, "streaming_block", telling)
+    server = ApiServer()
+    server.answer = broken(410)
+    async with playing(server, ends=True) as scene:
+        await scene.seen("a")
+        scenes.append(scene)
+        done, _ = await asyncio.wait({scene.watches}, timeout=15)
+        assert done
 
 
 class ServerOfLargeJobs(ApiServer):

@@ -4,14 +4,19 @@ An answer that kopf does not expect of a watch (an HTTP status of 410 or 404, an
 code than 410 among the events) ends all of kopf. When kopf ends, it cancels each task of the event
 loop that began after it did: it takes them for its own. Where a watch ends by an error of code 410,
 kopf lists anew after 0.1 s, however often that comes.
+
+A watch of kopf's that is cancelled in the moment in which it begins anew drops the cancellation and
+goes on, and kopf, which ends, waits for it without a bound. And kopf waits as long as a server asks
+for by Retry-After, be it a day.
 """
 
 import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +24,16 @@ import aiohttp
 import kopf
 
 from slipway.kube.answers.response import TooLongError, check_page, fewer
+from slipway.kube.errors import retry_after
 
 _LOG = logging.getLogger(__name__)
 _KOPF = str(Path(kopf.__file__).parent)
 _HEALTHY_SECONDS = 60.0
 """After so long the failures before are forgotten."""
+_INSIST_SECONDS = 2.0
+"""How often what is left of kopf is cancelled again when it ends."""
+_LONGEST_PAUSE = 30.0
+"""Longest wait for an API server that asks for time, which counts as no sign of life."""
 
 Waits = Callable[[], Iterator[float]]
 """Gives the seconds to wait after one failure, after two in a row, and so on."""
@@ -54,7 +64,22 @@ async def run_once(
         namespaces=namespaces,
         stop_flag=stop,
     )
-    await kopf.run_tasks(tasks, ignored=OtherTasks())
+    insisting = asyncio.create_task(_insist(tasks))
+    try:
+        await kopf.run_tasks(tasks, ignored=OtherTasks())
+    finally:
+        insisting.cancel()
+
+
+async def _insist(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    """Cancel what is left of kopf again and again, once it has begun to end, until cancelled."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    others = OtherTasks()
+    while True:
+        await asyncio.sleep(_INSIST_SECONDS)
+        for task in asyncio.all_tasks():
+            if task not in others:
+                task.cancel()
 
 
 async def keep_running(
@@ -99,6 +124,29 @@ class ListingPace:
         pause = next(waits)
         self._rows[path] = now + pause, waits
         return pause
+
+
+@dataclass(frozen=True)
+class AskAgain:
+    """A client middleware that asks again, at growing pauses, where the API server is overloaded.
+
+    It waits as long as the server asks for, within bounds.
+    """
+
+    waits: Waits
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request until it is answered."""
+        waits = self.waits()
+        while True:
+            answer = await handler(request)
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                return answer
+            answer.release()
+            pause = max(next(waits), retry_after(answer.headers))
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE))
 
 
 @dataclass

@@ -15,7 +15,14 @@ from slipway.controller.intake.kopf_handlers import (
     make_registry,
     make_settings,
 )
-from slipway.controller.intake.kopf_runs import ListingPace, Pages, keep_running, run_once
+from slipway.controller.intake.kopf_runs import (
+    AskAgain,
+    ListingPace,
+    Pages,
+    keep_running,
+    run_once,
+)
+from slipway.controller.intake.served import until_served
 from slipway.controller.intake.sweeper import Sweeper, watched_paths
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.worth_listing import (
@@ -23,6 +30,7 @@ from slipway.controller.intake.worth_listing import (
     jobs_worth_listing,
     pods_worth_listing,
 )
+from slipway.kube.client import Client
 from slipway.kube.connection import Connection, RequestObserver
 from slipway.kube.resources import CHILD_SELECTOR, CHILDREN, JOBS, OWN, PODS, Resource
 from slipway.kube.watched.watch import Parts, Skipped, Watch
@@ -77,7 +85,8 @@ class Watching:
                 for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
             pace = ListingPace(_waits)
-            run = partial(self._run_kopf, connection, partial(session, pace, Pages()), stop)
+            outer = (pace, Pages(), AskAgain(_waits))
+            run = partial(self._run_kopf, connection, partial(session, *outer), stop)
             await keep_running(run, _waits, stop)
             for child in children:
                 child.cancel()
@@ -97,15 +106,24 @@ class Watching:
         session: Callable[[], aiohttp.ClientSession],
         stop: asyncio.Event,
     ) -> None:
+        """Run kopf once our kinds are served: it looks for them but at its start."""
+        client = Client(connection)
+        if not await until_served(client, partial(self._show_life, OWN), stop):
+            return
         registry = make_registry(self.intake, connection.server, session, self.take_signals)
         await run_once(registry, make_settings(), self.namespaces, stop)
+
+    def _show_life(self, kinds: tuple[Resource, ...]) -> None:
+        for path in watched_paths(self.namespaces, kinds):
+            self.health.attempt(path)
 
     async def _watch_children(self, path: str, watch: Watch, sweeper: Sweeper) -> None:
         """Watch one collection; Jobs and pods after their owners, by which they are left out."""
         while path in watched_paths(self.namespaces, LISTED_BY_OWNERS):
             self.health.attempt(path)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.intake.owners_listed.wait(), _OWNERS_WAIT_SECONDS)
+                async with asyncio.timeout(_OWNERS_WAIT_SECONDS):
+                    await self.intake.owners_listed.wait()
                 break
         await watch.run(self.intake.seen, sweeper.listed)
 
