@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from dev.cluster import layout
 from dev.cluster.up import PROGRAMS, start_containerd, up
 from dev.errors import DevError
 from dev.kubectl import Kubectl
-from dev.shell import wait_until
 from dev.steps import aside, say, step
 
 QUICKSTART = paths.REPOSITORY / "examples" / "quickstart"
@@ -87,8 +86,9 @@ def _current(image_registry: str) -> Kubectl:
 def _apply(kubectl: Kubectl) -> None:
     if kubectl.get("namespace", NAMESPACE):
         with step("Deleting the quickstart of an earlier run"):
-            old = (f"trainingjob/{NAME}", f"modeldeployment/{NAME}")
-            kubectl("delete", "--ignore-not-found", "--cascade=foreground", *old)
+            # Its server drains beside the new training: nothing waits for that.
+            kubectl("delete", "--ignore-not-found", f"modeldeployment/{NAME}")
+            kubectl("delete", "--ignore-not-found", "--cascade=foreground", f"trainingjob/{NAME}")
     with step(f"kubectl apply -f {QUICKSTART.relative_to(paths.REPOSITORY)}"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
@@ -98,16 +98,15 @@ def _apply(kubectl: Kubectl) -> None:
 def _follow(kubectl: Kubectl, kind: str, line: Any, done: Any) -> None:
     """Show an object's state whenever it changes, until it is done or has failed."""
     shown = ""
-
-    def look() -> bool:
-        nonlocal shown
-        found = kubectl.get(kind, NAME)
-        if (now := line(found)) != shown:
-            say(_indented(now))
-            shown = now
-        return bool(done(found))
-
-    wait_until(look, TIMEOUT, f"The end of this (see `kubectl describe {kind} {NAME}`)", 0.5)
+    with closing(kubectl.watch(kind, NAME, TIMEOUT)) as versions:
+        for found in versions:
+            if (now := line(found)) != shown:
+                say(_indented(now))
+                shown = now
+            if done(found):
+                return
+    end = f"The end of this (see `kubectl describe {kind} {NAME}`)"
+    raise DevError(f"{end} did not happen within {TIMEOUT:.0f} s.")
 
 
 def _training_line(job: Object) -> str:

@@ -1,12 +1,19 @@
 """kubectl, the pinned one, for a cluster and a namespace."""
 
 import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dev import gotools
 from dev.shell import run
+
+_AGAIN_SECONDS = 1.0
+"""Pause before a watch that has ended is begun again, as where the API server was restarted."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +37,38 @@ class Kubectl:
         text = self("get", kind, name, "--ignore-not-found", "--output=json")
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
+
+    def watch(self, kind: str, name: str, timeout: float) -> Iterator[dict[str, Any]]:
+        """Yield an object as it is, if it is there, and then whenever it changes.
+
+        Ends ``timeout`` seconds after the first one is asked for.
+        """
+        argv = self.argv(
+            *("get", kind, f"--field-selector=metadata.name={name}", "--watch", "--output=json")
+        )
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            with subprocess.Popen(
+                argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ) as watching:
+                timer = threading.Timer(left, watching.kill)
+                timer.start()
+                try:
+                    yield from documents(watching.stdout or ())
+                finally:
+                    timer.cancel()
+                    watching.kill()
+            time.sleep(max(0.0, min(_AGAIN_SECONDS, deadline - time.monotonic())))
+
+
+def documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the objects that kubectl prints as indented JSON, each once its last line is there.
+
+    One that is cut off is left out.
+    """
+    text: list[str] = []
+    for line in lines:
+        text.append(line)
+        if line.rstrip("\n") == "}":
+            yield json.loads("".join(text))
+            text.clear()
