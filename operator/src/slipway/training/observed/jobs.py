@@ -62,10 +62,20 @@ class JobView:
         reported = condition(self.status, type_)
         return reported if reported.get("status") == "True" else {}
 
-    @property
+    @cached_property
     def complete(self) -> bool:
-        """Whether the Job has ended well."""
-        return bool(self.condition("Complete"))
+        """Whether the Job has ended well, or will have, since a pod of each index has.
+
+        The Job controller counts pods in two rounds, and says so three seconds later.
+        """
+        return bool(self.condition("Complete")) or self._each_index_ended_well
+
+    @property
+    def _each_index_ended_well(self) -> bool:
+        if self.deleting or self.failing or self.spec.get("suspend"):
+            return False
+        well = {pod.index for pod in self.pods if pod.status.get("phase") == "Succeeded"}
+        return well >= set(range(self.spec.get("completions") or 1))
 
     @cached_property
     def failed(self) -> bool:
