@@ -4,7 +4,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Kubectl:
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
 
-    def watch(self, kind: str, name: str, timeout: float) -> Iterator[dict[str, Any]]:
+    def watch(self, kind: str, name: str, timeout: float) -> Generator[dict[str, Any]]:
         """Yield an object as it is, if it is there, and then whenever it changes.
 
         Ends ``timeout`` seconds after the first one is asked for.
