@@ -66,7 +66,7 @@ class JobView:
     def complete(self) -> bool:
         """Whether the Job has ended well, or will have, since a pod of each index has.
 
-        The Job controller counts pods in two rounds, and says so three seconds later.
+        The Job controller counts pods in two rounds, and says so one to three seconds later.
         """
         return bool(self.condition("Complete")) or self._each_index_ended_well
 
