@@ -86,8 +86,9 @@ def _current(image_registry: str) -> Kubectl:
 def _apply(kubectl: Kubectl) -> None:
     if kubectl.get("namespace", NAMESPACE):
         with step("Deleting the quickstart of an earlier run"):
-            old = (f"trainingjob/{NAME}", f"modeldeployment/{NAME}")
-            kubectl("delete", "--ignore-not-found", "--cascade=foreground", *old)
+            # Its server drains beside the new training: nothing waits for that.
+            kubectl("delete", "--ignore-not-found", f"modeldeployment/{NAME}")
+            kubectl("delete", "--ignore-not-found", "--cascade=foreground", f"trainingjob/{NAME}")
     with step(f"kubectl apply -f {QUICKSTART.relative_to(paths.REPOSITORY)}"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
