@@ -34,10 +34,14 @@ class Request:
 
 
 class AuditLog:
-    """The audit log from the moment this object was made, or ``mark`` was last called, on."""
+    """The audit log from the moment this object was made, or ``mark`` was last called, on.
 
-    def __init__(self, path: Path) -> None:
+    With a ``namespace`` it leaves out what is in others.
+    """
+
+    def __init__(self, path: Path, namespace: str = "") -> None:
         self.path = path
+        self.namespace = namespace
         self._from = 0
         self.mark()
 
@@ -52,7 +56,8 @@ class AuditLog:
             for line in log:
                 if line.endswith(b"\n"):
                     request = _request(json.loads(line))
-                    if user in ("", request.user):
+                    elsewhere = self.namespace and request.namespace not in ("", self.namespace)
+                    if user in ("", request.user) and not elsewhere:
                         yield request
 
     def writes(

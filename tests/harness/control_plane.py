@@ -38,9 +38,9 @@ class TestControlPlane:
         """kubectl as the administrator."""
         return Kubectl(self.kubeconfig)
 
-    def audit(self) -> AuditLog:
-        """Return the audit log from now on."""
-        return AuditLog(self.plane.audit_log)
+    def audit(self, namespace: str = "") -> AuditLog:
+        """Return the audit log from now on, of a namespace and of what is in none, or of all."""
+        return AuditLog(self.plane.audit_log, namespace)
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Return a kubeconfig with a token (valid for an hour) of an existing service account."""

@@ -7,22 +7,27 @@ from pathlib import Path
 import pytest
 
 from dev import gotools
-from tests.contract.namespaces import install_kinds, new_namespace
+from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin, Kubelet
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, grant_access
+from tests.contract.operator.process import (
+    ACCOUNT,
+    NAMESPACE,
+    OperatorProcess,
+    plane_of_the_chart,
+)
 from tests.harness import Kubectl, TestControlPlane
-from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.job_controller import job_controller
 from tests.harness.s3 import S3Server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of its own for each module, with the CRDs and the chart's RBAC."""
-    with running_control_plane() as plane:
-        install_kinds(plane.kubectl)
-        grant_access(plane)
+    """A control plane with the CRDs and the chart's RBAC, for all tests of this folder.
+
+    A module that changes more of it than its tests' own namespaces has another one of its own.
+    """
+    with plane_of_the_chart() as plane:
         yield plane
 
 
@@ -51,9 +56,45 @@ def store(tmp_path: Path) -> Iterator[S3Server]:
     server.stop()
 
 
+class SharedOperator:
+    """One operator for tests of a module, each of which is in a namespace of its own."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, **settings: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = folder / "operator.log"
+        self._settings = {"SLIPWAY_LEADER_ELECTION": "false", **settings}
+        self._running: OperatorProcess | None = None
+
+    def ensure(self) -> OperatorProcess:
+        """Have it run, and be ready."""
+        if self._running is None:
+            self._running = OperatorProcess.start(self._kubeconfig, self._log, self._settings)
+            self._running.wait_until_ready()
+        return self._running
+
+    def end(self) -> None:
+        """Have none run, so that a test can start its own."""
+        if self._running is not None:
+            self._running.end()
+            self._running = None
+
+
+@pytest.fixture(scope="module")
+def one_for_all(
+    kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    """The operator of tests that need none of their own; it ends before one starts another."""
+    shared = SharedOperator(kubeconfig, tmp_path_factory.mktemp("operator"))
+    yield shared
+    shared.end()
+
+
 @pytest.fixture
-def start_operator(kubeconfig: Path, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+def start_operator(
+    kubeconfig: Path, one_for_all: SharedOperator, tmp_path: Path
+) -> Iterator[Callable[..., OperatorProcess]]:
     """Start operators with extra settings; all are ended afterwards."""
+    one_for_all.end()
     running: list[OperatorProcess] = []
 
     def start(**settings: str) -> OperatorProcess:
@@ -82,34 +123,13 @@ def controllers(control_plane: TestControlPlane) -> Iterator[None]:
         yield
 
 
-class SharedOperator:
-    """One operator for a module's tests, which takes a node for lost soon."""
-
-    def __init__(self, kubeconfig: Path, folder: Path) -> None:
-        self._kubeconfig = kubeconfig
-        self._log = folder / "operator.log"
-        self._running: OperatorProcess | None = None
-
-    def ensure(self) -> None:
-        """Have it run, and be ready."""
-        if self._running is None:
-            settings = {"SLIPWAY_LEADER_ELECTION": "false", "SLIPWAY_LOST_POD_SECONDS": "2"}
-            self._running = OperatorProcess.start(self._kubeconfig, self._log, settings)
-            self._running.wait_until_ready()
-
-    def end(self) -> None:
-        """Have none run, so that a test can start its own."""
-        if self._running is not None:
-            self._running.end()
-            self._running = None
-
-
 @pytest.fixture(scope="module")
 def shared_operator(
     kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedOperator]:
-    """The operator of `begin`."""
-    shared = SharedOperator(kubeconfig, tmp_path_factory.mktemp("operator"))
+    """The operator of `begin`, which takes a node for lost soon."""
+    folder = tmp_path_factory.mktemp("operator")
+    shared = SharedOperator(kubeconfig, folder, SLIPWAY_LOST_POD_SECONDS="2")
     yield shared
     shared.end()
 

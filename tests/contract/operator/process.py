@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import httpx
 
 from dev import gotools
 from tests.chart.rendering import render
-from tests.harness import Kubectl, TestControlPlane
+from tests.contract.namespaces import install_kinds
+from tests.harness import Kubectl, TestControlPlane, plain
+from tests.harness.control_plane import control_plane
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
 
@@ -32,6 +36,15 @@ def grant_access(plane: TestControlPlane) -> None:
     kubectl.run("create", "namespace", NAMESPACE)
     chart = render()
     kubectl.apply([found for kind in _ACCESS for found in chart.of(kind)])
+
+
+@contextmanager
+def plane_of_the_chart() -> Iterator[TestControlPlane]:
+    """Start a control plane with the CRDs and the chart's RBAC for the block."""
+    with control_plane() as plane:
+        install_kinds(plane.kubectl)
+        grant_access(plane)
+        yield plane
 
 
 def cpu_seconds(pid: int) -> float:
@@ -75,7 +88,7 @@ class OperatorProcess:
     def get(self, path: str) -> httpx.Response | None:
         """Return the answer of its HTTP server, or None where it does not answer."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+            return plain.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
         except httpx.HTTPError:
             return None
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_rollouts import at_weight, deployment, serve, until
 from tests.contract.operator.test_webhooks import CHILDREN, OURS
@@ -17,6 +18,12 @@ from tests.harness.waiting import wait_for
 pytestmark = pytest.mark.contract
 USER = service_account(NAMESPACE, ACCOUNT)
 KINDS = (*(kind for kind in CHILDREN if "podgroup" not in kind and kind != "workload"), "pod")
+
+
+@pytest.fixture
+def operator(one_for_all: SharedOperator) -> OperatorProcess:
+    """A running operator."""
+    return one_for_all.ensure()
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +51,11 @@ def left(kubectl: Kubectl) -> list[str]:
     return owned + (["secret"] if kubectl.get("secret", "slipway-store") else [])
 
 
-def gone(kubectl: Kubectl, operator: OperatorProcess) -> None:
+def gone(kubectl: Kubectl) -> None:
     """Wait until nothing is left, and see that nothing comes back."""
     wait_for(lambda: not left(kubectl), 60, "all is gone", lambda: str(left(kubectl)))
-    reconciles = operator.metric("slipway_reconcile_total")
     kubectl.create(play.training_job("other", suspend=True))
-    wait_for(
-        lambda: operator.metric("slipway_reconcile_total") > reconciles, 60, "it goes on to work"
-    )
+    wait_for(lambda: (kubectl.get("tj", "other") or {}).get("status"), 60, "it goes on to work")
     assert not [one for one in left(kubectl) if "other" not in one and one != "secret"]
 
 
@@ -72,7 +76,7 @@ def test_a_deployment_that_is_deleted_takes_all_along_whatever_it_does(
         play.bring_up(kubectl, "model-green")
         until(kubectl, at_weight(25), "a quarter goes to the candidate")
     kubectl.run("delete", "mdep", "model", f"--cascade={cascade}", "--wait=false")
-    gone(kubectl, operator)
+    gone(kubectl)
 
 
 @pytest.mark.usefixtures("collected")
@@ -87,7 +91,7 @@ def test_a_job_that_is_deleted_takes_all_along_whatever_it_does(
     else:
         _bring_to(kubectl, moment)
     kubectl.run("delete", "tj", "job", f"--cascade={cascade}", "--wait=false")
-    gone(kubectl, operator)
+    gone(kubectl)
 
 
 def _bring_to(kubectl: Kubectl, moment: str) -> None:
@@ -133,14 +137,14 @@ def test_an_object_that_somebodys_finalizer_holds_is_left_as_it_is(
     play.wait_object(kubectl, *child)
     kubectl.run("delete", kind, name, "--wait=false")
     kubectl.delete(*child)
-    audit = control_plane.audit()
+    audit = control_plane.audit(kubectl.namespace)
     reconciles = operator.metric("slipway_reconcile_total")
     kubectl.run("annotate", kind, name, "example.com/look=1")
     wait_for(lambda: operator.metric("slipway_reconcile_total") > reconciles, 60, "it looks at it")
     assert kubectl.get(*child) is None, "what goes gets nothing back"
     assert sum(audit.writes(USER).values()) == 0
     kubectl.patch(kind, name, {"metadata": {"finalizers": None}})
-    gone(kubectl, operator)
+    gone(kubectl)
 
 
 @pytest.mark.usefixtures("collected")

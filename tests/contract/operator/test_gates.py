@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import Kubectl, Object
 from tests.harness.waiting import wait_for
@@ -15,6 +16,12 @@ GATED = {
     "handler": "image_classifier",
     "gates": [{"metric": "accuracy", "successCondition": "result >= 0.9"}],
 }
+
+
+@pytest.fixture
+def operator(one_for_all: SharedOperator) -> OperatorProcess:
+    """A running operator."""
+    return one_for_all.ensure()
 
 
 def conditions(found: Object | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.harness import AuditLog, Kubectl, TestControlPlane
 from tests.harness.audit import service_account
@@ -18,8 +19,15 @@ Start = Callable[..., OperatorProcess]
 
 
 @pytest.fixture
-def audit(control_plane: TestControlPlane) -> AuditLog:
-    return control_plane.audit()
+def operator(one_for_all: SharedOperator) -> OperatorProcess:
+    """A running operator."""
+    return one_for_all.ensure()
+
+
+@pytest.fixture
+def audit(control_plane: TestControlPlane, kubectl: Kubectl) -> AuditLog:
+    """What is asked for in the test's namespace, or in none."""
+    return control_plane.audit(kubectl.namespace)
 
 
 def refused(audit: AuditLog) -> list[str]:

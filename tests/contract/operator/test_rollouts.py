@@ -4,13 +4,22 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.contract.operator import play
+from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import Kubectl, Object
 from tests.harness.waiting import wait_for
 
 STEPS = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
 CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 1}
+
+
+@pytest.fixture
+def operator(one_for_all: SharedOperator) -> OperatorProcess:
+    """A running operator."""
+    return one_for_all.ensure()
 
 
 def deployment(version: str, **spec: Any) -> Object:
