@@ -27,9 +27,12 @@ test: packages env ## All set-up, then every test but the long ones
 	@$(MAKE) --silent --jobs=2 lint cluster
 	@$(BIN)/pytest $(WITHOUT_LONG) --numprocesses=4 --dist=loadscope
 
-# Once for all workers, each of which would compile all tests, and what they import, for itself.
-compiled:
+# Once for all workers, each of which would compile all tests, and what they import, for itself. Later
+# only what has changed is compiled, which costs less than to collect all tests once more.
+compiled: .venv/compiled
+.venv/compiled:
 	@$(BIN)/pytest $(WITHOUT_LONG) --collect-only --quiet --quiet >/dev/null || : # they tell what is wrong
+	@touch $@
 
 packages:
 	@$(DEV) packages

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -68,19 +69,23 @@ def render(
 ) -> Release:
     """Render the chart with these values; ``apis`` are kinds that the cluster has besides.
 
-    Raises ``Refused`` where Helm does.
+    Raises ``Refused`` where Helm does. What was rendered before is not rendered again.
     """
+    return Release(tuple(json.loads(_rendered(json.dumps(values or {}), release, tuple(apis)))))
+
+
+@lru_cache(maxsize=32)
+def _rendered(values: str, release: str, apis: tuple[str, ...]) -> str:
+    """Return the objects as JSON, so that each caller gets some of its own."""
     command = [
         *(str(gotools.path("helm")), "template", release, str(CHART), "--values", "-"),
         *("--namespace", NAMESPACE, "--kube-version", gotools.KUBERNETES_VERSION),
         *(f"--api-versions={api}" for api in apis),
     ]
-    done = subprocess.run(
-        command, input=json.dumps(values or {}), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(done.stderr)
-    return parse(done.stdout)
+    return json.dumps(parse(done.stdout).objects)
 
 
 def env(container: Object) -> dict[str, Any]:
