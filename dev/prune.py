@@ -58,7 +58,8 @@ def _prune_layout(keep: set[str]) -> None:
 def _references() -> Iterator[str]:
     yield from (image.reference for image in system.images().values())
     archives = (product.archives("server"), product.archives("python"))
-    of_tests = (product.frameworks(), *archives, *product.examples().values())
+    layers = (product.frameworks(), product.compiler())
+    of_tests = (*layers, *archives, *product.examples().values())
     for image in (*product.images().values(), *of_tests):
         yield from _with_bases(image)
 

@@ -198,6 +198,17 @@ def _ensured(image: Image) -> Image:
     return image
 
 
+def compiler() -> Image:
+    """Return the torch layer with a C++ compiler on top, in which tests have programs compiled."""
+    dockerfile = HERE / "Dockerfile.compiler"
+    return Image("slipway-compiler", dockerfile, HERE, frameworks().bases)
+
+
+def ensure_compiler() -> Image:
+    """Build that image where the storage lacks it, and return it."""
+    return _ensured(compiler())
+
+
 def archives(runtime: str) -> Image:
     """Return what conformance tests serve archives in: by ``server`` (TorchServe) or ``python``.
 

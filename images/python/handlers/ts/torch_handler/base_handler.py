@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ts.utils.util import (
 logger = logging.getLogger(__name__)
 PICKLES_ALLOWED = "SLIPWAY_ALLOW_PICKLED_MODELS"
 """Variable of the environment that lets archives load pickled modules where it is ``true``."""
+COMPILED = "data/aotinductor/"
+"""Where AOTInductor's machine code lies in a ``.pt2``, below its only folder."""
 
 
 def _compile_options(pt2: Any) -> dict[str, Any] | None:
@@ -85,6 +88,7 @@ class BaseHandler:
             return None
         elif path.endswith(".pt2"):
             self._check_allowed(path, "is a program of torch.export")
+            self._check_not_compiled(path)
             return torch.export.load(path).module()
         elif path.endswith(".onnx"):
             return self._load_onnx_model(path)
@@ -121,6 +125,19 @@ class BaseHandler:
                 f"The archive's {Path(path).name} {what}, and loading it runs whatever code it "
                 f"holds. To allow it, have {PICKLES_ALLOWED}=true in the server's environment "
                 "(spec.model.allowPickle), or save the model's state_dict."
+            )
+
+    def _check_not_compiled(self, path: str) -> None:
+        """Raise RuntimeError for machine code, which torch.export would load on any CPU."""
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as bundle:
+            names = bundle.namelist()
+        if any(each.partition("/")[2].startswith(COMPILED) for each in names):
+            raise RuntimeError(
+                f"The archive's {Path(path).name} was compiled by AOTInductor, for one kind of CPU "
+                "and one version of torch, and this handler cannot tell which: have one of "
+                'Slipway\'s built-in handlers load it, or write it with format="pt2".'
             )
 
     def _load_pickled_module(self, path: str) -> Any:

@@ -1,7 +1,8 @@
 """The base of the handlers that have a model: it loads what TorchServe's base handler does not.
 
-That are programs of torch.export (``.pt2``), ONNX (``.onnx``), and weights in safetensors for the
-archive's model file. All else, a ``state_dict`` and TorchScript, is left to the base handler.
+That are programs of torch.export (``.pt2``), compiled or not, ONNX (``.onnx``), and weights in
+safetensors for the archive's model file. All else, a ``state_dict`` and TorchScript, is left to the
+base handler.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from typing import Any
 import torch
 from ts.torch_handler.base_handler import BaseHandler
 
-from slipway_handlers.formats import code, safetensors
+from slipway_handlers.formats import code, compiled, safetensors
 from slipway_handlers.formats.onnx import OnnxModel
 
 
 def load_program(path: Path, device: torch.device) -> Any:
-    """Return the model of a program of torch.export, which was exported on the CPU.
+    """Return the model of a program of torch.export, which was exported on the CPU, or compiled.
 
     torch unpickles what is not plain in it, and looks up whatever functions it names: it is code.
     """
     code.check_allowed(path)
+    made_for = compiled.target(path)
+    if made_for is not None:
+        return compiled.load(path, made_for, device)
     program = torch.export.load(path)
     if device.type != "cpu":
         from torch.export.passes import move_to_device_pass
@@ -36,6 +40,8 @@ LOADERS: Mapping[str, Callable[[Path, torch.device], Any]] = {
     ".onnx": lambda path, _: OnnxModel(path),
 }
 """What loads a file onto a device, by the end of its name."""
+LIBRARY = ".so"
+"""The end of the name of a compiled library, which TorchServe's base handler loads unasked."""
 
 
 class ModelHandler(BaseHandler):  # type: ignore[misc]
@@ -46,6 +52,8 @@ class ModelHandler(BaseHandler):  # type: ignore[misc]
         name = context.manifest["model"].get("serializedFile") or ""
         load = LOADERS.get(Path(name).suffix)
         if load is None:
+            if name.endswith(LIBRARY):
+                code.check_allowed(Path(name))
             super().initialize(context)
             return
         from ts.utils.util import load_label_mapping

@@ -67,11 +67,14 @@ def _table_settings(
 
 COMMON = ("__init__.py", "requests.py", "settings.py", "signature.py")
 PROGRAM = ".pt2"
-"""The end of the name of a program of torch.export, which is code."""
+"""The end of the name of a program of torch.export, compiled or not."""
+CODE = (PROGRAM, ".so")
+"""Ends of the names of models that are code: a program, and a library that TorchServe loads."""
 EXPORTED = (PROGRAM, ".onnx")
 """Ends of the names of models that hold their own program."""
 FORMATS = tuple(
-    f"formats/{name}.py" for name in ("__init__", "code", "model", "onnx", "safetensors")
+    f"formats/{name}.py"
+    for name in ("__init__", "code", "compiled", "inputs", "model", "onnx", "safetensors")
 )
 CLASSES = (*COMMON, "classes.py", "texts.py")
 TABLES = (
@@ -160,5 +163,5 @@ def code(package: Mapping[str, Any], suffix: str | None = None) -> list[str]:
     """
     named = PurePosixPath(package["serializedFile"])
     packaged = named if suffix is None else named.with_suffix(suffix)
-    is_code = packaged.suffix == PROGRAM or package["handler"] == SKLEARN
+    is_code = packaged.name.endswith(CODE) or package["handler"] == SKLEARN
     return [str(packaged)] if is_code else []

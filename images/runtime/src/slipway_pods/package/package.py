@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slipway_pods.package import built_in, mar, requirements
+from slipway_pods.package import built_in, machine_code, mar, requirements
 from slipway_pods.package.contents import make
 from slipway_pods.package.gates import served, verdict
 from slipway_pods.package.optimize.choice import packaged_suffix
@@ -191,6 +191,8 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     output = read_output(settings.output_uri)
     found = built(settings, output, folder)
     archive = found.archive
+    is_ours = settings.package["handler"] in built_in.HANDLERS
+    compiled = machine_code.compiled_for(archive, must_tell=is_ours)
     figures, own = found.figures, verdict.own(archive.stat().st_size, found.figures.latency)
     recorded = served.look(settings.questions, patiently)
     rows = verdict.judge(settings.questions, own, figures.evaluated, recorded, found.rows_sha256)
@@ -206,6 +208,8 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
     measured = served.record(settings.questions, own, figures.evaluated, found.rows_sha256)
+    if compiled:
+        measured["compiledFor"] = compiled
     record = lineage(settings, output, described, found, rows, measured)
     made = Made(settings.package_uri.rpartition("/")[2], described["sha256"], json.loads(record))
     beside = settings.lineage_uri.rpartition("/")[0]

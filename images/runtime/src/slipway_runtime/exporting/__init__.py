@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-PT2, ONNX = "pt2", "onnx"
-NEEDED = {PT2: (), ONNX: ("onnx", "onnxscript")}
+from slipway_runtime.exporting import compiling
+
+PT2, ONNX, AOTI = "pt2", "onnx", "aoti"
+NEEDED = {PT2: (), ONNX: ("onnx", "onnxscript"), AOTI: ()}
 """Packages that a format needs beside torch; each has its own name as a module too."""
 ROWS = (1, 3)
 """How many rows an exported model is tried with: it must take one alone, and several."""
@@ -30,7 +32,8 @@ def export(
 ) -> Path | None:
     """Write a model with its program, and return the file's path.
 
-    ``format`` is ``"pt2"`` (torch.export) or ``"onnx"``, or else follows from the path, which is
+    ``format`` is ``"pt2"`` (torch.export), ``"onnx"`` or ``"aoti"`` (a ``.pt2`` that AOTInductor
+    compiles, for CPUs with AVX2 and this version of torch), or else follows from the path, which is
     ``model.pt2`` by default. ``example`` is the model's input, a tensor or a tuple of several: of
     it the file keeps types and shapes, and no value. The sides that ``dynamic`` numbers may have
     any length: the first, the rows, by default; ``(0, 1)`` for texts. The model is exported as it
@@ -38,32 +41,37 @@ def export(
     output; outside Slipway, and by another process than rank 0's, nothing is written.
 
     Raises ValueError for another format, or a model that cannot be exported or answers otherwise
-    afterwards; ModuleNotFoundError where the image lacks a package that the format needs.
+    afterwards; ModuleNotFoundError where the image lacks a package that the format needs, and
+    RuntimeError where image or machine lack what ``"aoti"`` needs, such as a C++ compiler.
     """
     kind, name = _kind(path, format)
     target = folder or os.environ.get("SLIPWAY_OUTPUT_DIR")
     if not target or os.environ.get("RANK", "0") != "0":
         return None
     _check_packages(kind)
+    if kind == AOTI:
+        compiling.check()
     whole = _plain(model)
     inputs = _inputs(example, tuple(dynamic))
     program = _program(whole, inputs, tuple(dynamic))
-    _check_answers(whole, program, inputs)
+    _check_answers(whole, program.module(), inputs)
     place = Path(target, name)
     place.parent.mkdir(parents=True, exist_ok=True)
-    (_save_onnx if kind == ONNX else _save_program)(program, inputs, place)
+    {ONNX: _save_onnx, PT2: _save_program, AOTI: _save_compiled}[kind](program, inputs, place)
     return place
 
 
 def _kind(path: Any, given: str | None) -> tuple[str, str]:
     """Return the format, and the file's name."""
-    kind = (given or PT2) if path is None else Path(path).suffix[1:]
-    if kind not in NEEDED or given not in (None, kind):
+    end = PT2 if given == AOTI else given
+    kind = (end or PT2) if path is None else Path(path).suffix[1:]
+    if kind not in (PT2, ONNX) or end not in (None, kind):
         raise ValueError(
             'slipway.export writes "model.pt2" and "model.onnx": name the file so, or write '
-            f'format="pt2" or format="onnx" (not {kind!r})'
+            f'format="pt2", format="onnx" or format="aoti" (not {kind!r})'
         )
-    return kind, f"model.{kind}" if path is None else os.fspath(path)
+    name = f"model.{kind}" if path is None else os.fspath(path)
+    return AOTI if given == AOTI else kind, name
 
 
 def _check_packages(kind: str) -> None:
@@ -130,11 +138,11 @@ def _program(model: Any, inputs: tuple[Any, ...], dynamic: tuple[int, ...]) -> A
         ) from error
 
 
-def _check_answers(model: Any, program: Any, inputs: tuple[Any, ...]) -> None:
-    """Raise ValueError where the program answers one row, or several, otherwise than the model."""
+def _check_answers(model: Any, exported: Any, inputs: tuple[Any, ...]) -> None:
+    """Raise ValueError where it answers one row, or several, otherwise than the model."""
     import torch
 
-    exported, chance = program.module(), torch.Generator().manual_seed(SEED)
+    chance = torch.Generator().manual_seed(SEED)
     for rows in ROWS:
         given = tuple(_some(each, rows, chance) for each in inputs)
         with torch.inference_mode():
@@ -185,6 +193,16 @@ def _save_program(program: Any, inputs: tuple[Any, ...], place: Path) -> None:
 
     program.example_inputs = None  # zeros, of which a file of pictures would be made larger
     torch.export.save(program, place)
+
+
+def _save_compiled(program: Any, inputs: tuple[Any, ...], place: Path) -> None:
+    """Compile the program, and write it if the machine code answers as it does."""
+    compiling.save(program, place)
+    try:
+        _check_answers(program.module(), compiling.load(place), inputs)
+    except ValueError:
+        place.unlink()
+        raise
 
 
 def _save_onnx(program: Any, inputs: tuple[Any, ...], place: Path) -> None:

@@ -94,9 +94,9 @@ class Model(
     allow_pickle: bool = Field(
         default=False,
         description="Whether the servers may load a file of the archive that runs whatever code it "
-        "holds: an estimator of the handler sklearn, a program of torch.export (.pt2), or a model "
-        "that the archive's own settings call pickled. A server of your own (server.container) "
-        "decides by itself.",
+        "holds: an estimator of the handler sklearn, a program of torch.export (.pt2, compiled or "
+        "not), or a model that the archive's own settings call pickled. A server of your own "
+        "(server.container) decides by itself.",
     )
     encryption: Encryption | None = None
     """How the archive at the URI was encrypted; it is not where absent."""

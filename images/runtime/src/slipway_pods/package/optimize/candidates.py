@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway_handlers.formats.compiled import is_compiled
 from slipway_pods.package.optimize import linear
 from slipway_pods.package.optimize.figures import SUFFIX
 
@@ -30,13 +31,24 @@ class Source:
     rows: Sequence[tuple[Any, ...]]
     folder: Path
 
+    def program(self) -> Path:
+        """Return the file of a program; raises ValueError for a model of another kind.
+
+        Machine code is not even opened as one: torch would load it.
+        """
+        if self.path.suffix == SUFFIX:
+            raise ValueError("the model is ONNX: export it as .pt2")
+        if is_compiled(self.path):
+            raise ValueError('the model is compiled: export it without format="aoti"')
+        return self.path
+
     def onnx(self) -> Path:
         """Return the model as ONNX, made once; raises what the exporter raises."""
         if self.path.suffix == SUFFIX:
             return self.path
         made = self.folder / f"exported{SUFFIX}"
         if not made.exists():
-            _to_onnx(self.path, made)
+            _to_onnx(self.program(), made)
         return made
 
 
@@ -78,9 +90,7 @@ def _int8_static(source: Source, target: Path) -> None:
 
 
 def _torchao_int8(source: Source, target: Path) -> None:
-    if source.path.suffix == SUFFIX:
-        raise ValueError("the model is ONNX: export it as .pt2")
-    linear.quantize(source.path, target)
+    linear.quantize(source.program(), target)
 
 
 def _prepared(source: Source) -> Path:
