@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from slipway_pods.bring import signature
 from slipway_pods.serve import fetch
@@ -138,18 +139,76 @@ def test_an_encrypted_archive_is_verified_as_the_server_gets_it(
     assert (folder / "net.mar").read_bytes() == CONTENT
 
 
-def test_a_folder_which_nobody_can_sign_is_served_where_the_policy_is_if_present(
-    s3: S3Server, tmp_path: Path
+FOLDER = "s3://slipway/shared/model/"
+FILES = {"config.json": b"{}", "parts/weights.bin": b"weights"}
+
+
+def put_folder(files: dict[str, bytes]) -> str:
+    """Store a folder; returns its digest."""
+    for name, content in files.items():
+        store.put_bytes(content, FOLDER + name)
+    lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize("uri", [FOLDER, FOLDER.rstrip("/")])
+def test_a_folder_is_served_that_one_of_the_keys_signed(tmp_path: Path, uri: str) -> None:
+    sha256, folder = put_folder(FILES), tmp_path / "model"
+    store.put_bytes(signers.folder_signature(FILES, KEY), "s3://slipway/shared/model.sig")
+    fetch.fetch_into(uri, sha256, folder, Believed(public_keys=signers.public_file(tmp_path, KEY)))
+    assert (folder / "parts" / "weights.bin").read_bytes() == b"weights"
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize(
+    ("signed", "key", "reason", "why"),
+    [
+        ({**FILES, "config.json": b"[]"}, KEY, "SignatureInvalid", "'config.json' is another"),
+        ({"config.json": b"{}"}, KEY, "SignatureInvalid", "'parts/weights.bin' is not signed"),
+        ({**FILES, "more": b""}, KEY, "SignatureInvalid", "'more' is signed and not there"),
+        ({".": b"{}"}, KEY, "SignatureInvalid", "of one file, and this is a folder"),
+        ({}, KEY, "SignatureInvalid", "is not signed"),
+        (FILES, OTHER, "UnknownSigner", "none of the public keys"),
+    ],
+)
+def test_a_folder_whose_signature_is_of_other_files_is_refused_whatever_the_policy(
+    tmp_path: Path,
+    signed: dict[str, bytes],
+    key: ec.EllipticCurvePrivateKey,
+    reason: str,
+    why: str,
 ) -> None:
-    uri, keys = "s3://slipway/shared/model/", signers.public_file(tmp_path, KEY)
-    store.put_bytes(b"weights", f"{uri}weights.bin")
-    line = f"{hashlib.sha256(b'weights').hexdigest()}  weights.bin\n".encode()
-    sha256, folder = hashlib.sha256(line).hexdigest(), tmp_path / "model"
-    with pytest.raises(fetch.FetchError, match="is a folder") as caught:
-        fetch.fetch_into(uri, sha256, folder, Believed(public_keys=keys))
+    sha256, folder = put_folder(FILES), tmp_path / "model"
+    store.put_bytes(signers.folder_signature(signed, key), "s3://slipway/shared/model.sig")
+    believed = Believed(public_keys=signers.public_file(tmp_path, KEY), policy="IfPresent")
+    with pytest.raises(fetch.FetchError, match=why) as caught:
+        fetch.fetch_into(FOLDER, sha256, folder, believed)
+    assert (caught.value.reason, list(folder.iterdir())) == (reason, [])
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_folder_that_nobody_signed_is_served_where_the_policy_is_if_present(
+    tmp_path: Path,
+) -> None:
+    sha256, folder = put_folder(FILES), tmp_path / "model"
+    keys = signers.public_file(tmp_path, KEY)
+    with pytest.raises(fetch.FetchError, match=r"named [.]sig") as caught:
+        fetch.fetch_into(FOLDER, sha256, folder, Believed(public_keys=keys))
     assert (caught.value.reason, list(folder.iterdir())) == ("SignatureMissing", [])
-    fetch.fetch_into(uri, sha256, folder, Believed(public_keys=keys, policy="IfPresent"))
-    assert (folder / "weights.bin").read_bytes() == b"weights"
+    fetch.fetch_into(FOLDER, sha256, folder, Believed(public_keys=keys, policy="IfPresent"))
+    assert (folder / "config.json").read_bytes() == b"{}"
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_signature_of_a_folder_does_not_pass_for_that_of_its_archive(
+    folder: Path, tmp_path: Path, termination_log: Path
+) -> None:
+    store.put_bytes(CONTENT, URI)
+    store.put_bytes(signers.folder_signature({"net-1.0.mar": CONTENT}, KEY), f"{URI}.sig")
+    believed = Believed(public_keys=signers.public_file(tmp_path, KEY))
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert fetched(sha256, folder, believed, termination_log) == (1, "SignatureInvalid")
 
 
 @pytest.mark.parametrize("argument", ["--public-keys", "--public-keys-pem"])

@@ -21,6 +21,12 @@ def take(part: Path, uri: str, believed: Believed) -> None:
     believed.take(part, uri, _signature(uri) if believed.public_keys else None)
 
 
+def take_folder(folder: Path, uri: str, believed: Believed) -> None:
+    """Check a folder that was brought from a URI; raises as `take` does."""
+    signed = _signature(uri.rstrip("/")) if believed.public_keys else None
+    believed.take_folder(folder, uri, signed)
+
+
 def _signature(uri: str) -> bytes | None:
     """Return what lies beside a model as its signature; None where nothing does."""
     try:
@@ -28,7 +34,7 @@ def _signature(uri: str) -> bytes | None:
             lambda: store.get_bytes(uri + SUFFIX, MAX_BYTES),
             give_up=store.unavailable_for(PATIENCE),
         )
-    except store.ObjectNotFoundError:
+    except (store.ObjectNotFoundError, store.BucketNotFoundError):
         return None
     except store.TooLargeError as error:
         raise TrustError("SignatureInvalid", f"{error} It is no signature.") from error

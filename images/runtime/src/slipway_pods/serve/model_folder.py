@@ -49,7 +49,7 @@ def _is_archive(uri: str) -> bool:
 def _take(folder: Path, listing: download.Listing, uri: str, believed: Believed) -> None:
     """Let a model pass what it has to; raises TrustError."""
     if listing.is_folder:
-        believed.take_folder(uri)
+        signature.take_folder(folder, uri, believed)
     else:
         (name,) = listing.files
         signature.take(folder / name, uri, believed)

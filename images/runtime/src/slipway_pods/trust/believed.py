@@ -16,7 +16,7 @@ from slipway_runtime.termination import say
 Policy = Literal["Required", "IfPresent"]
 """Whether a model must be signed, or only what is signed must be signed right."""
 SUFFIX = ".sig"
-"""What the name of an archive's signature has behind the archive's own."""
+"""What the name of a signature has behind the archive's own, or the folder's."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,15 @@ class Believed:
         except TrustError as error:
             raise _refused(f"The signature of {shown(uri)} is not accepted", error) from error
 
-    def take_folder(self, uri: str) -> None:
-        """Raise TrustError where a folder, which can be neither, should be encrypted or signed."""
-        text = f"{shown(uri)} is a folder, which is neither encrypted nor signed. It is not served."
+    def take_folder(self, folder: Path, uri: str, signature: bytes | None = None) -> None:
+        """Raise TrustError where a folder is not signed as it has to be, or should be encrypted."""
         if self.keyset is not None:
+            text = f"{shown(uri)} is a folder, which cannot be encrypted. It is not served."
             raise TrustError("ArchiveChanged", text)
-        if self.public_keys is not None and self.policy == "Required":
-            raise TrustError("SignatureMissing", text)
+        try:
+            self._verify(folder, signature)
+        except TrustError as error:
+            raise _refused(f"The signature of {shown(uri)} is not accepted", error) from error
 
     def _decrypt(self, part: Path) -> None:
         if self.keyset is None:
@@ -74,7 +76,8 @@ class Believed:
             field = "model.verification"
         keys = signing.public_keys(self.public_keys, field)
         if signature is not None:
-            signing.verify(part, signature, keys)
+            verify = signing.verify_folder if part.is_dir() else signing.verify
+            verify(part, signature, keys)
         elif self.policy == "Required":
             raise TrustError("SignatureMissing", f"there is none beside it, named {SUFFIX}")
         else:

@@ -1,15 +1,16 @@
 """Signatures of archives in OpenSSF's model signing format, by a key.
 
 ``model_signing verify key ARCHIVE --signature ARCHIVE.sig --public_key KEY`` verifies what is made
-here, and what ``model_signing sign key`` makes of one file is verified here. The library itself is
-not used: it brings 35 packages, an OIDC client and an HTTP client among them, into the containers
-that hold the keys; what is left of it for keys is `slipway_pods.trust.bundle`.
+here, and what ``model_signing sign key`` makes of a file or a folder is verified here. The library
+itself is not used: it brings 35 packages, an OIDC client and an HTTP client among them, into the
+containers that hold the keys; what is left of it for keys is `slipway_pods.trust.bundle`.
 
 Source: model_signing/_signing/signing.py of model-signing 1.1.1, predicate
 https://model_signing/signature/v1.0
 """
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from slipway_pods.trust.errors import TrustError
 
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 MAX_PEM = 64 * 1024
+FILE = "."
+"""What the one file of a signature is called; the files of a folder have their paths in it."""
+MAX_SHOWN = 200
+"""Longest part of a file's name that is told, in characters."""
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 WRITE_PRIVATE = (
     "write a private key in PEM without a password, of the curve P-256, P-384 or P-521, as "
@@ -88,7 +93,7 @@ def sign(archive: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False},
-            "resources": [{"name": ".", "algorithm": "sha256", "digest": digest}],
+            "resources": [{"name": FILE, "algorithm": "sha256", "digest": digest}],
         },
     }
     return bundle.sign(statement, key)
@@ -99,31 +104,72 @@ def verify(archive: Path, signature: bytes, keys: tuple[ec.EllipticCurvePublicKe
 
     The reasons are UnknownSigner and SignatureInvalid.
     """
+    signed = _signed(signature, keys)
+    if signed.keys() != {FILE}:
+        raise _invalid_signature("it is a signature of something else than one file")
+    if signed[FILE] != _digest(archive):
+        raise _invalid_signature("it is the signature of another archive")
+
+
+def verify_folder(
+    folder: Path, signature: bytes, keys: tuple[ec.EllipticCurvePublicKey, ...]
+) -> None:
+    """Raise TrustError where one of the keys has not signed a folder's files, and no others.
+
+    The reasons are those of `verify`, and the text names the first file that is not as it was.
+    """
+    signed = _signed(signature, keys)
+    if FILE in signed:
+        raise _invalid_signature("it is the signature of one file, and this is a folder")
+    found = {
+        Path(root, name).relative_to(folder).as_posix(): Path(root, name)
+        for root, _, names in os.walk(folder)
+        for name in names
+    }
+    for name in sorted(found.keys() | signed.keys()):
+        shown = ascii(name)[:MAX_SHOWN]
+        if name not in signed:
+            raise _invalid_signature(f"the file {shown} is not signed: sign it, or take it away")
+        if name not in found:
+            raise _invalid_signature(f"the file {shown} is signed and not there")
+        if signed[name] != _digest(found[name]):
+            raise _invalid_signature(f"the file {shown} is another one than was signed")
+
+
+def _invalid_signature(why: str) -> TrustError:
+    return TrustError("SignatureInvalid", why)
+
+
+def _signed(signature: bytes, keys: tuple[ec.EllipticCurvePublicKey, ...]) -> dict[str, str]:
+    """Return the digests of what a signature is about, by the names of files; raises TrustError."""
     statement = bundle.verified(signature, keys)
     try:
-        signed = _signed(statement)
+        return _files(statement)
     except (ValueError, TypeError, KeyError) as error:
-        text = "it is a signature of something else than one file"
-        raise TrustError("SignatureInvalid", text) from error
-    if signed != _digest(archive):
-        raise TrustError("SignatureInvalid", "it is the signature of another archive")
+        raise _invalid_signature("it is a signature of something else than files") from error
 
 
-def _signed(statement: dict[str, Any]) -> str:
-    """Return the digest of the one file that a statement is about."""
-    predicate = statement["predicate"]
-    (subject,), (resource,) = statement["subject"], predicate["resources"]
-    digest: str = resource["digest"]
-    expected = {"name": ".", "algorithm": "sha256", "digest": digest}
-    whole = (statement["predicateType"], predicate["serialization"]["method"], resource)
-    if whole != (PREDICATE_TYPE, "files", expected) or subject["digest"]["sha256"] != _root(digest):
-        raise ValueError("not one file")
-    return digest
+def _files(statement: dict[str, Any]) -> dict[str, str]:
+    """Return the digests of the files that a statement is about, each of which it names once."""
+    predicate, (subject,) = statement["predicate"], statement["subject"]
+    if (statement["predicateType"], predicate["serialization"]["method"]) != (
+        PREDICATE_TYPE,
+        "files",
+    ):
+        raise ValueError("not files")
+    resources = predicate["resources"]
+    digests = {str(each["name"]): str(each["digest"]) for each in resources}
+    plain = [
+        {"name": name, "algorithm": "sha256", "digest": digest} for name, digest in digests.items()
+    ]
+    if plain != resources or subject["digest"]["sha256"] != _root(*digests.values()):
+        raise ValueError("not each file once by its SHA-256")
+    return digests
 
 
-def _root(digest: str) -> str:
-    """Return the digest of all files' digests, of which there is one."""
-    return hashlib.sha256(bytes.fromhex(digest)).hexdigest()
+def _root(*digests: str) -> str:
+    """Return the digest of all files' digests, in their order."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
 def _digest(path: Path) -> str:
