@@ -1,6 +1,7 @@
 """What the last word tells of a package whose forms were measured: what the kubelet keeps."""
 
 import json
+import math
 from typing import Any
 
 from hypothesis import given
@@ -15,7 +16,9 @@ from slipway_runtime.termination import MAX_MESSAGE_BYTES, encode_message
 
 PLACE = f"s3://slipway-{'n' * 55}/models/{'n' * 63}/{'j' * 63}/{'u' * 36}/12"
 FIELDS = ("successCondition", "maxRatioToServed", "minRatioToServed")
-LONGEST_GATE = Row("loss", "Failed", -1.23456e-300, "Evaluate", -1.23456e-300, FIELDS)
+BOUND = -1.2345612341234123e-300
+NEAR = math.nextafter(BOUND, -math.inf)
+LONGEST_GATE = Row("loss", "Failed", NEAR, "Evaluate", BOUND, FIELDS, bounds=(BOUND,))
 
 
 def described(gates: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -71,6 +71,33 @@ def test_the_size_is_the_archives_own_whatever_the_script_reports() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "condition", "text"),
+    [
+        ("0.89999999", "result >= 0.9", "0.89999999"),
+        ("0.9", "result >= 0.9", "0.9"),
+        ("0.8712345678", "result >= 0.9", "0.871235"),
+        ("1.00000000000000022", "result <= 1", "1.0000000000000002"),
+        ("-0.0", "result >= 0", "0"),
+    ],
+)
+def test_a_figures_text_does_not_pass_for_what_it_misses(
+    value: str, condition: str, text: str
+) -> None:
+    (row,) = judge(Questions.read(asked({"loss": value}, loss=condition)), {})
+    assert row.told["value"] == text
+
+
+@given(NUMBERS, st.lists(NUMBERS, max_size=3))
+def test_a_figures_text_is_on_the_same_side_of_each_bound(
+    value: float, bounds: list[float]
+) -> None:
+    told = float(figure(value, *bounds))
+    assert [(told > each, told < each) for each in bounds] == [
+        (value > each, value < each) for each in bounds
+    ]
+
+
 @given(NUMBERS)
 def test_a_figures_text_is_short_and_says_the_number(value: float) -> None:
     assert len(figure(value)) <= 32

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipway.api import timestamp
 from slipway.api.training.status import CheckpointProgress, Progress
-from slipway.training.report.progress import from_report
+from slipway.training.report.progress import exact, from_report
 from tests.unit.training.job_controller import job_condition
 from tests.unit.training.simulation import Cluster, trained, underway
 
@@ -52,6 +54,12 @@ def test_metrics_are_decimal_text() -> None:
     found = from_report({"step": 1, "metrics": {"loss": 0.123456789, "nan": float("nan")}})
     assert found is not None
     assert found.metrics == {"loss": "0.123457", "nan": "nan"}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_exact_text_is_the_number_itself(value: float) -> None:
+    assert float(exact(value)) == value
+    assert len(exact(value)) <= 32
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,22 @@ def test_the_packager_is_told_the_gates_and_of_the_last_report_what_they_ask_for
     }
 
 
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [(0.89999999, "0.89999999"), (1_234_567, "1234567"), (1e300, "1e+300"), (1 / 3, f"{1 / 3}")],
+)
+def test_a_figure_is_judged_as_it_was_reported_and_not_as_the_status_shows_it_meanwhile(
+    figure: float, text: str
+) -> None:
+    cluster = Cluster(spec(package=JUDGED))
+    cluster.settle()
+    cluster.finish_all(message=trained(step=3, metrics={"accuracy": figure}))
+    cluster.settle()
+    assert json.loads(told(cluster, "SLIPWAY_GATES"))["reported"] == {"accuracy": text}
+    assert json.loads(told(cluster, "SLIPWAY_LINEAGE"))["metrics"] == {"accuracy": text}
+    assert cluster.status["progress"]["metrics"] == {"accuracy": text}
+
+
 def test_a_missed_gate_ends_the_job_as_rejected_with_the_figure() -> None:
     cluster = judged(MISSED)
     assert (cluster.status["phase"], cluster.status["reason"]) == ("Failed", "Rejected")

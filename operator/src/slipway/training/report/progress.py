@@ -1,7 +1,7 @@
 """How far a training is: the script's last report, as it stands in the status."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -25,6 +25,15 @@ def decimal(value: float) -> str:
     return f"{value:.6g}"
 
 
+def exact(value: float) -> str:
+    """Return a metric as decimal text that is the number itself, with six digits or more.
+
+    A training's last figures are judged: 0.8999999 is not 0.9.
+    """
+    texts = (f"{value:.{digits}g}" for digits in (6, 9, 12, 15, 16))
+    return next((text for text in texts if float(text) == value), f"{value:.17g}")
+
+
 def with_percent(progress: Progress) -> Progress:
     """Return the progress with the share of its steps in percent; none without a planned end."""
     total = progress.total_steps
@@ -32,8 +41,12 @@ def with_percent(progress: Progress) -> Progress:
     return progress.model_copy(update={"percent": percent})
 
 
-def from_report(report: Mapping[str, Any]) -> Progress | None:
+def from_report(
+    report: Mapping[str, Any], text: Callable[[float], str] = decimal
+) -> Progress | None:
     """Return the progress in a script's report; None where that has no step.
+
+    ``text`` is how its metrics are written.
 
     The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
     "metrics": {name: float}, "time": unix seconds, "stepsPerSecond", "samplesPerSecond",
@@ -45,7 +58,7 @@ def from_report(report: Mapping[str, Any]) -> Progress | None:
     if step is None:
         return None
     said = report.get("metrics")
-    metrics = _metrics(said)
+    metrics = _metrics(said, text)
     progress = Progress(
         step=step,
         total_steps=_count(report.get("totalSteps")),
@@ -111,12 +124,12 @@ def _count(value: Any) -> int | None:
     return value if whole and 0 <= value < 2**63 else None
 
 
-def _metrics(value: Any) -> dict[str, str]:
+def _metrics(value: Any, text: Callable[[float], str]) -> dict[str, str]:
     """Return the metrics that the status has room for: the first 32 names in order."""
     if not isinstance(value, dict):
         return {}
     numbers = {
-        name: decimal(float(number))
+        name: text(float(number))
         for name, number in sorted(value.items())
         if (_fits_float(number) or number in _NOT_FINITE) and _can_be_shown(name)
     }
@@ -143,11 +156,11 @@ def _moment(value: Any) -> str | None:
 
 
 def final_progress(live: JobView) -> Progress | None:
-    """Return the last report in index 0's last word; None where there is none.
+    """Return the last report in index 0's last word, its metrics exact; None where there is none.
 
     A pod that is gone by now may have had it.
     """
     first = [pod for pod in (*live.pods, *live.gone) if pod.index == 0 and pod.main.terminated]
     newest = max(first, key=lambda pod: pod.created, default=None)
     word = last_word(newest.main) if newest else None
-    return from_report(word.mapping("progress")) if word else None
+    return from_report(word.mapping("progress"), exact) if word else None

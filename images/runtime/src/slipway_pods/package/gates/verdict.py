@@ -1,8 +1,9 @@
 """The judgment of an archive's figures by ``package.gates``. Pure."""
 
+import contextlib
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,8 @@ from slipway_pods.package.gates.recorded import (
 SIZE, LATENCY = "sizeBytes", "latencySeconds"
 """Metrics of the archive itself, its size and the median time of an answer: whatever a script
 reports, or an evaluation returns, under these names."""
+DIGITS = (6, 9, 12, 15)
+"""How many digits a figure's text has: the fewest with which it does not pass for a bound."""
 SUCCESSFUL, FAILED = "Successful", "Failed"
 CONDITION = "successCondition"
 
@@ -82,7 +85,8 @@ class Row:
     """A gate's verdict; ``value`` and ``source`` are None where nobody knows the figure.
 
     ``served`` is the figure that it was compared with, or the reason why it was not; None where it
-    was not to be. ``missed`` names the fields of the gate that do not hold.
+    was not to be. ``missed`` names the fields of the gate that do not hold. ``bounds`` are the
+    numbers that it was compared with, which the text of the figure must not pass for.
     """
 
     metric: str
@@ -91,11 +95,12 @@ class Row:
     source: str | None = None
     served: float | str | None = None
     missed: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
 
     @property
     def told(self) -> dict[str, Any]:
         """The row as the termination message has it, by its place in the list of gates."""
-        value = None if self.value is None else figure(self.value)
+        value = None if self.value is None else figure(self.value, *self.bounds)
         told: dict[str, Any] = {"verdict": self.verdict, "value": value}
         if self.source is not None:
             told["source"] = self.source
@@ -106,9 +111,22 @@ class Row:
         return {**told, **({"missed": list(self.missed)} if self.missed else {})}
 
 
-def figure(value: float) -> str:
-    """Return a figure as decimal text: whole numbers with all digits, others with six."""
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+def figure(value: float, *bounds: float) -> str:
+    """Return a figure as decimal text: whole numbers with all digits, others with six.
+
+    It has as many digits more as it takes to be on the same side of each of the ``bounds`` as the
+    figure: 0.89999999 is not told as 0.9 where 0.9 is the least.
+    """
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{value + 0.0:.0f}"  # never -0
+    texts = (f"{value:.{digits}g}" for digits in DIGITS)
+    sides = [_side(value, bound) for bound in bounds]
+    told = (text for text in texts if [_side(float(text), each) for each in bounds] == sides)
+    return next(told, repr(value))
+
+
+def _side(value: float, bound: float) -> int:
+    return (value > bound) - (value < bound)
 
 
 def judge(
@@ -152,7 +170,16 @@ def _row(
             field for field, ratio in gate.ratios if not _within(field, value, ratio, served)
         ]
     verdict = FAILED if missed else SUCCESSFUL
-    return Row(gate.metric, verdict, value, source, served, tuple(missed))
+    bounds = (*(number for _, number in gate.comparisons), *_limits(gate, served))
+    return Row(gate.metric, verdict, value, source, served, tuple(missed), bounds)
+
+
+def _limits(gate: Gate, served: float | str | None) -> Iterator[float]:
+    """Yield what a figure may be at most or at least, by that of the served archive."""
+    if isinstance(served, float):
+        for _, ratio in gate.ratios:
+            with contextlib.suppress(OverflowError):
+                yield float(ratio * Fraction(repr(served)))
 
 
 def _served(gate: Gate, source: str, recorded: RecordedFigures, rows: str) -> float | str | None:

@@ -132,13 +132,12 @@ def _too_far(wanted: Wanted, each: Figures) -> str:
         if each.difference <= wanted.tolerance:
             return ""
         most = figure(wanted.tolerance)
-        return f"An answer differs by {figure(each.difference)}, and {most} is the most."
+        told = figure(each.difference, wanted.tolerance)
+        return f"An answer differs by {told}, and {most} is the most."
     if 1 - each.agreement <= wanted.tolerance + 1e-12:
         return ""
-    least = figure(1 - wanted.tolerance)
-    return (
-        f"The best class agrees in {figure(each.agreement)} of the answers; {least} is the least."
-    )
+    least, told = figure(1 - wanted.tolerance), figure(each.agreement, 1 - wanted.tolerance)
+    return f"The best class agrees in {told} of the answers; {least} is the least."
 
 
 def _no_better(wanted: Wanted, each: Figures, plain: Figures) -> str:
