@@ -133,3 +133,8 @@ def mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
     """Return a volume mount."""
     found: dict[str, Any] = {"name": name, "mountPath": path}
     return {**found, "readOnly": True} if read_only else found
+
+
+def escaped(value: str) -> str:
+    """Return a value in which the kubelet expands nothing: ``$$`` stands for ``$``."""
+    return value.replace("$", "$$")

@@ -68,6 +68,12 @@ def test_a_signed_package_is_verified_in_its_pods() -> None:
     assert "--public-keys" in words
 
 
+def test_the_kubelet_expands_nothing_in_the_address_that_was_checked() -> None:
+    uri = "https://models.example/$(HOME)/a$$b.mar"
+    words = arguments(world({**URI_MODEL, "uri": uri}, None))
+    assert words[words.index("--uri") + 1] == "https://models.example/$$(HOME)/a$$$$b.mar"
+
+
 def test_the_keys_are_in_the_container_alone_that_brings_the_model() -> None:
     encrypted = {"keySecretRef": {"name": "archives", "key": "keyset.json"}}
     made = world({**URI_MODEL, "verification": KEYS, "encryption": encrypted})

@@ -12,6 +12,7 @@ from slipway.manifests import (
     child,
     container_security,
     empty_dir,
+    escaped,
     labels,
     mount,
     pod_command,
@@ -26,7 +27,7 @@ from slipway.store import lineage_uri, package_uri, store_identity
 from slipway.training.children import gates, names, samples, trust
 from slipway.training.children.pod.agent import own_image
 from slipway.training.children.pod.environment import SCRATCH, identity, pairs, source_dir
-from slipway.training.children.pod.fetching import escaped, fetching_room
+from slipway.training.children.pod.fetching import fetching_room
 from slipway.training.children.pod.source import opened as source_opened
 from slipway.training.children.pod.source import (
     source_containers,

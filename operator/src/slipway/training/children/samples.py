@@ -10,13 +10,12 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.training.package import Package
 from slipway.api.training.samples import Samples
-from slipway.manifests import container_security, empty_dir, mount, pod_command
+from slipway.manifests import container_security, empty_dir, escaped, mount, pod_command
 from slipway.opened import KEY_VOLUME
 from slipway.pods.resources import resources, size
 from slipway.settings import Settings
 from slipway.training.children import names
 from slipway.training.children.pod.environment import SCRATCH, pairs
-from slipway.training.children.pod.fetching import escaped
 
 BUILT = "/slipway/built"
 """Where `slipway_pods.package.samples.handed` finds what the first made."""

@@ -6,7 +6,7 @@ from slipway import envoy as proxy
 from slipway.api import ModelDeployment
 from slipway.api.common import ResourceRequirements
 from slipway.api.serving.model_status import ModelStatus
-from slipway.manifests import container_security, mount, pod_command
+from slipway.manifests import container_security, escaped, mount, pod_command
 from slipway.opened import Opened, place
 from slipway.pods.placement import with_claims
 from slipway.pods.resources import resources as added
@@ -55,7 +55,7 @@ def fetch(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -
     return {
         **container(names.FETCH, runtimes.of(deployment).own_image(settings), settings),
         "command": pod_command("serve.fetch"),
-        "args": command,
+        "args": [escaped(each) for each in command],
         "env": [*pairs({**SCRATCH, **room({names.MODELS_DIR: limit})}), *access.env],
         "resources": added("fetch", settings, deployment.spec.server.fetch.resources),
         "volumeMounts": [

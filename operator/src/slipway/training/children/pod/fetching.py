@@ -6,7 +6,7 @@ from typing import Any
 from slipway.api import TrainingJob
 from slipway.api.base import Quantity
 from slipway.api.common import ResourceRequirements
-from slipway.manifests import container_security, mount, pod_command
+from slipway.manifests import container_security, escaped, mount, pod_command
 from slipway.opened import Opened
 from slipway.pods.resources import resources, room, size
 from slipway.settings import Settings
@@ -50,8 +50,3 @@ def fetching_room(
     """Return the variable with how large the folders and the container's /tmp may grow."""
     scratch = size("scratch", settings, job.spec.volume_sizes.scratch)
     return room({**folders, "/tmp": scratch})  # noqa: S108 - an emptyDir of the pod
-
-
-def escaped(value: str) -> str:
-    """Return a value in which the kubelet expands nothing: ``$$`` stands for ``$``."""
-    return value.replace("$", "$$")
