@@ -51,7 +51,8 @@ def _decode(content: bytes, mode: str) -> Image.Image:
     """Decode a picture; whatever its decoder raises is the picture's fault, but for memory."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            if picture.format == "JPEG" and _scans(content) > MAX_SCANS:
+            # A JPEG file that says that it is the first of several has the format MPO.
+            if picture.format != "PNG" and _scans(content) > MAX_SCANS:
                 raise BadInputError(f"its picture has more than {MAX_SCANS} scans")
             if picture.width * picture.height <= MAX_PIXELS:
                 return picture.convert(mode)

@@ -52,11 +52,20 @@ def tokenizer(folder: Path, settings: TextSettings) -> Tokenizer:
     if (folder / TOKENIZER).is_file():
         return _own(folder / TOKENIZER)
     if (folder / VOCABULARY).is_file():
-        lines = (folder / VOCABULARY).read_text("utf-8").splitlines()
-        return by_vocabulary(lines, settings.lowercase)
+        return by_vocabulary(tokens_of(folder / VOCABULARY), settings.lowercase)
     raise ValueError(
         f"The archive has neither {VOCABULARY} nor {TOKENIZER}: add package.extraFiles."
     )
+
+
+def tokens_of(path: Path) -> list[str]:
+    """Return a vocabulary's lines; raises OSError, or ValueError for what is no UTF-8.
+
+    They end where a file's lines do, and not at all that ends a line to Unicode, such as U+2028 or
+    U+0085: these may be tokens, and each line too many would move all numbers behind it.
+    """
+    text = path.read_text("utf-8-sig")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _own(path: Path) -> Tokenizer:

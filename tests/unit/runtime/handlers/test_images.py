@@ -123,6 +123,23 @@ def test_a_jpeg_with_more_scans_than_cameras_write_is_refused() -> None:
         images.read(scans(101), SMALL)
 
 
+def one_of_several(content: bytes) -> bytes:
+    """Return a JPEG file that says that another picture follows it, as a stereo camera's does."""
+    stream = io.BytesIO()
+    small = Image.new("RGB", (8, 8))
+    small.save(stream, "MPO", save_all=True, append_images=[small])
+    several = stream.getvalue()
+    begin = several.index(b"\xff\xe2")
+    length = int.from_bytes(several[begin + 2 : begin + 4], "big")
+    return content[:2] + several[begin : begin + 2 + length] + content[2:]
+
+
+def test_a_jpeg_that_is_one_of_several_pictures_has_no_more_scans_than_another() -> None:
+    assert images.read(one_of_several(scans(1)), SMALL).shape == (3, 4, 4)
+    with pytest.raises(BadInputError, match="more than 100 scans"):
+        images.read(one_of_several(scans(101)), SMALL)
+
+
 def test_what_follows_a_jpeg_and_what_it_says_of_itself_are_no_scans() -> None:
     film = b"\xff\xda\x00\x08" * 200
     stream = io.BytesIO()

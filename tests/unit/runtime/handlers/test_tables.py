@@ -56,6 +56,14 @@ def test_a_column_may_be_called_instances_where_it_is_declared() -> None:
     assert table.values == {"instances": [1.5]}
 
 
+def nested(depth: int) -> list[Any]:
+    """Return a list in a list and so on: as deep as a parser takes is too deep to be shown."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 def one(column: Tensor, value: Any) -> Any:
     """Return what is read of one value of a column."""
     return columns.read({column.name: [value]}, [column]).values[column.name][0]
@@ -70,7 +78,9 @@ def one(column: Tensor, value: Any) -> Any:
         (AGE, 10**400, "and not a number of float32"),
         (AGE, math.inf, "and not a number of float32"),
         (AGE, math.nan, "and not a number of float32"),
-        (AGE, [1], "and not a number of float32"),
+        (AGE, [1], "age of row 0 is a list, and not a number of float32"),
+        (AGE, {"a": 1}, "age of row 0 is an object, and not a number of float32"),
+        (COLOUR, nested(5000), "colour of row 0 is a list, and not one of blue, red"),
         (COLOUR, "green", "colour of row 0 is 'green', and not one of blue, red"),
         (COLOUR, ["red"], "and not one of blue, red"),
         (MEMBER, 1, "member of row 0 is 1, and not true or false"),

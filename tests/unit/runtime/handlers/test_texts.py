@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from slipway_handlers import texts
 from slipway_handlers.requests import BadInputError
-from slipway_handlers.settings import TextSettings
+from slipway_handlers.settings import TextSettings, TokenSettings
+from slipway_handlers.tokens import spans
 
 ANY = TextSettings.read({})
 VOCABULARY = ["[PAD]", "[UNK]", "good", "bad", "!"]
@@ -24,6 +25,34 @@ def test_without_a_token_for_unknown_words_they_are_left_out() -> None:
     tokenizer = texts.by_vocabulary(["good", "bad"], lowercase=True)
     assert list(tokenizer.encode("not good")) == [0]
     assert texts.read("nothing known", tokenizer, 5) == [0]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0c", "\x1c"])
+def test_a_token_that_ends_a_line_to_unicode_does_not_move_the_numbers_behind_it(
+    tmp_path: Path, sign: str
+) -> None:
+    (tmp_path / "vocab.txt").write_text(f"[PAD]\n[UNK]\n{sign}\ngood\n", "utf-8")
+    for encode in (texts.tokenizer(tmp_path, ANY).encode, words_of(tmp_path)):
+        assert list(encode("good")) == [3]
+
+
+def words_of(folder: Path) -> Callable[[str], Iterator[int]]:
+    """Return the numbers that the handler of tokens gives to words."""
+    made = spans.tokenizer(folder, TokenSettings())
+    return lambda text: (number for number, _, _ in made.spans(text))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_vocabulary_that_was_written_on_windows_is_the_same(tmp_path: Path, end: str) -> None:
+    text = "\ufeff" + end.join(["[UNK]", "good", "bad", ""])
+    (tmp_path / "vocab.txt").write_bytes(text.encode())
+    assert list(texts.tokenizer(tmp_path, ANY).encode("good new bad")) == [1, 0, 2]
+
+
+def test_an_empty_vocabulary_is_none(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match="is empty"):
+        texts.tokenizer(tmp_path, ANY)
 
 
 def test_of_two_equal_lines_the_first_counts() -> None:

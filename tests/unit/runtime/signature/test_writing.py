@@ -54,6 +54,54 @@ def test_an_array_or_a_tensor_is_one_input_with_any_number_of_rows() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"inputs": {f"column {number}": [1.5] for number in range(4097)}},
+        {"inputs": [[1.5]], "outputs": {str(number): [1] for number in range(4097)}},
+        {"inputs": [[1.5]], "labels": [format(number, "x") for number in range(65_537)]},
+        {"inputs": {"code": {"dtype": "int64", "categories": list(range(65_537))}}},
+    ],
+    ids=["inputs", "outputs", "labels", "categories"],
+)
+def test_what_the_handlers_would_not_read_is_refused_where_it_is_written(
+    told: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=r"4096|65536"):
+        describe(**told)
+
+
+def test_the_longest_file_that_is_written_is_one_that_the_handlers_read(tmp_path: Path) -> None:
+    def written(length: int) -> Path | None:
+        more = {"note": "x" * length}
+        return slipway.signature([[1.5]], preprocessing=more, folder=tmp_path)
+
+    shortest = written(0)
+    assert shortest is not None
+    longest = signature.MAX_BYTES - shortest.stat().st_size
+    assert written(longest) == shortest
+    assert shortest.stat().st_size == signature.MAX_BYTES
+    assert signature.load(tmp_path).preprocessing["note"] == "x" * longest
+    with pytest.raises(ValueError, match="longer than"):
+        written(longest + 1)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"preprocessing": {1: 2, "1": 3}},
+        {"sample": [{"a": {True: 1, "true": 2}}]},
+        {"inputs": {"age": {"dtype": "float32", "missing": 0}}},
+    ],
+)
+def test_what_the_handlers_would_take_for_another_thing_is_refused_where_it_is_written(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="The signature"):
+        slipway.signature(**{"inputs": [[1.5]], "folder": tmp_path, **more})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_array_with_nan_may_miss_values() -> None:
     rows = np.array([[1.5], [np.nan]])
     told = {"name": "input", "dtype": "float64", "shape": [-1, 1], "missing": True}

@@ -149,10 +149,17 @@ def _values(column: Tensor, values: Sequence[Any], is_text: bool) -> Iterator[Va
                 raise BadInputError(f"{column.name} of row {row} is missing")
             yield column.default
         elif not _fits(found, column, categories):
-            shown = ascii(value)[:60]
-            raise BadInputError(f"{column.name} of row {row} is {shown}, and not {right(column)}")
+            told = f"{_shown(value)}, and not {right(column)}"
+            raise BadInputError(f"{column.name} of row {row} is {told}")
         else:
             yield found
+
+
+def _shown(value: Any) -> str:
+    """Return a value as messages show it; a list or an object, however deep it is, by its kind."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    return ascii(value)[:60]
 
 
 def right(column: Tensor) -> str:

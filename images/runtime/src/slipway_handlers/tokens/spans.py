@@ -56,8 +56,7 @@ def tokenizer(folder: Path, settings: TokenSettings) -> Tokenizer:
             raise ValueError(f"{own.name} has no function encode_with_spans(text).")
         return Tokenizer(module.encode_with_spans, int(getattr(module, "PAD", 0)))
     if vocabulary.is_file():
-        lines = vocabulary.read_text("utf-8").splitlines()
-        told = texts.Vocabulary.of(lines, settings.lowercase)
+        told = texts.Vocabulary.of(texts.tokens_of(vocabulary), settings.lowercase)
         return Tokenizer(told.words, told.padding)
     raise ValueError(
         f"The archive has neither {texts.VOCABULARY} nor {texts.TOKENIZER}: add package.extraFiles."

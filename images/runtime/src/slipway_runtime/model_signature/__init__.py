@@ -37,7 +37,8 @@ def signature(
     """
     document = describe(inputs, outputs, sample, labels, preprocessing)
     try:
-        text = json.dumps(document, indent=1, allow_nan=False)
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        json.loads(text, object_pairs_hook=_once)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"The signature holds what JSON has no words for: {error}") from None
     if len(text.encode()) > MAX_BYTES:
@@ -46,8 +47,14 @@ def signature(
     if not target or os.environ.get("RANK", "0") != "0":
         return None
     path = Path(target, FILE_NAME)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Raise ValueError where an object has a name twice, as one that had both 1 and "1"."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("an object has two fields of one name")
 
 
 def describe(

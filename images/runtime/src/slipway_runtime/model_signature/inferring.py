@@ -19,6 +19,9 @@ MAX_ROWS = 100_000
 """Most rows of a column that its type is inferred from."""
 MAX_INFERRED = 64
 """Most categories that are inferred: more texts are texts. No more than half as many as rows."""
+MAX_TENSORS = 4096
+MAX_VALUES = 65_536
+"""Most inputs, or outputs, and most labels or categories of one, as the handlers read them."""
 MAX_SIDES = 16
 MAX_TEXT = 1024
 _TOLD = frozenset(("dtype", "shape", "categories", "default", "missing", "labels"))
@@ -34,6 +37,11 @@ def tensors(rows: Any, name: str) -> list[dict[str, Any]]:
         columns = {name: rows}
     if not columns:
         raise ValueError(f"The signature's {name}s have no columns.")
+    if len(columns) > MAX_TENSORS:
+        raise ValueError(
+            f"The signature has {len(columns)} {name}s, and {MAX_TENSORS} are the most: give "
+            "numbers as one array, with a row for each row."
+        )
     names = [_text(each, "a column's name") for each in columns]
     if len(set(names)) != len(names):
         raise ValueError(f"Two of the signature's {name}s have one name.")
@@ -53,6 +61,8 @@ def _listed(values: Any, what: str) -> list[Any]:
     found = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(found, (list, tuple)):
         raise ValueError(f"The signature's {what} are no list.")
+    if len(found) > MAX_VALUES:
+        raise ValueError(f"The signature's {what} are more than {MAX_VALUES}: name fewer.")
     return list(found)
 
 
@@ -134,7 +144,8 @@ def _told(name: str, given: Mapping[Any, Any]) -> dict[str, Any]:
     default = found.get("default")
     if default is not None and not _fits(default, found["dtype"], found.get("categories")):
         raise ValueError(f"The signature's {name} has a default that is none of its values.")
-    if found.get("missing") not in (None, False) and not _may_miss(found):
+    missing = found.get("missing")
+    if missing is not None and missing is not False and not _may_miss(found):
         raise ValueError(f"The signature's {name} is missing, as only floats and texts may be.")
     return found
 
