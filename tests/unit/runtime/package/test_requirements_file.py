@@ -1,6 +1,8 @@
 """A user's requirements file is read strictly, and written anew for pip."""
 
+import contextlib
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,11 @@ def test_whatever_a_file_says_pip_gets_named_packages_and_wheels_alone(text: str
         named = line[:1].isalnum() and not line.lower().startswith(("git+", "file:"))
         option = line in FLAGS or line.startswith(("--index-url http", "--extra-index-url http"))
         assert named or option or line.startswith("--find-links http"), line
+
+
+@pytest.mark.parametrize("line", ["a{}b", "a==1{}--hash", "{}#", "-i{}x"])
+def test_a_line_of_blanks_takes_no_longer_than_its_length(line: str) -> None:
+    begin = time.process_time()
+    with contextlib.suppress(RequirementsError):
+        read(line.format(" " * (MAX_BYTES // 4)))
+    assert time.process_time() - begin < 5

@@ -25,7 +25,7 @@ FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
 ARCHIVES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".tar.lzma")
 """Endings by which pip takes a name for a file."""
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})\Z")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _CONTINUED = re.compile(r"\\\r?\n")
 
 
@@ -89,8 +89,8 @@ def _option(line: str, folder: Path) -> str:
 
 
 def _package(line: str, folder: Path) -> str:
-    content, *options = re.split(r"\s+(?=--)", line)
-    hashes = [_hash(option.replace(" ", "=", 1).strip()) for option in options]
+    content, *options = re.split(r"\s(?=--)", line)
+    hashes = [_hash(option.strip().replace(" ", "=", 1)) for option in options]
     return " ".join([_wanted(content.strip(), folder), *hashes])
 
 
