@@ -34,6 +34,8 @@ CHILDREN = (
 OWNERS = (("trainingjob", "job"), ("trainingjob", "coscheduled"), ("modeldeployment", "model"))
 SLOW_SECONDS = 20.0
 """How long a slow webhook takes."""
+MOST_TRIES = 6
+"""How often a slow webhook may be asked about objects of one kind."""
 SLOW_JOBS = 6
 """More jobs than the operator has workers."""
 OTHERS_SECONDS = 20.0
@@ -222,3 +224,27 @@ def test_a_webhook_of_twenty_seconds_in_one_namespace_delays_no_other(
     wait_for(made, 240, "all jobs are made", lambda: f"{asked}")
     assert max(asked.values()) == 1, "what is slow is not asked twice"
     other.delete_all("mdep")
+
+
+@pytest.mark.long
+def test_a_webhook_that_takes_twenty_seconds_delays_what_is_made_and_prevents_nothing(
+    operator: OperatorProcess, kubectl: Kubectl, hooked: Callable[..., None]
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def slowly(obj: Object) -> list[Object]:
+        asked[obj["kind"]] += 1
+        time.sleep(SLOW_SECONDS)
+        return []
+
+    hooked(slowly)
+    kubectl.create([play.source(), play.training_job(), play.model_deployment()])
+    wanted = {"Secret", "NetworkPolicy", "Job", "ConfigMap", "Deployment", "Service"}
+
+    def made() -> bool:
+        both = (("job", "job-train"), ("deployment", "model"), ("service", "model"))
+        return all(kubectl.get(*each) for each in both) and wanted <= asked.keys()
+
+    wait_for(made, 600, "all is made", lambda: f"{asked}\n{operator.log.read_text()[-4000:]}")
+    assert operator.status("/healthz") == 200
+    assert max(asked.values()) <= MOST_TRIES, f"what is slow is not asked again and again: {asked}"
