@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,7 @@ from slipway_pods.package.gates.recorded import (
     NOTHING_SERVED,
     PACKAGE,
     REPORT,
+    Basis,
     RecordedFigures,
 )
 from slipway_pods.package.gates.served import look
@@ -26,7 +28,8 @@ from slipway_pods.store.store import StoreUnavailableError
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, SPEC, Packager
 
 SHA = "ab" * 32
-ROWS = "cd" * 32
+ROWS, OTHER = "cd" * 32, "ef" * 32
+BASIS = Basis(ROWS, "01" * 32, "accuracy")
 OLD_KEY = "models/ns/net/uid/2/lineage.json"
 RATIOS = st.decimals(0, 3, places=2).map(str)
 FIGURES = st.floats(0, 1e6)
@@ -133,19 +136,24 @@ def test_what_cannot_be_compared_misses_its_ratio_and_says_why(
 @pytest.mark.parametrize(
     ("metric", "source", "other", "why"),
     [
-        ("accuracy", EVALUATE, "ef" * 32, "OtherRows"),
-        ("latencySeconds", PACKAGE, "ef" * 32, "OtherRows"),
-        ("accuracy", EVALUATE, ROWS, None),
-        ("sizeBytes", PACKAGE, "", None),
+        ("accuracy", EVALUATE, replace(BASIS, rows=OTHER), "OtherRows"),
+        ("latencySeconds", PACKAGE, replace(BASIS, rows=OTHER), "OtherRows"),
+        ("accuracy", EVALUATE, Basis(), "OtherRows"),
+        ("accuracy", EVALUATE, replace(BASIS, evaluation=OTHER), "OtherEvaluation"),
+        ("accuracy", EVALUATE, replace(BASIS, function="score"), "OtherEvaluation"),
+        ("accuracy", EVALUATE, Basis(ROWS), "OtherEvaluation"),
+        ("latencySeconds", PACKAGE, Basis(ROWS), None),
+        ("accuracy", EVALUATE, BASIS, None),
+        ("sizeBytes", PACKAGE, Basis(), None),
     ],
 )
-def test_figures_of_rows_are_compared_on_the_same_rows_alone(
-    metric: str, source: str, other: str, why: str | None
+def test_figures_of_answers_are_compared_on_the_same_rows_and_by_the_same_evaluation_alone(
+    metric: str, source: str, other: Basis, why: str | None
 ) -> None:
     told = Questions.read(asked({"minRatioToServed": "1"}, "9", {"sha256": SHA}, metric))
     own, evaluated = ({metric: 2.0}, {}) if source == PACKAGE else ({}, {metric: 2.0})
-    recorded = RecordedFigures(figures={(source, metric): 2.0}, rows=other)
-    (found,) = judge(told, own, evaluated, recorded, ROWS)
+    recorded = RecordedFigures(figures={(source, metric): 2.0}, basis=other)
+    (found,) = judge(told, own, evaluated, recorded, BASIS)
     assert found.told.get("notCompared") == why
     assert (found.verdict == "Successful") == (why is None)
 
@@ -161,7 +169,7 @@ def record(**changed: Any) -> dict[str, Any]:
             "worse": 1,
             "forged": {"value": 1, "source": REPORT},
         },
-        "samples": {"sha256": ROWS},
+        **BASIS.told,
     }
     return {**whole, **changed}
 
@@ -171,8 +179,23 @@ def test_a_record_has_the_figures_of_all_sources() -> None:
     assert found == RecordedFigures(
         "",
         {(REPORT, "loss"): 0.5, (EVALUATE, "accuracy"): 0.9, (PACKAGE, "sizeBytes"): 990.0},
-        ROWS,
+        BASIS,
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "basis"),
+    [
+        ({}, Basis(ROWS)),
+        ({"sha256": OTHER}, Basis(ROWS, OTHER)),
+        ({"sha256": [OTHER], "function": 1}, Basis(ROWS)),
+    ],
+)
+def test_what_a_record_does_not_say_of_the_evaluation_is_not_known(
+    program: dict[str, Any], basis: Basis
+) -> None:
+    found = RecordedFigures.read(json.dumps(record(evaluation=program)).encode(), SHA)
+    assert found.basis == basis
 
 
 def test_the_record_of_an_earlier_release_has_reports_and_the_size() -> None:
@@ -186,7 +209,7 @@ def test_the_record_of_another_archive_is_none() -> None:
     assert found == RecordedFigures("NoRecord")
 
 
-@given(JSON, st.sampled_from(["trainingJob", "package", "figures", "samples", ""]))
+@given(JSON, st.sampled_from(["trainingJob", "package", "figures", "samples", "evaluation", ""]))
 def test_any_record_is_read_or_refused(value: Any, at: str) -> None:
     told = record(**{at: value}) if at else value
     found = RecordedFigures.read(json.dumps(told).encode(), SHA)

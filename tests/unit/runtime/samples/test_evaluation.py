@@ -1,5 +1,6 @@
 """What the user's own function makes of a packaged model's answers, and how fast they come."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from slipway_pods.package import package
 from slipway_pods.package.samples import evaluating, handed
 from slipway_pods.package.samples.figures import MAX_FIGURES, Figures, evaluated
 from slipway_runtime.termination import EX_DATAERR
+from tests.harness.waiting import wait_for
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, SPEC
+from tests.unit.runtime.package.test_served import OLD_KEY
 from tests.unit.runtime.samples.conftest import Pod
 
 ROWS = b"""{"body": {"x": 1}, "expected": {"twice": 2}}
@@ -41,9 +44,50 @@ VALUES = st.one_of(
 def ask(pod: Pod, reported: dict[str, str], **conditions: str) -> int:
     """Store the archive, judged by gates."""
     gates = [{"metric": name, "successCondition": text} for name, text in conditions.items()]
-    told = questions(Package.model_validate({**SPEC, "gates": gates}), reported)
+    return judged(pod, questions(Package.model_validate({**SPEC, "gates": gates}), reported))
+
+
+def judged(pod: Pod, told: dict[str, Any] | None) -> int:
+    """Store the archive, judged by what the operator asks."""
     env = pod.packager.env(pod.spec)
     return package.main({**env, "SLIPWAY_GATES": json.dumps(told)})
+
+
+def dependencies(pod: Pod) -> list[dict[str, Any]]:
+    """Return what the provenance says that the archive was made of and judged by."""
+    stored = pod.packager.s3.read(LINEAGE_KEY.replace("lineage", "provenance"))
+    found: list[dict[str, Any]] = json.loads(stored)["predicate"]["buildDefinition"][
+        "resolvedDependencies"
+    ]
+    return found
+
+
+def retrained(pod: Pod, program: str, name: str = "evaluate.py") -> dict[str, Any]:
+    """Package once more, compared with the archive that is stored; return what its gate said."""
+    first = pod.word["package"]
+    uri = f"s3://slipway/{OLD_KEY}"
+    package.put_beside(pod.packager.s3.read(LINEAGE_KEY), uri)
+    gates = [{"metric": "accuracy", "minRatioToServed": "1"}]
+    asked = Package.model_validate({**SPEC, "gates": gates, "comparedWith": {"name": "web"}})
+    pod.evaluate(program, name)
+    assert (pod.build(), pod.answer()) == (0, 0)
+    served = {"sha256": first["sha256"], "lineageUri": uri}
+    assert judged(pod, questions(asked, {}, served)) == 0
+    (row,) = pod.word["package"]["gates"]
+    return dict(row)
+
+
+def test_two_models_are_compared_by_the_same_function_of_the_same_file_alone(pod: Pod) -> None:
+    (pod.source / "rows.jsonl").write_bytes(ROWS)
+    pod.evaluate(PROGRAM)
+    assert (pod.build(), pod.answer(), pod.store()) == (0, 0, 0)
+    assert retrained(pod, PROGRAM)["servedValue"] == "0.666667"
+    assert retrained(pod, PROGRAM, "evaluate.py:evaluate")["servedValue"] == "0.666667"
+    for changed in ("score = evaluate\n", "# easier\n"):
+        name = "evaluate.py:score" if "score" in changed else "evaluate.py"
+        row = retrained(pod, PROGRAM + changed, name)
+        assert (row["verdict"], row["notCompared"]) == ("Failed", "OtherEvaluation")
+    assert retrained(pod, PROGRAM + "# easier\n")["servedValue"] == "0.666667"
 
 
 def test_gates_judge_what_the_authors_function_makes_of_answers_and_what_was_expected(
@@ -67,6 +111,11 @@ def test_gates_judge_what_the_authors_function_makes_of_answers_and_what_was_exp
     record = json.loads(pod.packager.s3.read(LINEAGE_KEY))
     assert record["figures"]["accuracy"] == {"value": 2 / 3, "source": "Evaluate"}
     assert record["samples"] == {"sha256": handed.rows_sha256()}
+    digest = hashlib.sha256(PROGRAM.encode()).hexdigest()
+    assert record["evaluation"] == {"sha256": digest, "function": "evaluate"}
+    (used,) = (one for one in dependencies(pod) if one["name"] == "evaluation")
+    assert used["digest"] == {"sha256": digest}
+    assert used["annotations"] == {"function": "evaluate.py"}
     assert b"expected" not in pod.entry
     assert "evaluate.py" not in pod.packager.archive.namelist()
 
@@ -117,8 +166,8 @@ def test_a_function_that_does_not_end_is_ended_with_all_that_it_began(pod: Pod) 
     )
     assert (pod.build(), pod.answer(seconds=15)) == (0, EX_DATAERR)
     assert "had not ended in time" in pod.word["message"]
-    state = _state(int((pod.folder / "pid").read_text()))
-    assert state in ("Z", "")
+    begun = int((pod.folder / "pid").read_text())
+    wait_for(lambda: _state(begun) in ("Z", ""), 60, "what the function began is ended")
 
 
 def _state(process: int) -> str:

@@ -143,6 +143,19 @@ def test_the_model_of_another_job_is_told_with_that_job_and_is_no_data_that_was_
     assert "input:teacher" in found["dependencies"][0]["dependsOn"]
 
 
+def test_the_provenance_names_the_function_that_judged_by_the_digest_of_its_file() -> None:
+    spec = {"samples": {"file": "rows.jsonl", "evaluate": "judge.py:accuracy"}}
+    program = {"sha256": "45" * 32, "function": "accuracy"}
+    record = {**RECORD, "package": {**RECORD["package"], "spec": spec}, "evaluation": program}
+    found = provenance.statement(replace(MADE, record=record), {})
+    *_, used = found["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert used == {
+        "name": "evaluation",
+        "digest": {"sha256": "45" * 32},
+        "annotations": {"function": "judge.py:accuracy"},
+    }
+
+
 def test_both_say_what_the_gates_said() -> None:
     rows = [{"metric": "accuracy", "verdict": "Failed", "value": "0.91"}]
     made = provenance.Made("net-1.0.mar", "23" * 32, {**RECORD, "gates": rows})

@@ -277,6 +277,7 @@ def test_a_missed_ratio_is_told_with_both_figures() -> None:
         ("NoRecord", "there is no record of the archive that ModelDeployment web serves"),
         ("NotRecorded", "the record of the archive that ModelDeployment web serves does not have"),
         ("OtherRows", "was measured on other rows"),
+        ("OtherEvaluation", "ModelDeployment web serves was evaluated by another program"),
         ("Negative", "is below 0"),
         ("Whatever", "it was not compared with what ModelDeployment web serves"),
         (None, "it was not compared with what ModelDeployment web serves"),

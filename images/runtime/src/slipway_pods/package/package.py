@@ -29,7 +29,7 @@ from slipway_pods.package.gates import served, verdict
 from slipway_pods.package.optimize.choice import packaged_suffix
 from slipway_pods.package.optimize.packaged import fitting, with_best
 from slipway_pods.package.package_files import PackageFiles
-from slipway_pods.package.samples import handed
+from slipway_pods.package.samples import evaluation, handed
 from slipway_pods.package.samples.handed import Built
 from slipway_pods.serve import fetch, rejection
 from slipway_pods.serve.samples import stored
@@ -132,7 +132,8 @@ def built(settings: Settings, output: Mapping[str, manifest.OutputFile], folder:
         found = with_best(optimize, found, folder)
     mar.add(found.archive, stored.ENTRY, entry)
     figures = handed.figures(evaluates="evaluate" in samples)
-    return replace(found, rows=len(rows), figures=figures, rows_sha256=handed.rows_sha256())
+    basis = evaluation.basis(samples.get("evaluate"))
+    return replace(found, rows=len(rows), figures=figures, basis=basis)
 
 
 def describe(settings: Settings, archive: Path, found: Built) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
     compiled = machine_code.compiled_for(archive, must_tell=is_ours)
     figures, own = found.figures, verdict.own(archive.stat().st_size, found.figures.latency)
     recorded = served.look(settings.questions, patiently)
-    rows = verdict.judge(settings.questions, own, figures.evaluated, recorded, found.rows_sha256)
+    rows = verdict.judge(settings.questions, own, figures.evaluated, recorded, found.basis)
     signed = None
     if verdict.is_rejected(rows):
         mar.add(archive, rejection.MARK, rejection.TEXT)
@@ -207,7 +208,7 @@ def package(settings: Settings, folder: Path) -> dict[str, Any]:
         put_beside(signed, settings.package_uri + SUFFIX)
     with archive.open("rb") as file:
         patiently(lambda: store.put_file(file, settings.package_uri))
-    measured = served.record(settings.questions, own, figures.evaluated, found.rows_sha256)
+    measured = served.record(settings.questions, own, figures.evaluated, found.basis)
     if compiled:
         measured["compiledFor"] = compiled
     record = lineage(settings, output, described, found, rows, measured)

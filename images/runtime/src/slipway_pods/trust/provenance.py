@@ -66,7 +66,7 @@ def statement(made: Made, others: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _dependencies(record: Record) -> Iterator[dict[str, Any]]:
-    """Yield what an archive was made of, each with its digest where that is known."""
+    """Yield what an archive was made of and judged by, each with its digest where that is known."""
     job, output = record["trainingJob"], record["output"]
     digest = image_digest(job)
     missing = {"annotations": {"slipway_digest": NO_DIGEST}}
@@ -82,6 +82,10 @@ def _dependencies(record: Record) -> Iterator[dict[str, Any]]:
     for file in output["files"]:
         name, uri = f"output/{file['path']}", f"{output['uri']}/{file['path']}"
         yield {"name": name, "uri": uri, "digest": {"sha256": file["sha256"]}}
+    if program := record.get("evaluation"):
+        named = {"function": record["package"]["spec"]["samples"]["evaluate"]}
+        known = {"digest": {"sha256": program["sha256"]}}
+        yield {"name": "evaluation", **known, "annotations": named}
 
 
 def _source(job: Record, revision: str) -> dict[str, Any]:

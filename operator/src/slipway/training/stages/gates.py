@@ -113,6 +113,8 @@ _NOT_COMPARED = {
     "NoRecord": "there is no record of the archive that ModelDeployment {name} serves",
     "NotRecorded": "the record of the archive that ModelDeployment {name} serves does not have it",
     "OtherRows": "what ModelDeployment {name} serves was measured on other rows",
+    "OtherEvaluation": "what ModelDeployment {name} serves was evaluated by another program, or "
+    "its record does not say by which",
     "Negative": "the figure of what ModelDeployment {name} serves is below 0 and has no ratios",
 }
 """Why a figure was not compared, by the packager's word."""

@@ -20,6 +20,8 @@ NO_RECORD, NOT_RECORDED = "NoRecord", "NotRecorded"
 """There is no record of the archive that is served; the record does not have the figure."""
 OTHER_ROWS = "OtherRows"
 """The figure is of other rows than those that were answered now."""
+OTHER_EVALUATION = "OtherEvaluation"
+"""The figure is another evaluation's than the one that judged the answers now."""
 NEGATIVE = "Negative"
 """The figure is below 0: how many times another figure it is says nothing of which is better."""
 MAX_BYTES = manifest.MAX_BYTES
@@ -40,15 +42,55 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What figures of answers go by: the rows, and the program that made figures of the answers.
+
+    ``rows`` and ``evaluation`` are the SHA-256s of their files, and ``function`` is the function in
+    the latter; each is empty where there is none, or it is not known.
+    """
+
+    rows: str = ""
+    evaluation: str = ""
+    function: str = ""
+
+    @classmethod
+    def read(cls, record: strict.Fields) -> "Basis":
+        """Return what a record says of it, whoever wrote it; raises ValueError."""
+        program = record.mapping("evaluation")
+        texts = (record.mapping("samples").get("sha256"), *map(program.get, ("sha256", "function")))
+        return cls(*(each if isinstance(each, str) else "" for each in texts))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a record has of it."""
+        program = {"sha256": self.evaluation, "function": self.function}
+        return {
+            **({"samples": {"sha256": self.rows}} if self.rows else {}),
+            **({"evaluation": program} if self.evaluation else {}),
+        }
+
+    def other(self, then: "Basis", source: str) -> str | None:
+        """Return why figures from a source do not compare with those of then; None if they do."""
+        if self.rows != then.rows:
+            return OTHER_ROWS
+        if source == EVALUATE and (self.evaluation, self.function) != (
+            then.evaluation,
+            then.function,
+        ):
+            return OTHER_EVALUATION
+        return None
+
+
+@dataclass(frozen=True)
 class RecordedFigures:
-    """The figures of an archive by source and metric, and the SHA-256 of the rows it answered.
+    """The figures of an archive by source and metric, and what those of its answers go by.
 
     ``problem`` is why there are none; empty where there may be some.
     """
 
     problem: str = ""
     figures: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    rows: str = ""
+    basis: Basis = field(default_factory=Basis)
 
     @classmethod
     def read(cls, data: bytes, sha256: str) -> "RecordedFigures":
@@ -58,23 +100,22 @@ class RecordedFigures:
             package = strict.Fields(record.mapping("package"))
             if package.text("sha256", 64) != sha256:
                 return cls(NO_RECORD)
-            rows = record.mapping("samples").get("sha256")
-            return cls("", dict(_figures(record, package)), rows if isinstance(rows, str) else "")
+            return cls("", dict(_figures(record, package)), Basis.read(record))
         except ValueError:
             return cls(NO_RECORD)
 
-    def figure(self, metric: str, source: str, rows: str | None) -> float | str:
+    def figure(self, metric: str, source: str, basis: Basis | None) -> float | str:
         """Return a figure from a source, or the reason why it can be compared with none.
 
-        ``rows`` is the digest of the rows that it must be of; None where it is of no rows.
+        ``basis`` is what it must go by; None where it is of no rows.
         """
         if self.problem:
             return self.problem
         value = self.figures.get((source, metric))
         if value is None:
             return NOT_RECORDED
-        if rows is not None and rows != self.rows:
-            return OTHER_ROWS
+        if basis is not None and (why := basis.other(self.basis, source)):
+            return why
         return NEGATIVE if value < 0 else value
 
 

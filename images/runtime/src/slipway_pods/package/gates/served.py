@@ -9,6 +9,7 @@ from slipway_pods.package.gates.recorded import (
     NO_RECORD,
     NOTHING_SERVED,
     PACKAGE,
+    Basis,
     RecordedFigures,
 )
 from slipway_pods.package.gates.verdict import Questions
@@ -41,11 +42,11 @@ def look(questions: Questions, patiently: Patiently) -> RecordedFigures:
 
 
 def record(
-    questions: Questions, own: Mapping[str, float], evaluated: Mapping[str, float], rows: str
+    questions: Questions, own: Mapping[str, float], evaluated: Mapping[str, float], basis: Basis
 ) -> dict[str, Any]:
     """Return what the record of an archive's origin has of its figures, for a later one to read.
 
-    ``rows`` is the SHA-256 of the rows that were answered; empty for none.
+    ``basis`` is what the figures of answers go by.
     """
     found = ((EVALUATE, evaluated), (PACKAGE, own))
     figures = {
@@ -56,6 +57,6 @@ def record(
     served = questions.served
     return {
         "figures": figures,
-        **({"samples": {"sha256": rows}} if rows else {}),
+        **basis.told,
         **({"comparedWith": {"sha256": served.sha256}} if served else {}),
     }

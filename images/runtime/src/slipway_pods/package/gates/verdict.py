@@ -13,6 +13,7 @@ from slipway_pods.package.gates.recorded import (
     NOTHING_SERVED,
     PACKAGE,
     REPORT,
+    Basis,
     RecordedFigures,
     Served,
 )
@@ -134,13 +135,13 @@ def judge(
     own: Mapping[str, float],
     evaluated: Mapping[str, float] | None = None,
     recorded: RecordedFigures | None = None,
-    rows: str = "",
+    basis: Basis | None = None,
 ) -> list[Row]:
     """Return each gate's row, in their order. A figure that is no finite number misses its gate.
 
     ``own`` are figures of the package itself, which go before those that were ``evaluated``, and
     these before the reported ones. ``recorded`` are the figures of the archive that is served, and
-    ``rows`` the SHA-256 of the rows that the model answered.
+    ``basis`` is what those of the answers go by.
     """
     known: dict[str, tuple[float | None, str | None]] = {
         name: (value, source)
@@ -151,20 +152,20 @@ def judge(
         )
         for name, value in figures.items()
     }
-    other = recorded or RecordedFigures(NOTHING_SERVED)
+    other, by = recorded or RecordedFigures(NOTHING_SERVED), basis or Basis()
     unknown = (None, None)
-    return [_row(gate, known.get(gate.metric, unknown), other, rows) for gate in questions.gates]
+    return [_row(gate, known.get(gate.metric, unknown), other, by) for gate in questions.gates]
 
 
 def _row(
-    gate: Gate, known: tuple[float | None, str | None], recorded: RecordedFigures, rows: str
+    gate: Gate, known: tuple[float | None, str | None], recorded: RecordedFigures, basis: Basis
 ) -> Row:
     value, source = known
     if value is None or source is None or not math.isfinite(value):
         return Row(gate.metric, FAILED, value, source)
     holds = all(_SIGNS[sign](value, number) for sign, number in gate.comparisons)
     missed = [] if holds else [CONDITION]
-    served = _served(gate, source, recorded, rows)
+    served = _served(gate, source, recorded, basis)
     if served not in (None, NOTHING_SERVED):
         missed += [
             field for field, ratio in gate.ratios if not _within(field, value, ratio, served)
@@ -182,12 +183,12 @@ def _limits(gate: Gate, served: float | str | None) -> Iterator[float]:
                 yield float(ratio * Fraction(repr(served)))
 
 
-def _served(gate: Gate, source: str, recorded: RecordedFigures, rows: str) -> float | str | None:
+def _served(gate: Gate, source: str, recorded: RecordedFigures, basis: Basis) -> float | str | None:
     """Return the served archive's figure, or why there is none; None where no gate asks for it."""
     if not gate.ratios:
         return None
     of_rows = source == EVALUATE or (source, gate.metric) == (PACKAGE, LATENCY)
-    return recorded.figure(gate.metric, source, rows if of_rows else None)
+    return recorded.figure(gate.metric, source, basis if of_rows else None)
 
 
 def _within(field: str, value: float, ratio: Fraction, served: float | str | None) -> bool:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_pods import beneath
+from slipway_pods.package.gates.recorded import Basis
 from slipway_pods.package.samples import figures, handed
 from slipway_pods.package.samples.bounded_process import run_module
+from slipway_pods.store import manifest
 from slipway_runtime import strict
 from slipway_runtime.checks.package_code import split_handler
 
@@ -33,6 +35,15 @@ class Program:
         """Return the one that ``NAME.py:function`` or ``NAME.py`` names."""
         path, function = split_handler(name)
         return cls(path, function or FUNCTION)
+
+
+def basis(name: str | None) -> Basis:
+    """Return what figures go by: the rows that were handed on, and ``samples.evaluate``, if any."""
+    rows = handed.rows_sha256()
+    if name is None:
+        return Basis(rows)
+    program = Program.named(name)
+    return Basis(rows, manifest.digest(handed.program(program.path)), program.function)
 
 
 def evaluate(program: Program, folder: Path, deadline: float, log: Path) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_pods import beneath
+from slipway_pods.package.gates.recorded import Basis
 from slipway_pods.package.samples.figures import MAX_BYTES as MAX_FIGURES_BYTES
 from slipway_pods.package.samples.figures import Figures
 from slipway_pods.serve.samples.rows import MAX_BYTES, Sample, SamplesError, read
@@ -39,14 +40,14 @@ class Built:
 
     ``packages`` is None where none were to be installed. ``optimization`` has a row for each form
     of the model that was measured. ``figures`` are those that were found while it answered the
-    rows, and ``rows_sha256`` is the digest of the rows' file.
+    rows, and ``basis`` is what these go by.
     """
 
     archive: Path
     packages: Sequence[Mapping[str, str]] | None = None
     rows: int = 0
     figures: Figures = field(default_factory=Figures)
-    rows_sha256: str = ""
+    basis: Basis = field(default_factory=Basis)
     optimization: Sequence[Mapping[str, Any]] = ()
 
 
