@@ -1,10 +1,17 @@
 """Where the weights of an input's archive are; torch itself is asked in tests/image."""
 
+import contextlib
+import io
 import json
+import struct
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, check_weights, weights_file
 
@@ -75,4 +82,54 @@ def test_an_exported_model_is_refused_with_the_way_to_run_it(
 
 @pytest.mark.parametrize("file", ["model.pt", "model.pth", "weights.bin"])
 def test_a_state_dict_is_none(inputs: Path, file: str) -> None:
+    (inputs / "teacher" / file).write_bytes(b"\x80\x02weights")
     check_weights("teacher", inputs / "teacher" / file)
+
+
+def zipped(compression: int = zipfile.ZIP_STORED) -> bytes:
+    """Return weights in a zip archive; `torch.save` stores them as they are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as made:
+        made.writestr("model/data.pkl", b"\x80\x02}.")
+        made.writestr("model/data/0", bytes(100_000))
+    return buffer.getvalue()
+
+
+def twice(data: bytes) -> bytes:
+    """Return an archive whose list of contents names each file twice."""
+    end = data.rindex(b"PK\x05\x06")
+    size, start = struct.unpack("<II", data[end + 12 : end + 20])
+    listed = data[start : start + size]
+    tail = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 4, 4, 2 * size, start, 0)
+    return data[:start] + listed + listed + tail
+
+
+def test_weights_as_torch_saves_them_are_a_state_dict(inputs: Path) -> None:
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(zipped())
+    check_weights("teacher", path)
+
+
+@pytest.mark.parametrize("data", [zipped(zipfile.ZIP_DEFLATED), twice(zipped())], ids=["a", "b"])
+def test_weights_that_would_grow_in_memory_are_refused(inputs: Path, data: bytes) -> None:
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="holds more bytes than it has"):
+        check_weights("teacher", path)
+
+
+@given(st.integers(4, len(zipped(zipfile.ZIP_DEFLATED)) - 1), st.binary(max_size=8))
+def test_weights_that_are_broken_are_refused_or_left_to_torch(at: int, other: bytes) -> None:
+    whole = zipped(zipfile.ZIP_DEFLATED)
+    with tempfile.NamedTemporaryFile(suffix=".pt") as file:
+        file.write(whole[:at] + other + whole[at + len(other) :])
+        file.flush()
+        with contextlib.suppress(ValueError):
+            check_weights("teacher", Path(file.name))
+
+
+def test_weights_that_were_cut_are_refused(inputs: Path) -> None:
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(zipped()[:-30])
+    with pytest.raises(ValueError, match=r"a broken file of torch\.save"):
+        check_weights("teacher", path)

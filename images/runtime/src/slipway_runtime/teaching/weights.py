@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ MAX_MANIFEST_BYTES = 1_048_576
 """Longest manifest that is read."""
 PROGRAMS = (".onnx", ".pt2")
 """Ends of the names of exported models, which are no weights of a class."""
+ZIPPED = b"PK\x03\x04"
+"""What a file begins with that torch reads as a zip archive, as `torch.save` writes it."""
 
 
 def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
@@ -23,8 +27,8 @@ def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
     ``name`` is the input's. The archive's ``serializedFile`` has to be a ``state_dict`` of torch,
     which is loaded with ``weights_only``: nothing in it runs. ``strict`` is torch's own: without it
     weights may be missing or left over. Raises FileNotFoundError where there is no such input, and
-    ValueError where it is no archive or has an exported model; what torch raises for weights of
-    another model.
+    ValueError where it is no archive, has an exported model or weights that were compressed; what
+    torch raises for weights of another model.
     """
     import torch
 
@@ -41,9 +45,10 @@ def teacher(name: str, model: Any) -> Any:
 
 
 def check_weights(name: str, path: Path) -> None:
-    """Raise ValueError where an archive's file is an exported model: the input's ``name`` is told.
+    """Raise ValueError where an archive's file is no state_dict, or would grow in memory.
 
-    Such is what `slipway.export` writes, and what ``package.optimize`` makes of it.
+    The input's ``name`` is told. An exported model is what `slipway.export` writes, and what
+    ``package.optimize`` makes of it.
     """
     if path.suffix in PROGRAMS:
         raise ValueError(
@@ -52,6 +57,23 @@ def check_weights(name: str, path: Path) -> None:
             f"(package.serializedFile, without package.optimize), or run {path} as it is, by "
             f"{'onnxruntime.InferenceSession' if path.suffix == '.onnx' else 'torch.export.load'}."
         )
+    if _held(path) > path.stat().st_size:
+        raise ValueError(
+            f"{path} holds more bytes than it has, and would fill the memory: torch.save "
+            "compresses nothing. Have the other job save its state_dict by torch.save alone."
+        )
+
+
+def _held(path: Path) -> int:
+    """Return how many bytes come out of a file that torch reads as a zip archive; 0 for others."""
+    with path.open("rb") as file:
+        if file.read(len(ZIPPED)) != ZIPPED:
+            return 0
+        try:
+            with zipfile.ZipFile(file) as opened:
+                return sum(each.file_size for each in opened.infolist())
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+            raise ValueError(f"{path} is a broken file of torch.save: {error}.") from error
 
 
 def weights_file(name: str) -> Path:
