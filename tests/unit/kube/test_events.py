@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from slipway.kube.client import Client
-from slipway.kube.errors import Forbidden
+from slipway.kube.errors import Forbidden, NotFound
 from slipway.kube.writes.events import EventRecorder
 from slipway.plan import Event, Manifest
 from tests.unit.controller.fakes import FakeClient, training_job
@@ -115,6 +115,17 @@ async def test_an_event_that_is_refused_is_no_failure() -> None:
     events.record(training_job(), Event("Normal", "Created", "three"))
     await events.post()
     assert [event["note"] for event in api.events] == ["three"]
+
+
+async def test_what_happened_in_a_namespace_that_is_gone_is_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events, api, _ = recorder()
+    api.failures["create"] = NotFound('namespaces "gone" not found', 404)
+    events.record(training_job(), Event("Normal", "Created", "one"))
+    with caplog.at_level("INFO"):
+        await events.post()
+    assert caplog.records == []
 
 
 async def test_events_are_posted_once_nothing_else_is_to_be_done(

@@ -14,7 +14,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from slipway.kube.client import Client
-from slipway.kube.errors import KubeError, Unavailable
+from slipway.kube.errors import KubeError, NotFound, Unavailable
 from slipway.kube.resources import EVENTS
 from slipway.lanes import Lanes
 from slipway.manifests import MANAGER
@@ -131,7 +131,8 @@ class EventRecorder:
             await self._client.create(EVENTS, manifest["metadata"]["namespace"], manifest)
             self._told("posted")
         except KubeError as error:
-            going = isinstance(error, Unavailable) and not error.passes_soon
+            going = isinstance(error, NotFound)  # with its namespace: there is nobody to tell
+            going |= isinstance(error, Unavailable) and not error.passes_soon
             self._told("refused")
             level = logging.DEBUG if going else logging.WARNING
             _LOG.log(level, "An event was not recorded (%s): %s", manifest["reason"], error)
