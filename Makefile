@@ -41,7 +41,7 @@ ready:
 	@$(DEV) images
 	@$(DEV) up
 
-test-long: tools env ready ## Others' schedulers, upgrades, removals, the READMEs' commands, a tenth of the soak
+test-long: tools env ready ## Others' schedulers, upgrades, removals, rare paths, the READMEs' commands, a tenth of the soak
 	@$(BIN)/pytest -m long tests/contract tests/cluster tests/chaos tests/unit/server tests/unit/runtime
 
 test-unit: env ## Pure tests, no cluster
