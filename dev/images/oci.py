@@ -10,7 +10,7 @@ from dev import paths
 
 NAME = "org.opencontainers.image.ref.name"
 _WRITTEN_SECONDS = 5.0
-"""Longest time in which an index that is being written is whole."""
+"""Longest time that the writing of an index may take, in seconds."""
 
 Descriptor = dict[str, Any]
 
