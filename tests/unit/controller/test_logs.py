@@ -134,9 +134,19 @@ def test_what_ten_thousand_objects_fail_by_fills_no_disk(stream: io.StringIO, cl
     assert sum(int(line.get("leftOut", 0)) for line in told) > 9_000
 
 
-def test_a_line_whose_words_do_not_fit_ends_nobodys_work(stream: io.StringIO) -> None:
+class WithoutText:
+    """Something that raises where its text is asked for."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(("text", "value"), [("%d objects", "many"), ("%s", WithoutText())])
+def test_a_line_that_cannot_be_formatted_ends_nobodys_work(
+    stream: io.StringIO, text: str, value: object
+) -> None:
     before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
-        logging.getLogger("slipway.test").warning("%d objects", "many")
+        logging.getLogger("slipway.test").warning(text, value)
     finally:
         logging.raiseExceptions = before

@@ -54,7 +54,7 @@ class _Place:
 
 
 class Repeats(logging.Filter):
-    """Leaves out warnings that repeat themselves, and those of a place that has too many.
+    """Leaves out warnings and errors that repeat themselves, and those of a place with too many.
 
     A fault that lasts says the same each second, and one that all objects have says it of each:
     10,000 of them would be a gigabyte a day, and push all else out of what the kubelet keeps. The
@@ -88,12 +88,12 @@ class Repeats(logging.Filter):
 
 def _said(record: logging.LogRecord) -> int:
     """Return what stands for a line's text, its failure and the object that it is about."""
-    failure = repr(record.exc_info[1]) if record.exc_info else ""
+    told: tuple[str, ...]
     try:
-        text = record.getMessage()
-    except (TypeError, ValueError):  # the formatter tells of it
-        text = str(record.msg)
-    return hash((text, failure, *(_OBJECT.get() or {}).values()))
+        told = (record.getMessage(), repr(record.exc_info[1]) if record.exc_info else "")
+    except Exception:  # whatever an argument raises: logging itself guards formatters, not filters
+        told = ("",)
+    return hash((*told, *(_OBJECT.get() or {}).values()))
 
 
 class JsonFormatter(logging.Formatter):
