@@ -83,6 +83,12 @@ def test_one_that_does_not_say_is_refused_with_what_to_write(told: Any) -> None:
         compiled.target(program(told))
 
 
+def test_one_that_tells_it_in_a_damaged_entry_is_not_taken_for_one_that_is_not_compiled() -> None:
+    damaged = program().getvalue().replace(b"x86-64-v3", b"x86-64-v4")
+    with pytest.raises(ValueError, match='format="aoti"'):
+        compiled.target(io.BytesIO(damaged))
+
+
 @given(st.binary(max_size=300))
 def test_whatever_is_told_is_read_or_refused(told: bytes) -> None:
     with contextlib.suppress(ValueError):
