@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway_runtime.teaching import weights
 from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, check_weights, weights_file
 
 
@@ -126,6 +127,16 @@ def test_weights_that_are_broken_are_refused_or_left_to_torch(at: int, other: by
         file.flush()
         with contextlib.suppress(ValueError):
             check_weights("teacher", Path(file.name))
+
+
+def test_a_list_of_contents_without_end_is_not_read(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(zipped())
+    monkeypatch.setattr(weights._Listed, "left", 100)
+    with pytest.raises(ValueError, match="its list of contents has more than"):
+        check_weights("teacher", path)
 
 
 def test_weights_that_were_cut_are_refused(inputs: Path) -> None:

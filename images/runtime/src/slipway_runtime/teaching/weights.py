@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -19,6 +20,8 @@ PROGRAMS = (".onnx", ".pt2")
 """Ends of the names of exported models, which are no weights of a class."""
 ZIPPED = b"PK\x03\x04"
 """What a file begins with that torch reads as a zip archive, as `torch.save` writes it."""
+MAX_LIST_BYTES = 16 << 20
+"""Longest list of such a file's contents that is read, in bytes."""
 
 
 def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
@@ -64,9 +67,27 @@ def check_weights(name: str, path: Path) -> None:
         )
 
 
+class _Listed(io.FileIO):
+    """A file of which only its list of contents is read, and of that a bound.
+
+    Of 20,000 entries of 47 bytes Python 3.11 keeps eight times as many, and a list compresses well.
+    """
+
+    left = MAX_LIST_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes; raises ValueError where more were asked for than the bound."""
+        there = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        wanted = there if size is None or size < 0 else min(size, there)
+        self.left -= wanted
+        if self.left < 0:
+            raise ValueError(f"its list of contents has more than {MAX_LIST_BYTES} bytes")
+        return super().read(wanted)
+
+
 def _held(path: Path) -> int:
     """Return how many bytes come out of a file that torch reads as a zip archive; 0 for others."""
-    with path.open("rb") as file:
+    with _Listed(path) as file:
         if file.read(len(ZIPPED)) != ZIPPED:
             return 0
         try:
