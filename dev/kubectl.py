@@ -1,7 +1,9 @@
 """kubectl, the pinned one, for a cluster and a namespace."""
 
 import json
+import shlex
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dev import gotools
+from dev.errors import DevError
 from dev.shell import run
 
 _AGAIN_SECONDS = 1.0
@@ -41,23 +44,33 @@ class Kubectl:
     def watch(self, kind: str, name: str, timeout: float) -> Generator[dict[str, Any]]:
         """Yield an object as it is, if it is there, and then whenever it changes.
 
-        Ends ``timeout`` seconds after the first one is asked for.
+        Ends ``timeout`` seconds after the first one is asked for; raises DevError where kubectl
+        fails before it has printed any.
         """
         argv = self.argv(
             *("get", kind, f"--field-selector=metadata.name={name}", "--watch", "--output=json")
         )
-        deadline = time.monotonic() + timeout
+        deadline, printed = time.monotonic() + timeout, False
         while (left := deadline - time.monotonic()) > 0:
-            with subprocess.Popen(
-                argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            ) as watching:
+            with (
+                tempfile.TemporaryFile("w+") as errors,
+                subprocess.Popen(
+                    argv, stdout=subprocess.PIPE, stderr=errors, text=True
+                ) as watching,
+            ):
                 timer = threading.Timer(left, watching.kill)
                 timer.start()
                 try:
-                    yield from documents(watching.stdout or ())
+                    for found in documents(watching.stdout or ()):
+                        printed = True
+                        yield found
+                    failed = watching.wait() > 0
                 finally:
                     timer.cancel()
                     watching.kill()
+                if failed and not printed:
+                    errors.seek(0)
+                    raise DevError(f"`{shlex.join(argv)}` failed: {errors.read().strip()}")
             time.sleep(max(0.0, min(_AGAIN_SECONDS, deadline - time.monotonic())))
 
 

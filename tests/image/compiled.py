@@ -42,7 +42,9 @@ def run(
     words = ["env", "HOME=/tmp", "OMP_NUM_THREADS=1", f"{ALLOWED}=true"]
     words += [f"PYTHONPATH={runtime}", PYTHON, str(root / "compiled.py"), task, str(folder)]
     with buildah.container(image, root) as enter:
-        return subprocess.run(enter(words), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            enter(words), capture_output=True, text=True, check=False, timeout=900
+        )
 
 
 def rows(done: "subprocess.CompletedProcess[str]") -> dict[str, dict[str, Any]]:

@@ -51,7 +51,7 @@ class Written:
         told = {"HOME": "/tmp", "OMP_NUM_THREADS": "1", **variables}
         pairs = (f"{name}={value}" for name, value in told.items())
         command = self.enter(["env", *pairs, PYTHON, *words])
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
 

@@ -39,11 +39,14 @@ def kubeconfig(control_plane: TestControlPlane) -> Path:
 
 @pytest.fixture
 def kubectl(control_plane: TestControlPlane) -> Iterator[Kubectl]:
-    """kubectl in a new namespace, whose objects of ours are deleted afterwards."""
+    """kubectl in a new namespace, whose objects of ours are deleted afterwards.
+
+    Their Jobs too: Kubernetes' controllers, which a later module may start, would begin them all.
+    """
     name = f"test-{uuid.uuid4().hex[:8]}"
     kubectl = new_namespace(control_plane.kubectl, name)
     yield kubectl
-    kubectl.delete_all("tj", "mdep")
+    kubectl.delete_all("tj", "mdep", "jobs")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from tests.contract.operator import play
 from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
-from tests.harness import Kubectl, Object
+from tests.contract.operator.test_life import settle
+from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
 STEPS = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
@@ -143,8 +144,9 @@ def test_an_abort_goes_back_and_is_told_with_an_event(
 
 
 def test_applying_the_same_again_in_mid_rollout_changes_nothing(
-    operator: OperatorProcess, kubectl: Kubectl
+    operator: OperatorProcess, kubectl: Kubectl, control_plane: TestControlPlane
 ) -> None:
+    audit = control_plane.audit(kubectl.namespace)
     serve(kubectl, "1")
     kubectl.apply(deployment("2"))
     play.wait_object(kubectl, "deployment", "model-green")
@@ -159,5 +161,6 @@ def test_applying_the_same_again_in_mid_rollout_changes_nothing(
         120,
         "it is looked at again",
     )
+    settle(operator, audit)
     after = {one["metadata"]["name"]: one for one in kubectl.list("deployments")}
     assert before == after

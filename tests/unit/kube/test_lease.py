@@ -249,7 +249,8 @@ async def test_a_leader_that_died_is_followed_in_time_though_the_clock_was_set_b
         lease.lead(lease.LeaseLock(cast(Client, client), "n", "me"), leading.set)
     )
     try:
-        while not client.renewed:  # noqa: ASYNC110
+        while not client.renewed:
+            assert not task.done()
             await asyncio.sleep(0.01)
         client.lives, shifted[0] = False, by
         await asyncio.wait_for(leading.wait(), 30)
@@ -279,6 +280,7 @@ async def test_a_leader_that_lives_keeps_its_lease_though_a_clock_was_set_forwar
     )
     try:
         while client.renewed < 5:
+            assert not task.done()
             await asyncio.sleep(0.2)
             shifted[0] += 3600.0
         assert not client.taken
