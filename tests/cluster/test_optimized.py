@@ -4,22 +4,19 @@ The second job is applied first: it waits until the first one's archive is there
 """
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
 from tests.cluster.examples import result
+from tests.cluster.packages import model_in, packaged, stored, succeeded
 from tests.cluster.support import (
     SERVE,
     SMALL,
     Space,
-    condition,
     model_deployment,
-    phase,
     predict,
     source,
     training_job,
@@ -177,34 +174,6 @@ def package(begun: Begun) -> Object:
     """What the first job's status says of its archive."""
     found: Object = succeeded(begun.space, FIRST)["status"]["package"]
     return found
-
-
-def succeeded(space: Space, name: str) -> Object:
-    """Return a job that has ended well."""
-    job = space.wait_for_phase(name, "Succeeded", "Failed")
-    assert phase(job) == "Succeeded", (condition(job, "Failed"), space.report())
-    return job
-
-
-def stored(cluster: Cluster, uri: str) -> bytes:
-    """Return a file of the store."""
-    with cluster.store() as store:
-        found: bytes = store.cat_file(uri.removeprefix("s3://"))
-    return found
-
-
-def packaged(package: Object) -> Object:
-    """Return the row of the form that is in the archive."""
-    (row,) = (row for row in package["optimization"] if row["verdict"] == "Packaged")
-    return dict(row)
-
-
-def model_in(archive: bytes) -> tuple[str, bytes]:
-    """Return the name and the bytes of the model in an archive."""
-    with ZipFile(io.BytesIO(archive)) as bundle:
-        name = json.loads(bundle.read("MAR-INF/MANIFEST.json"))["model"]["serializedFile"]
-        assert not [each for each in bundle.namelist() if each.endswith(".pt2")]
-        return name, bundle.read(name)
 
 
 def test_a_job_says_that_it_waits_for_another_ones_archive_and_starts_no_pod(begun: Begun) -> None:

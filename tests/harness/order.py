@@ -20,6 +20,7 @@ INDEPENDENT = (
     "trusted_archives",
     "training",
     "optimized",
+    "fastest",
     "distillation",
     "training_life",
     "runtimes",
