@@ -98,6 +98,34 @@ async def test_namespaces_that_come_and_go_leave_nothing_in_memory(world: World)
     assert len(world.accounts._let_in) == known
 
 
+async def test_a_namespace_whose_accounts_the_store_lost_leaves_nothing_in_memory(
+    world: World,
+) -> None:
+    world.cluster.add("team", "uid")
+    await world.open("team")
+    access = ids(world)
+    await world.server.remove_account(access)
+    del world.accounts._accounts[access], world.cluster.objects["team"]
+    await world.accounts.remove("team")
+    assert set(world.accounts._let_in) == {BUCKET}
+
+
+async def test_a_namespace_that_goes_while_its_place_is_asked_for_is_not_remembered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.add("team", "uid")
+    owner, has_bucket = world.cluster.objects["team"], world.server.has_bucket
+
+    async def meanwhile(bucket: str) -> bool:
+        del world.cluster.objects["team"]
+        await world.accounts.remove("team")
+        return await has_bucket(bucket)
+
+    monkeypatch.setattr(world.server, "has_bucket", meanwhile)
+    assert (await world.accounts.place("team", owner)).startswith("s3://ns-team-")
+    assert not world.accounts._places._known
+
+
 async def test_a_namespace_made_anew_finds_nothing_of_its_predecessors(world: World) -> None:
     world.cluster.add("team", "uid-1")
     first = await world.open("team")

@@ -63,6 +63,7 @@ def test_a_deleted_pod_is_remembered_as_it_was_as_long_as_its_job_is_there() -> 
     job = training_job()
     batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
     pod = at(child(job, "Pod", "p"), 3, uid="p", ownerReferences=[reference(batch)])
+    cache.feed(at(job, 1))
     cache.feed(batch)
     spec = {"containers": [], "nodeName": "n1"}
     cache.feed({**pod, "spec": spec, "status": {"phase": "Failed"}})
@@ -71,6 +72,28 @@ def test_a_deleted_pod_is_remembered_as_it_was_as_long_as_its_job_is_there() -> 
     assert [one["spec"] for one in cache.children(job).gone] == [{"nodeName": "n1"}]
     cache.remove(ObjectRef.of(batch), "j1")
     assert cache.children(job).gone == ()
+
+
+@pytest.mark.parametrize("order", list(permutations(("owner", "job", "pod"))))
+def test_of_an_owner_that_is_gone_no_deleted_pod_is_remembered(order: tuple[str, ...]) -> None:
+    cache, job = Cache(), training_job()
+    batch = at(child(job, "Job", "job-train", "batch/v1"), 2, uid="j1")
+    pod = at(child(job, "Pod", "p"), 3, uid="p", ownerReferences=[reference(batch)])
+    objects = {"owner": at(job, 1), "job": batch, "pod": pod}
+    for obj in objects.values():
+        cache.feed(obj)
+    for name in order:
+        cache.remove(ObjectRef.of(objects[name]), objects[name]["metadata"]["uid"])
+    assert len(cache._gone_pods._owners) == len(cache._gone_pods._pods) == 0
+
+
+def test_what_no_watch_covers_is_not_known_once_its_owner_is_gone() -> None:
+    cache, job = Cache(), training_job()
+    cache.feed(at(job, 1))
+    cache.remove(ObjectRef.of(job), job["metadata"]["uid"])
+    group = at(child(job, "PodGroup", "g", "scheduling.volcano.sh/v1beta1"), 2, uid="g")
+    assert not cache.feed(group), "the answer to a write that was under way"
+    assert len(cache) == 0
 
 
 def test_what_no_watch_covers_is_forgotten_with_its_owner() -> None:

@@ -144,6 +144,7 @@ SUCCEEDED = {"type": "Succeeded", "status": "True"}
 def test_a_heavy_pod_that_is_deleted_is_not_remembered() -> None:
     cache, job = Cache(), training_job()
     batch = of("default", child(job, "Job", "job-train", "batch/v1"), 2, uid="j")
+    cache.feed(of("default", job, 1))
     cache.feed(batch)
     texts = {"light": letters(10, 1), "heavy": letters(200_000, 1), "folded": "x" * 200_000}
     for name, text in texts.items():

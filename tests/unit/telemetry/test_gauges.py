@@ -138,7 +138,10 @@ def gpu_pod(phase: str, node: str = "node-1") -> Manifest:
         "metadata": {
             "namespace": "ml",
             "name": "p",
-            "labels": {"slipway.dev/component": "trainer"},
+            "labels": {
+                "slipway.dev/component": "trainer",
+                "slipway.dev/training-job": "digits",
+            },
         },
         "spec": {"nodeName": node, "containers": [{"resources": {"limits": limits}}]},
         "status": {"phase": phase},
@@ -155,6 +158,12 @@ def test_gpus_are_held_from_the_node_to_the_end() -> None:
 def test_a_forged_component_makes_no_series() -> None:
     pod = gpu_pod("Running")
     pod["metadata"]["labels"]["slipway.dev/component"] = "made-up-17"
+    assert list(held_by(pod)) == []
+
+
+def test_a_pod_of_no_object_makes_no_series_which_nothing_would_end() -> None:
+    pod = gpu_pod("Running")
+    del pod["metadata"]["labels"]["slipway.dev/training-job"]
     assert list(held_by(pod)) == []
 
 

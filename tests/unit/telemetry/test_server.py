@@ -78,6 +78,23 @@ async def test_a_crowd_that_never_asks_is_dropped_and_the_probes_are_answered(
         await server.close()
 
 
+async def test_who_stays_is_not_dropped_for_those_who_came_and_went(server: HttpServer) -> None:
+    await server.start(0)
+    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        for _ in range(MOST_CONNECTIONS + 1):
+            _, other = await asyncio.open_connection("127.0.0.1", server.port)
+            other.close()
+            await other.wait_closed()
+        writer.write(ask)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        assert len(server._newest) < MOST_CONNECTIONS / 2, "what is closed is not kept"
+    finally:
+        writer.close()
+        await server.close()
+
+
 async def test_a_scraper_that_leaves_before_the_end_is_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

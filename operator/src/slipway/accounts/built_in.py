@@ -87,6 +87,9 @@ class BuiltInAccounts:
     async def remove(self, namespace: str) -> None:
         """Take away the accounts of a namespace; what it stored stays."""
         async with self._turn:
+            place = self._places.last(namespace)
+            if place is not None and place.is_own:
+                self._let_in.pop(place.bucket, None)
             self._places.forget(namespace)
             await self._list()
             for name in [name for name in self._names() if name.namespace == namespace]:

@@ -81,7 +81,9 @@ class Places:
             place, is_sure = await self._learn(tenant, facts)
         else:
             place, is_sure = known.place, True
-        self._known[namespace] = _Known(place, owners, is_sure)
+        # Where the last object has gone meanwhile, nobody would have the namespace forgotten.
+        if self._cluster.owners(namespace):
+            self._known[namespace] = _Known(place, owners, is_sure)
         return place
 
     async def _learn(self, tenant: Tenant, facts: NamespaceFacts) -> tuple[Place, bool]:

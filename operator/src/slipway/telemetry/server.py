@@ -16,6 +16,8 @@ from slipway.telemetry.page import content_type_for
 _LOG = logging.getLogger(__name__)
 MOST_CONNECTIONS = 512
 """How many connections are open at most: a new one beyond them closes the one that came first."""
+_BEING_MADE = 100
+"""How many connections asyncio takes at once: that many of the newest may not be open yet."""
 _IDLE_SECONDS = 75
 """How long a connection stays open without a whole request; Prometheus asks once a minute."""
 Check = Callable[[], Sequence[str]]
@@ -112,6 +114,9 @@ class HttpServer:
         """Return what speaks on a new connection: who asks at once is answered in any crowd."""
         handler = cast(web.Server, self._runner.server)()
         self._newest.append(handler)
+        older = len(self._newest) - _BEING_MADE
+        known = enumerate(self._newest)
+        self._newest = deque(one for at, one in known if at >= older or one.connected)
         if len(self._newest) > MOST_CONNECTIONS:
             self._newest.popleft().force_close()
         return handler

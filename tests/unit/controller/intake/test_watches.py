@@ -34,7 +34,13 @@ class Scene:
     def __init__(self) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[ObjectRef] = WorkQueue()
-        self.intake = Intake(self.cache, self.queue)
+        self.ended = list[str]()
+        self.intake = Intake(self.cache, self.queue, self._tell)
+
+    def _tell(self, before: Manifest | None, after: Manifest | None) -> None:
+        """Take in the UID of what is told to be gone."""
+        if before is not None and after is None:
+            self.ended.append(before["metadata"]["uid"])
 
     async def woken(self) -> set[str]:
         """Return the names of all queued keys, which are taken off the queue."""
@@ -66,6 +72,27 @@ async def test_of_a_child_whose_owner_is_not_there_no_metric_is_told() -> None:
     intake.seen("ADDED", at(job, 2))
     intake.seen("ADDED", at(child(job, "Pod", "a-0"), 3, uid="a0"))
     assert told == ["a", "a-0"]
+
+
+async def test_an_end_that_an_answer_told_before_the_watch_did_is_followed_up_all_the_same() -> (
+    None
+):
+    scene, job = Scene(), at(training_job("a"), 3, uid="u")
+    scene.intake.seen("ADDED", job)
+    await scene.woken()
+    scene.cache.remove(ObjectRef.of(job), "u")
+    scene.intake.seen("DELETED", at(job, 4))
+    assert await scene.woken() == {"TrainingJob/a"}
+    assert scene.ended == ["u"]
+
+
+async def test_the_late_word_of_a_predecessors_end_ends_nothing_of_its_namesake() -> None:
+    scene = Scene()
+    scene.cache.feed(at(training_job("a"), 3, uid="old"))
+    scene.cache.feed(at(training_job("a"), 7, uid="new"))
+    scene.intake.seen("DELETED", at(training_job("a"), 6, uid="old"))
+    assert await scene.woken() == set()
+    assert scene.ended == []
 
 
 async def test_an_event_that_is_no_news_wakes_nobody() -> None:

@@ -101,6 +101,8 @@ class Intake:
         ref = ObjectRef.of(obj)
         if change == "DELETED":
             news = self._cache.remove(ref, uid_of(obj), version_of(obj))
+            # An answer to the operator may have told it before: what follows is due all the same.
+            news |= ref.kind in _OWN_KINDS and ref not in self._cache
             if news:
                 self._tell(dict(obj), None)
         else:

@@ -73,7 +73,8 @@ class Cache:
 
     def _take_in(self, ref: ObjectRef, obj: Manifest) -> bool:
         entry, owner = Entry.of(obj), owner_of(obj)
-        if owner and ref.kind == "Pod" and self._is_spent(entry, owner):
+        orphan = ref.kind in _UNWATCHED and not (owner and self._master(owner))
+        if orphan or (owner and ref.kind == "Pod" and self._is_spent(entry, owner)):
             return False
         if not self.room.has(ref.namespace, entry.weight):
             obj = outline(obj, self.room.sentence(ref.namespace))
@@ -105,22 +106,23 @@ class Cache:
         pod = known.obj if ref.kind == "Pod" and light else None
         self._forget(ref, known)
         owner = owner_of(pod) if pod else None
-        if pod and owner and controller_of(pod).get("kind") == "Job":
+        if pod and owner and self._master(owner) and controller_of(pod).get("kind") == "Job":
             self._gone_pods.add(owner, uid, pod)
         if ref.kind in OWNER_LABELS:
-            self._drop_unwatched(OwnerKey(ref.kind, ref.namespace, ref.name))
-            self._left_out.discard(OwnerKey(ref.kind, ref.namespace, ref.name))
+            self._leave(OwnerKey(ref.kind, ref.namespace, ref.name))
         return True
 
-    def _drop_unwatched(self, owner: OwnerKey) -> None:
-        """Drop an owner's children of kinds that no watch covers, since they go with it."""
+    def _leave(self, owner: OwnerKey) -> None:
+        """Drop what goes with an owner and is told of by no watch."""
         for child, entry in self._family(owner).items():
             if child.kind in _UNWATCHED:
                 self._forget(child, entry)
+        self._gone_pods.forget(owner)
+        self._left_out.discard(owner)
 
     def _end(self, owner: OwnerKey) -> None:
         """Keep no more of the children of what has ended than that they have."""
-        master = self._entry(ObjectRef(API_VERSION, *owner))
+        master = self._master(owner)
         if master is None or not master.ended:
             return
         family = self._family(owner)
@@ -141,7 +143,7 @@ class Cache:
 
     def _is_spent(self, pod: Entry, owner: OwnerKey) -> bool:
         """Tell whether a pod has ended, and its Job, and the TrainingJob that it trained."""
-        master = self._entry(ObjectRef(API_VERSION, *owner)) if pod.ended else None
+        master = self._master(owner) if pod.ended else None
         if master is None or not master.ended:
             return False
         refs = (ref for ref in self._by_owner.get(owner, ()) if ref.kind == "Job")
@@ -151,6 +153,9 @@ class Cache:
 
     def _entry(self, ref: ObjectRef) -> Entry | None:
         return self._kinds.get(ref.kind, {}).get(ref.namespace, {}).get(ref)
+
+    def _master(self, owner: OwnerKey) -> Entry | None:
+        return self._entry(ObjectRef(API_VERSION, *owner))
 
     def _forget(self, ref: ObjectRef, known: Entry) -> None:
         place = self._kinds[ref.kind][ref.namespace]

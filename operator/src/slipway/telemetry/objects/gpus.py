@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slipway.api.fields.quantity import parse_quantity
-from slipway.manifests import COMPONENT
+from slipway.manifests import COMPONENT, OWNER_LABELS
 from slipway.plan import Manifest
 from slipway.telemetry.catalogue import Sample
 from slipway.telemetry.objects import reading
@@ -35,9 +35,13 @@ def held(pod: Mapping[str, Any]) -> int:
 
 
 def held_by(pod: Manifest) -> Iterator[tuple[Holder, int]]:
-    """Yield a pod's namespace and component, and how many GPUs it holds."""
-    component = (pod["metadata"].get("labels") or {}).get(COMPONENT)
-    if component in _COMPONENTS:
+    """Yield a pod's namespace and component, and how many GPUs it holds.
+
+    A pod of no object is nobody's: with none that goes its series would never end.
+    """
+    labels = pod["metadata"].get("labels") or {}
+    component = labels.get(COMPONENT)
+    if component in _COMPONENTS and not labels.keys().isdisjoint(OWNER_LABELS.values()):
         yield (reading.namespace_of(pod), component), held(pod)
 
 
