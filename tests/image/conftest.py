@@ -25,6 +25,13 @@ def inside() -> Iterator[tuple[Path, Enter]]:
         yield Path(name), enter
 
 
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A folder of a module's own, which a container may see; short, for unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="slipway-", dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.fixture
 def trainer(s3: S3Server, inside: tuple[Path, Enter]) -> Trainer:
     """A job whose checkpoints go to a store of the test's own."""

@@ -116,6 +116,10 @@ def _allowing(enter: Enter, command: Sequence[str]) -> Sequence[str]:
     return enter(["env", f"{ALLOWED}=true", "OMP_NUM_THREADS=1", *command])
 
 
+SERVERS = {"python": by_python, "server": by_torchserve}
+"""What serves the archives, by the images that it does so in."""
+
+
 def ask(url: str, name: str, body: Any) -> Any:
     """Return a model's answer."""
     told = httpx.post(f"{url}/predictions/{name}", json=body, timeout=60)

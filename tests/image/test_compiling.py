@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -21,11 +20,10 @@ from slipway_handlers.formats.code import ALLOWED
 from slipway_handlers.formats.compiled import METADATA
 from slipway_pods.package import machine_code
 from tests.image import compiled
-from tests.image.exported import PYTHON, Made, archive, ask, by_python, by_torchserve
+from tests.image.exported import PYTHON, SERVERS, Made, archive, ask, by_python
 from tests.unit.server.conftest import doors, free_ports, write_archive
 
 pytestmark = pytest.mark.image
-SERVERS = {"python": by_python, "server": by_torchserve}
 LOCK = (paths.REPOSITORY / "images" / "torch" / "requirements.lock").read_text()
 TORCH = re.findall(r"^torch==(\S+)", LOCK, re.MULTILINE)[0]
 MADE_FOR = {"cpu": "x86-64-v3", "torch": TORCH}
@@ -33,12 +31,6 @@ BASE_HANDLER = """
 from ts.torch_handler.base_handler import BaseHandler
 class Handler(BaseHandler): ...
 """
-
-
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="slipway-", dir="/tmp") as name:
-        yield Path(name)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from dev.images import buildah, product
-from tests.image.exported import PYTHON, Made, archive, ask, by_python, by_torchserve, make
+from tests.image.exported import PYTHON, SERVERS, Made, archive, ask, make
 from tests.unit.server.conftest import doors, free_ports
 
 pytestmark = pytest.mark.image
@@ -23,13 +22,6 @@ FORMATS = {
     "onnx": ("tabular", "model.onnx"),
     "texts": ("text-classification", "texts.pt2"),
 }
-SERVERS = {"python": by_python, "server": by_torchserve}
-
-
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="slipway-", dir="/tmp") as name:
-        yield Path(name)
 
 
 @pytest.fixture(scope="module")
