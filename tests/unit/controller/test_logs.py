@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slipway.telemetry import logs
 from slipway.telemetry.logs import about, set_up_logs
@@ -129,9 +131,73 @@ def test_what_ten_thousand_objects_fail_by_fills_no_disk(stream: io.StringIO, cl
             log.warning("Will try again in %.1f s: the webhook does not answer", number / 7)
     log.warning("Another place is heard")
     told = lines(stream)
-    assert 200 <= len(told) <= 200 + 100 + 2
+    assert 200 <= len(told) <= 200 + 100 + 12 + 2
     assert told[-1]["message"] == "Another place is heard"
     assert sum(int(line.get("leftOut", 0)) for line in told) > 9_000
+
+
+def fail_in(namespace: str, number: int) -> None:
+    with about("TrainingJob", namespace, f"job-{number}"):
+        logging.getLogger("slipway.test").warning("Will try again in %d s: no right", number)
+
+
+def told_of(stream: io.StringIO, namespace: str) -> int:
+    return len([line for line in lines(stream) if line.get("namespace") == namespace])
+
+
+def test_a_namespace_of_many_faults_keeps_no_other_namespaces_first_ones_out_of_the_log(
+    stream: io.StringIO, clock: Clock
+) -> None:
+    for number in range(10_000):
+        clock.now = number / 100
+        fail_in("noisy", number)
+    for number in range(20):
+        fail_in("quiet", number)
+    assert told_of(stream, "quiet") == 10
+    before = told_of(stream, "noisy")
+    fail_in("noisy", 10_000)
+    assert told_of(stream, "noisy") == before, "its reserve is its own"
+    clock.now += 61
+    for number in range(100):
+        fail_in("noisy", 20_000 + number)
+    fail_in("quiet", 20)
+    assert told_of(stream, "quiet") == 11, "the reserve comes back"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 8), st.sampled_from([0.0, 0.1, 30.0, 700.0])),
+        min_size=1,
+        max_size=400,
+    )
+)
+def test_a_place_logs_no_more_than_its_budget_and_the_reserves_of_as_many_namespaces(
+    faults: list[tuple[int, float]],
+) -> None:
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"_BURST": 5.0, "_RESERVE": 2.0, "_MOST_RESERVES": 4}.items():
+            patch.setattr(logs, name, value)
+        repeats, logged = logs.Repeats(clock), 0
+        for number, (namespace, later) in enumerate(faults):
+            clock.now += later
+            record = logging.LogRecord("slipway", 30, "place", 1, "%d", (number,), None)
+            with about("TrainingJob", str(namespace), "job"):
+                logged += repeats.filter(record)
+        assert logged <= 5 + 4 * 2 + clock.now * (1 + 4 / 60)
+        assert len(repeats._places[("place", 1)]._reserves) <= 4
+
+
+def test_namespaces_that_come_and_go_get_reserves_again_once_others_are_whole(
+    stream: io.StringIO, clock: Clock
+) -> None:
+    for number in range(1000):
+        fail_in(f"team-{number}", number)
+    assert len(lines(stream)) == 200 + logs._MOST_RESERVES
+    clock.now += 600
+    for number in range(1000):
+        fail_in(f"other-{number}", number)
+    assert len(lines(stream)) == 2 * (200 + logs._MOST_RESERVES)
 
 
 class WithoutText:

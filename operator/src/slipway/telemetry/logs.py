@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO, TypeAlias
@@ -29,8 +28,12 @@ _REPEAT_SECONDS = 60.0
 """A warning that says the same of the same object is logged again after so long."""
 _BURST, _A_SECOND = 200.0, 1.0
 """Warnings of one place in the code: so many at once, and then so many a second."""
+_RESERVE, _RESERVE_A_SECOND = 10.0, 1 / 60
+"""The same for each namespace once a place has used up its own."""
 _MOST_PLACES, _MOST_SAID = 512, 4096
 """How many places, and how many warnings, are remembered."""
+_MOST_RESERVES = 256
+"""How many namespaces of one place may have used some of their reserve; others have none."""
 _OBJECT: ContextVar[dict[str, str] | None] = ContextVar("slipway_object", default=None)
 
 
@@ -44,21 +47,67 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
         _OBJECT.reset(token)
 
 
-@dataclass
-class _Place:
-    """A place in the code: how many warnings it may log, by when, and how many it did not."""
+class _Budget:
+    """How many lines may be logged now: ``burst`` at once, and then so many a second."""
 
-    tokens: float
-    at: float
-    left_out: int = 0
+    def __init__(self, burst: float, a_second: float, now: float) -> None:
+        self._burst, self._a_second = burst, a_second
+        self._left, self._at = burst, now
+
+    def take(self, now: float) -> bool:
+        """Take one, if there is one."""
+        self._left, self._at = self._at_time(now), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def is_whole(self, now: float) -> bool:
+        """Tell whether nothing is missing, so that it can be forgotten."""
+        return self._at_time(now) >= self._burst
+
+    def _at_time(self, now: float) -> float:
+        return min(self._burst, self._left + (now - self._at) * self._a_second)
+
+
+class _Place:
+    """A place in the code: how many warnings it may log, and how many it did not.
+
+    All namespaces share its budget. Once that is used up, each has a small reserve, so that none
+    can keep the others' first errors out of the log.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.left_out = 0
+        self._shared = _Budget(_BURST, _A_SECOND, now)
+        self._reserves: dict[str, _Budget] = {}
+
+    def take(self, namespace: str, now: float) -> bool:
+        """Tell whether a line about an object of a namespace (empty for none) may be logged."""
+        return self._shared.take(now) or self._of(namespace, now).take(now)
+
+    def _of(self, namespace: str, now: float) -> _Budget:
+        """Return a namespace's reserve; an empty one where too many others use theirs.
+
+        Those that were used last are last, and whole again ten minutes later.
+        """
+        known = self._reserves.pop(namespace, None)
+        while self._reserves and next(iter(self._reserves.values())).is_whole(now):
+            self._reserves.pop(next(iter(self._reserves)))
+        if known is None and len(self._reserves) >= _MOST_RESERVES:
+            return _Budget(0, 0, now)
+        return self._reserves.setdefault(
+            namespace, known or _Budget(_RESERVE, _RESERVE_A_SECOND, now)
+        )
 
 
 class Repeats(logging.Filter):
     """Leaves out warnings and errors that repeat themselves, and those of a place with too many.
 
     A fault that lasts says the same each second, and one that all objects have says it of each:
-    10,000 of them would be a gigabyte a day, and push all else out of what the kubelet keeps. The
-    next line of a place tells how many were left out before it.
+    10,000 of them would be a gigabyte a day, and push all else out of what the kubelet keeps. One
+    namespace's many warnings leave out no other's first ones. The next line of a place tells how
+    many were left out before it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,15 +121,13 @@ class Repeats(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         now, where = self._clock(), (record.pathname, record.lineno)
-        place = self._places.get(where) or _Place(_BURST, now)
+        place = self._places.get(where) or _Place(now)
         self._places[where] = place
-        place.tokens = min(_BURST, place.tokens + (now - place.at) * _A_SECOND)
-        place.at = now
         key = (where, _said(record))
-        if place.tokens < 1 or now - self._said.get(key, -math.inf) < _REPEAT_SECONDS:
+        repeated = now - self._said.get(key, -math.inf) < _REPEAT_SECONDS
+        if repeated or not place.take((_OBJECT.get() or {}).get("namespace", ""), now):
             place.left_out += 1
             return False
-        place.tokens -= 1
         self._said[key] = now
         record.left_out, place.left_out = place.left_out, 0
         return True
