@@ -38,12 +38,16 @@ class Reporter:
     def __init__(self) -> None:
         self.pacer = Pacer()
         self.stopper = Stopper(Criteria.from_json(os.environ.get("SLIPWAY_STOP", "")))
+        self.kept = {*self.stopper.metrics, *progress.gate_metrics()}
         self.notes = progress.Notes()
         self.last: dict[str, Any] | None = None
 
     def first_things_first(self, metrics: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return metrics with those that ``spec.stop`` goes by before those that may be cut."""
-        return dict(sorted(metrics.items(), key=lambda one: one[0] not in self.stopper.metrics))
+        """Return metrics with those that the spec goes by before those that may be cut.
+
+        ``spec.stop`` and ``spec.package.gates`` name them.
+        """
+        return dict(sorted(metrics.items(), key=lambda one: one[0] not in self.kept))
 
     def take(self, report: dict[str, Any], samples: float | None) -> None:
         """Complete a report by what follows from it and those before, and write it."""

@@ -114,7 +114,7 @@ def _complete(
     if output is None:
         return Outcome(requeue_after=LOOK_AGAIN_SECONDS)
     step = package(snapshot, observed, output, settings, now)
-    return replace(step, progress=final_progress(training)) if step.findings else step
+    return replace(step, progress=final_progress(snapshot.job, training)) if step.findings else step
 
 
 def _carry_out(

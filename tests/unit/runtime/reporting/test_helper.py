@@ -119,6 +119,34 @@ def test_what_cannot_be_shown_is_left_out_and_said_once(
     assert said.count("note is 'low', no number") == 1
 
 
+def test_a_report_of_too_many_metrics_keeps_those_that_gates_judge(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_GATE_METRICS", '["accuracy", "absent"]')
+    metrics = {f"m{index}": index for index in range(40)}
+    slipway.report(1, None, {**metrics, "loss": 0.5, "accuracy": 0.9})
+    found = shown(run_dir)["metrics"]
+    assert len(found) == progress.MAX_METRICS
+    assert (found["loss"], found["accuracy"]) == (0.5, 0.9)
+
+
+def test_the_agents_page_has_those_that_gates_judge_of_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLIPWAY_GATE_METRICS", '["zeta"]')
+    found = metrics.named_metrics({f"m{index:02}": index for index in range(40)} | {"zeta": 0.5})
+    assert (len(found), found["zeta"]) == (progress.MAX_METRICS, "0.5")
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "7", '[7, null, ["a"]]', "[" * 100_000])
+def test_names_of_gates_that_are_no_list_of_names_end_no_script(
+    text: str, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_GATE_METRICS", text)
+    slipway.report(1, None, {"loss": 0.5})
+    assert shown(run_dir)["metrics"] == {"loss": 0.5}
+
+
 def test_a_long_name_is_shown_short(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     slipway.report(1, None, {"x" * 99: 1, "x" * 98: 2, "a\nb": 3})
     assert shown(run_dir)["metrics"] == {"x" * 64: 1.0, "a_b": 3.0}

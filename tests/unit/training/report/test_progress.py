@@ -82,6 +82,16 @@ def test_no_more_metrics_are_kept_than_the_api_allows() -> None:
     assert len(found.metrics) == 32
 
 
+def test_the_metrics_that_gates_judge_are_kept_before_others() -> None:
+    metrics = {f"m{number}": number for number in range(100)} | {"zeta": 0.5, "yield": 2}
+    found = from_report({"step": 1, "metrics": metrics}, first=["zeta", "yield", "absent"])
+    assert found is not None
+    assert len(found.metrics) == 32
+    assert (found.metrics["zeta"], found.metrics["yield"]) == ("0.5", "2")
+    assert found.dropped_metrics == 70
+    assert set(found.metrics) - {"zeta", "yield"} == {*sorted(metrics)[:30]}
+
+
 @pytest.mark.parametrize("name", ["\ud800", "loss\x1b[2J", "loss\n", "\u202eloss", "", "x" * 65])
 def test_a_metric_whose_name_cannot_be_shown_is_left_out_and_counted(name: str) -> None:
     progress = from_report({"step": 5, "metrics": {name: 1.0, "Verlust (größer)": 2.0}})

@@ -81,6 +81,28 @@ def test_a_figure_is_judged_as_it_was_reported_and_not_as_the_status_shows_it_me
     assert cluster.status["progress"]["metrics"] == {"accuracy": text}
 
 
+def test_a_figure_that_a_gate_judges_is_known_however_many_others_come_before_it() -> None:
+    cluster = Cluster(spec(package=JUDGED))
+    cluster.settle()
+    figures = {f"a{number}": number for number in range(40)} | {"accuracy": 0.95}
+    cluster.finish_all(message=trained(step=3, metrics={"a": 1, **figures}))
+    cluster.settle()
+    assert json.loads(told(cluster, "SLIPWAY_GATES"))["reported"] == {"accuracy": "0.95"}
+    assert cluster.status["progress"]["metrics"]["accuracy"] == "0.95"
+    assert cluster.status["progress"]["droppedMetrics"] == 10
+
+
+def test_the_names_of_gated_metrics_reach_the_script_and_the_agent_as_they_are() -> None:
+    gates = [{"metric": name, "successCondition": "result > 1"} for name in ("$(A) $$", "größer")]
+    job = Cluster(spec(package={**PACKAGE, "gates": gates}))
+    job.settle()
+    pod = job.pods("train")[0]["spec"]
+    for container in (pod["containers"][0], pod["initContainers"][-1]):
+        variables = {one["name"]: one.get("value") for one in container["env"]}
+        escaped = variables["SLIPWAY_GATE_METRICS"]
+        assert json.loads(escaped.replace("$$", "$")) == ["$(A) $$", "größer"]
+
+
 def test_a_missed_gate_ends_the_job_as_rejected_with_the_figure() -> None:
     cluster = judged(MISSED)
     assert (cluster.status["phase"], cluster.status["reason"]) == ("Failed", "Rejected")

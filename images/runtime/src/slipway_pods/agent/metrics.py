@@ -177,9 +177,13 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def named_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return a report's metrics as text, of 32 at most, with names of 64 characters at most."""
+    """Return a report's metrics as text, of 32 at most, with names of 64 characters at most.
+
+    Those that gates judge are kept, then the first by name.
+    """
     found: dict[str, str] = {}
-    for name in sorted(metrics):
+    gated = progress.gate_metrics()
+    for name in sorted(metrics, key=lambda name: (name not in gated, name)):
         value = _number(metrics[name])
         if value is not None and len(found) < progress.MAX_METRICS:
             found.setdefault(name[:MAX_NAME], value)

@@ -27,6 +27,19 @@ MAX_NAME = 64
 """Longest name of a metric that is shown, in characters."""
 
 
+def gate_metrics() -> frozenset[str]:
+    """Return the metrics of ``spec.package.gates``, from ``SLIPWAY_GATE_METRICS``: JSON, a list.
+
+    A report that has too many keeps them. What is no such list gives none.
+    """
+    try:
+        names = json.loads(os.environ.get("SLIPWAY_GATE_METRICS", "[]"))
+    except (ValueError, RecursionError):
+        return frozenset()
+    known = names if isinstance(names, list) else []
+    return frozenset(name for name in known if isinstance(name, str))
+
+
 class Notes:
     """What is said on stderr of reports that cannot be shown as they are: each kind once."""
 

@@ -182,6 +182,11 @@ class Package(ApiModel):
     """Which archives of the job are kept."""
 
     @property
+    def gated(self) -> list[str]:
+        """The metrics that gates judge, each once."""
+        return [gate.metric for gate in self.gates]
+
+    @property
     def server_config(self) -> PackageConfig | None:
         """What the archive's model-config.yaml says of the server; the handler's part is not."""
         return self.config.model_copy(update={"handler": None}) if self.config else None

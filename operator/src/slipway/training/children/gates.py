@@ -34,8 +34,7 @@ def questions(
     """
     if not package.gates:
         return None
-    asked = {gate.metric for gate in package.gates}
-    known = {name: value for name, value in reported.items() if name in asked}
+    known = {name: value for name, value in reported.items() if name in package.gated}
     told: dict[str, Any] = {"gates": [_question(gate) for gate in package.gates], "reported": known}
     if any(gate.ratios for gate in package.gates):
         told["served"] = compared

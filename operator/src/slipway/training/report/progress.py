@@ -1,11 +1,11 @@
 """How far a training is: the script's last report, as it stands in the status."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from slipway.api import timestamp
+from slipway.api import TrainingJob, timestamp
 from slipway.api.training.gates import MAX_METRIC_NAME
 from slipway.api.training.status import (
     MAX_METRICS,
@@ -42,11 +42,13 @@ def with_percent(progress: Progress) -> Progress:
 
 
 def from_report(
-    report: Mapping[str, Any], text: Callable[[float], str] = decimal
+    report: Mapping[str, Any],
+    text: Callable[[float], str] = decimal,
+    first: Collection[str] = (),
 ) -> Progress | None:
     """Return the progress in a script's report; None where that has no step.
 
-    ``text`` is how its metrics are written.
+    ``text`` is how its metrics are written, ``first`` which of them are kept before all others.
 
     The report is ``{"step": int, "totalSteps": int|null, "epoch": int|null,
     "metrics": {name: float}, "time": unix seconds, "stepsPerSecond", "samplesPerSecond",
@@ -58,7 +60,7 @@ def from_report(
     if step is None:
         return None
     said = report.get("metrics")
-    metrics = _metrics(said, text)
+    metrics = _metrics(said, text, first)
     progress = Progress(
         step=step,
         total_steps=_count(report.get("totalSteps")),
@@ -124,13 +126,13 @@ def _count(value: Any) -> int | None:
     return value if whole and 0 <= value < 2**63 else None
 
 
-def _metrics(value: Any, text: Callable[[float], str]) -> dict[str, str]:
-    """Return the metrics that the status has room for: the first 32 names in order."""
+def _metrics(value: Any, text: Callable[[float], str], first: Collection[str]) -> dict[str, str]:
+    """Return the 32 metrics that the status has room for: those to keep first, then by name."""
     if not isinstance(value, dict):
         return {}
     numbers = {
         name: text(float(number))
-        for name, number in sorted(value.items())
+        for name, number in sorted(value.items(), key=lambda one: (one[0] not in first, one[0]))
         if (_fits_float(number) or number in _NOT_FINITE) and _can_be_shown(name)
     }
     return dict(list(numbers.items())[:MAX_METRICS])
@@ -155,12 +157,13 @@ def _moment(value: Any) -> str | None:
     return timestamp(datetime.fromtimestamp(value, UTC))
 
 
-def final_progress(live: JobView) -> Progress | None:
+def final_progress(job: TrainingJob, live: JobView) -> Progress | None:
     """Return the last report in index 0's last word, its metrics exact; None where there is none.
 
-    A pod that is gone by now may have had it.
+    A pod that is gone by now may have had it. What gates judge is kept before other metrics.
     """
     first = [pod for pod in (*live.pods, *live.gone) if pod.index == 0 and pod.main.terminated]
     newest = max(first, key=lambda pod: pod.created, default=None)
     word = last_word(newest.main) if newest else None
-    return from_report(word.mapping("progress"), exact) if word else None
+    gated = job.spec.package.gated if job.spec.package else ()
+    return from_report(word.mapping("progress"), exact, gated) if word else None

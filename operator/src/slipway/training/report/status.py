@@ -119,7 +119,7 @@ def _told(snapshot: TrainingSnapshot, step: Outcome, live: JobView | None) -> Pr
         return None
     if snapshot.progress:
         return with_percent(snapshot.progress)
-    return final_progress(live) if job.spec.suspend else None
+    return final_progress(job, live) if job.spec.suspend else None
 
 
 def _rejected(before: TrainingJobStatus, step: Outcome) -> PackageStatus | None:

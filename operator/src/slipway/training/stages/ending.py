@@ -127,7 +127,7 @@ def end(job: TrainingJob, live: JobView | None, cause: Failure, now: datetime) -
             *suspension.over(job.status),
             Finding(reasons.FAILED, True, cause.reason, cause.message),
         ),
-        progress=final_progress(live) if live else None,
+        progress=final_progress(job, live) if live else None,
         failure=restart.record_of(cause, jobs.attempt_of(job, live), now),
         completion_time=timestamp((ended_at(live) if live else None) or now),
     )

@@ -112,7 +112,7 @@ def _next(
 
 def _reported(job: TrainingJob, observed: ObservedJobs) -> dict[str, str]:
     """Return the metrics of the training's last report, where it left one."""
-    last = final_progress(observed.training) if observed.training else None
+    last = final_progress(job, observed.training) if observed.training else None
     progress = last or job.status.progress
     return progress.metrics if progress else {}
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from slipway.api import TrainingJob
+from slipway.manifests import escaped
 from slipway.settings import Settings
 from slipway.store import output_uri
 from slipway.training.children import elastic, names
@@ -89,6 +90,13 @@ def trainer_env(job: TrainingJob) -> list[dict[str, Any]]:
     return [variable for variable in own if variable["name"] not in taken] + user
 
 
+def _gated(job: TrainingJob) -> dict[str, str]:
+    """Return which metrics a report keeps where it has too many: those that gates judge."""
+    gated = job.spec.package.gated if job.spec.package else ()
+    text = escaped(json.dumps(gated, ensure_ascii=False))
+    return {"SLIPWAY_GATE_METRICS": text} if gated else {}
+
+
 def _launch(job: TrainingJob) -> dict[str, str]:
     stop = job.spec.stop
     return {
@@ -106,6 +114,7 @@ def _launch(job: TrainingJob) -> dict[str, str]:
         "SLIPWAY_LOCAL_ADDR": names.node_address(job, f"$({names.INDEX_VARIABLE})"),
         "SLIPWAY_BACKEND": devices.backend(job.spec),
         **({"SLIPWAY_STOP": json.dumps(stop.to_wire())} if stop else {}),
+        **_gated(job),
         "SLIPWAY_GRACE_SECONDS": str(checkpoints.grace_seconds(job)),
         **checkpoints.trainer_variables(job),
     }
@@ -136,6 +145,7 @@ def agent_env(job: TrainingJob, settings: Settings) -> list[dict[str, Any]]:
         "SLIPWAY_OUTPUT_DIR": names.OUTPUT_DIR,
         "SLIPWAY_OUTPUT_URI": output_uri(settings.store, job),
         "SLIPWAY_METRICS_PORT": str(names.METRICS_PORT),
+        **_gated(job),
         **checkpoints.agent_variables(job, settings),
     }
     return [completion_index(), *pairs(variables)]
