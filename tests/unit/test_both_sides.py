@@ -31,6 +31,7 @@ from slipway.serving.children.pod.runtimes import PYTHON
 from slipway.training import reasons
 from slipway.training.children import names, packaging_job, samples, trust
 from slipway.training.observed import first_failure
+from slipway_handlers.formats import compiled
 from slipway_pods.package import built_in, mar
 from slipway_pods.package.optimize import choice, figures
 from slipway_pods.package.samples import handed
@@ -230,6 +231,16 @@ def test_both_sides_know_the_same_handlers_by_name() -> None:
     assert set(package.BUILT_IN_HANDLERS) == set(built_in.HANDLERS)
     assert set(package.TORCHSERVE_HANDLERS) == set(mar.TORCHSERVE_HANDLERS)
     assert not set(built_in.HANDLERS) & set(mar.TORCHSERVE_HANDLERS)
+
+
+def test_handlers_and_the_python_server_look_for_machine_code_at_the_same_place() -> None:
+    """The server's file needs torch, so it is read and not imported."""
+    found = {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in nodes(SERVER_HANDLERS / "ts/torch_handler/base_handler.py")
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    assert found["COMPILED"] == compiled.FOLDER
 
 
 def test_both_sides_mean_the_same_by_a_reason() -> None:
