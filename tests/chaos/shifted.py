@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from typing import NoReturn
 
 PORT_VARIABLE = "CHAOS_PROGRESS_PORT"
 """Names the port at which simulated pods report: their own may be somebody's on this machine."""
@@ -34,7 +35,7 @@ def _set_back(*_: object) -> None:
     _Clock.slow = _HOUR
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the operator's command line by that clock."""
     datetimes.datetime = _Datetime  # type: ignore[misc]
     time.time = lambda: _time() - _Clock.slow
@@ -43,8 +44,8 @@ def main() -> int:
     from slipway.controller.readers import training_progress
 
     training_progress.PORT = int(os.environ[PORT_VARIABLE])
-    return operator(sys.argv[1:])
+    operator(sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from slipway.settings import Settings
 
 _LOG = logging.getLogger("slipway")
+_INTERRUPTED = 128 + signal.SIGINT
+"""Exit status of a program that Ctrl-C has ended, as shells have it."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +61,12 @@ def _print_crds() -> int:
 
 
 def _with_settings(program: "Callable[[Settings], Coroutine[Any, Any, int]]") -> int:
-    """Run a program that talks to the cluster; tell in one line why it cannot."""
+    """Run a program that talks to the cluster; tell in one line why it cannot.
+
+    Its event loop ends in bounded time, whatever its threads wait for. So what it fails by is told
+    before that.
+    """
+    from slipway.controller.ending import END_SECONDS, FAILED, end_within
     from slipway.kube.errors import KubeError
     from slipway.settings import Settings
     from slipway.telemetry.logs import set_up_logs
@@ -69,11 +77,20 @@ def _with_settings(program: "Callable[[Settings], Coroutine[Any, Any, int]]") ->
         sys.stderr.write(f"A setting (SLIPWAY_*) is wrong: {error}\n")
         return 2
     set_up_logs(settings.log_level)
-    try:
-        return asyncio.run(program(settings))
-    except (KubeError, OSError) as error:
-        _LOG.error("%s", error.strerror if isinstance(error, OSError) else error)
-        return 1
+
+    async def bounded() -> int:
+        status = FAILED
+        try:
+            status = await program(settings)
+        except (KubeError, OSError) as error:
+            _LOG.error("%s", error.strerror if isinstance(error, OSError) else error)
+        except Exception:  # whatever it is, it is told before the loop waits for its threads
+            _LOG.exception("The program ended by an error of its own")
+        finally:
+            end_within(END_SECONDS, status)
+        return status
+
+    return asyncio.run(bounded())
 
 
 def _run(kubeconfig: Path | None) -> int:
@@ -100,7 +117,7 @@ def _self_test(namespace: str, name: str, timeout: float) -> int:
     return _with_settings(lambda _: run(namespace, name, timeout))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def _command(argv: Sequence[str] | None) -> int:
     """Run the command line; return the exit status."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "crds":
@@ -112,7 +129,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(arguments.kubeconfig)
 
 
-if __name__ == "__main__":
-    from slipway.controller.ending import leave
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and end the process, whatever it failed by and a thread still does."""
+    from slipway.controller.ending import FAILED, leave
 
-    leave(main())
+    try:
+        status = _command(argv)
+    except SystemExit as end:  # of the parser
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:  # told as Python does, which would wait for threads after that
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+    leave(status)
+
+
+if __name__ == "__main__":
+    main()

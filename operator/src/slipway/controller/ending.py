@@ -19,12 +19,12 @@ FAILED = 1
 """Exit status of a process that had to be ended so."""
 
 
-def end_within(seconds: float) -> None:
+def end_within(seconds: float, status: int = FAILED) -> None:
     """End the process after so many seconds, unless its event loop has ended before.
 
     What holds it up is logged: the stack of each task that has not ended.
     """
-    asyncio.get_running_loop().call_later(seconds, _leave, seconds)
+    asyncio.get_running_loop().call_later(seconds, _leave, seconds, status)
 
 
 def leave(status: int) -> NoReturn:
@@ -40,11 +40,11 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _leave(seconds: float) -> None:
+def _leave(seconds: float, status: int) -> None:
     try:
         for task in asyncio.all_tasks():
             stack = io.StringIO()
             task.print_stack(file=stack)
             _LOG.error("A task has not ended in %.0f s: %s", seconds, stack.getvalue().strip())
     finally:
-        leave(FAILED)
+        leave(status)
