@@ -12,6 +12,8 @@ from pathlib import Path
 VARIABLE = "SLIPWAY_ROOM"
 RESERVED_SHARE = 0.05
 """Share of a disk that is left free: the kubelet evicts pods of a node whose disk is full."""
+FULL = "the volume is full (see volumeSizes), or the node's disk is, which keeps 5 % free"
+"""Why there is no room, as a part of a sentence."""
 BLOCK = 512
 """Unit of st_blocks, in bytes; see stat(2)."""
 

@@ -267,7 +267,7 @@ def test_an_input_that_is_larger_than_its_volume_is_refused_before_it_comes(
     limits = json.dumps({str(pod.folder): len(DATA) - 1})
     assert pod.bring_input(f"{url}/large", SLIPWAY_ROOM=limits) == 1
     assert pod.word["reason"] == "DiskFull"
-    assert "spec.volumeSizes" in pod.word["message"]
+    assert "volumeSizes" in pod.word["message"]
     assert pod.files() == {}
 
 

@@ -124,7 +124,7 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr(store, "get_file", full)
     assert fetch.run(URI, SHA256, tmp_path / "net.mar") == 1
     found = word(termination_log)
-    assert (found["reason"], "full" in found["message"]) == ("DiskFull", True)
+    assert (found["reason"], "keeps 5 % free" in found["message"]) == ("DiskFull", True)
 
 
 def test_another_scheme_is_answered_with_the_ones_there_are(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from slipway_pods import room
 from slipway_pods.bring import archive, download
 from slipway_pods.store import store
 from slipway_pods.trust.errors import TrustError
@@ -63,8 +64,5 @@ def reason_of(error: Exception, not_found: str) -> str:
 def say_why(error: Exception) -> str:
     """Return the sentence for a failure."""
     if store.is_full(error):
-        return (
-            "There is no space for what is to be brought: the node's disk is full, or it is "
-            "larger than spec.volumeSizes allows."
-        )
+        return f"There is no space for what is to be brought: {room.FULL}."
     return str(error)

@@ -116,7 +116,7 @@ def check(part: Path, uri: str, sha256: str) -> None:
 def disk_problem(error: OSError, path: Path) -> tuple[str, str]:
     """Return the reason and the sentence for an error of the pod's own disk."""
     if store.is_full(error):
-        return "DiskFull", f"There is no space for {path}: the pod's volume or node is full."
+        return "DiskFull", f"There is no space for {path}: {room.FULL}."
     return "DiskError", f"{path} cannot be written: {error}."
 
 
