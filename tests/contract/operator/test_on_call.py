@@ -46,11 +46,21 @@ def test_kinds_that_are_deleted_and_applied_again_are_watched_again(
     wait_for(lambda: operator.status("/readyz") == 200, 60, "it is ready", operator.log.read_text)
 
 
+def _seconds_to_a_job(kubectl: Kubectl, name: str) -> float:
+    """Return how long a TrainingJob waits for its Job: more on a busy machine, whatever is stuck."""
+    begun = time.monotonic()
+    kubectl.create(play.training_job(name))
+    play.wait_object(kubectl, "job", f"{name}-train")
+    return time.monotonic() - begun
+
+
 def test_a_namespace_that_is_stuck_on_its_way_out_costs_a_few_requests_and_delays_no_other(
     operator: OperatorProcess, kubectl: Kubectl, control_plane: TestControlPlane
 ) -> None:
     """No controller runs that would take the namespace away: it stays for ever."""
     admin = control_plane.kubectl
+    kubectl.create(play.source())
+    alone = _seconds_to_a_job(kubectl, "before")
     stuck = new_namespace(admin, f"stuck-{kubectl.namespace}")
     stuck.create([play.source(), *(play.training_job(f"job-{n}") for n in range(8))])
     for number in range(8):
@@ -58,12 +68,12 @@ def test_a_namespace_that_is_stuck_on_its_way_out_costs_a_few_requests_and_delay
     admin.run("delete", "namespace", stuck.namespace, "--wait=false")
     stuck.run("delete", "jobs,services,networkpolicies", "--all")
     audit, begun = control_plane.audit(), time.monotonic()
-    kubectl.create([play.source(), play.training_job()])
-    play.wait_object(kubectl, "job", "job-train")
-    assert time.monotonic() - begun < 20
-    wait_for(lambda: time.monotonic() - begun > 30, 40, "half a minute has passed")
+    beside = _seconds_to_a_job(kubectl, "job")
+    assert beside < 20 + 10 * alone, f"{beside:.0f} s, and {alone:.1f} s before"
+    wait_for(lambda: time.monotonic() - begun > 30, 300, "half a minute has passed")
     tried = [one for one in audit.requests(USER) if one.namespace == stuck.namespace]
-    assert len(tried) < 8 * 12, f"{len(tried)} requests"
+    most = 8 * 12 * (time.monotonic() - begun) / 30
+    assert len(tried) < most, f"{len(tried)} requests, and at most {most:.0f} of eight jobs"
     assert operator.metric('slipway_reconcile_total{kind="TrainingJob",result="error"') == 0
     stuck.delete_all("tj")
 
