@@ -22,11 +22,21 @@ from tests.harness.s3 import S3Server
 
 
 @pytest.fixture(scope="package")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane with the CRDs and the chart's RBAC, for all tests of this folder.
+def common_control_plane() -> Iterator[TestControlPlane]:
+    """A control plane with the CRDs and the chart's RBAC, for all tests of this folder."""
+    with plane_of_the_chart() as plane:
+        yield plane
 
-    A module that changes more of it than its tests' own namespaces has another one of its own.
+
+@pytest.fixture(scope="module")
+def control_plane(request: pytest.FixtureRequest) -> Iterator[TestControlPlane]:
+    """The folder's control plane, or one of the module's own where it is marked so.
+
+    It is marked where it changes more than its tests' own namespaces.
     """
+    if request.node.get_closest_marker("own_control_plane") is None:
+        yield request.getfixturevalue("common_control_plane")
+        return
     with plane_of_the_chart() as plane:
         yield plane
 
@@ -112,9 +122,12 @@ def start_operator(
 
 
 @pytest.fixture
-def operator(start_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
-    """A running operator that is ready and leads."""
-    operator = start_operator(SLIPWAY_LEADER_ELECTION="false")
+def operator(request: pytest.FixtureRequest, one_for_all: SharedOperator) -> OperatorProcess:
+    """A running operator that is ready and leads: the test's own, or the module's if marked so."""
+    if request.node.get_closest_marker("one_operator") is not None:
+        return one_for_all.ensure()
+    start: Callable[..., OperatorProcess] = request.getfixturevalue("start_operator")
+    operator = start(SLIPWAY_LEADER_ELECTION="false")
     operator.wait_until_ready()
     return operator
 

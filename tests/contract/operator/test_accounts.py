@@ -1,7 +1,7 @@
 """Accounts of the built-in store: a real operator, API server and versitygw."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from dev import gotools
 from slipway_pods.store import store as pods
 from tests.chart.rendering import render
 from tests.contract.operator import play
-from tests.contract.operator.process import NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import NAMESPACE, OperatorProcess
 from tests.contract.operator.test_life import refused
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.certificates import Authority
@@ -19,16 +19,12 @@ from tests.harness.s3 import S3Server
 from tests.harness.waiting import wait_for
 from tests.unit.accounts.conftest import S3, refusal
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("the release's namespace gets Secrets"),
+]
 Start = Callable[..., OperatorProcess]
 STORE_TLS = "slipway-store-tls"
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: the release's namespace gets Secrets."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 @pytest.fixture

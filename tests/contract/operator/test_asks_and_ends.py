@@ -5,7 +5,6 @@ The kinds of schedulers that are not installed are as much of them as an API ser
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,18 +12,14 @@ import pytest
 from tests.contract.operator import play
 from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.kubelet import Begin, finish, package
-from tests.contract.operator.process import plane_of_the_chart
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.waiting import wait_for
 
-pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: kinds of gangs are missing at first."""
-    with plane_of_the_chart() as plane:
-        yield plane
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.usefixtures("controllers"),
+    pytest.mark.own_control_plane("kinds of gangs are missing at first"),
+]
 
 
 def pod_groups(group: str, version: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_life import settle
 from tests.contract.operator.test_rollouts import at_weight, deployment, serve, until
@@ -16,15 +15,9 @@ from tests.harness.audit import service_account
 from tests.harness.job_controller import job_controller
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 USER = service_account(NAMESPACE, ACCOUNT)
 KINDS = (*(kind for kind in CHILDREN if "podgroup" not in kind and kind != "workload"), "pod")
-
-
-@pytest.fixture
-def operator(one_for_all: SharedOperator) -> OperatorProcess:
-    """A running operator."""
-    return one_for_all.ensure()
 
 
 @pytest.fixture(scope="module")

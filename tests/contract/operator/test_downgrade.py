@@ -9,22 +9,18 @@ import pytest
 
 from tests.contract.namespaces import install_kinds
 from tests.contract.operator import play
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_life import settle
 from tests.contract.operator.test_upgrade import BEFORE
 from tests.harness import AuditLog, Kubectl, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("both kinds change"),
+]
 USER = service_account(NAMESPACE, ACCOUNT)
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: both kinds change."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 @pytest.fixture

@@ -8,20 +8,16 @@ import pytest
 from tests.chart.rendering import render
 from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
-from tests.contract.operator.process import NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import NAMESPACE, OperatorProcess
 from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("the operator's rights are taken away"),
+]
 SERVED = ("stays", "goes")
 ACCESS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: the operator's rights are taken away."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 @pytest.fixture

@@ -5,23 +5,16 @@ import json
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import Kubectl, Object
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 GATED = {
     "serializedFile": "model.pt",
     "handler": "image_classifier",
     "gates": [{"metric": "accuracy", "successCondition": "result >= 0.9"}],
 }
-
-
-@pytest.fixture
-def operator(one_for_all: SharedOperator) -> OperatorProcess:
-    """A running operator."""
-    return one_for_all.ensure()
 
 
 def conditions(found: Object | None) -> dict[str, str]:

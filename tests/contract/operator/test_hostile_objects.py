@@ -3,7 +3,7 @@
 import json
 import random
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -12,11 +12,14 @@ from slipway.kube.watched.room import NO_LIMIT
 from slipway.telemetry.memory import limit_bytes
 from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
-from tests.contract.operator.process import OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import OperatorProcess
 from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("its namespaces stay large"),
+]
 
 PLURALS = {"TrainingJob": "trainingjobs", "ModelDeployment": "modeldeployments"}
 MANY = 440_000
@@ -39,13 +42,6 @@ SHARE = 5 << 20
 """How much of it the operator may keep, in bytes."""
 MOST_OF_FLOOD_MIB = 30
 """What they may cost it, with what parsing them leaves behind: 21 MiB were measured of fewer."""
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: its namespaces stay large."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 def create(kubectl: Kubectl, what: Object, value: str) -> None:

@@ -5,19 +5,12 @@ import json
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
 from tests.harness import Kubectl, Object
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 OF_TEACHER = [{"name": "teacher", "trainingJob": {"name": "teacher"}}]
-
-
-@pytest.fixture
-def operator(one_for_all: SharedOperator) -> OperatorProcess:
-    """A running operator."""
-    return one_for_all.ensure()
 
 
 def created(kubectl: Kubectl, name: str) -> Object:

@@ -7,21 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.harness import AuditLog, Kubectl, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 USER = service_account(NAMESPACE, ACCOUNT)
 Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture
-def operator(one_for_all: SharedOperator) -> OperatorProcess:
-    """A running operator."""
-    return one_for_all.ensure()
 
 
 @pytest.fixture

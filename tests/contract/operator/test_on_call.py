@@ -1,7 +1,6 @@
 """What a year on a shared cluster brings: the operator goes on, says so, and writes no flood."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,23 +8,19 @@ import pytest
 from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.kubelet import Begin
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("kinds are deleted, and a namespace stays for ever"),
+]
 CRDS = Path(__file__).parents[3] / "crds"
 USER = service_account(NAMESPACE, ACCOUNT)
 MIB = 1 << 20
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: kinds are deleted, and a namespace stays for ever."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 def test_kinds_that_are_deleted_and_applied_again_are_watched_again(
@@ -47,7 +42,7 @@ def test_kinds_that_are_deleted_and_applied_again_are_watched_again(
 
 
 def _seconds_to_a_job(kubectl: Kubectl, name: str) -> float:
-    """Return how long a TrainingJob waits for its Job: more on a busy machine, whatever is stuck."""
+    """Return how long a TrainingJob waits for its Job, which a busy machine alone may delay."""
     begun = time.monotonic()
     kubectl.create(play.training_job(name))
     play.wait_object(kubectl, "job", f"{name}-train")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,20 +11,16 @@ import pytest
 from dev.cluster import daemon
 from dev.errors import DevError
 from tests.contract.operator import play
-from tests.contract.operator.process import NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import NAMESPACE, OperatorProcess
 from tests.harness import Kubectl, TestControlPlane
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("it is stopped, and its kinds are deleted"),
+]
 CRDS = Path(__file__).parents[3] / "crds"
 Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: it is stopped, and its kinds are deleted."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 def holder(control_plane: TestControlPlane) -> str:

@@ -7,20 +7,14 @@ from typing import Any
 import pytest
 
 from tests.contract.operator import play
-from tests.contract.operator.conftest import SharedOperator
 from tests.contract.operator.process import OperatorProcess
 from tests.contract.operator.test_life import settle
 from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.waiting import wait_for
 
+pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 STEPS = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
 CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 1}
-
-
-@pytest.fixture
-def operator(one_for_all: SharedOperator) -> OperatorProcess:
-    """A running operator."""
-    return one_for_all.ensure()
 
 
 def deployment(version: str, **spec: Any) -> Object:

@@ -10,14 +10,17 @@ import pytest
 
 from tests.contract.namespaces import new_namespace
 from tests.contract.operator import play
-from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, plane_of_the_chart
+from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.contract.operator.test_asks_and_ends import pod_groups
 from tests.harness import AuditLog, Kubectl, KubectlError, Object, TestControlPlane
 from tests.harness.audit import service_account
 from tests.harness.waiting import wait_for
 from tests.harness.webhook import admission_webhook
 
-pytestmark = pytest.mark.contract
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.own_control_plane("it has a kind more and webhooks"),
+]
 USER = service_account(NAMESPACE, ACCOUNT)
 NAME = "app.kubernetes.io/name"
 CHILDREN = (
@@ -41,13 +44,6 @@ SLOW_JOBS = 6
 OTHERS_SECONDS = 20.0
 """Within so long an object of another namespace has its children, on a busy machine."""
 OURS = "app.kubernetes.io/managed-by=slipway"
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[TestControlPlane]:
-    """A control plane of this module's own: it has a kind more and webhooks."""
-    with plane_of_the_chart() as plane:
-        yield plane
 
 
 def rewrite(obj: Object) -> list[Object]:
