@@ -3,7 +3,7 @@
 from tests.cluster import toy
 from tests.cluster.attack import attack_until
 from tests.cluster.support import Space
-from tests.harness import Object, plain
+from tests.harness import Object, plain_http
 from tests.harness.waiting import wait_for
 
 
@@ -72,6 +72,6 @@ def wait_until_all_answer(space: Space, name: str, answer: str) -> None:
 def counted(pod: Object, name: str) -> float:
     """Return the sum of a pod's Envoy's counters whose own names end so, dots and all."""
     url = f"http://{pod['status']['podIP']}:9000/metrics"
-    page = plain.get(url, params={"filter": f"{name}$"}, timeout=30).text
+    page = plain_http.get(url, params={"filter": f"{name}$"}, timeout=30).text
     lines = (line for line in page.splitlines() if line[:1] not in ("#", ""))
     return sum(float(line.split()[-1]) for line in lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Kubectl, Object, plain
+from tests.harness import Kubectl, Object, plain_http
 from tests.harness.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +176,7 @@ def address(space: Space, name: str) -> str:
 
 def predict(space: Space, name: str, rows: Any, timeout: float = 60) -> Any:
     """Return a model's answer to one request."""
-    answer = plain.post(f"{address(space, name)}/predict", json=rows, timeout=timeout)
+    answer = plain_http.post(f"{address(space, name)}/predict", json=rows, timeout=timeout)
     answer.raise_for_status()
     return answer.json()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.harness import plain
+from tests.harness import plain_http
 from tests.harness.waiting import wait_for
 
 _SETTLED = 6.0
@@ -53,7 +53,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: Any) -> Json:
         """Return the data of an answer of the HTTP API."""
-        answer = plain.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
+        answer = plain_http.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
         assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
         return answer["data"]
 

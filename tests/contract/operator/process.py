@@ -15,7 +15,7 @@ import httpx
 from dev import gotools
 from tests.chart.rendering import render
 from tests.contract.namespaces import install_kinds
-from tests.harness import Kubectl, TestControlPlane, plain
+from tests.harness import Kubectl, TestControlPlane, plain_http
 from tests.harness.control_plane import control_plane
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
@@ -88,7 +88,7 @@ class OperatorProcess:
     def get(self, path: str) -> httpx.Response | None:
         """Return the answer of its HTTP server, or None where it does not answer."""
         try:
-            return plain.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+            return plain_http.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
         except httpx.HTTPError:
             return None
 

@@ -15,7 +15,7 @@ import pytest
 
 from slipway.telemetry.access import MOST_REVIEWS
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess
-from tests.harness import Kubectl, TestControlPlane, plain
+from tests.harness import Kubectl, TestControlPlane, plain_http
 from tests.harness.audit import service_account
 
 pytestmark = pytest.mark.contract
@@ -80,7 +80,7 @@ def without_signature(plane: TestControlPlane) -> str:
 
 def read(operator: OperatorProcess, token: str = "") -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return plain.get(f"http://127.0.0.1:{operator.port}/metrics", headers=headers, timeout=30)
+    return plain_http.get(f"http://127.0.0.1:{operator.port}/metrics", headers=headers, timeout=30)
 
 
 def test_a_token_with_the_right_reads_the_metrics_and_no_other_does(
