@@ -5,8 +5,9 @@ Google's and Alibaba's S3 APIs have one S3 server behind them, which knows the s
 
 import json
 from pathlib import Path
-from typing import Any
 
+from tests.cluster import server_pod
+from tests.cluster.server_pod import core_object
 from tests.harness import Object
 from tests.unit.runtime import cloud_fronts, cloud_servers
 
@@ -92,13 +93,12 @@ def objects(namespace: str, trainer: str, store: str, bucket: str, *more: str) -
     selector = {"app": NAME}
     named = [{"name": f"port-{port}", "port": port} for port in ports]
     headless = {"selector": selector, "ports": named, "clusterIP": "None"}
-    pod = _pod(trainer, store, json.dumps(told))
-    pod |= {"hostname": bucket, "subdomain": OSS}
+    pod = _pod(trainer, store, json.dumps(told), hostname=bucket, subdomain=OSS)
     return [
-        _object("ConfigMap", NAME, data=files),
-        _object("Service", NAME, spec={"selector": selector, "ports": named}),
-        _object("Service", OSS, spec=headless),
-        _object("Pod", NAME, labels=selector, spec=pod),
+        core_object("ConfigMap", NAME, data=files),
+        core_object("Service", NAME, spec={"selector": selector, "ports": named}),
+        core_object("Service", OSS, spec=headless),
+        core_object("Pod", NAME, labels=selector, spec=pod),
     ]
 
 
@@ -131,51 +131,26 @@ def secrets(namespace: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _object(kind: str, name: str, labels: dict[str, str] | None = None, **rest: Any) -> Object:
-    meta = {"name": name, "labels": labels or {}}
-    return {"apiVersion": "v1", "kind": kind, "metadata": meta, **rest}
-
-
-def _pod(trainer: str, store: str, told: str) -> dict[str, Any]:
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+def _pod(trainer: str, store: str, told: str, **rest: str) -> Object:
     root = {"ROOT_ACCESS_KEY_ID": "key", "ROOT_SECRET_ACCESS_KEY": "secret"}
     ports = {"VGW_PORT": "127.0.0.1:7480", "SLIPWAY_STORE_STATUS_PORT": "127.0.0.1:7481"}
-    behind = {
-        "name": "behind",
-        "image": store,
-        "env": _variables({**root, **ports}),
-        "securityContext": security,
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }
-    servers = {
-        "name": "servers",
-        "image": trainer,
-        "command": ["python3", "-u", "/files/server.py"],
-        "env": _variables({"CLOUDS": told, "PYTHONPATH": "/files"}),
-        "securityContext": security,
-        "readinessProbe": {"tcpSocket": {"port": OSS_PORT}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "files", "mountPath": "/files"}],
-    }
+    env = server_pod.variables({**root, **ports})
+    behind = server_pod.container("behind", store, {"data": "/data"}, env=env)
+    servers = server_pod.container(
+        "servers",
+        trainer,
+        {"files": "/files"},
+        OSS_PORT,
+        command=["python3", "-u", "/files/server.py"],
+        env=server_pod.variables({"CLOUDS": told, "PYTHONPATH": "/files"}),
+    )
     paths = {
         "server.py": "server.py",
         "servers.py": f"{MODULES}/cloud_servers.py",
         "fronts.py": f"{MODULES}/cloud_fronts.py",
     }
     items = [{"key": key, "path": path} for key, path in paths.items()]
-    return {
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 10001,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "terminationGracePeriodSeconds": 0,
-        "containers": [behind, servers],
-        "volumes": [
-            {"name": "files", "configMap": {"name": NAME, "items": items}},
-            {"name": "data", "emptyDir": {}},
-        ],
-    }
-
-
-def _variables(values: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in values.items()]
+    files = {"configMap": {"name": NAME, "items": items}}
+    return server_pod.pod(
+        behind, servers, volumes={"files": files, "data": {"emptyDir": {}}}, **rest
+    )

@@ -1,8 +1,9 @@
 """A git server inside the cluster: a repository behind HTTP with a password, and SSH with a key."""
 
 import base64
-from typing import Any
 
+from tests.cluster import server_pod
+from tests.cluster.server_pod import core_object
 from tests.harness import Object
 from tests.unit.runtime.ssh_server import parsed, private_key
 
@@ -105,40 +106,26 @@ def objects(image: str, **files: str) -> list[Object]:
     keys = {"HOST_KEY": host, "GUEST": parsed(guest).get_base64()}
     data = {"server.py": SERVER, **{f"{stem}.py": text for stem, text in files.items()}}
     return [
-        _object("ConfigMap", NAME, data=data),
-        _object("Secret", NAME, stringData={"username": USER, "password": PASSWORD}),
-        _object("Secret", "git-ssh", stringData={"ssh-privatekey": guest, "known_hosts": known}),
-        _object("Secret", "git-server", stringData=keys),
-        _object("Service", NAME, spec={"selector": labels, "ports": ports}),
-        _object("Pod", NAME, labels=labels, spec=_pod(image)),
+        core_object("ConfigMap", NAME, data=data),
+        core_object("Secret", NAME, stringData={"username": USER, "password": PASSWORD}),
+        core_object(
+            "Secret", "git-ssh", stringData={"ssh-privatekey": guest, "known_hosts": known}
+        ),
+        core_object("Secret", "git-server", stringData=keys),
+        core_object("Service", NAME, spec={"selector": labels, "ports": ports}),
+        core_object("Pod", NAME, labels=labels, spec=_pod(image)),
     ]
 
 
-def _object(kind: str, name: str, labels: dict[str, str] | None = None, **rest: Any) -> Object:
-    meta = {"name": name, "labels": labels or {}}
-    return {"apiVersion": "v1", "kind": kind, "metadata": meta, **rest}
-
-
-def _pod(image: str) -> dict[str, Any]:
+def _pod(image: str) -> Object:
     pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    container = {
-        "name": "git",
-        "image": image,
-        "command": ["python3", "/files/server.py"],
-        "env": [{"name": "WANTED", "value": f"Basic {pair}"}],
-        "envFrom": [{"secretRef": {"name": "git-server"}}],
-        "securityContext": security,
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "files", "mountPath": "/files"}],
-    }
-    return {
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 10001,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "terminationGracePeriodSeconds": 0,
-        "containers": [container],
-        "volumes": [{"name": "files", "configMap": {"name": NAME}}],
-    }
+    server = server_pod.container(
+        "git",
+        image,
+        {"files": "/files"},
+        PORT,
+        command=["python3", "/files/server.py"],
+        env=server_pod.variables({"WANTED": f"Basic {pair}"}),
+        envFrom=[{"secretRef": {"name": "git-server"}}],
+    )
+    return server_pod.pod(server, volumes={"files": {"configMap": {"name": NAME}}})
