@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -105,6 +106,15 @@ async def test_nothing_is_unpacked(encoding: bytes) -> None:
     coded = b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
     with pytest.raises(UnansweredError, match="compressed"):
         await ask(sends(HEAD + coded + body))
+
+
+@pytest.mark.parametrize("rest", [b";" * 8000, b";a" * 4000, b'"' * 8000, b"(" * 8000])
+async def test_the_parameters_of_a_media_type_are_not_read(rest: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Plain ;" + rest + b"\r\n"
+    begun = time.process_time()
+    answer = await ask(sends(head + b"Content-Length: 2\r\n\r\nab"))
+    assert answer == Answer(200, "text/plain", b"ab")
+    assert time.process_time() - begun < 0.2
 
 
 async def test_a_redirect_is_not_followed() -> None:

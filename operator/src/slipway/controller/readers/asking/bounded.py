@@ -39,7 +39,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer: HTTP status, media type without parameters, and body."""
+    """A whole answer: HTTP status, media type without parameters or empty, and body."""
 
     status: int
     content_type: str
@@ -124,7 +124,9 @@ class BoundedReader:
             body += chunk
             if len(body) > self._bounds.most_bytes:
                 raise UnansweredError(f"its answer is longer than {self._bounds.most_bytes} bytes")
-        return Answer(response.status, response.content_type, bytes(body))
+        # aiohttp would parse the parameters too, of which 8 KB hold the event loop for a second.
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return Answer(response.status, media_type, bytes(body))
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session, opened if need be; only where an event loop runs."""
