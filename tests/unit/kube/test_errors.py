@@ -173,3 +173,12 @@ def test_no_server_is_left_alone_for_good(text: str, wait: float) -> None:
     error = from_status(503, "", {"Retry-After": text})
     assert isinstance(error, Unavailable)
     assert error.retry_after == wait
+
+
+def test_of_a_message_that_repeats_what_a_user_wrote_only_the_beginning_is_taken_in() -> None:
+    head = 'Job.batch "a" is invalid: spec.template.spec.priorityClassName: Invalid value: "'
+    told = {"message": head + "x" * 200_000, "details": {"causes": [{"field": "spec.template"}]}}
+    error = from_status(422, json.dumps(told))
+    assert type(error) is Invalid
+    assert error.message.startswith(head)
+    assert len(error.message) == 8192

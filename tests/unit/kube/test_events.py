@@ -1,6 +1,7 @@
 """Events: no repetitions, no flood, and never a reason to fail."""
 
 import asyncio
+import tracemalloc
 from collections import Counter
 from typing import cast
 
@@ -167,3 +168,14 @@ async def test_a_long_message_is_cut_by_its_bytes_between_two_characters() -> No
     events.record(training_job(), Event("Warning", "ApplyRejected", "x" + "é" * 1000))
     await events.post()
     assert api.events[1]["note"] == "x" + "é" * 511
+
+
+async def test_of_a_long_message_no_more_is_kept_than_is_posted() -> None:
+    events, _, _ = recorder()
+    tracemalloc.start()
+    for number in range(200):
+        text = f"{number} is invalid: " + "x" * 200_000
+        events.record(training_job(f"job-{number}"), Event("Warning", "InvalidChild", text))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 4 << 20

@@ -10,6 +10,9 @@ from slipway.kube import reasons
 _LONGEST_WAIT_SECONDS = 300.0
 """However long a server asks to be left alone, or what stands before it: as long as any object
 waits that fails."""
+_LONGEST_MESSAGE = 8192
+"""How much of an answer's message is taken in, in characters: it repeats what users wrote, be it
+hundreds of KiB, and goes into conditions, events and logs. A condition's message has no more."""
 _EXCEEDED = "exceeded quota: "
 """What the quota's admission says. Source: plugin/pkg/admission/resourcequota/controller.go."""
 _NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
@@ -157,7 +160,8 @@ def _is_terminating(payload: dict[str, Any]) -> bool:
 def from_status(status: int, body: object, headers: Mapping[str, str] | None = None) -> KubeError:
     """Return the exception for an answer outside 2xx; ``body`` is a ``Status`` object or text."""
     payload = _payload(body)
-    message = str(payload.get("message") or f"The API server answered with status {status}.")
+    told = str(payload.get("message") or f"The API server answered with status {status}.")
+    message = told[:_LONGEST_MESSAGE]
     if status in {404, 410}:
         return NotFound(message, status)
     if status == 409:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -83,7 +84,11 @@ class EventRecorder:
         self._wanted = asyncio.Event()
 
     def record(self, obj: Mapping[str, Any], event: Event) -> bool:
-        """Have an event about ``obj`` posted soon; tell whether it will be."""
+        """Have an event about ``obj`` posted soon; tell whether it will be.
+
+        Of its message no more is kept than is posted.
+        """
+        event = replace(event, message=_note(event.message))
         uid, now = str(obj["metadata"]["uid"]), self._clock()
         meta = obj["metadata"]
         key = (meta["namespace"], f"{meta['name']}.{uuid.uuid4().hex[:16]}")
@@ -160,7 +165,7 @@ class EventRecorder:
             "action": "Reconcile",
             "type": event.type,
             "reason": event.reason,
-            "note": _note(event.message),
+            "note": event.message,
             "regarding": {
                 "apiVersion": obj["apiVersion"],
                 "kind": obj["kind"],
