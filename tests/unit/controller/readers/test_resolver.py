@@ -1,6 +1,9 @@
 """Names of users' Services, and what they may lead to."""
 
+import asyncio
 import socket
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -74,4 +77,48 @@ async def test_a_name_that_an_administrator_listed_may_lead_anywhere(
     resolver = ServiceResolver(trusted=["mimir.example.com"])
     found = await resolver.resolve("mimir.example.com", 443)
     assert [each["host"] for each in found] == ["127.0.0.1"]
+    await resolver.close()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Let names of the namespace ``slow`` be looked up without end; yield what is looked up."""
+    asked, ended = list[str](), threading.Event()
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        if host.split(".")[1] == "slow":
+            ended.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, host, ("10.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield asked
+    ended.set()
+
+
+async def give_up(resolver: ServiceResolver, host: str) -> None:
+    """Have a name looked up as aiohttp does, which goes on when nobody waits any more."""
+    with pytest.raises((TimeoutError, OSError)):
+        await asyncio.wait_for(asyncio.shield(resolver.resolve(host)), 0.01)
+
+
+async def test_names_that_are_looked_up_without_end_hold_up_no_other_namespace(
+    slow: list[str],
+) -> None:
+    resolver = ServiceResolver()
+    for number in range(100):
+        await give_up(resolver, f"s{number}.slow.svc")
+    async with asyncio.timeout(5):
+        assert await resolver.resolve(NAME)
+    assert len(slow) == 5, "four of the slow namespace's at a time, and that one"
+    with pytest.raises(OSError, match="namespace slow takes long"):
+        await resolver.resolve("other.slow.svc.cluster.local")
+    await resolver.close()
+
+
+async def test_one_name_is_looked_up_once_at_a_time(slow: list[str]) -> None:
+    resolver = ServiceResolver(trusted=["prometheus.slow.svc"])
+    for _ in range(20):
+        await give_up(resolver, "prometheus.slow.svc")
+    assert slow == ["prometheus.slow.svc"]
     await resolver.close()

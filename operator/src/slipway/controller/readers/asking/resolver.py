@@ -14,7 +14,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 _METADATA = frozenset(map(ip_address, ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")))
 """Metadata services of clouds that are not link-local addresses."""
-_MOST_THREADS = 16
+_MOST_THREADS = 64
+_EACH = 4
+"""How many names of one namespace are looked up at a time. A thread that looks one up goes on when
+nobody waits any more: an ExternalName to a name server that is silent holds it for half a minute.
+"""
+_Found = list[tuple[socket.AddressFamily, str, str]]
+"""Of each address of a name: its family, the name's canonical one where it is told, and itself."""
 
 
 def is_forbidden(text: str, others: Iterable[str] = ()) -> bool:
@@ -41,6 +47,11 @@ def _plain(text: str) -> IPv4Address | IPv6Address:
     return mapped or address
 
 
+def _namespace(host: str) -> str:
+    """Return the namespace in the name of a Service."""
+    return host.partition(".")[2].partition(".")[0]
+
+
 class ServiceResolver(AbstractResolver):
     """Resolves names in threads of its own; ``trusted`` ones without asking what they lead to.
 
@@ -51,18 +62,17 @@ class ServiceResolver(AbstractResolver):
         self._trusted = frozenset(trusted)
         self._forbidden = frozenset(forbidden)
         self._threads = ThreadPoolExecutor(_MOST_THREADS, "resolver")
+        self._asked: dict[tuple[str, socket.AddressFamily], asyncio.Future[_Found]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return a name's addresses; raises OSError where there are none, or one is forbidden."""
+        """Return a name's addresses; raises OSError where there are none, or one is forbidden.
 
-        def ask() -> list[tuple[socket.AddressFamily, str, str]]:
-            flags = socket.AI_CANONNAME | socket.AI_ADDRCONFIG
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=flags)
-            return [(each[0], each[3], str(each[4][0])) for each in found]
-
-        answers = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        It does too while too many names of the same namespace are looked up.
+        """
+        asked = self._asked.get((host, family)) or self._ask(host, family)
+        answers = await asyncio.shield(asked)
         if host not in self._trusted:
             self._check(host, answers[0][1], [address for _, _, address in answers])
         return [
@@ -76,6 +86,23 @@ class ServiceResolver(AbstractResolver):
             )
             for kind, _, address in answers
         ]
+
+    def _ask(self, host: str, family: socket.AddressFamily) -> "asyncio.Future[_Found]":
+        """Begin to look a name up, unless its namespace has its share of the threads."""
+        namespace = _namespace(host)
+        names = (name for name, _ in self._asked if name not in self._trusted)
+        if host not in self._trusted and sum(_namespace(n) == namespace for n in names) >= _EACH:
+            raise OSError(f"to look up the names of namespace {namespace} takes long")
+
+        def ask() -> _Found:
+            flags = socket.AI_CANONNAME | socket.AI_ADDRCONFIG
+            found = socket.getaddrinfo(host, 0, family, socket.SOCK_STREAM, flags=flags)
+            return [(each[0], each[3], str(each[4][0])) for each in found]
+
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        self._asked[host, family] = asked
+        asked.add_done_callback(lambda _: self._asked.pop((host, family), None))
+        return asked
 
     def _check(self, host: str, canonical: str, addresses: list[str]) -> None:
         if not f"{canonical.lower().rstrip('.')}.".startswith(f"{host}."):
