@@ -12,6 +12,7 @@ from slipway.kube.errors import (
     NotFound,
     Rejected,
     Unavailable,
+    WebhookFailed,
     from_status,
     reason_for,
 )
@@ -182,3 +183,27 @@ def test_of_a_message_that_repeats_what_a_user_wrote_only_the_beginning_is_taken
     assert type(error) is Invalid
     assert error.message.startswith(head)
     assert len(error.message) == 8192
+
+
+CALL = 'failed calling webhook "a.example": failed to call webhook: Post "https://a": refused'
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (f"Internal error occurred: {CALL}", WebhookFailed),
+        (CALL, WebhookFailed),
+        ('admission webhook "a.example" denied the request: no database', WebhookFailed),
+        ("conversion webhook for example.com/v1, Kind=PodGroup failed: refused", WebhookFailed),
+        ("Internal error occurred: etcd has no leader", Unavailable),
+        (f'Job "a" is not stored: {CALL}', Unavailable),
+    ],
+)
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_webhook_that_fails_is_told_from_an_api_server_that_does(
+    status: int, message: str, kind: type[KubeError]
+) -> None:
+    error = from_status(status, json.dumps({"message": message}))
+    assert type(error) is kind
+    assert isinstance(error, Unavailable)
+    assert error.passes_soon

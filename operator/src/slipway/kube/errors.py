@@ -20,6 +20,13 @@ _NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
 _DENIED = re.compile(r'[^ "]+ ("[^"]*" )?is forbidden: |admission webhook ')
 """How all else begins that admission says, plugins and policies before a webhook: with whatever
 status, for each of them chooses its own."""
+_WEBHOOK = re.compile(
+    r'(Internal error occurred: )?(failed calling webhook|admission webhook) "|'
+    r"(Internal error occurred: )?conversion webhook for "
+)
+"""How begins what the API server says of a webhook that has to be asked and fails, or refuses as if
+a server failed. Source: apiserver/pkg/util/webhook/error.go, and conversion/webhook_converter.go of
+apiextensions-apiserver."""
 _NAMES = re.compile(r"[A-Za-z0-9]+")
 """The names in a path of fields, and indexes, which are nobody's names."""
 _EVERYWHERE = frozenset({"spec", "template", "metadata", "containers", "initContainers", "name"})
@@ -114,6 +121,12 @@ class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the stat
         return self.status not in {401, 403}
 
 
+class WebhookFailed(Unavailable):
+    """A webhook that has to be asked about this object fails; all others may go on (5xx)."""
+
+    reason = reasons.WEBHOOK_FAILED
+
+
 class NamespaceGoing(Unavailable):
     """The namespace is being deleted: it takes nothing new until it is gone, whoever holds it."""
 
@@ -170,7 +183,8 @@ def from_status(status: int, body: object, headers: Mapping[str, str] | None = N
         return NamespaceGoing(message, status)
     if status in {429, 401} or status >= 500:
         asked = _details(payload).get("retryAfterSeconds")
-        return Unavailable(message, status, retry_after(headers, asked))
+        kind = WebhookFailed if _WEBHOOK.match(message) else Unavailable
+        return kind(message, status, retry_after(headers, asked))
     return _refused(message, status, payload)
 
 
@@ -186,7 +200,11 @@ def _refused(message: str, status: int, payload: dict[str, Any]) -> Rejected:
     return Invalid(message, status, fields)
 
 
-def reason_for(error: Rejected | NameConflict, owner: Mapping[str, Any], fence: str) -> str:
+Told = Rejected | NameConflict | WebhookFailed
+"""What stands in the way of one child, and is told on its owner."""
+
+
+def reason_for(error: Told, owner: Mapping[str, Any], fence: str) -> str:
     """Return the reason that an object's condition has for a child that is refused.
 
     It tells who is to mend it. What ``fence``, the admission policy of the operator's own release,

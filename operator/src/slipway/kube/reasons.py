@@ -15,6 +15,10 @@ INVALID_CHILD = "InvalidChild"
 """The API server takes a child for invalid, or the admission policy of the operator's own release
 refuses it, and nothing of the spec does that: the operator or its installation is at fault. The
 message is the API server's own. Please report it."""
+WEBHOOK_FAILED = "WebhookFailed"
+"""A webhook of the cluster that has to be asked about a child does not answer, or fails; the
+message names it. Pods that may need the child are not made; all else goes on, and the status too.
+Mend the webhook, or have it leave out the namespace."""
 QUOTA_EXCEEDED = "QuotaExceeded"
 """A ResourceQuota of the namespace leaves no room for a child; the message names the quota, and
 what was asked for. Delete what is not needed, or have the quota raised."""

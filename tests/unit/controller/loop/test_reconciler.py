@@ -7,7 +7,15 @@ import pytest
 
 from slipway.accounts.errors import CredentialError
 from slipway.controller.loop.reconciler import Outcome
-from slipway.kube.errors import Forbidden, Invalid, QuotaExceeded, Rejected, Unavailable
+from slipway.kube.errors import (
+    Forbidden,
+    Invalid,
+    KubeError,
+    QuotaExceeded,
+    Rejected,
+    Unavailable,
+    WebhookFailed,
+)
 from slipway.plan import Delete, Event, Manifest, ObjectRef, Patch, Plan
 from slipway.settings import StoreSettings
 from slipway.store import store_secrets
@@ -105,10 +113,11 @@ async def test_a_predecessors_child_is_waited_for_without_a_condition() -> None:
         (Invalid("spec.ports: Required value", 422), "InvalidChild"),
         (Forbidden("services is forbidden", 403), "Forbidden"),
         (QuotaExceeded("exceeded quota: team", 403), "QuotaExceeded"),
+        (WebhookFailed('failed calling webhook "a": refused', 500), "WebhookFailed"),
     ],
 )
 async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
-    error: Rejected, reason: str, monkeypatch: pytest.MonkeyPatch
+    error: KubeError, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
 
@@ -118,7 +127,7 @@ async def test_a_refused_apply_stalls_the_object_with_the_servers_words(
     monkeypatch.setattr(world.api, "create_new", refuse)
     outcome = await world.reconcile()
     assert outcome.trouble is not None
-    own = reason in {"Forbidden", "InvalidChild"}
+    own = reason in {"Forbidden", "InvalidChild", "WebhookFailed"}
     assert outcome.result == ("stalled" if own else "refused")
     assert world.conditions()["Stalled"]["reason"] == reason
     assert world.conditions()["Stalled"]["message"] == error.message

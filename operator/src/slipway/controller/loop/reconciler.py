@@ -14,7 +14,15 @@ from slipway.controller.loop.observer import Observation
 from slipway.controller.loop.parse import InvalidObject, parse
 from slipway.controller.loop.status_writer import StatusWriter, Trouble, overlay
 from slipway.controller.whole import Unread, Whole
-from slipway.kube.errors import Conflict, KubeError, NameConflict, Rejected, reason_for
+from slipway.kube.errors import (
+    Conflict,
+    KubeError,
+    NameConflict,
+    Rejected,
+    Told,
+    WebhookFailed,
+    reason_for,
+)
 from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, OF_AUTHORS, RECONCILE_FAILED
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import version_of
@@ -209,12 +217,12 @@ class Reconciler:
                 wrote |= self._count(step.ref.kind, step.what, await step.send())
             except CredentialError as error:
                 locked = error
-            except (Rejected, NameConflict) as error:
+            except (Rejected, NameConflict, WebhookFailed) as error:
                 trouble = trouble or Trouble(self._why(error, obj), error.message)
         again = _earliest(_SEE_OWN_WRITES if wrote else None, _STORE_AGAIN if locked else None)
         return Acted(wrote, trouble, again)
 
-    def _why(self, error: Rejected | NameConflict, obj: Manifest) -> str:
+    def _why(self, error: Told, obj: Manifest) -> str:
         return reason_for(error, obj, self._settings.fence)
 
     def _steps(self, obj: Manifest, plan: Plan) -> Iterator[Step]:
