@@ -62,6 +62,45 @@ def test_a_long_window_keeps_its_first_sample_and_the_newest() -> None:
     assert any(sample.time == inner for sample in samples)
 
 
+def busy(second: int, pods: int, **gauges: float) -> Sample:
+    """Return a sample of pods that answer once a second, with histograms."""
+    counters = Counters(second, latency=((10.0, second), (20.0, second)), gauges=gauges)
+    found = {f"pod-{number}": PodSample("new", counters) for number in range(pods)}
+    return Sample(BEGIN + timedelta(seconds=second), found)
+
+
+@pytest.mark.parametrize("pods", [1, 20, 1000])
+def test_a_long_window_keeps_few_histograms_however_many_pods_there_are(pods: int) -> None:
+    samples: list[Sample] = []
+    for second in range(300):
+        samples = prune([*samples, busy(second, pods)], [BEGIN])
+    assert len(samples) <= 9
+    assert counted(samples) == 299 * pods
+
+
+def test_the_mean_of_a_gauge_goes_over_the_samples_between_as_well() -> None:
+    samples: list[Sample] = []
+    for second in range(1000):
+        samples = prune([*samples, busy(second, 20, score=second % 7)], [BEGIN])
+    window = Traffic("new", "old", tuple(samples)).since(BEGIN)
+    assert window is not None
+    assert window.candidate.requests == 999 * 20
+    assert window.candidate.gauges["score"] == pytest.approx(3, abs=0.6)
+    pods = [pod for sample in samples for pod in sample.pods.values()]
+    assert len(pods) <= 2048 + 9 * 20
+    assert sum(bool(pod.counters.latency) for pod in pods) == 9 * 20
+
+
+def test_a_window_begins_at_no_sample_of_which_only_the_gauges_are_left() -> None:
+    samples: list[Sample] = []
+    for second in range(100):
+        samples = prune([*samples, busy(second, 1, score=1)], [BEGIN])
+    window = Traffic("new", "old", tuple(samples)).since(BEGIN + timedelta(seconds=50))
+    assert window is not None
+    assert window.start == BEGIN + timedelta(seconds=92)
+    assert window.candidate.requests == 7
+
+
 class Reading:
     """A reader without pods to ask, by a clock that the test sets."""
 

@@ -30,6 +30,8 @@ _ENVOY_NAMES = (_COMPLETED, _FAILED, _TIMES, f"{_TIMES}_bucket", _GRPC)
 _SUFFIXES = ("_total", "_sum", "_count")
 _MOST_LINES = 256
 """Lines that are read of one page; a handler with more series of one measure is cut short."""
+_MOST_BUCKETS = 64
+"""Buckets that are read of one histogram; Envoy has 20."""
 _MOST = 2.0**53
 """A counter beyond this is none: whole numbers in floating point end there."""
 
@@ -93,7 +95,9 @@ def parse_pod(revision: str, proxy: Iterable[Metric], own: Sequence[Metric]) -> 
             failed[cluster] += sample.value
         elif sample.name == f"{_GRPC}_total" and cluster in grpc_failed:
             grpc_failed[cluster] += sample.value
-        elif sample.name == f"{_TIMES}_bucket" and cluster == INFERENCE:
+        elif sample.name != f"{_TIMES}_bucket" or cluster != INFERENCE:
+            continue
+        elif len(latency) < _MOST_BUCKETS:
             latency[_bound(sample.labels.get("le", ""))] = sample.value
     # What Envoy itself answers a gRPC client is counted both ways.
     errors = {cluster: max(failed[cluster], grpc_failed[cluster]) for cluster in failed}

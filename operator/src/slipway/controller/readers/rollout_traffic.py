@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import dropwhile
 
 from slipway.api import parse_time
 from slipway.controller.readers.asking.bounded import BoundedReader, Bounds
@@ -17,14 +18,17 @@ from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import ops_url, read_pod
 from slipway.manifests import REVISION
 from slipway.plan import Manifest
-from slipway.serving.analysis.traffic import PodSample, Sample, Traffic
+from slipway.serving.analysis.traffic import Counters, PodSample, Sample, Traffic
 
 LOOK_SECONDS = 5.0
 """How often the pods are looked at while an analysis goes on."""
 _BOUNDS = Bounds(total_seconds=4.0, connect_seconds=1.0, most_bytes=256 * 1024)
 _IN_ALL, _EACH = 64, 16
 """How many pods are asked at a time, in all and in one namespace."""
-_MOST_SAMPLES = 256
+_MOST_SAMPLES, _MOST_OF_PODS = 256, 2048
+"""How many samples are kept of a deployment, and how many pods' gauges in all of them together."""
+_NEWEST = 8
+"""So many of the newest samples are kept whole: the next window begins at one of them."""
 
 
 @dataclass(frozen=True)
@@ -137,20 +141,38 @@ def add_sample(
 def prune(samples: Sequence[Sample], windows: Iterable[datetime]) -> list[Sample]:
     """Return the samples that a window can still need: those since its start, thinned out.
 
-    Each window's first sample and the newest one are never given up.
+    Each window's first sample and the newest ones are kept whole, since counters are told by their
+    difference. Of what lies between, the gauges are kept, for their means: histograms of a hundred
+    pods would take the operator's memory.
     """
     starts = list(windows)
     oldest = min(starts, default=samples[-1].time)
-    kept = [one for one in samples if one.time >= oldest] or list(samples[-1:])
-    if len(kept) <= _MOST_SAMPLES:
-        return kept
+    known = [one for one in samples if one.time >= oldest] or samples[-1:]
+    kept = list(dropwhile(lambda one: not one.whole, known))
     firsts = {
-        next(one.time for one in kept if one.time >= start)
+        next(one.time for one in kept if one.whole and one.time >= start)
         for start in starts
         if start <= kept[-1].time
     }
-    needed = {kept[0].time, kept[-1].time, *firsts}
-    return [one for index, one in enumerate(kept) if index % 2 == 0 or one.time in needed]
+    whole = firsts | {one.time for one in kept[-_NEWEST:]}
+    thin = (one if one.time in whole else _gauges_of(one) for one in kept)
+    left = [one for one in thin if one.pods or one.time in whole]
+    if len(left) <= min(_MOST_SAMPLES, _MOST_OF_PODS // max(1, len(left[-1].pods))):
+        return left
+    return [one for index, one in enumerate(left) if index % 2 == 0 or one.time in whole]
+
+
+def _gauges_of(sample: Sample) -> Sample:
+    """Return what is left of a sample between others."""
+    if not sample.whole:
+        return sample
+    gauges = {uid: pod.counters.gauges for uid, pod in sample.pods.items()}
+    pods = {
+        uid: PodSample(sample.pods[uid].revision, Counters(gauges=found))
+        for uid, found in gauges.items()
+        if found
+    }
+    return Sample(sample.time, pods, whole=False)
 
 
 def _asked(revisions: Container[str], pods: Iterable[Manifest]) -> Iterator[_Asked]:

@@ -8,6 +8,7 @@ nothing before.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import dropwhile
 from typing import TypeVar
 
 from slipway.api.serving.analysis import AnalysisMetric
@@ -52,10 +53,14 @@ class PodSample:
 
 @dataclass(frozen=True)
 class Sample:
-    """All pods that answered at one moment, by UID."""
+    """All pods that answered at one moment, by UID.
+
+    Of one that is not ``whole`` the gauges alone are kept: no window begins or ends with it.
+    """
 
     time: datetime
     pods: Mapping[str, PodSample]
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,9 @@ class Traffic:
         return self.samples[-1].time if self.samples else None
 
     def since(self, start: datetime) -> Window | None:
-        """Return what happened since a moment, or since the first sample after it."""
-        samples = [sample for sample in self.samples if sample.time >= start]
+        """Return what happened since a moment, or since the first whole sample after it."""
+        later = (sample for sample in self.samples if sample.time >= start)
+        samples = list(dropwhile(lambda sample: not sample.whole, later))
         if not samples:
             return None
         return Window(
