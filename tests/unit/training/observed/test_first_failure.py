@@ -1,6 +1,7 @@
 """The end of a job that did not go well: who failed first, how, and with what last words."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -283,3 +284,32 @@ def test_a_last_word_with_half_a_character_is_told_all_the_same() -> None:
     word = {"reason": "EntrypointNotFound", "exitCode": 1, "message": "The files: caf\udce9.py."}
     cluster.finish(cluster.pods()[0], 1, word)
     assert "The files: caf?.py." in failed(cluster)["message"]
+
+
+@pytest.mark.parametrize("text", ["NCCL" * 1024, "nccl\u2028" * 800, "NCCL remot abor " * 256])
+def test_what_pods_write_at_their_end_is_soon_read_whatever_it_is(text: str) -> None:
+    over = {"exitCode": 1, "message": text, "finishedAt": "2026-01-01T12:00:01Z"}
+    pods = underway(nodes=2).pods()
+    for pod in pods:
+        main = {"name": "trainer", "state": {"terminated": over}}
+        pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
+    begun = time.process_time()
+    for _ in range(20):
+        assert first_failure([JobPod(pod, "trainer") for pod in pods])
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("tail", "first"),
+    [
+        ("NCCL WARN NET/IB: Got completion from peer: remote process exited", "culprit"),
+        ("x\nnccl error: NCCL communicator was aborted on rank 1", "culprit"),
+        ("remote NCCL\nabort", "follower"),
+    ],
+)
+def test_a_partner_that_is_gone_is_known_by_its_line(tail: str, first: str) -> None:
+    cluster = running(nodes=2)
+    follower, culprit = cluster.pods()
+    cluster.finish(follower, 1, script_failed(exitCode=1, time=100.1, logTail=f"{tail} follower"))
+    cluster.finish(culprit, 3, script_failed(time=100.2, logTail="culprit"))
+    assert failed(cluster)["message"].endswith(first)

@@ -5,6 +5,7 @@ Written by the user's own container, too: nothing in it is trusted to have a cer
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from slipway.observed.last_words import json_object
@@ -44,7 +45,7 @@ class LastWord:
         value = self.body.get("time")
         return float(value) if isinstance(value, int | float) and 0 < value < 1e11 else None
 
-    @property
+    @cached_property
     def log_tail(self) -> str:
         """The last lines of the log, as well as they are known."""
         return scrubbed((self.string("logTail") or self.text).strip())

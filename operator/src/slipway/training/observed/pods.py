@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slipway.observed.pods import ContainerView, PodView
-from slipway.training.children.names import INDEX
+from slipway.training.children.names import AGENT, INDEX
+from slipway.training.observed.last_words import LastWord, last_word
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,14 @@ class JobPod(PodView):
     def failed(self) -> bool:
         """Whether the pod ended, and not well."""
         return self.ended and not self.succeeded
+
+    @cached_property
+    def culprit(self) -> ContainerView | None:
+        """The container that ended badly: the main one first, then whatever came before it."""
+        ended = (each for each in (self.main, *self.containers) if each.exit_code)
+        return next((each for each in ended if each.name != AGENT), None)
+
+    @cached_property
+    def word(self) -> LastWord | None:
+        """How that container ended; None where none ended badly."""
+        return last_word(self.culprit) if self.culprit else None
