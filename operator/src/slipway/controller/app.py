@@ -218,7 +218,10 @@ class Operator:
         settings = self._settings
         probe = StoreProbe(settings.store, in_cluster=connection.in_cluster)
         interval = settings.progress_interval_seconds
-        references, removals = make_retention(client, self._cache, settings, self._metrics)
+        credentials = make_credentials(settings, client, self._cache)
+        references, removals = make_retention(
+            client, self._cache, settings, self._metrics, credentials.place
+        )
         observer = Observer(
             self._cache,
             ConfigMapKeys(client),
@@ -234,7 +237,6 @@ class Operator:
             removals.outcome,
             SettledJobs(client, self._cache).read,
         )
-        credentials = make_credentials(settings, client, self._cache)
         reconciler = Reconciler(
             self._make_kinds(observer),
             self._cache,

@@ -33,13 +33,17 @@ async def none_settled(*_: object) -> None:
     """All Jobs are listed here."""
 
 
+async def nobody_asked(_job: object) -> None:
+    """Nothing is due to be removed here."""
+
+
 NOTHING = (
     served,
     no_traffic,
     no_deaths,
     unlabelled,
     none_refused,
-    lambda _: None,
+    nobody_asked,
     lambda _: None,
     none_settled,
 )

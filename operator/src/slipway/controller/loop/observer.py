@@ -91,7 +91,7 @@ class Observer:
         deaths: Callable[[ModelDeployment, Manifest, Children], dict[str, Death]],
         label: Callable[[str, str], Awaitable[str | None]],
         refused: Callable[[Children], Awaitable[Refused]],
-        references: Callable[[TrainingJob], tuple[Reference, ...] | None],
+        references: Callable[[TrainingJob], Awaitable[tuple[Reference, ...] | None]],
         removed: Callable[[str], Removed | None],
         read_settled: Callable[[TrainingJob, Manifest], Awaitable[None]],
     ) -> None:
@@ -112,6 +112,7 @@ class Observer:
     async def training(self, job: TrainingJob, raw: Manifest) -> Observation:
         """Return the snapshot of a TrainingJob."""
         await self._read_settled(job, raw)
+        references = await self._references(job)
         children = self._cache.children(raw)
         source, keys = job.spec.source_config_map, None
         asked = source is not None and may_need_source(job, children)
@@ -134,7 +135,7 @@ class Observer:
             progress=newest.value,
             progress_age=newest.age,
             silence=Silence(name, newest.silent_seconds, newest.error) if newest.error else None,
-            references=self._references(job),
+            references=references,
             removed=self._removed(job.metadata.uid),
             served=self._compared(job),
         )

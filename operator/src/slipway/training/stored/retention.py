@@ -65,6 +65,11 @@ def is_pending(job: TrainingJob, settings: Settings, now: datetime) -> bool:
     return any(not due.marked and due.when <= now for due in _due(job, settings))
 
 
+def waiting_targets(job: TrainingJob, settings: Settings) -> tuple[Target, ...]:
+    """Return what of a job's has a time to go, come or not, and is not on its way yet."""
+    return _targets(job, settings, (due for due in _due(job, settings) if not due.marked))
+
+
 def retain(
     job: TrainingJob,
     status: TrainingJobStatus,
