@@ -40,6 +40,15 @@ def test_labels_are_read_once_in_a_while() -> None:
     assert asyncio.run(value()) is None
 
 
+def test_labels_that_are_forgotten_while_they_are_looked_up_are_read_anew() -> None:
+    ticks = iter(range(0, 1000, 16))
+    server = Server({VERIFICATION: "Required"})
+    labels = NamespaceLabels(server, clock=lambda: float(next(ticks)))
+    for _ in range(5):
+        assert asyncio.run(labels.value("team", VERIFICATION)) == "Required"
+    assert server.asked > 1
+
+
 def test_of_ten_thousand_labels_those_that_are_asked_for_are_kept() -> None:
     others = {f"example.com/{number}": "x" * 63 for number in range(10_000)}
     asked = {VERIFICATION: "Required", ENFORCE: "baseline"}

@@ -37,9 +37,10 @@ class NamespaceLabels:
 
         None too where the operator may not read the namespace: the label then says nothing.
         """
-        if namespace not in self._known:
-            self._known[namespace] = await self._read(namespace)
-        return self._known[namespace].get(label)
+        known = self._known.get(namespace)
+        if known is None:
+            self._known[namespace] = known = await self._read(namespace)
+        return known.get(label)
 
     async def _read(self, namespace: str) -> Mapping[str, str]:
         ref = ObjectRef(NAMESPACES.api_version, NAMESPACES.kind, "", namespace)

@@ -262,3 +262,40 @@ async def test_a_package_is_compared_with_the_archive_of_the_stable_revision(
     observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
     found = await observer.training(TrainingJob.model_validate(job), job)
     assert found.snapshot.served == served
+
+
+class Maps:
+    """ConfigMaps of 10,000 keys each, and how often each was read."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    async def get(self, ref: ObjectRef) -> Manifest | None:
+        self.read.append(ref.name)
+        return {"data": {f"{number}.py": "" for number in range(10_000)}}
+
+
+async def test_of_config_maps_with_very_many_keys_only_the_last_are_remembered() -> None:
+    maps, now = Maps(), [0.0]
+    known = ConfigMapKeys(maps, lambda: now[0])
+    for name in "abcdefghij":
+        assert len(await known.keys("team", name) or ()) == 10_000
+    await known.keys("team", "j")
+    assert maps.read == list("abcdefghij")
+    await known.keys("team", "a")
+    assert maps.read[-1] == "a"
+    now[0] = 5.0
+    await known.keys("team", "a")
+    assert len(maps.read) == 12
+
+
+async def test_a_config_map_that_is_missing_is_looked_for_again_sooner() -> None:
+    client, now = FakeClient(), [0.0]
+    known = ConfigMapKeys(client, lambda: now[0])
+    assert await known.keys("default", "code") is None
+    found = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"train.py": ""}}
+    client.put({**found, "metadata": {"namespace": "default", "name": "code"}})
+    now[0] = 1.9
+    assert await known.keys("default", "code") is None
+    now[0] = 2.0
+    assert await known.keys("default", "code") == {"train.py"}

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import TLRUCache
 from pydantic import ValidationError
 
 from slipway.api import is_true
@@ -41,6 +42,12 @@ _NOBODY: Newest[Progress | None] = Newest(age=0.0)
 _MOST_OTHER_JOBS = 64
 """Most jobs that are read to tell what a job's inputs wait for."""
 _FOUND_SECONDS, _MISSING_SECONDS = 5.0, 2.0
+_MOST_KEYS = 1 << 16
+"""How many keys of ConfigMaps are remembered in all: one ConfigMap may have as many."""
+
+
+Keys = frozenset[str] | None
+"""The keys of a ConfigMap; None where there is none."""
 
 
 class ConfigMapKeys:
@@ -48,24 +55,31 @@ class ConfigMapKeys:
 
     def __init__(self, reader: Reader, clock: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
-        self._clock = clock
-        self._known: dict[ObjectRef, tuple[float, frozenset[str] | None]] = {}
-
-    async def keys(self, namespace: str, name: str) -> frozenset[str] | None:
-        """Return the keys of a ConfigMap, or None where there is no such ConfigMap."""
-        ref, now = (
-            ObjectRef(CONFIG_MAPS.api_version, CONFIG_MAPS.kind, namespace, name),
-            self._clock(),
+        self._known: TLRUCache[ObjectRef, tuple[Keys]] = TLRUCache(
+            _MOST_KEYS, _until, timer=clock, getsizeof=_size
         )
-        self._known = {known: entry for known, entry in self._known.items() if entry[0] > now}
-        if ref in self._known:
-            return self._known[ref][1]
+
+    async def keys(self, namespace: str, name: str) -> Keys:
+        """Return the keys of a ConfigMap, or None where there is no such ConfigMap."""
+        ref = ObjectRef(CONFIG_MAPS.api_version, CONFIG_MAPS.kind, namespace, name)
+        known = self._known.get(ref)
+        if known is not None:
+            return known[0]
         found = await self._reader.get(ref)
         keys = None
         if found is not None:
             keys = frozenset(found.get("data") or {}) | frozenset(found.get("binaryData") or {})
-        self._known[ref] = (now + (_MISSING_SECONDS if keys is None else _FOUND_SECONDS), keys)
+        if _size((keys,)) <= _MOST_KEYS:
+            self._known[ref] = (keys,)
         return keys
+
+
+def _until(_: ObjectRef, known: tuple[Keys], now: float) -> float:
+    return now + (_MISSING_SECONDS if known[0] is None else _FOUND_SECONDS)
+
+
+def _size(known: tuple[Keys]) -> int:
+    return 1 + len(known[0] or ())
 
 
 @dataclass(frozen=True)
