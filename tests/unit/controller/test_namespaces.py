@@ -41,7 +41,7 @@ def test_labels_are_read_once_in_a_while() -> None:
 
 
 def test_labels_that_are_forgotten_while_they_are_looked_up_are_read_anew() -> None:
-    ticks = iter(range(0, 1000, 16))
+    ticks = iter(range(0, 1000, 10))
     server = Server({VERIFICATION: "Required"})
     labels = NamespaceLabels(server, clock=lambda: float(next(ticks)))
     for _ in range(5):
