@@ -120,6 +120,18 @@ class Unavailable(KubeError):  # noqa: N818 - named as Kubernetes names the stat
         """Whether asking again within seconds is worth a request."""
         return self.status not in {401, 403}
 
+    @property
+    def may_last(self) -> bool:
+        """Whether it may be this object's alone, to be told on it where it goes on."""
+        return self.status == 500
+
+
+class Lingering(Unavailable):
+    """A child of a deleted object of the same name is still there; it should go by itself."""
+
+    reason = reasons.NAME_CONFLICT
+    may_last = True
+
 
 class WebhookFailed(Unavailable):
     """A webhook that has to be asked about this object fails; all others may go on (5xx)."""
@@ -218,6 +230,11 @@ def reason_for(error: Told, owner: Mapping[str, Any], fence: str) -> str:
         if all(_is_of_author(field, written) for field in error.fields):
             return reasons.APPLY_REJECTED
     return error.reason
+
+
+def told_reason(error: Exception) -> str:
+    """Return the reason under which a failure that goes on is told on its object."""
+    return error.reason if isinstance(error, Lingering) else reasons.RECONCILE_FAILED
 
 
 def _is_of_author(field: str, written: frozenset[str]) -> bool:

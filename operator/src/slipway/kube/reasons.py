@@ -6,7 +6,8 @@ growing pauses, at most five minutes apart."""
 
 NAME_CONFLICT = "NameConflict"
 """An object of somebody else has the name that a child needs; it is never taken over. Delete it, or
-give the TrainingJob or ModelDeployment another name."""
+give the TrainingJob or ModelDeployment another name. Or an object of a deleted namesake has been
+there for a minute: see what holds it, such as a finalizer."""
 APPLY_REJECTED = "ApplyRejected"
 """An admission plugin, webhook or policy of the cluster or the namespace refuses a child, or the
 API server does for what ``podTemplate`` or another field of the object's spec puts into it; the

@@ -11,6 +11,7 @@ from slipway.kube.errors import (
     Forbidden,
     Invalid,
     KubeError,
+    Lingering,
     QuotaExceeded,
     Rejected,
     Unavailable,
@@ -333,6 +334,18 @@ async def test_a_failure_that_nobody_foresaw_is_told_on_the_object_and_mended() 
     world.plan = Plan(status={"conditions": [CREATED]})
     await world.reconcile()
     assert list(world.conditions()) == ["Created"]
+
+
+async def test_a_namesakes_child_that_stays_is_told_by_its_name() -> None:
+    world = World()
+    old = {**world.job, "metadata": {**world.job["metadata"], "uid": "before"}}
+    world.cache.feed(world.api.put(child(old, "Service", "job")))
+    with pytest.raises(Lingering) as waits:
+        await world.reconcile()
+    await world.reconciler.tell_failure(world.ref, waits.value)
+    stalled = world.conditions()["Stalled"]
+    assert stalled["reason"] == "NameConflict"
+    assert "Service job of the object's predecessor is still there" in stalled["message"]
 
 
 async def test_where_no_status_can_be_written_the_failure_is_an_event() -> None:

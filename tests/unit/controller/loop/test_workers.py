@@ -11,7 +11,7 @@ from slipway.controller.loop.reconciler import Outcome, Reconciler
 from slipway.controller.loop.status_writer import Trouble
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.controller.loop.workers import Workers, most_at_a_time
-from slipway.kube.errors import NamespaceGoing, Unavailable
+from slipway.kube.errors import Lingering, NamespaceGoing, Unavailable
 from slipway.plan import ObjectRef
 from slipway.telemetry.metrics import Metrics
 
@@ -150,6 +150,28 @@ async def test_a_failure_that_lasts_is_told_and_one_of_the_api_server_is_not(qui
     for told in (0, 0, 1, 1, 1, 1):
         await scene.work()
         assert len(scene.script.told) == told
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unavailable("etcdserver: request is too large", 500), 1),
+        (Lingering("Job job-train of the object's predecessor is still there."), 1),
+        (Unavailable("connection refused"), 0),
+        (Unavailable("overloaded", 429), 0),
+        (Unavailable("no endpoints", 503), 0),
+        (NamespaceGoing("it is being terminated", 403), 0),
+    ],
+)
+async def test_what_an_object_waits_for_in_vain_is_told_on_it_after_a_while(
+    error: Exception, told: int, quick: None
+) -> None:
+    scene = Scene(*[error] * 7)
+    for _ in range(6):
+        await scene.work()
+        assert scene.script.told == []
+    await scene.work()
+    assert len(scene.script.told) == told
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from slipway.kube.errors import (
     Told,
     WebhookFailed,
     reason_for,
+    told_reason,
 )
-from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, OF_AUTHORS, RECONCILE_FAILED
+from slipway.kube.reasons import INVALID_SPEC, NAMESPACE_TOO_LARGE, OF_AUTHORS
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import version_of
 from slipway.kube.watched.slim import has_ended
@@ -271,7 +272,7 @@ class Reconciler:
         obj = self._cache.get(ref)
         if obj is None:
             return
-        trouble = Trouble(RECONCILE_FAILED, _sentence(error))
+        trouble = Trouble(told_reason(error), _sentence(error))
         try:
             await self._report(obj, Plan(), trouble)
         except KubeError as refusal:

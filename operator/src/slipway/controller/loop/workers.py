@@ -19,6 +19,9 @@ from slipway.telemetry.trace import traced
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 2
 """How often an object may fail in a row before the failure is told on it."""
+_LONG_PATIENCE = 6
+"""As often, which takes about a minute, where it mostly passes by itself: where the API server
+itself fails at the object, or the children of a deleted namesake are still there."""
 _NAME_SECONDS = 20.0
 """How long a name that is taken is waited for at most: no watch shows that it is free again."""
 _RESTING = 4
@@ -135,7 +138,7 @@ class Workers:
         result = "refused" if isinstance(error, NamespaceGoing) else "error"
         self._count(ref, result, reason_of(error))
         asked = error.retry_after if isinstance(error, Unavailable) else 0.0
-        if self._queue.failures(ref) >= _PATIENCE and not isinstance(error, Unavailable):
+        if self._queue.failures(ref) >= _patience(error):
             await self._tell(ref, error)
         after = self._queue.retry(ref, asked)
         details = None if isinstance(error, KubeError) else error
@@ -169,3 +172,10 @@ class Workers:
         self._metrics.reconciles.labels(ref.kind, result).inc()
         if reason is not None:
             self._metrics.errors.labels(ref.kind, reason).inc()
+
+
+def _patience(error: Exception) -> float:
+    """Return how often an object may fail in a row by an error before that is told on it."""
+    if not isinstance(error, Unavailable):
+        return _PATIENCE
+    return _LONG_PATIENCE if error.may_last else math.inf

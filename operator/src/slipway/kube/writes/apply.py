@@ -6,7 +6,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from slipway.kube.client import Client
-from slipway.kube.errors import AlreadyExists, Conflict, NameConflict, NotFound, Unavailable
+from slipway.kube.errors import AlreadyExists, Conflict, Lingering, NameConflict, NotFound
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import controller_of, uid_of
 from slipway.kube.watched.shared import SharedMemory, is_ours, secret_data
@@ -39,7 +39,7 @@ _MOST = 16384
 def check_controller(live: Manifest, owner: Manifest) -> None:
     """Raise where an object is not a child of this owner.
 
-    The child of a namesake that was deleted raises ``Unavailable``, for it goes by itself; anything
+    The child of a namesake that was deleted raises ``Lingering``, for it goes by itself; anything
     else raises ``NameConflict``.
     """
     controller = controller_of(live)
@@ -48,7 +48,7 @@ def check_controller(live: Manifest, owner: Manifest) -> None:
     ref = ObjectRef.of(live)
     same_name = (owner["kind"], owner["metadata"]["name"])
     if (controller.get("kind"), controller.get("name")) == same_name:
-        raise Unavailable(f"{ref.kind} {ref.name} of the object's predecessor is still there.")
+        raise Lingering(f"{ref.kind} {ref.name} of the object's predecessor is still there.")
     holder = f"{controller['kind']} {controller['name']}" if controller else "nobody"
     raise NameConflict(
         f"The namespace already has a {ref.kind} named {ref.name}, controlled by {holder}: delete "
