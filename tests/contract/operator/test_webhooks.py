@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -184,6 +185,32 @@ def test_what_a_webhook_refuses_at_random_is_made_in_the_end(
         live = kubectl.get(kind, name) or {}
         conditions = {one["type"] for one in live["status"]["conditions"]}
         assert "Stalled" not in conditions
+
+
+def test_a_webhook_that_fails_is_told_on_the_object_until_it_answers(
+    operator: OperatorProcess, kubectl: Kubectl, hooked: Callable[..., None]
+) -> None:
+    fails = threading.Event()
+    fails.set()
+
+    def admit(obj: Object) -> list[Object]:
+        if obj["kind"] == "Job" and fails.is_set():
+            raise ConnectionError("This webhook closes the connection without an answer.")
+        return []
+
+    def stalled() -> Object:
+        status = (kubectl.get("trainingjob", "job") or {}).get("status") or {}
+        found = (one for one in status.get("conditions") or () if one["type"] == "Stalled")
+        return next(found, {})
+
+    hooked(admit)
+    kubectl.create([play.source(), play.training_job()])
+    wait_for(stalled, 60, "it is told", operator.log.read_text)
+    assert stalled()["reason"] == "WebhookFailed"
+    assert "rewrite.example.com" in stalled()["message"]
+    fails.clear()
+    wait_for(lambda: kubectl.get("job", "job-train"), 60, "the Job is made")
+    wait_for(lambda: not stalled(), 60, "nothing is told any more")
 
 
 def test_a_webhook_of_twenty_seconds_in_one_namespace_delays_no_other(
