@@ -173,6 +173,11 @@ def _secured(container: dict[str, Any], made: set[str]) -> dict[str, Any]:
     if container["name"] in made:
         return container
     given = container.get("securityContext") or {}
+    if not isinstance(given, dict):
+        raise OverlayError(
+            f"The securityContext of podTemplate's container {container['name']} is no object: "
+            "write it as a Pod has it."
+        )
     return {**ADDED, **container, "securityContext": {**ADDED_SECURITY, **given}}
 
 
@@ -215,7 +220,7 @@ class _Merge:
         merged = {one.get(key): one for one in _items(base, path)}
         for one in _items(extra, path):
             known = one.get(key)
-            if known is None:
+            if not isinstance(known, str):
                 raise OverlayError(f"An item of podTemplate.spec.{path} has no {key}: write it.")
             inner = f"{path}[]" if key == "topologyKey" else f"{path}[{known}]"
             new = known not in merged

@@ -139,3 +139,10 @@ def test_a_record_that_is_none_is_as_if_it_were_not_there(text: str) -> None:
     assert any(event.reason == "RevisionRefused" for event in world.plan().events)
     world.reconcile()
     assert world.revision != ""
+
+
+@pytest.mark.parametrize("selector", ["a", ["a"], {"matchLabels": ["a"]}, {"matchLabels": "a"}])
+def test_a_constraint_that_no_pod_can_have_is_left_to_the_api_server(selector: object) -> None:
+    constraint = {"topologyKey": "zone", "labelSelector": selector}
+    template = {"metadata": {"labels": {}}, "spec": {"topologySpreadConstraints": [constraint]}}
+    assert in_slot(template, "blue")["spec"] == template["spec"]

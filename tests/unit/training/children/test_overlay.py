@@ -111,7 +111,12 @@ def test_a_sidecar_may_mount_what_the_script_writes() -> None:
         ({"initContainers": [{"name": "trainer"}]}, "the operator's own container trainer"),
         ({"volumes": [{"name": "tmp", "emptyDir": None}]}, r"volumes\[tmp\].emptyDir cannot be"),
         ({"volumes": [{"emptyDir": {}}]}, "An item of podTemplate.spec.volumes has no name"),
+        ({"volumes": [{"name": {"a": 1}}]}, "An item of podTemplate.spec.volumes has no name"),
         ({"volumes": {"name": "a"}}, "podTemplate.spec.volumes cannot be"),
+        (
+            {"containers": [{"name": "x", "securityContext": ["a"]}]},
+            "The securityContext of podTemplate's container x is no object: write it as a Pod",
+        ),
         ({"containers": ["a"]}, "podTemplate.spec.containers is not a list of objects"),
         (
             {"containers": [{"name": "x", "volumeMounts": [_mount("slipway-save", "/x")]}]},

@@ -112,8 +112,10 @@ def in_slot(template: dict[str, Any], track: str) -> dict[str, Any]:
 
 
 def _spread_in(constraint: dict[str, Any], track: str) -> dict[str, Any]:
-    labels = (constraint.get("labelSelector") or {}).get("matchLabels") or {}
-    if names.TRACK not in labels:
+    """Return a constraint of a slot's pods; one of another shape is left to the API server."""
+    selector = constraint.get("labelSelector")
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if not isinstance(labels, dict) or names.TRACK not in labels:
         return constraint
     return {**constraint, "labelSelector": {"matchLabels": {**labels, names.TRACK: track}}}
 
