@@ -44,8 +44,10 @@ def token(pod: Mapping[str, Any]) -> str | None:
     if pod.get("automountServiceAccountToken"):
         return "automountServiceAccountToken"
     for volume in pod.get("volumes") or ():
-        for source in (volume.get("projected") or {}).get("sources") or ():
+        projected = volume.get("projected")
+        sources = projected.get("sources") if isinstance(projected, Mapping) else None
+        for source in sources if isinstance(sources, list) else ():
             for identity in _IDENTITIES:
-                if identity in source:
+                if isinstance(source, Mapping) and identity in source:
                     return f"volumes[{volume.get('name')}].projected.sources[].{identity}"
     return None
