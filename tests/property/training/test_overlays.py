@@ -30,7 +30,6 @@ ITEMS = st.dictionaries(FIELDS, VALUES, max_size=4).flatmap(
     lambda item: NAMES.map(lambda name: {**item, "name": name})
 )
 PARTS = ["containers", "initContainers", "volumes", "tolerations", "securityContext", "hostAliases"]
-ITEMS |= st.dictionaries(FIELDS, VALUES, max_size=4)
 OVERLAYS = st.dictionaries(
     st.sampled_from([*PARTS, "restartPolicy", "serviceAccountName", "nodeSelector"]),
     st.one_of(VALUES, st.lists(ITEMS, max_size=3)),
