@@ -214,6 +214,30 @@ async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever
         assert server.requests["watch", JOBS] == 4, "the first listing and three others"
 
 
+def ended(_: web.Request) -> web.Response:
+    """Answer a watch with no event, and end it."""
+    return web.Response(text="")
+
+
+async def test_a_watch_that_ends_at_once_is_begun_again_ever_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+
+    def waits() -> Any:
+        for wait in (0.01, 0.02, 3600.0):
+            asked.append(wait)
+            yield wait
+
+    monkeypatch.setattr(watching, "_waits", waits)
+    server = ApiServer()
+    server.answer = ended
+    async with playing(server) as scene:
+        await scene.seen("a")
+        await until(lambda: asked.count(3600.0) == len(OWN))
+        assert server.requests["watch", JOBS] == 4, "the first one and three others"
+
+
 @pytest.mark.usefixtures("short_waits")
 async def test_a_kind_that_is_deleted_and_applied_again_is_watched_again(
     monkeypatch: pytest.MonkeyPatch,
@@ -313,4 +337,14 @@ async def test_failures_of_an_hour_ago_count_no_more(monkeypatch: pytest.MonkeyP
     assert [pace._pause("/a") for _ in range(4)] == [0.0, 0.0, 1.0, 2.0]
     assert pace._pause("/b") == 0.0
     monkeypatch.setattr(kopf_runs, "_HEALTHY_SECONDS", -3600.0)
+    assert pace._pause("/a") == 0.0
+
+
+async def test_a_watch_that_went_on_for_a_while_is_begun_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pace = kopf_runs.WatchPace(lambda: iter(Backoffs()))
+    monkeypatch.setattr(kopf_runs, "_SHORTEST_SECONDS", 3600.0)
+    assert [pace._pause("/a") for _ in range(4)] == [0.0, 0.0, 1.0, 2.0]
+    monkeypatch.setattr(kopf_runs, "_SHORTEST_SECONDS", -3600.0)
     assert pace._pause("/a") == 0.0

@@ -19,6 +19,7 @@ from slipway.controller.intake.kopf_runs import (
     AskAgain,
     ListingPace,
     Pages,
+    WatchPace,
     keep_running,
     run_once,
 )
@@ -84,8 +85,8 @@ class Watching:
                 )
                 for path, place in watched_paths(namespaces, CHILDREN).items()
             ]
-            pace = ListingPace(_waits)
-            outer = (pace, Pages(), AskAgain(_waits))
+            paces = ListingPace(_waits), WatchPace(_waits)
+            outer = (*paces, Pages(), AskAgain(_waits))
             run = partial(self._run_kopf, connection, partial(session, *outer), stop)
             await keep_running(run, _waits, stop)
             for child in children:
