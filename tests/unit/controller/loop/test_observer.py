@@ -298,4 +298,4 @@ async def test_a_config_map_that_is_missing_is_looked_for_again_sooner() -> None
     now[0] = 1.9
     assert await known.keys("default", "code") is None
     now[0] = 2.0
-    assert await known.keys("default", "code") == {"train.py"}
+    assert await known.keys("default", "code") == frozenset({"train.py"})
