@@ -98,6 +98,7 @@ class Operator:
         self._deaths = DeathReader(tell=self._intake.wake)
         self._leading, self._stop = asyncio.Event(), asyncio.Event()
         self._failed = False
+        self._lock: LeaseLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._certificates = Certificates()
         add_gauges(self._metrics, self._sources(), each_object=settings.object_metrics)
@@ -179,9 +180,11 @@ class Operator:
         return told + self._health.dead()
 
     def _unready(self) -> list[str]:
-        """Return a sentence for each thing by which the operator does not know all there is."""
+        """Return a sentence for each thing that it does not know, or by which it cannot lead."""
         synced = self._intake.synced.is_set()
-        return self._health.stale() or ([] if synced else ["Not all there is has been listed yet."])
+        unlisted = [] if synced else ["Not all there is has been listed yet."]
+        trouble = self._lock.trouble if self._lock else ""
+        return (self._health.stale() or unlisted) + ([trouble] if trouble else [])
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Start a part that only ends when the operator does."""
@@ -271,7 +274,8 @@ class Operator:
         if not self._settings.leader_election:
             self._lead_now()
             await asyncio.Event().wait()
-        await lead(LeaseLock(client, self._settings.namespace, identity), self._lead_now)
+        self._lock = LeaseLock(client, self._settings.namespace, identity)
+        await lead(self._lock, self._lead_now)
 
     def _lead_now(self) -> None:
         _LOG.info("This replica leads")

@@ -1,6 +1,7 @@
 """Leader election by a Lease: of several operators, one acts and the others stand by."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import socket
@@ -8,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
@@ -31,6 +33,8 @@ _RELEASE_SECONDS = 3.0
 _END_SECONDS = 2.0
 """How long the election is waited for once it is to end: a request that drops its cancellation
 would keep a replica there that leads no more, and has not ended."""
+_LONGEST_REASON = 500
+"""Longest reason that is told of a Lease, in characters."""
 _MOST_TRANSITIONS = 2**31 - 1
 """What a Lease can count; somebody may have written that many."""
 
@@ -81,18 +85,34 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         self._waits_for = ""
         self._seen: Mapping[str, Any] = {}
         self._seen_at = -math.inf
+        self._why, self._failing_since = "", math.inf
+        self.taken = asyncio.Event()
+        """Set once another has a Lease that this replica held."""
+
+    @property
+    def trouble(self) -> str:
+        """Why this replica can neither lead nor stand by, as a sentence; empty where it can.
+
+        It is told once that has lasted for as long as a Lease: one answer may be lost.
+        """
+        return self._why if time.monotonic() - self._failing_since > _LEASE_SECONDS else ""
+
+    def _note(self, what: str, why: str) -> None:
+        """Note what could not be done, and why."""
+        self._why = f"The Lease {self.name} cannot be {what}: {why[:_LONGEST_REASON]}"
+        self._failing_since = min(self._failing_since, time.monotonic())
 
     async def run_out(self) -> None:
         """Wait until a Lease that was written is held no more, by a clock that only goes on.
 
         The library goes by the time of day: where that is set back while the API server is away, it
-        would hold on to the Lease for as long.
+        would hold on to the Lease for as long. And it tries to renew one that another has for ten
+        seconds, in which both would lead: somebody had deleted it.
         """
         await self._written.wait()
-        left = self._held_until - time.monotonic()
-        while left > 0:
-            await asyncio.sleep(left)
-            left = self._held_until - time.monotonic()
+        while (left := self._held_until - time.monotonic()) > 0 and not self.taken.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.taken.wait(), left)
 
     def _patience(self) -> float:
         """Return for how many seconds a request may go on: no longer than the Lease is held.
@@ -108,18 +128,20 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             path = LEASES.path(namespace, name)
             async with asyncio.timeout(self._patience()):
                 self._lease = await self._client.request("get", path)
-        except TimeoutError:
-            failure = ApiException(status=0, reason="no answer in time")
-            failure.body = "{}"
-            return False, failure
-        except KubeError as error:
-            failure = ApiException(status=error.status, reason=error.message)
+        except (KubeError, TimeoutError) as error:
+            failure = ApiException(reason=_reason(error))
             failure.body = '{"code": 404}' if isinstance(error, NotFound) else "{}"
+            if not isinstance(error, NotFound):
+                self._note("read", _reason(error))
             return False, failure
         spec = self._lease.get("spec") or {}
         self._tell_holder(str(spec.get("holderIdentity") or ""))
         if spec != self._seen:
             self._seen, self._seen_at = spec, time.monotonic()
+        if self._is_of_another:
+            self._failing_since = math.inf
+            if self._held_until > time.monotonic():
+                self.taken.set()
         return True, self._record(spec)
 
     @property
@@ -190,7 +212,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
                 async with asyncio.timeout(self._patience()):
                     self._owners = await own_account(self._client, self.namespace)
             except (KubeError, TimeoutError) as error:
-                _LOG.warning("The Lease gets no owner: %s", str(error) or "no answer in time")
+                _LOG.warning("The Lease gets no owner: %s", _reason(error))
         owners = [*(meta.get("ownerReferences") or ()), *(self._owners or ())]
         unique = {owner["uid"]: owner for owner in owners}
         return {**meta, "ownerReferences": list(unique.values())}
@@ -206,8 +228,11 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             async with asyncio.timeout(self._patience()):
                 self._lease = await request
         except (KubeError, TimeoutError) as error:
-            _LOG.warning("The Lease was not written: %s", str(error) or "no answer in time")
+            _LOG.warning("The Lease was not written: %s", _reason(error))
+            if getattr(error, "status", 0) != HTTPStatus.CONFLICT:  # where another was faster
+                self._note("written", _reason(error))
             return False
+        self._failing_since = math.inf
         self._held_until = begun + _LEASE_SECONDS
         self._written.set()
         return True
@@ -218,7 +243,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._empty()
         except (KubeError, TimeoutError) as error:
-            _LOG.warning("The Lease was not released: %s", str(error) or "no answer in time")
+            _LOG.warning("The Lease was not released: %s", _reason(error))
 
     async def _empty(self) -> None:
         ref = ObjectRef(LEASES.api_version, LEASES.kind, self.namespace, self.name)
@@ -228,6 +253,10 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             return
         spec = {**held, "holderIdentity": "", "leaseDurationSeconds": 1}
         await self._client.replace(LEASES, {**lease, "spec": spec})
+
+
+def _reason(error: KubeError | TimeoutError) -> str:
+    return str(error) or "no answer in time"
 
 
 async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
@@ -249,6 +278,8 @@ async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if election in done:
             election.result()
+        elif lock.taken.is_set():
+            _LOG.error("Leadership was lost: another has the Lease %s", lock.name)
         else:
             _LOG.error("The Lease ran out before it could be renewed")
     finally:
