@@ -45,8 +45,9 @@ def demo(cluster: str, image_registry: str) -> None:
     with step("Starting a server for the model"):
         _follow(kubectl, "modeldeployment", _serving_line, _served)
     _predict(kubectl, cluster)
-    print("\n$ kubectl get tj,mdep -o wide")
+    print(f"\n$ kubectl -n {NAMESPACE} get tj,mdep -o wide")
     print(kubectl("get", "tj,mdep", "--output=wide").strip())
+    look_around(kubectl)
     say(f"\n--> Done after {time.monotonic() - start:.0f} s.{END.get(cluster, '')}")
 
 
@@ -160,6 +161,16 @@ def _predict(kubectl: Kubectl, cluster: str) -> None:
             port = address.rpartition(":")[2]
             print(f"  kubectl -n {NAMESPACE} port-forward service/{NAME} {port}:80 &")
         print(f"  curl -X POST {address}/predict --json @{shlex.quote(str(request))}")
+
+
+def look_around(kubectl: Kubectl) -> None:
+    """Say how to give further commands: the cluster, the programs and the namespace."""
+    folders = dict.fromkeys(str(gotools.path(program).parent) for program in ("kubectl", "helm"))
+    print("\nTo look around:")
+    if kubectl.kubeconfig:
+        print(f"  export KUBECONFIG={kubectl.kubeconfig}")
+    print(f"  export PATH={':'.join(folders)}:$PATH    # kubectl and helm")
+    print(f"  kubectl -n {kubectl.namespace} get tj,mdep,pods")
 
 
 @contextmanager
