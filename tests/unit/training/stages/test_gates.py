@@ -145,6 +145,14 @@ def test_a_rejected_archive_has_no_signature_that_could_be_taken_for_a_word_for_
     assert "signatureUri" not in judged(MISSED, signed).status["rejectedPackage"]
 
 
+def test_a_gate_on_a_metric_that_was_not_reported_tells_those_that_were() -> None:
+    absent = [{**GATES[0], "metric": "precision"}, *GATES[1:]]
+    cluster = judged(word(("Failed", None), ("Successful", "1234")), {**PACKAGE, "gates": absent})
+    said = condition(cluster, "Failed")["message"]
+    assert "precision is not known: the training's last report does not have it" in said
+    assert "it has accuracy, loss" in said
+
+
 def test_without_gates_the_status_is_what_it_was_before_there_were_some() -> None:
     assert "gates" not in judged(packaged(), PACKAGE).status["package"]
 

@@ -1,6 +1,6 @@
 """What the packaging pod said of an archive: its status, a row for each gate, and the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +14,9 @@ from slipway.training.children import names, trust
 from slipway.training.observed.jobs import JobView
 from slipway.training.observed.last_words import LastWord
 from slipway.training.stages.ending import told
+
+_MOST_NAMES = 8
+"""Most metrics that a message names in place of one that nobody reported."""
 
 
 def package_status(
@@ -35,7 +38,7 @@ def package_status(
         **trust.documents(lineage, said),
     }
     try:
-        judged = rows(package, said.get("gates", []))
+        judged = rows(package, said.get("gates", []), _reported(job))
         if judged is None:
             return None
         made = PackageStatus.model_validate({**said, **places, **facts, "gates": None})
@@ -45,9 +48,17 @@ def package_status(
     return made.model_copy(update={"signature_uri": None}) if made.missed else made
 
 
-def rows(package: Package | None, said: object) -> list[GateStatus] | None:
+def _reported(job: TrainingJob) -> Iterable[str]:
+    """Return the names of the metrics of the training's last report."""
+    return job.status.progress.metrics if job.status.progress else ()
+
+
+def rows(
+    package: Package | None, said: object, reported: Iterable[str] = ()
+) -> list[GateStatus] | None:
     """Return the status of each gate by the packager's word; None where that is no such word.
 
+    ``reported`` are the metrics of the training's last report, for a gate on one that it lacks.
     ``said`` is a list of objects in the order of the gates, with ``value`` (decimal text|null) and
     ``verdict``; those of later releases have ``source`` too and, of gates with ratios, what
     `_of_served` reads. Raises pydantic's ValidationError for a row of another shape.
@@ -57,20 +68,23 @@ def rows(package: Package | None, said: object) -> list[GateStatus] | None:
         return None if found else []
     if len(found) != len(package.gates):
         return None
-    return [_row(package, gate, row) for gate, row in zip(package.gates, found, strict=True)]
+    nobody, pairs = _nobody(package, reported), zip(package.gates, found, strict=True)
+    return [_row(package, gate, row, nobody) for gate, row in pairs]
 
 
-def _row(package: Package, gate: Gate, said: Any) -> GateStatus:
+def _row(package: Package, gate: Gate, said: Any, nobody: str) -> GateStatus:
     known = said if isinstance(said, dict) else {}
     read = {name: known.get(name) for name in ("verdict", "value", "source", "servedValue")}
     row = GateStatus.model_validate({"metric": gate.metric, **read})
-    sentence = _sentence(package, gate, row, known)
+    sentence = (
+        f"{gate.metric} is not known: {nobody}"
+        if row.value is None
+        else _sentence(package, gate, row, known)
+    )
     return row.model_copy(update={"message": excerpt(sentence, MAX_GATE_MESSAGE)})
 
 
 def _sentence(package: Package, gate: Gate, row: GateStatus, said: Mapping[str, Any]) -> str:
-    if row.value is None:
-        return f"{gate.metric} is not known: {_nobody(package)}"
     holds = row.verdict == "Successful"
     missed = said.get("missed")
     told = missed if isinstance(missed, list) and missed and not holds else None
@@ -89,11 +103,14 @@ def _held(holds: bool) -> str:
     return "holds" if holds else "does not hold"
 
 
-def _nobody(package: Package) -> str:
-    """Return who does not have a figure."""
+def _nobody(package: Package, reported: Iterable[str]) -> str:
+    """Return who does not have a figure, and some that the training reported."""
+    names = sorted(reported)
+    shown = names[:_MOST_NAMES] + ["..."] * (len(names) > _MOST_NAMES)
+    there = f"; it has {', '.join(shown)}" if names else ""
     if package.samples and package.samples.evaluate:
-        return "neither samples.evaluate nor the training's last report has it"
-    return "the training's last report does not have it"
+        return f"neither samples.evaluate nor the training's last report has it{there}"
+    return f"the training's last report does not have it{there}"
 
 
 def _of_served(package: Package, row: GateStatus, said: Mapping[str, Any]) -> str:

@@ -57,7 +57,9 @@ def over_or_missing(snapshot: TrainingSnapshot, packages: bool) -> Finding | Non
     """
     before = find(snapshot.job.status.conditions, reasons.PACKAGE_FILES_MISSING)
     if packages:
-        return found() if before else None
+        message = "The training is over: what its package lacks, the packaging tells."
+        why = reasons.FILES_FOUND
+        return Finding(reasons.PACKAGE_FILES_MISSING, False, why, message) if before else None
     return missing_files(snapshot)
 
 
