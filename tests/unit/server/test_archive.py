@@ -56,6 +56,15 @@ def test_a_file_that_is_there_twice_is_refused(archive: Path, tmp_path: Path) ->
         unpack(archive, tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", ["./handler.py", "deep//handler.py", "deep/./handler.py"])
+def test_a_file_that_is_there_twice_by_another_way_is_refused(
+    archive: Path, tmp_path: Path, name: str
+) -> None:
+    write_archive(archive, {"handler.py": "x = 1", "deep/handler.py": "x = 1", name: "x = 2"})
+    with pytest.raises(ArchiveError, match="twice"):
+        unpack(archive, tmp_path / "out")
+
+
 def test_a_bomb_is_refused_by_what_it_says(archive: Path, tmp_path: Path) -> None:
     write_archive(archive, {"handler.py": "x" * 5000})
     with pytest.raises(ArchiveError, match="4000 bytes"):

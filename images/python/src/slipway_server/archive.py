@@ -139,10 +139,11 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
     seen: set[str] = set()
     for entry in entries:
         _check_entry(entry)
-        if entry.filename in seen:
-            raise ArchiveError(f"The archive has {entry.filename!r} twice.")
-        seen.add(entry.filename)
-    files = {entry.filename for entry in entries if not entry.is_dir()}
+        path = str(PurePosixPath(entry.filename))
+        if path in seen:
+            raise ArchiveError(f"The archive has {path!r} twice.")
+        seen.add(path)
+    files = {str(PurePosixPath(entry.filename)) for entry in entries if not entry.is_dir()}
     for name in sorted(seen):
         for folder in map(str, PurePosixPath(name).parents):
             if folder in files:

@@ -14,7 +14,7 @@ import pytest
 from slipway_pods import room
 from slipway_pods.bring import archive as archives
 from slipway_pods.bring.archive import ArchiveError, unpack
-from tests.unit.runtime.archives import damaged_zip
+from tests.unit.runtime.archives import damaged_zip, two_lists, unlisted, zipped
 
 
 def tar(path: Path, mode: Literal["w", "w:gz", "w:bz2", "w:xz"], **files: str) -> Path:
@@ -142,6 +142,34 @@ def test_a_zip_that_cannot_be_read_is_told(tmp_path: Path, damage: str) -> None:
     (tmp_path / "a").write_bytes(damaged_zip((tmp_path / "a").read_bytes(), damage))
     with pytest.raises(ArchiveError, match="cannot be unpacked"):
         unpack(tmp_path / "a", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        two_lists(zipped({"train.py": b"harmless"}), zipped({"train.py": b"something else"})),
+        unlisted(zipped({"train.py": b"x"}), zipped({"hidden.py": b"y"})),
+        b"#!/bin/sh\n" + zipped({"train.py": b"x"}),
+        zipped({"net/train.py": b"x", "net//train.py": b"y"}),
+        zipped({"train.py": b"x"}) + b"more",
+    ],
+    ids=["two lists", "unlisted", "before", "twice", "behind"],
+)
+def test_a_zip_that_two_readers_take_for_two_things_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"cannot be unpacked .*make a \.tar"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
+    inner = zipped({"inner": b"y"})
+    with tarfile.open(tmp_path / "a", "w") as archive:
+        member = tarfile.TarInfo("data.zip")
+        member.size = len(inner)
+        archive.addfile(member, io.BytesIO(inner))
+    unpack(tmp_path / "a", tmp_path / "out")
+    assert (tmp_path / "out" / "data.zip").read_bytes() == inner
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

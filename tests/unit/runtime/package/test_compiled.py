@@ -19,6 +19,7 @@ from slipway_pods.package import machine_code, mar
 from slipway_pods.package.optimize.candidates import Source
 from slipway_runtime.exporting import compiling
 from slipway_runtime.termination import EX_DATAERR
+from tests.unit.runtime import archives
 from tests.unit.runtime.package.test_package import LINEAGE_KEY, Packager
 
 V3 = LEVELS["x86-64-v3"]
@@ -206,6 +207,21 @@ def test_a_compiled_model_that_no_pod_would_load_is_not_packaged(packager: Packa
     assert packager.run(**changed) == EX_DATAERR
     assert packager.word["reason"] == "InvalidPackage"
     assert 'format="aoti"' in packager.word["message"]
+
+
+@pytest.mark.parametrize(("name", "more"), [("model.pt2", {"handler": "tensor"}), ("model.pt", {})])
+def test_a_model_that_python_and_torch_read_otherwise_is_not_packaged(
+    packager: Packager, name: str, more: dict[str, Any]
+) -> None:
+    harmless = {"model/data/aotinductoR/model/cabc.so": b"", "model/archive_format": b"pt2"}
+    compiled_one = {"model/data/aotinductor/model/cabc.so": b"ELF", "model/archive_format": b"pt2"}
+    both = archives.two_lists(archives.zipped(harmless), archives.zipped(compiled_one))
+    (packager.output / name).write_bytes(both)
+    packager.store()
+    changed = {"serializedFile": name, "modelFile": None, **more}
+    assert packager.run(**changed) == EX_DATAERR
+    assert packager.word["reason"] == "InvalidPackage"
+    assert f"{name} is read differently" in packager.word["message"]
 
 
 @pytest.mark.parametrize("name", ["net.so", "lib/.so"])

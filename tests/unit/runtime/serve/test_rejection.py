@@ -12,6 +12,7 @@ from slipway_pods.package import mar
 from slipway_pods.serve import fetch, rejection
 from slipway_pods.store import store
 from tests.harness.s3 import S3Server
+from tests.unit.runtime import archives
 
 PLACE = "s3://slipway/models/ns/net/uid"
 
@@ -70,6 +71,20 @@ def test_nor_one_that_lies_in_a_folder(s3: S3Server, termination_log: Path, tmp_
     assert bring(f"{PLACE}/all/", digest, folder) == 1
     assert reason(termination_log) == "Rejected"
     assert list(folder.iterdir()) == []
+
+
+def test_an_archive_of_which_torchserve_sees_another_file_is_put_nowhere(
+    s3: S3Server, termination_log: Path, tmp_path: Path
+) -> None:
+    content, dest = archive(tmp_path, rejected=False), tmp_path / "x" / "m"
+    hidden = archives.zipped({"MAR-INF/MANIFEST.json": b'{"model": {"handler": "other.py"}}'})
+    content = archives.unlisted(content, hidden)
+    store.put_bytes(content, f"{PLACE}/net.mar")
+    digest = hashlib.sha256(content).hexdigest()
+    assert fetch.run(f"{PLACE}/net.mar", digest, dest) == 1
+    assert reason(termination_log) == "InvalidArchive"
+    assert "differ" in json.loads(termination_log.read_text())["message"]
+    assert list(dest.parent.iterdir()) == []
 
 
 def test_an_archive_without_the_mark_is_served(

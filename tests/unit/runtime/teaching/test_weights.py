@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_runtime.teaching import weights
+from slipway_runtime.checks import one_reading
 from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, check_weights, weights_file
+from tests.unit.runtime import archives
 
 
 @pytest.fixture
@@ -111,11 +112,20 @@ def test_weights_as_torch_saves_them_are_a_state_dict(inputs: Path) -> None:
     check_weights("teacher", path)
 
 
-@pytest.mark.parametrize("data", [zipped(zipfile.ZIP_DEFLATED), twice(zipped())], ids=["a", "b"])
-def test_weights_that_would_grow_in_memory_are_refused(inputs: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (zipped(zipfile.ZIP_DEFLATED), "holds more bytes than it has"),
+        (twice(zipped()), "is there twice"),
+    ],
+    ids=["compressed", "listed twice"],
+)
+def test_weights_that_would_grow_in_memory_are_refused(
+    inputs: Path, data: bytes, why: str
+) -> None:
     path = inputs / "teacher/model.pt"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="holds more bytes than it has"):
+    with pytest.raises(ValueError, match=why):
         check_weights("teacher", path)
 
 
@@ -129,12 +139,32 @@ def test_weights_that_are_broken_are_refused_or_left_to_torch(at: int, other: by
             check_weights("teacher", Path(file.name))
 
 
+def test_weights_that_python_and_torch_read_otherwise_are_refused(inputs: Path) -> None:
+    harmless, bomb = (
+        archives.zipped({"model/data.pkl": b"\x80\x02}.", "model/data/0": content}, method)
+        for content, method in ((b"", zipfile.ZIP_STORED), (bytes(10**6), zipfile.ZIP_DEFLATED))
+    )
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(archives.two_lists(harmless, bomb))
+    with zipfile.ZipFile(path) as opened:
+        assert sum(each.file_size for each in opened.infolist()) < 10
+    with pytest.raises(ValueError, match="a broken file of torch.save"):
+        check_weights("teacher", path)
+
+
+def test_weights_of_which_torch_takes_one_of_two_names_are_refused(inputs: Path) -> None:
+    path = inputs / "teacher/model.pt"
+    path.write_bytes(archives.zipped({"a/data.pkl": b"\x80\x02}.", "a/DATA.pkl": b"\x80\x02]."}))
+    with pytest.raises(ValueError, match="is there twice"):
+        check_weights("teacher", path)
+
+
 def test_a_list_of_contents_without_end_is_not_read(
     inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = inputs / "teacher/model.pt"
     path.write_bytes(zipped())
-    monkeypatch.setattr(weights._Listed, "left", 100)
+    monkeypatch.setattr(one_reading, "MOST_LIST_BYTES", 100)
     with pytest.raises(ValueError, match="its list of contents has more than"):
         check_weights("teacher", path)
 

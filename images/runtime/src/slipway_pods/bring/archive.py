@@ -18,6 +18,7 @@ from typing import IO
 
 from slipway_pods import room
 from slipway_pods.store import store_errors
+from slipway_runtime.checks import one_reading
 
 EXECUTABLE = 0o111
 BLOCK = 1024 * 1024
@@ -65,7 +66,11 @@ def unpack(path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     budget = Budget(path.stat().st_size, room.free(folder))
     with readable():
-        if zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            is_zip = one_reading.begins(file)
+            if is_zip:
+                one_reading.check(file)
+        if is_zip:
             _unpack_zip(path, folder, budget)
         else:
             _unpack_tar(path, folder, budget)

@@ -1,5 +1,7 @@
 """What an archive's model was compiled for, which is read of its file within the archive.
 
+What torch loads is what is read here: a file of two readings is refused, whatever it is.
+
 The training's script wrote that file, so it is read as an enemy's: nothing in it is loaded, and of
 its parts no more than a bound is read, however large it is.
 """
@@ -14,9 +16,13 @@ from typing import IO
 from slipway_handlers.formats import compiled
 from slipway_pods.package.built_in import PROGRAM
 from slipway_pods.package.mar import MANIFEST, ArchiveError
+from slipway_runtime.checks import one_reading
 
 MOST_BYTES = 16 << 20
 """Most bytes of a model's file that are read: a hundred thousand entries of a zip's directory."""
+MOST_CHECKED = 1 << 50
+"""Most bytes of a model's file that are looked at, for whether all its readers see the same in it:
+its content is unpacked where nothing else tells its end, and kept nowhere."""
 LOCAL_HEADER = struct.Struct("<26xHH")
 """The zip's own words before an entry end with the lengths of its name and of what is more."""
 
@@ -24,9 +30,9 @@ LOCAL_HEADER = struct.Struct("<26xHH")
 class _Part:
     """Bytes of a file from one place to another, of which a bound is read; a file to zipfile."""
 
-    def __init__(self, file: IO[bytes], begin: int, size: int) -> None:
+    def __init__(self, file: IO[bytes], begin: int, size: int, most: int) -> None:
         self._file, self._begin, self._size = file, begin, size
-        self._at, self.left = 0, MOST_BYTES
+        self._at, self.left = 0, most
 
     def seekable(self) -> bool:
         """Return True."""
@@ -61,19 +67,40 @@ class _Part:
 def compiled_for(archive: Path, *, must_tell: bool) -> dict[str, str] | None:
     """Return what the model in an archive that was made here was compiled for; None if it was not.
 
-    Raises ArchiveError for a file with too long a directory and, where it ``must_tell``, as a
-    handler of the release loads it, for a compiled one that does not.
+    Raises ArchiveError for a file that torch could read otherwise, or with too long a directory
+    and, where it ``must_tell``, as a handler of the release loads it, for a compiled one that does
+    not.
     """
     with zipfile.ZipFile(archive) as bundle:
         named = json.loads(bundle.read(MANIFEST))["model"].get("serializedFile") or ""
-        if not named.endswith(PROGRAM):
+        if not named:
             return None
         entry = bundle.getinfo(named)
     with archive.open("rb") as file:
         file.seek(entry.header_offset)
         lengths = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
         begin = entry.header_offset + LOCAL_HEADER.size + sum(lengths)
-        return _told(_Part(file, begin, entry.file_size), named, must_tell)
+        _check_reading(_Part(file, begin, entry.file_size, MOST_CHECKED), named)
+        if not named.endswith(PROGRAM):
+            return None
+        return _told(_Part(file, begin, entry.file_size, MOST_BYTES), named, must_tell)
+
+
+def _check_reading(part: _Part, named: str) -> None:
+    """Raise ArchiveError where a model's file is a zip, and one that readers differ about.
+
+    torch takes a file of weights for a zip by how it begins, and any program for one.
+    """
+    file: IO[bytes] = part  # type: ignore[assignment]
+    is_zip = one_reading.may_be if named.endswith(PROGRAM) else one_reading.begins
+    try:
+        if is_zip(file):
+            one_reading.check(file, folds_case=True)
+    except one_reading.TwoReadingsError as error:
+        raise ArchiveError(
+            f"{named} is read differently by torch and by others ({error}): write it by torch.save "
+            "or slipway.export, and change nothing in it."
+        ) from error
 
 
 def _told(part: _Part, named: str, must_tell: bool) -> dict[str, str] | None:

@@ -53,11 +53,14 @@ def fetch(uri: str, sha256: str, dest: Path, believed: Believed = UNSEALED) -> N
             download(uri, part)
             check(part, uri, sha256)
             signature.take(part, uri, believed)
+            rejection.check_reading(uri, part)
             rejection.refuse(uri, [part])
     except TrustError as error:
         raise FetchError(error.reason, str(error)) from error
     except rejection.RejectedError as error:
         raise FetchError("Rejected", str(error)) from error
+    except rejection.DifferingError as error:
+        raise FetchError("InvalidArchive", str(error)) from error
     except store.StoreError as error:
         raise FetchError(*store_problem(error)) from error
     except OSError as error:

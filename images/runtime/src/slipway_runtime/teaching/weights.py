@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import struct
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from slipway_runtime.checks import one_reading
 
 INPUTS_DIR = "/slipway/inputs"
 """Where inputs lie in a training pod, in folders of their names."""
@@ -18,10 +17,6 @@ MAX_MANIFEST_BYTES = 1_048_576
 """Longest manifest that is read."""
 PROGRAMS = (".onnx", ".pt2")
 """Ends of the names of exported models, which are no weights of a class."""
-ZIPPED = b"PK\x03\x04"
-"""What a file begins with that torch reads as a zip archive, as `torch.save` writes it."""
-MAX_LIST_BYTES = 16 << 20
-"""Longest list of such a file's contents that is read, in bytes."""
 
 
 def load_input(name: str, model: Any, *, strict: bool = True) -> Any:
@@ -60,41 +55,24 @@ def check_weights(name: str, path: Path) -> None:
             f"(package.serializedFile, without package.optimize), or run {path} as it is, by "
             f"{'onnxruntime.InferenceSession' if path.suffix == '.onnx' else 'torch.export.load'}."
         )
-    if _held(path) > path.stat().st_size:
-        raise ValueError(
-            f"{path} holds more bytes than it has, and would fill the memory: torch.save "
-            "compresses nothing. Have the other job save its state_dict by torch.save alone."
-        )
+    with path.open("rb") as file:
+        if one_reading.begins(file):
+            _check_zip(path, file)
 
 
-class _Listed(io.FileIO):
-    """A file of which only its list of contents is read, and of that a bound.
-
-    Of 20,000 entries of 47 bytes Python 3.11 keeps eight times as many, and a list compresses well.
-    """
-
-    left = MAX_LIST_BYTES
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next bytes; raises ValueError where more were asked for than the bound."""
-        there = max(0, os.fstat(self.fileno()).st_size - self.tell())
-        wanted = there if size is None or size < 0 else min(size, there)
-        self.left -= wanted
-        if self.left < 0:
-            raise ValueError(f"its list of contents has more than {MAX_LIST_BYTES} bytes")
-        return super().read(wanted)
-
-
-def _held(path: Path) -> int:
-    """Return how many bytes come out of a file that torch reads as a zip archive; 0 for others."""
-    with _Listed(path) as file:
-        if file.read(len(ZIPPED)) != ZIPPED:
-            return 0
-        try:
-            with zipfile.ZipFile(file) as opened:
-                return sum(each.file_size for each in opened.infolist())
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-            raise ValueError(f"{path} is a broken file of torch.save: {error}.") from error
+def _check_zip(path: Path, file: IO[bytes]) -> None:
+    """Raise ValueError where torch would find something else in a file than was looked at here."""
+    try:
+        entries = one_reading.listed(file, folds_case=True)
+        if sum(entry.size for entry in entries) > path.stat().st_size:
+            raise ValueError(
+                f"{path} holds more bytes than it has, and would fill the memory: torch.save "
+                "compresses nothing. Have the other job save its state_dict by torch.save alone."
+            )
+        for entry in entries:
+            one_reading.check_end(file, entry)
+    except one_reading.TwoReadingsError as error:
+        raise ValueError(f"{path} is a broken file of torch.save: {error}.") from error
 
 
 def weights_file(name: str) -> Path:
