@@ -68,9 +68,9 @@ def test_what_is_added_to_a_file_of_pythons_has_one_reading() -> None:
 
 def test_wide_sizes_where_none_are_needed_are_nothing_to_refuse() -> None:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as bundle:
-        with bundle.open("a", "w", force_zip64=True) as file:
-            file.write(b"content")
+    bundle = zipfile.ZipFile(buffer, "w")
+    with bundle, bundle.open("a", "w", force_zip64=True) as file:
+        file.write(b"content")
     assert names(buffer.getvalue()) == ["a"]
 
 
@@ -353,7 +353,7 @@ def java(data: bytes) -> dict[str, bytes]:
     at = 0
     while data[at : at + 4] == b"PK\3\4":
         flags, method = struct.unpack_from("<2H", data, at + 6)
-        packed, size, name_length, more_length = struct.unpack_from("<2L2H", data, at + 18)
+        packed, _, name_length, more_length = struct.unpack_from("<2L2H", data, at + 18)
         name = data[at + 30 : at + 30 + name_length]
         at += 30 + name_length + more_length
         if method == 8:
@@ -424,7 +424,15 @@ def test_whatever_passes_is_the_same_to_all_readers(
 
 
 @given(
-    st.dictionaries(st.text(st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1, max_size=9).filter(lambda name: name not in (".", "..")), st.binary(max_size=99), max_size=6),  # noqa: E501
+    st.dictionaries(
+        st.text(
+            st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]),
+            min_size=1,
+            max_size=9,
+        ).filter(lambda name: name not in (".", "..")),
+        st.binary(max_size=99),
+        max_size=6,
+    ),
     st.sampled_from([zipped, lambda files: zipped(files, zipfile.ZIP_DEFLATED), streamed]),
 )
 def test_honest_files_pass_whatever_they_hold(

@@ -120,9 +120,7 @@ def test_weights_as_torch_saves_them_are_a_state_dict(inputs: Path) -> None:
     ],
     ids=["compressed", "listed twice"],
 )
-def test_weights_that_would_grow_in_memory_are_refused(
-    inputs: Path, data: bytes, why: str
-) -> None:
+def test_weights_that_would_grow_in_memory_are_refused(inputs: Path, data: bytes, why: str) -> None:
     path = inputs / "teacher/model.pt"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=why):
@@ -148,7 +146,7 @@ def test_weights_that_python_and_torch_read_otherwise_are_refused(inputs: Path) 
     path.write_bytes(archives.two_lists(harmless, bomb))
     with zipfile.ZipFile(path) as opened:
         assert sum(each.file_size for each in opened.infolist()) < 10
-    with pytest.raises(ValueError, match="a broken file of torch.save"):
+    with pytest.raises(ValueError, match=r"a broken file of torch\.save"):
         check_weights("teacher", path)
 
 
