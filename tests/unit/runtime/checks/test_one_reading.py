@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_runtime.checks import one_reading
+from slipway_runtime.checks import one_reading, zip_end
 from slipway_runtime.checks.one_reading import check
 from slipway_runtime.checks.zip_names import TwoReadingsError
 from tests.unit.runtime.archives import (
@@ -170,11 +170,10 @@ def test_what_other_programs_write_has_one_reading(tmp_path: Path, command: str)
 ONE, OTHER = zipped({"a": b"harmless"}), zipped({"a": b"something quite other"})
 
 
-def with_end(data: bytes, **change: int) -> bytes:
-    """Return a zip whose end says other numbers."""
+def with_end(data: bytes, count: int = 1) -> bytes:
+    """Return a zip whose end says another number of files."""
     files, listed, end = parted(data)
-    told = {"count": 1, "size": len(listed), "place": len(files), **change}
-    return files + listed + ended(end, **told)
+    return files + listed + ended(end, count, len(listed), len(files))
 
 
 def after(text: bytes) -> bytes:
@@ -336,7 +335,7 @@ def test_names_that_are_one_in_other_characters_are_refused() -> None:
 
 @pytest.mark.parametrize(("bound", "most"), [("MOST_LIST_BYTES", 100), ("MOST_ENTRIES", 3)])
 def test_a_list_without_end_is_not_read(bound: str, most: int) -> None:
-    with mock.patch.object(one_reading, bound, most), pytest.raises(TwoReadingsError, match="more"):
+    with mock.patch.object(zip_end, bound, most), pytest.raises(TwoReadingsError, match="more"):
         names(zipped(FILES))
 
 
@@ -345,6 +344,16 @@ def test_no_more_comes_out_of_a_file_than_it_says() -> None:
     size = struct.pack("<L", 50_000_000)
     with pytest.raises(TwoReadingsError, match="does not end where"):
         names(data.replace(size, struct.pack("<L", 1000)))
+
+
+def test_what_would_unfold_to_much_more_than_itself_is_not_unpacked() -> None:
+    data = streamed({"a": bytes(5_000_000)})
+    with (
+        mock.patch.object(one_reading, "SMALL_BYTES", 1_000_000),
+        pytest.raises(TwoReadingsError, match="would come out of it"),
+    ):
+        names(data)
+    assert names(data) == ["a"]
 
 
 def java(data: bytes) -> dict[str, bytes]:

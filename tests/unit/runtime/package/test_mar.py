@@ -116,3 +116,11 @@ def test_what_lies_in_the_temporary_folder_is_left_alone(
     mine = write(tmp_path / "net", "mine.txt", "keep")
     made(tmp_path / "work")
     assert mine.read_text() == "keep"
+
+
+@pytest.mark.parametrize("name", ["a\\b.txt", "..\\b.txt"])
+def test_a_name_that_servers_take_for_different_files_is_refused(tmp_path: Path, name: str) -> None:
+    given = contents(tmp_path)
+    write(tmp_path / "extra", name, "x")
+    with pytest.raises(ArchiveError, match=r"is no name within it.*rename"):
+        build(given, tmp_path)

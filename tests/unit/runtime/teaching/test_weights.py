@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_runtime.checks import one_reading
+from slipway_runtime.checks import zip_end
 from slipway_runtime.teaching.weights import MAX_MANIFEST_BYTES, check_weights, weights_file
 from tests.unit.runtime import archives
 
@@ -162,7 +162,7 @@ def test_a_list_of_contents_without_end_is_not_read(
 ) -> None:
     path = inputs / "teacher/model.pt"
     path.write_bytes(zipped())
-    monkeypatch.setattr(one_reading, "MOST_LIST_BYTES", 100)
+    monkeypatch.setattr(zip_end, "MOST_LIST_BYTES", 100)
     with pytest.raises(ValueError, match="its list of contents has more than"):
         check_weights("teacher", path)
 

@@ -20,6 +20,8 @@ from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging_utils import model_handlers
 
+from slipway_runtime.checks import one_reading
+
 if TYPE_CHECKING:
     from slipway_pods.package.requirements import Installed
 
@@ -67,15 +69,29 @@ class Contents:
 def build(contents: Contents, folder: Path) -> Path:
     """Make the archive in an existing folder, and return its path.
 
-    Raises ArchiveError where two files want the same name or torch-model-archiver refuses; OSError
-    where the disk does. Needs about twice the files' size beside them while it works.
+    Raises ArchiveError where two files want the same name, a name is none to some servers, or
+    torch-model-archiver refuses; OSError where the disk does. Needs about twice the files' size
+    beside them while it works.
     """
     check_names(contents)
     with _scratch(folder) as scratch:
         raw = _archive(contents, scratch)
         target = folder / f"{contents.model_name}.mar"
         rewrite(raw, target, contents.function, contents.weights_place)
+    _check_reading(target)
     return target
+
+
+def _check_reading(archive: Path) -> None:
+    """Raise ArchiveError where servers would see other files in an archive than are in it."""
+    try:
+        with archive.open("rb") as file:
+            one_reading.check(file)
+    except one_reading.TwoReadingsError as error:
+        raise ArchiveError(
+            f"Not every server would find the package's files in an archive ({error}): rename "
+            "them, or package fewer."
+        ) from error
 
 
 def check_names(contents: Contents) -> None:

@@ -11,38 +11,29 @@ Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from slipway_runtime.checks.zip_end import END, LARGE, bytes_at, list_of, tail_of
 from slipway_runtime.checks.zip_names import TwoReadingsError as TwoReadingsError
 from slipway_runtime.checks.zip_names import more_fields, names, other_name
 
 BEGIN = b"PK\x03\x04"
 """What a zip file with files in it begins with, and each of them."""
-END = b"PK\x05\x06"
-"""What a zip file's end begins with, and so one without files."""
-MOST_LIST_BYTES = 32 << 20
-"""Longest list of a file's contents that is read, in bytes."""
-MOST_ENTRIES = 200_000
-"""Most files and folders in it."""
-MOST_COMMENT = 0xFFFF
-"""Longest comment behind the list, in bytes."""
 DEFLATED = 8
 """The method of compression that ends by itself."""
+MOST_RATIO = 200
+"""How many times its own size may come out of what is unpacked, beyond `SMALL_BYTES`."""
+SMALL_BYTES = 256 << 20
+"""What may come out of anything, in bytes."""
 BLOCK = 1 << 20
 """How much is unpacked at a time, in bytes."""
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _LISTED = struct.Struct("<4s6H3L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_LOCATOR = struct.Struct("<4sLQL")
-_END64 = struct.Struct("<4sQ2H2L4Q")
 _LATER = b"PK\x07\x08"
-_MANY, _LARGE = 0xFFFF, 0xFFFFFFFF
-"""What stands for a number that is told in a wider field."""
 _SIZES_LATER, _UTF8 = 0x0008, 0x0800
 _UNREADABLE = 0x0001 | 0x0020 | 0x0040 | 0x2000
 """Flags of files that are encrypted, or a change of another file."""
@@ -77,7 +68,7 @@ def begins(file: IO[bytes]) -> bool:
 
 def may_be(file: IO[bytes]) -> bool:
     """Tell whether a file begins as a zip file, or some reader could find the end of one in it."""
-    return begins(file) or END in _tail(file)[1]
+    return begins(file) or END in tail_of(file)[1]
 
 
 def check(file: IO[bytes], *, folds_case: bool = False) -> list[Entry]:
@@ -89,15 +80,14 @@ def check(file: IO[bytes], *, folds_case: bool = False) -> list[Entry]:
     its end.
     """
     entries = listed(file, folds_case=folds_case)
-    for entry in entries:
-        check_end(file, entry)
+    check_ends(file, entries)
     return entries
 
 
 def listed(file: IO[bytes], *, folds_case: bool = False) -> list[Entry]:
     """Return what a zip file holds as `check` does, which also unpacks what has to be."""
-    place, length, count = _list_of(file)
-    found = list(_entries(_bytes(file, place, length), count))
+    place, length, count = list_of(file)
+    found = list(_entries(bytes_at(file, place, length), count))
     _check_names(found, folds_case=folds_case)
     ends = sorted(entry.offset for entry in found)
     ends.append(place)
@@ -105,69 +95,6 @@ def listed(file: IO[bytes], *, folds_case: bool = False) -> list[Entry]:
         raise TwoReadingsError("it does not begin with its first file")
     following = dict(zip(ends, ends[1:]))
     return [_placed(file, entry, following[entry.offset]) for entry in found]
-
-
-def _bytes(file: IO[bytes], at: int, count: int) -> bytes:
-    if at < 0:
-        raise TwoReadingsError("it lacks its beginning")
-    file.seek(at)
-    data = file.read(count)
-    if len(data) != count:
-        raise TwoReadingsError("it ends too early")
-    return data
-
-
-def _tail(file: IO[bytes]) -> tuple[int, bytes]:
-    """Return where a file's last bytes begin, in which its end has to be, and these."""
-    size = file.seek(0, os.SEEK_END)
-    begin = max(0, size - _END.size - MOST_COMMENT)
-    return begin, _bytes(file, begin, size - begin)
-
-
-def _list_of(file: IO[bytes]) -> tuple[int, int, int]:
-    """Return where the list of contents is, its length, and how many entries it has."""
-    begin, tail = _tail(file)
-    at = tail.rfind(END)
-    if at < 0 or len(tail) - at < _END.size:
-        raise TwoReadingsError("it has no end of a zip archive")
-    _, disk, list_disk, here, count, length, place, comment = _END.unpack_from(tail, at)
-    if at + _END.size + comment != len(tail):
-        raise TwoReadingsError("something follows its end")
-    if disk or list_disk or here != count:
-        raise TwoReadingsError("it is one of several parts")
-    end = begin + at
-    wide = _wide_end(file, end)
-    if wide is not None:
-        narrow = ((place, _LARGE), (length, _LARGE), (count, _MANY))
-        for (told, most), number in zip(narrow, wide):
-            if told not in (number, most):
-                raise TwoReadingsError("its two ends do not say the same")
-        (place, length, count), end = wide, end - _LOCATOR.size - _END64.size
-    if place + length != end:
-        raise TwoReadingsError("its list of contents is not where its end says")
-    if length > MOST_LIST_BYTES or count > MOST_ENTRIES:
-        raise TwoReadingsError(
-            f"its list of contents has more than {MOST_LIST_BYTES} bytes or {MOST_ENTRIES} entries"
-        )
-    return place, length, count
-
-
-def _wide_end(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
-    """Return what the end for large files says, which lies before the other; None without one."""
-    if end < _LOCATOR.size:
-        return None
-    sign, disk, place, disks = _LOCATOR.unpack(_bytes(file, end - _LOCATOR.size, _LOCATOR.size))
-    if sign != b"PK\x06\x07":
-        return None
-    begin = end - _LOCATOR.size - _END64.size
-    sign, rest, _, _, this, list_disk, here, count, length, at = _END64.unpack(
-        _bytes(file, begin, _END64.size)
-    )
-    if (sign, rest, place) != (b"PK\x06\x06", _END64.size - 12, begin):
-        raise TwoReadingsError("its end for large files is not where it says")
-    if disk or disks != 1 or this or list_disk or here != count:
-        raise TwoReadingsError("it is one of several parts")
-    return at, length, count
 
 
 def _entries(data: bytes, count: int) -> Iterator[Entry]:
@@ -195,7 +122,7 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
 
 def _wide(field: bytes | None, *narrow: int) -> list[int]:
     """Return numbers of the list, each of which a field of wide ones may hold in its place."""
-    told = [number for number in narrow if number == _LARGE]
+    told = [number for number in narrow if number == LARGE]
     if field is None:
         if told:
             raise TwoReadingsError("a size or a place in its list of contents is missing")
@@ -203,7 +130,7 @@ def _wide(field: bytes | None, *narrow: int) -> list[int]:
     if len(field) != 8 * len(told):
         raise TwoReadingsError("a size or a place in its list of contents is told twice")
     numbers = iter(struct.unpack(f"<{len(told)}Q", field))
-    return [next(numbers) if number == _LARGE else number for number in narrow]
+    return [next(numbers) if number == LARGE else number for number in narrow]
 
 
 def _check_names(entries: list[Entry], *, folds_case: bool) -> None:
@@ -224,9 +151,9 @@ def _check_names(entries: list[Entry], *, folds_case: bool) -> None:
 
 def _placed(file: IO[bytes], entry: Entry, following: int) -> Entry:
     """Return an entry with its place, once what is told before it is what its list says."""
-    head = _bytes(file, entry.offset, _LOCAL.size)
+    head = bytes_at(file, entry.offset, _LOCAL.size)
     sign, _, flags, method, _, _, crc, packed, size, *lengths = _LOCAL.unpack(head)
-    told = _bytes(file, entry.offset + _LOCAL.size, sum(lengths))
+    told = bytes_at(file, entry.offset + _LOCAL.size, sum(lengths))
     name, more = told[: lengths[0]], more_fields(told[lengths[0] :])
     same = (entry.flags & ~_LEVEL, entry.method, entry.name)
     if sign != BEGIN or (flags & ~_LEVEL, method, name) != same:
@@ -239,8 +166,8 @@ def _placed(file: IO[bytes], entry: Entry, following: int) -> Entry:
         raise _differs(entry)
     widened = _wide_sizes(wide, entry, unknown)
     for told_size, number in zip((size, packed), real):
-        known = (_LARGE,) if widened else ()
-        if told_size not in (*unknown, *known) and (told_size != number or number >= _LARGE):
+        known = (LARGE,) if widened else ()
+        if told_size not in (*unknown, *known) and (told_size != number or number >= LARGE):
             raise _differs(entry)
     if entry.method == 0 and entry.size != entry.packed:
         raise _differs(entry)
@@ -248,7 +175,7 @@ def _placed(file: IO[bytes], entry: Entry, following: int) -> Entry:
     end = begin + entry.packed
     if end > following:
         raise TwoReadingsError(f"{entry.name!r:.200} lies over what follows it")
-    left = _bytes(file, end, following - end) if following - end <= 24 else None
+    left = bytes_at(file, end, following - end) if following - end <= 24 else None
     if left not in _ends(entry, is_wide=wide is not None):
         raise TwoReadingsError(f"something lies behind {entry.name!r:.200}")
     return entry._replace(begin=begin)
@@ -277,7 +204,7 @@ def _ends(entry: Entry, *, is_wide: bool) -> set[bytes]:
     """Return what may lie behind a file: nothing, or its sizes where they are told later."""
     if not entry.flags & _SIZES_LATER:
         return {b""}
-    if not is_wide and max(entry.packed, entry.size) < _LARGE:
+    if not is_wide and max(entry.packed, entry.size) < LARGE:
         sizes = struct.pack("<3L", entry.crc, entry.packed, entry.size)
     elif entry.method == DEFLATED and not entry.size:
         return set()  # which Java takes for narrow ones, and the rest for the end of all files
@@ -286,14 +213,21 @@ def _ends(entry: Entry, *, is_wide: bool) -> set[bytes]:
     return {sizes, _LATER + sizes}
 
 
-def check_end(file: IO[bytes], entry: Entry) -> None:
+def check_ends(file: IO[bytes], entries: list[Entry]) -> None:
     """Raise TwoReadingsError where a reader without the list would find another end of a file.
 
-    It is unpacked where it says itself where it ends, and nothing before it does; no more than its
-    size comes out of it.
+    Files are unpacked that say themselves where they end, if nothing before them does. No more
+    comes out of one than its size, nor of all than there may.
     """
-    if entry.method != DEFLATED or not entry.flags & _SIZES_LATER:
-        return
+    ending = [one for one in entries if one.method == DEFLATED and one.flags & _SIZES_LATER]
+    most = max(SMALL_BYTES, MOST_RATIO * sum(entry.packed for entry in ending))
+    if sum(entry.size for entry in ending) > most:
+        raise TwoReadingsError(f"more than the {most} bytes that may would come out of it")
+    for entry in ending:
+        _check_end(file, entry)
+
+
+def _check_end(file: IO[bytes], entry: Entry) -> None:
     unpacking, left, size = zlib.decompressobj(-zlib.MAX_WBITS), entry.packed, 0
     file.seek(entry.begin)
     try:

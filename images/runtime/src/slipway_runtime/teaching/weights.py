@@ -69,8 +69,7 @@ def _check_zip(path: Path, file: IO[bytes]) -> None:
                 f"{path} holds more bytes than it has, and would fill the memory: torch.save "
                 "compresses nothing. Have the other job save its state_dict by torch.save alone."
             )
-        for entry in entries:
-            one_reading.check_end(file, entry)
+        one_reading.check_ends(file, entries)
     except one_reading.TwoReadingsError as error:
         raise ValueError(f"{path} is a broken file of torch.save: {error}.") from error
 
