@@ -252,6 +252,15 @@ def with_field(number: int, field: bytes, *, local: bool, listed: bool) -> bytes
     return files + entry + ended(end, 1, len(entry), len(files))
 
 
+def far() -> bytes:
+    """Return a zip whose second file is at a place that no file has."""
+    files, listed, end = parted(zipped({"a": b"", "b": b"1"}))
+    listed = listed[:-5] + b"\xff" * 4 + b"b" + struct.pack("<2HQ", 1, 8, (1 << 64) - 1)
+    at = listed.rindex(b"PK\1\2") + 30
+    listed = listed[:at] + struct.pack("<H", 12) + listed[at + 2 :]
+    return files + listed + ended(end, 2, len(listed), len(files))
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "two lists": (two_lists(OTHER, zipped({"a": bytes(99)})), "not where its end says"),
     "something before it": (b"#!/bin/sh\n" + ONE, "not where its end says"),
@@ -303,6 +312,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         with_field(9, b"xx", local=False, listed=True).replace(b"\x09\0\x02\0", b"\x09\0\x03\0"),
         "broken field",
     ),
+    "a place that no file has": (far(), "not before its list"),
     "several parts": (ONE[:-18] + b"\x01" + ONE[-17:], "several parts"),
     "nothing": (b"", "no end"),
     "a cut file": (ONE[:-5], "no end"),

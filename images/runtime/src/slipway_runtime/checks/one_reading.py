@@ -89,10 +89,11 @@ def listed(file: IO[bytes], *, folds_case: bool = False) -> list[Entry]:
     place, length, count = list_of(file)
     found = list(_entries(bytes_at(file, place, length), count))
     _check_names(found, folds_case=folds_case)
-    ends = sorted(entry.offset for entry in found)
-    ends.append(place)
+    ends = [*sorted(entry.offset for entry in found), place]
     if ends[0] != 0:
         raise TwoReadingsError("it does not begin with its first file")
+    if found and ends[-2] >= place:
+        raise TwoReadingsError("one of its files is not before its list of contents")
     following = dict(zip(ends, ends[1:]))
     return [_placed(file, entry, following[entry.offset]) for entry in found]
 
