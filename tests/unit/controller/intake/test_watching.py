@@ -195,9 +195,9 @@ async def test_watches_that_are_answered_with_an_error_end_nothing_and_listings_
         bystander.cancel()
 
 
-async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever_less_often(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the pauses that were asked for; the third one outlasts the test."""
     asked: list[float] = []
 
     def waits() -> Any:
@@ -206,6 +206,12 @@ async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever
             yield wait
 
     monkeypatch.setattr(watching, "_waits", waits)
+    return asked
+
+
+async def test_a_watch_that_has_expired_each_time_has_its_collection_listed_ever_less_often(
+    asked: list[float],
+) -> None:
     server = ApiServer()
     server.answer = broken(410)
     async with playing(server) as scene:
@@ -220,16 +226,8 @@ def ended(_: web.Request) -> web.Response:
 
 
 async def test_a_watch_that_ends_at_once_is_begun_again_ever_less_often(
-    monkeypatch: pytest.MonkeyPatch,
+    asked: list[float],
 ) -> None:
-    asked: list[float] = []
-
-    def waits() -> Any:
-        for wait in (0.01, 0.02, 3600.0):
-            asked.append(wait)
-            yield wait
-
-    monkeypatch.setattr(watching, "_waits", waits)
     server = ApiServer()
     server.answer = ended
     async with playing(server) as scene:

@@ -1,6 +1,6 @@
 """What the packaging pod said of an archive: its status, a row for each gate, and the verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from slipway.api.training.status import PackageStatus
 from slipway.training.children import names, trust
 from slipway.training.observed.jobs import JobView
 from slipway.training.observed.last_words import LastWord
+from slipway.training.report.conditions.package_files import shown
 from slipway.training.stages.ending import told
 
 _MOST_NAMES = 8
@@ -48,13 +49,13 @@ def package_status(
     return made.model_copy(update={"signature_uri": None}) if made.missed else made
 
 
-def _reported(job: TrainingJob) -> Iterable[str]:
+def _reported(job: TrainingJob) -> Collection[str]:
     """Return the names of the metrics of the training's last report."""
     return job.status.progress.metrics if job.status.progress else ()
 
 
 def rows(
-    package: Package | None, said: object, reported: Iterable[str] = ()
+    package: Package | None, said: object, reported: Collection[str] = ()
 ) -> list[GateStatus] | None:
     """Return the status of each gate by the packager's word; None where that is no such word.
 
@@ -103,11 +104,9 @@ def _held(holds: bool) -> str:
     return "holds" if holds else "does not hold"
 
 
-def _nobody(package: Package, reported: Iterable[str]) -> str:
+def _nobody(package: Package, reported: Collection[str]) -> str:
     """Return who does not have a figure, and some that the training reported."""
-    names = sorted(reported)
-    shown = names[:_MOST_NAMES] + ["..."] * (len(names) > _MOST_NAMES)
-    there = f"; it has {', '.join(shown)}" if names else ""
+    there = f"; it has {shown(reported, _MOST_NAMES)}" if reported else ""
     if package.samples and package.samples.evaluate:
         return f"neither samples.evaluate nor the training's last report has it{there}"
     return f"the training's last report does not have it{there}"

@@ -4,7 +4,7 @@ It ends nothing, since the script may write what is missing; but nobody should l
 the pen after days of training.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from slipway.api import find
 from slipway.api.training.package import Package
@@ -36,9 +36,8 @@ def missing_files(snapshot: TrainingSnapshot) -> Finding | None:
     return found() if before else None
 
 
-def found() -> Finding:
-    """Return the condition where nothing is missing any more."""
-    message = "The files are there, or not needed any more."
+def found(message: str = "The files are there, or not needed any more.") -> Finding:
+    """Return the condition where nothing is missing any more, or that is told elsewhere."""
     return Finding(reasons.PACKAGE_FILES_MISSING, False, reasons.FILES_FOUND, message)
 
 
@@ -57,15 +56,14 @@ def over_or_missing(snapshot: TrainingSnapshot, packages: bool) -> Finding | Non
     """
     before = find(snapshot.job.status.conditions, reasons.PACKAGE_FILES_MISSING)
     if packages:
-        message = "The training is over: what its package lacks, the packaging tells."
-        why = reasons.FILES_FOUND
-        return Finding(reasons.PACKAGE_FILES_MISSING, False, why, message) if before else None
+        told = "The training is over: what its package lacks, the packaging tells."
+        return found(told) if before else None
     return missing_files(snapshot)
 
 
-def shown(keys: frozenset[str]) -> str:
-    """Return a ConfigMap's keys for a message, the first ones of many."""
-    first = sorted(keys)[:MAX_KEYS] + ["..."] * (len(keys) > MAX_KEYS)
+def shown(keys: Collection[str], most: int = MAX_KEYS) -> str:
+    """Return names such as a ConfigMap's keys for a message, the first ones of many."""
+    first = sorted(keys)[:most] + ["..."] * (len(keys) > most)
     return ", ".join(first) or "none"
 
 
