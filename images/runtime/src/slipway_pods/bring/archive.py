@@ -18,17 +18,17 @@ from typing import IO
 
 from slipway_pods import room
 from slipway_pods.store import store_errors
-from slipway_runtime.checks import one_reading
+from slipway_runtime.checks import one_reading, zip_end
 
 EXECUTABLE = 0o111
 BLOCK = 1024 * 1024
-MAX_ENTRIES = 200_000
+MAX_ENTRIES = zip_end.MOST_ENTRIES
 """Most files, folders and links of an archive."""
 MAX_BYTES = 64 * 1024**3
 """Most that an archive may hold, in bytes; the disk may have less."""
-MAX_RATIO = 200
+MAX_RATIO = one_reading.MOST_RATIO
 """How many times its own size an archive may hold, beyond `SMALL_BYTES`."""
-SMALL_BYTES = 256 * 1024**2
+SMALL_BYTES = one_reading.SMALL_BYTES
 """What any archive may hold, in bytes."""
 
 _BROKEN = (
