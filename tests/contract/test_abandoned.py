@@ -8,6 +8,7 @@ import pytest
 
 from dev.cluster import daemon
 from tests.harness.control_plane import control_plane
+from tests.harness.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 RUN = """
@@ -25,9 +26,10 @@ def test_the_control_plane_of_a_killed_test_run_is_ended_by_the_next_one() -> No
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         left = Path(next(line for line in run.stdout if "slipway-control-plane-" in line).strip())
+        behind = daemon.all_recorded(left).values()
         run.kill()
-    behind = daemon.all_recorded(left).values()
+        run.wait()
     assert {one.program for one in behind} == {"etcd", "kube-apiserver"}
     with control_plane():
         assert not any(one.alive for one in behind)
-        assert not left.exists()
+        wait_for(lambda: not left.exists(), 60, "its folder is removed")

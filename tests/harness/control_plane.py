@@ -1,5 +1,6 @@
 """etcd and kube-apiserver for a test run: real API semantics, no node, a few seconds to start."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -74,9 +75,11 @@ def control_plane() -> Iterator[TestControlPlane]:
 def _end_abandoned() -> None:
     """End what test runs left behind that were killed themselves."""
     for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
-        if not daemon.Process.of_stat(owner.read_text()).alive:
-            daemon.end(daemon.all_recorded(owner.parent).values(), grace=0)
-            shutil.rmtree(owner.parent, ignore_errors=True)
+        # Another worker may be at the same, and remove the folder meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            if not daemon.Process.of_stat(owner.read_text()).alive:
+                daemon.end(daemon.all_recorded(owner.parent).values(), grace=0)
+                shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 @contextmanager

@@ -15,10 +15,11 @@ import httpx
 
 from slipway_handlers.formats.code import ALLOWED
 from slipway_pods.package import built_in, mar
+from tests.harness.ports import free_ports
 from tests.harness.trainer import Enter
 from tests.harness.trees import end_tree
 from tests.unit.server.conformance.torchserve import serving
-from tests.unit.server.conftest import doors, free_ports
+from tests.unit.server.conftest import doors
 
 SCRIPTS = Path(__file__).parent / "scripts"
 FILES = ("exported.py", "net.py", "texts_net.py")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.images import buildah, product
+from tests.harness.ports import free_ports
 from tests.harness.trainer import Enter
 from tests.harness.trees import end_tree
 from tests.unit.server.conformance.asking import ask_all, compare, compare_all, stored, write
@@ -21,7 +22,6 @@ from tests.unit.server.conftest import (
     Served,
     connected,
     doors,
-    free_ports,
     write_archive,
 )
 

@@ -19,9 +19,10 @@ from slipway_handlers.formats import compiled as compiled_format
 from slipway_handlers.formats.code import ALLOWED
 from slipway_handlers.formats.compiled import METADATA
 from slipway_pods.package import machine_code
+from tests.harness.ports import free_ports
 from tests.image import compiled
 from tests.image.exported import PYTHON, SERVERS, Made, archive, ask, by_python
-from tests.unit.server.conftest import doors, free_ports, write_archive
+from tests.unit.server.conftest import doors, write_archive
 
 pytestmark = pytest.mark.image
 LOCK = (paths.REPOSITORY / "images" / "torch" / "requirements.lock").read_text()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dev.images import buildah, product
+from tests.harness.ports import free_ports
 from tests.image.exported import PYTHON, SERVERS, Made, archive, ask, make
-from tests.unit.server.conftest import doors, free_ports
+from tests.unit.server.conftest import doors
 
 pytestmark = pytest.mark.image
 

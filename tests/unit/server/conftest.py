@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+
+from tests.harness.ports import free_ports
 
 PROJECT = Path(__file__).parents[3] / "images/python"
 PYTHONPATH = os.pathsep.join(map(str, (PROJECT / "src", PROJECT / "handlers")))
@@ -171,14 +172,6 @@ def _children(pid: int) -> list[str]:
         for child in task.read_text().split():
             found += [child, *_children(int(child))]
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def doors(ports: Sequence[int]) -> list[str]:

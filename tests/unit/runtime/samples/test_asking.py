@@ -1,7 +1,6 @@
 """What a pod makes of rows that are not answered: only another answer, or an error, is final."""
 
 import os
-import socket
 import threading
 import time
 import zipfile
@@ -14,6 +13,7 @@ from slipway_pods.serve import startup
 from slipway_pods.serve.samples import starting, stored
 from slipway_pods.serve.samples.asking import Asked
 from slipway_pods.serve.samples.rows import Sample
+from tests.harness.ports import free_port
 
 SHORT, LONG = 0.3, 60.0
 """Seconds that an answer may take where none comes, and all together where one does."""
@@ -79,9 +79,7 @@ def asked(url: str, seconds: float, whole: float) -> Asked:
 
 def nowhere() -> str:
     """Return where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def test_a_row_without_an_answer_in_time_is_asked_again_until_it_has_one(tmp_path: Path) -> None:
