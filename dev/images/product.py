@@ -151,8 +151,14 @@ def _images(
     return {
         "operator": _product(sources, "operator", base),
         "store": _product(sources, "store", {**base, **go_base}),
-        **{name: _product(sources, name, torch) for name in ("trainer", "server", "python")},
+        **{name: _product(sources, name, torch) for name in _on_torch(sources)},
     }
+
+
+def _on_torch(sources: Path) -> list[str]:
+    """Return which images stand on the torch layer: release 0.2.0 has no Python server's."""
+    names = ("trainer", "server", "python")
+    return [name for name in names if (sources / "images" / name / "Dockerfile").exists()]
 
 
 def _base() -> DebianImage:

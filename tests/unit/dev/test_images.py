@@ -1,11 +1,14 @@
 """What an image's tag depends on."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dev.images.product import Image, images
 
+RELEASE_BEFORE = Path(__file__).parents[2] / "releases" / "before.tar.xz"
 DOCKERFILE = """\
 ARG BASE
 FROM ${BASE}
@@ -68,3 +71,11 @@ def test_an_image_of_go_programs_has_its_tag_before_they_are_built(
     program.mkdir(parents=True)
     (program / "versitygw").write_text("built")
     assert images()["store"].tag == tag_before
+
+
+def test_the_release_before_has_the_images_that_its_chart_asks_for(tmp_path: Path) -> None:
+    shutil.unpack_archive(RELEASE_BEFORE, tmp_path)
+    known = yaml.safe_load((tmp_path / "charts" / "slipway" / "values.yaml").read_text())["images"]
+    found = images(tmp_path)
+    assert set(found) == {name for name, value in known.items() if isinstance(value, dict)}
+    assert all(image.tag for image in found.values())
