@@ -1,13 +1,15 @@
 """Lanes: each key comes once, a lane keeps its order, and no lane waits for another's many."""
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from operator import itemgetter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.lanes import Lanes
+from slipway.lanes import Lanes, Rounds
 
 Key = tuple[str, int]
 LANES = st.lists(st.sampled_from("abcd"), max_size=60)
@@ -92,3 +94,66 @@ def test_a_lane_that_is_closed_gives_nothing_and_loses_nothing(
     assert sorted(keys.take()[0][0] for _ in range(len(keys))) == sorted(
         lane for lane in lanes if lane in closed
     )
+
+
+Found = tuple[str, int]
+
+
+class Going:
+    """Rounds of lanes that have so many items each; None stands between any two."""
+
+    def __init__(self, period: float) -> None:
+        self.sizes: dict[str, int] = {}
+        self.begun: dict[str, list[float]] = {}
+        self.now = 0.0
+        self._rounds: Rounds[str, Found] = Rounds(self._begin, period)
+
+    def _begin(self, lane: str) -> Iterator[Found | None]:
+        self.begun.setdefault(lane, []).append(self.now)
+        for number in range(self.sizes[lane]):
+            yield None
+            yield lane, number
+
+    def step(self) -> Found | None:
+        *before, last = [None, *self._rounds.step(self.sizes, self.now)]
+        assert not any(before), "a step has one item at most, and that is its end"
+        return last
+
+
+SIZES = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 5), max_size=6)
+
+
+@given(SIZES, st.lists(st.sets(st.sampled_from("abcdef")), min_size=1, max_size=4))
+def test_each_lanes_next_item_comes_within_as_many_steps_as_there_are_lanes(
+    sizes: dict[str, int], times: list[set[str]]
+) -> None:
+    going, most = Going(period=0.0), 0
+    waited: Counter[str] = Counter()
+    for there in times:
+        going.sizes = {lane: size for lane, size in sizes.items() if lane in there}
+        waiting = {lane for lane, size in going.sizes.items() if size}
+        most = max(most, len(going.sizes))
+        for _ in range(12):
+            found = going.step()
+            assert (found is not None) == bool(waiting)
+            asked = {found[0]} if found else set()
+            assert asked <= waiting
+            waited = Counter({lane: waited[lane] + 1 for lane in waiting - asked})
+            assert all(steps < most for steps in waited.values())
+
+
+@given(SIZES, st.integers(1, 12), st.lists(st.integers(0, 3), max_size=60))
+def test_each_lane_goes_round_its_own_items_in_order_and_not_before_its_period_is_over(
+    sizes: dict[str, int], period: int, pauses: list[int]
+) -> None:
+    going, found = Going(period), list[Found]()
+    going.sizes = sizes
+    for pause in pauses:
+        going.now += pause
+        if (one := going.step()) is not None:
+            found.append(one)
+    for lane, size in sizes.items():
+        own = [number for name, number in found if name == lane]
+        assert own == [index % max(size, 1) for index in range(len(own))]
+        begun = going.begun.get(lane, [])
+        assert all(later - earlier >= period for earlier, later in itertools.pairwise(begun))

@@ -4,12 +4,16 @@ This is what the fair queues of Kubernetes' API Priority and Fairness do for req
 Source: https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
 """
 
+import itertools
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Lane = TypeVar("Lane", bound=Hashable)
+Item = TypeVar("Item")
 
 
 class Lanes(Generic[Key, Value]):
@@ -80,3 +84,47 @@ class Lanes(Generic[Key, Value]):
             if is_open is None or is_open(name):
                 return name
         raise KeyError("nothing waits in a lane that is open")
+
+
+class Rounds(Generic[Lane, Item]):
+    """Goes round what each lane has, again and again: the lanes take turns, one item at a time.
+
+    ``begin`` yields a lane's items, and None wherever it has looked for one and others are to run.
+    A lane begins anew ``period`` seconds after it began last, however long the others' rounds take.
+    """
+
+    def __init__(self, begin: Callable[[Lane], Iterator[Item | None]], period: float) -> None:
+        self._begin = begin
+        self._period = period
+        self._begun: OrderedDict[Lane, float] = OrderedDict()
+        self._left: dict[Lane, Iterator[Item | None]] = {}
+
+    def step(self, lanes: Collection[Lane], now: float) -> Iterator[Item | None]:
+        """Yield None while it is looked for, and then the next item, if any lane has one.
+
+        Between two of a lane that has one at each step come no more than one of each other lane.
+        """
+        self._keep(lanes)
+        for lane in tuple(self._begun):
+            for found in itertools.chain(self._left[lane], self._anew(lane, now)):
+                if found is not None:
+                    self._begun.move_to_end(lane)
+                yield found
+                if found is not None:
+                    return
+
+    def _keep(self, lanes: Collection[Lane]) -> None:
+        """Forget the lanes that are not there any more; one that is new has its turn last."""
+        for lane in self._begun.keys() - set(lanes):
+            del self._begun[lane], self._left[lane]
+        for lane in lanes:
+            if lane not in self._begun:
+                self._begun[lane], self._left[lane] = -math.inf, iter(())
+
+    def _anew(self, lane: Lane, now: float) -> Iterator[Item | None]:
+        """Yield the items of a lane's next round, if it is due."""
+        if now - self._begun[lane] >= self._period:
+            self._begun[lane], self._left[lane] = now, self._begin(lane)
+            # Not by "yield from", which would end the round with the step.
+            for found in self._left[lane]:  # noqa: UP028
+                yield found

@@ -22,7 +22,7 @@ from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.watching import SPARE_CONNECTIONS, Watching
 from slipway.controller.intake.worth_listing import LISTED_BY_OWNERS
 from slipway.controller.loop.kinds import MakeKinds
-from slipway.controller.loop.observer import ConfigMapKeys, Observer, serving_pods
+from slipway.controller.loop.observer import ConfigMapKeys, Observer, ServingPods
 from slipway.controller.loop.reconciler import Reconciler
 from slipway.controller.loop.refusals import Refusals
 from slipway.controller.loop.settled_jobs import SettledJobs
@@ -88,6 +88,7 @@ class Operator:
             paths,
             watched_paths(settings.namespaces, LISTED_BY_OWNERS),
             settings.max_concurrent_server_updates,
+            self._metrics.handling,
         )
         self._health = WatchHealth(paths, LONGEST_SILENCE, left_out=self._intake.left_out.paths)
         self._progress = ProgressReader(settings.progress_interval_seconds, tell=self._intake.wake)
@@ -144,7 +145,8 @@ class Operator:
         events = EventRecorder(client, quiet=self._queue.quiet, told=told)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
-        rounds = DeathRounds(self._deaths, partial(serving_pods, self._cache), events.record)
+        handling = self._metrics.handling.of
+        rounds = DeathRounds(self._deaths, ServingPods(self._cache), events.record, handling)
         self._start("deaths", self._while_leading(rounds.run))
         self._start("election", self._lead(client, holder_identity(connection.in_cluster)))
         servers = {"api-server": connection.server, "store": self._settings.store.endpoint}

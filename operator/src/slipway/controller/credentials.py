@@ -55,8 +55,11 @@ class ClusterFacts:
         """
         if namespace in self._cache.unknown:
             return frozenset({""})
-        kinds = (self._cache.uids(resource.kind, namespace) for resource in OWN)
-        return frozenset(uid for objects in kinds for _, uid, _ in objects)
+        kinds = {resource.kind for resource in OWN}
+        known = (uid for kind in kinds for _, uid, _ in self._cache.uids(kind, namespace))
+        lost = ((ref, uid) for uid, (ref, _) in self._cache.unhandled.items())
+        here = (uid for ref, uid in lost if ref.kind in kinds and ref.namespace == namespace)
+        return frozenset({*known, *here})
 
     def oldest_holder(self, namespace: str) -> datetime | None:
         """Return when the oldest pod was made that may hold a credential while it runs.

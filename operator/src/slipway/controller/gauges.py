@@ -65,7 +65,7 @@ def add_gauges(metrics: Metrics, sources: Sources, *, each_object: bool = True) 
     for kind, tally in followed:
         listeners: list[Listener] = [tally, *([samples[kind]] if kind in samples else [])]
         versions = partial(sources.versions, kind)
-        metrics.follow(Follower(versions, sources.get, listeners))
+        metrics.follow(Follower(versions, sources.get, listeners, metrics.handling))
 
 
 def _add_own(metrics: Metrics, sources: Sources) -> None:

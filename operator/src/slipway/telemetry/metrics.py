@@ -15,6 +15,7 @@ from slipway.telemetry.catalogue import Catalogue, Described, Labels, Sample, Ta
 from slipway.telemetry.objects.encoded import ObjectSamples
 from slipway.telemetry.objects.following import Follower, Pauses
 from slipway.telemetry.objects.gauges import object_samples
+from slipway.telemetry.objects.handling import Handling
 from slipway.telemetry.objects.namespaces import LeftNamespaces
 from slipway.telemetry.objects.serving import ServingMetrics
 from slipway.telemetry.objects.training import TrainingMetrics
@@ -81,6 +82,13 @@ class Metrics:
             "Objects without a name that a watch told of, by kind: they are not taken in.",
             "kind",
         )
+        self.unhandled = made.counter(
+            "slipway_object_errors_total",
+            "Unforeseen errors at one object, by its kind and what failed at it: its watch, the "
+            "comparison with what is there, deaths (of its workers) or metrics.",
+            *("kind", "part"),
+        )
+        self.handling = Handling(lambda *labels: self.unhandled.labels(*labels).inc())
         self.removed_objects = made.counter(
             "slipway_store_removed_objects_total",
             "Objects that were removed from the store since the time to keep them was over.",

@@ -195,6 +195,15 @@ async def test_watches_that_are_answered_with_an_error_end_nothing_and_listings_
         bystander.cancel()
 
 
+async def test_a_job_of_a_user_at_which_something_unforeseen_fails_keeps_nobody_waiting() -> None:
+    server = ApiServer()
+    server.jobs.append({**listed("odd"), "status": {"conditions": ["no object"]}})
+    server.jobs.append(listed("b"))
+    async with playing(server) as scene:
+        await scene.seen("a", "b")
+        await asyncio.wait_for(scene.intake.synced.wait(), 60)
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the pauses that were asked for; the third one outlasts the test."""

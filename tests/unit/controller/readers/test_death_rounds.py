@@ -16,6 +16,7 @@ from slipway.controller.readers.death_rounds import DeathRounds
 from slipway.controller.readers.worker_deaths import DeathReader
 from slipway.manifests import COMPONENT
 from slipway.plan import Children, Event, Manifest, ObjectRef
+from slipway.telemetry.objects.handling import Handling
 from tests.unit.controller.readers.test_worker_deaths import OWN_SERVER, deployment, pod
 
 NOW = 1_000_000.0
@@ -42,7 +43,12 @@ class Place:
     asked: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     rounds: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def handling(self) -> Handling:
+        return Handling(lambda *what: self.failed.append(what))
 
     def put(self, name: str, told: str | None = None, **like: Any) -> None:
         spec = like.pop("spec", {})
@@ -54,10 +60,21 @@ class Place:
     def children(self) -> Children:
         return Children({ObjectRef.of(one): one for one in self.pods.values()})
 
-    def deployments(self) -> list[tuple[Manifest, Children]]:
+    def namespaces(self) -> list[str]:
+        return ["demo"]
+
+    def deployments(self, namespace: str) -> list[ObjectRef]:
+        assert namespace == "demo"
         self.rounds += 1
         self.begun.set()
-        return [(OWNER, self.children())]
+        return [ObjectRef.of(OWNER)]
+
+    def read(self, ref: ObjectRef) -> tuple[Manifest, Children] | None:
+        assert ref == ObjectRef.of(OWNER)
+        return OWNER, self.children()
+
+    def pod(self, ref: ObjectRef) -> Manifest | None:
+        return self.pods.get(ref.name)
 
     async def go_round(self, times: int = 2) -> None:
         """Wait until all pods have been asked; the answers of the last round may be under way."""
@@ -84,8 +101,9 @@ async def placed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
         monkeypatch.setattr(module, "ops_url", lambda one: f"{base}/{one['metadata']['name']}")
         rounds = DeathRounds(
             place.reader,
-            place.deployments,
+            place,
             lambda _, event: place.events.append(event),
+            place.handling.of,
             pause=0.1,
             period=0.1,
             now=lambda: NOW,
@@ -207,3 +225,75 @@ async def test_pods_that_have_nothing_to_tell_are_not_asked(
         place.put("web-1")
         await place.go_round()
         assert set(place.asked) == {"web-1"}
+
+
+async def test_a_pod_at_which_something_unforeseen_fails_keeps_no_other_from_being_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with placed(monkeypatch) as place:
+        ask = place.reader.ask
+
+        async def fail(one: Manifest) -> Any:
+            if one["metadata"]["name"] == "odd":
+                raise RuntimeError("nobody thought of that")
+            return await ask(one)
+
+        monkeypatch.setattr(place.reader, "ask", fail)
+        place.put("odd")
+        place.put("web-1", page(1))
+        await place.go_round(3)
+        assert len(place.events) == 1
+        assert set(place.failed) == {("Pod", "deaths")}
+        assert "The part deaths failed at this object" in caplog.text
+        place.failed.clear()
+        place.put("odd", spec={"initContainers": [{}]})
+        place.pages["web-1"] = page(2)
+        await place.go_round(3)
+        assert len(place.events) == 2
+        assert set(place.failed) == {("Pod", "deaths")}
+
+
+class Crowd:
+    """Two namespaces: one has a thousand pods, the other one."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.quiet = asyncio.Event()
+
+    def namespaces(self) -> list[str]:
+        return ["many", "one"]
+
+    def deployments(self, namespace: str) -> list[ObjectRef]:
+        return [ObjectRef("slipway.dev/v1alpha1", "ModelDeployment", namespace, "web")]
+
+    def read(self, ref: ObjectRef) -> tuple[Manifest, Children] | None:
+        names = [f"web-{n}" for n in range(1000 if ref.namespace == "many" else 1)]
+        raw = {**OWNER, "metadata": {**OWNER["metadata"], "namespace": ref.namespace}}
+        pods = [self._pod(ref.namespace, name) for name in names]
+        return raw, Children({ObjectRef.of(one): one for one in pods})
+
+    def pod(self, ref: ObjectRef) -> Manifest | None:
+        return self._pod(ref.namespace, ref.name)
+
+    @staticmethod
+    def _pod(namespace: str, name: str) -> Manifest:
+        made = pod(name=name, uid=f"{namespace}-{name}", ready=True)
+        return {**made, "metadata": {**made["metadata"], "namespace": namespace}}
+
+    async def ask(self, one: Manifest) -> None:
+        self.asked.append(one["metadata"]["namespace"])
+        if len(self.asked) >= 40:
+            self.quiet.set()
+
+
+async def test_a_namespace_of_a_thousand_pods_delays_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd, reader = Crowd(), DeathReader()
+    monkeypatch.setattr(reader, "ask", crowd.ask)
+    rounds = DeathRounds(reader, crowd, lambda *_: None, pause=0.0, period=0.0)
+    task = asyncio.create_task(rounds.run())
+    await asyncio.wait_for(crowd.quiet.wait(), 60)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [crowd.asked[:40].count(namespace) for namespace in ("many", "one")] == [20, 20]

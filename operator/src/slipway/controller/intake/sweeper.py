@@ -118,7 +118,17 @@ class Sweeper:
         return there - self._known(resource, namespace)
 
     def _known(self, resource: Resource, namespace: str) -> set[str]:
-        return {uid for _, uid, _ in self._cache.uids(resource.kind, namespace or None)}
+        """Return the UIDs of what was handed over, be it in vain: that is not waited for."""
+        known = {uid for _, uid, _ in self._cache.uids(resource.kind, namespace or None)}
+        return known.union(self._unhandled(resource, namespace))
+
+    def _unhandled(self, resource: Resource, namespace: str) -> dict[str, int]:
+        """Return UID and version of what could not be taken in."""
+        return {
+            uid: version
+            for uid, (ref, version) in self._cache.unhandled.items()
+            if ref.kind == resource.kind and namespace in ("", ref.namespace)
+        }
 
     async def _handed_over(self, missing: set[str], resource: Resource, namespace: str) -> None:
         """Wait until the cache has all that is missing, or has got none of it for a while."""
@@ -140,6 +150,9 @@ class Sweeper:
         ]
         for ref, uid in gone:
             self._intake.lost(ref, uid, version)
+        for uid, known in self._unhandled(resource, namespace).items():
+            if uid not in there and known <= version:
+                del self._cache.unhandled[uid]
         return len(gone)
 
     async def _there(self, resource: Resource, namespace: str) -> tuple[set[str], int]:

@@ -11,6 +11,7 @@ from slipway.kube.resources import MODEL_DEPLOYMENTS, OWN, TRAINING_JOBS
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.identity import owner_of, uid_of, version_of
 from slipway.plan import Manifest, ObjectRef
+from slipway.telemetry.objects.handling import Handling
 
 _LOG = logging.getLogger(__name__)
 _OWN_KINDS = {resource.kind: resource for resource in OWN}
@@ -27,6 +28,7 @@ class Intake:
     ``last`` of them are left, ``owners_listed`` is set.
     Namespaces that may not be read are ``left_out``.
     ``server_updates`` ModelDeployments may follow a new release at a time.
+    What is unforeseen at one object is ``handling``'s, and keeps nobody from the others.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Intake:
         unlisted: Iterable[str] = (),
         last: Iterable[str] = (),
         server_updates: int = 1,
+        handling: Handling | None = None,
     ) -> None:
         self._cache = cache
         self._queue = queue
-        self._tell = tell
+        self._told = tell
+        self._handling = handling or Handling()
         self._unlisted, self._last = set(unlisted), frozenset(last)
         self._server_updates = server_updates
         self.left_out = LeftOut(self._unlisted, self._last)
@@ -94,11 +98,23 @@ class Intake:
             self.wake_all()
 
     def seen(self, change: str | None, obj: Mapping[str, Any]) -> None:
-        """Take in a change; while the first listings are not complete, it wakes nobody."""
+        """Take in a change; while the first listings are not complete, it wakes nobody.
+
+        Of an object that cannot be taken in the version before is known still, if there was one.
+        """
+        ref, uid = ObjectRef.of(obj), uid_of(obj)
+        if change == "DELETED":
+            self._cache.unhandled.pop(uid, None)
+        else:
+            self._cache.unhandled[uid] = ref, version_of(obj)
+        with self._handling.of(ref, "watch"):
+            self._see(change, ref, obj)
+            self._cache.unhandled.pop(uid, None)
+
+    def _see(self, change: str | None, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
         if not self.synced.is_set() and change != "DELETED":
             self._cache.feed(obj)
             return
-        ref = ObjectRef.of(obj)
         if change == "DELETED":
             news = self._cache.remove(ref, uid_of(obj), version_of(obj))
             # An answer to the operator may have told it before: what follows is due all the same.
@@ -127,12 +143,20 @@ class Intake:
             self._tell(before, dict(obj))
         return True
 
+    def _tell(self, before: Manifest | None, after: Manifest | None) -> None:
+        """Tell of a change; where that fails, those whom it concerns are woken all the same."""
+        obj = before if after is None else after
+        if obj is not None:
+            with self._handling.of(ObjectRef.of(obj), "metrics"):
+                self._told(before, after)
+
     def lost(self, ref: ObjectRef, uid: str, version: int) -> None:
         """Take in that an object was found to be gone at a version, and wake whom it concerns."""
-        before = self._cache.get(ref)
-        if before is not None and self._cache.remove(ref, uid, version):
-            self._tell(before, None)
-            self.wake(before)
+        with self._handling.of(ref, "comparison"):
+            before = self._cache.get(ref)
+            if before is not None and self._cache.remove(ref, uid, version):
+                self._tell(before, None)
+                self.wake(before)
 
     def wake(self, obj: Mapping[str, Any]) -> None:
         """Queue all those whom a change of an object concerns."""

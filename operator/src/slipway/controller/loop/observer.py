@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,12 +243,29 @@ class Observer:
         return (newest,) if newest else ()
 
 
-def serving_pods(cache: Cache) -> Iterator[tuple[Manifest, Children]]:
-    """Yield all ModelDeployments with their pods, each as it is by then, if they fit."""
-    for ref in cache.refs(MODEL_DEPLOYMENTS.kind):
-        raw = cache.get(ref)
-        if raw is not None and cache.fits_at_once(ref):
-            yield raw, cache.children(raw, "Pod")
+class ServingPods:
+    """The ModelDeployments and their pods, each as it is when it is read."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def namespaces(self) -> Collection[str]:
+        """Return the namespaces that have ModelDeployments."""
+        return self._cache.namespaces(MODEL_DEPLOYMENTS.kind)
+
+    def deployments(self, namespace: str) -> tuple[ObjectRef, ...]:
+        """Return the ModelDeployments of a namespace."""
+        return self._cache.refs(MODEL_DEPLOYMENTS.kind, namespace)
+
+    def read(self, ref: ObjectRef) -> tuple[Manifest, Children] | None:
+        """Return a ModelDeployment with its pods; None if it is gone, or they do not fit."""
+        raw = self._cache.get(ref)
+        fits = raw is not None and self._cache.fits_at_once(ref)
+        return (raw, self._cache.children(raw, "Pod")) if raw and fits else None
+
+    def pod(self, ref: ObjectRef) -> Manifest | None:
+        """Return a pod; None if it is gone."""
+        return self._cache.get(ref)
 
 
 def may_need_source(job: TrainingJob, children: Children) -> bool:

@@ -180,7 +180,7 @@ class Reconciler:
         """Take what opens the store away from a namespace whose last object is gone."""
 
         def unused() -> bool:
-            return not any(self._cache.has(kind, namespace) for kind in self._kinds)
+            return not any(namespace in self._cache.namespaces(kind) for kind in self._kinds)
 
         if unused():
             self._metrics.namespace_left(namespace)

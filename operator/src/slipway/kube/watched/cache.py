@@ -5,7 +5,7 @@ what the one before it wrote. Whatever comes twice or late loses against the new
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cachetools import FIFOCache
@@ -13,7 +13,14 @@ from cachetools import FIFOCache
 from slipway.api.base import API_VERSION
 from slipway.kube.resources import GANG_OBJECTS
 from slipway.kube.watched.gone import GonePods
-from slipway.kube.watched.identity import OwnerKey, controller_of, owner_of, uid_of, version_of
+from slipway.kube.watched.identity import (
+    OwnerKey,
+    controller_of,
+    is_grandchild,
+    owner_of,
+    uid_of,
+    version_of,
+)
 from slipway.kube.watched.indexes import Packages, Servers, Turns
 from slipway.kube.watched.packing import Entry
 from slipway.kube.watched.room import Room
@@ -46,6 +53,8 @@ class Cache:
         self.packages, self.servers, self.turns = Packages(), Servers(), Turns()
         self.unknown: set[str] = set()
         """Served namespaces that could not be read: whatever may be there."""
+        self.unhandled: dict[str, tuple[ObjectRef, int]] = {}
+        """By UID those objects, with their version, that could not be taken in as they are now."""
 
     def __len__(self) -> int:
         return sum(len(place) for kind in self._kinds.values() for place in kind.values())
@@ -65,14 +74,16 @@ class Cache:
             return False
         if known and known.version == version and not known.missing:
             return False
+        slimmed = slim(obj)
+        entry = Entry.of(slimmed)  # where that fails, the version before is known still
         if known and known.uid != uid:
             self.remove(ref, known.uid)
         elif known:
             self._forget(ref, known)
-        return self._take_in(ref, slim(obj))
+        return self._take_in(ref, slimmed, entry)
 
-    def _take_in(self, ref: ObjectRef, obj: Manifest) -> bool:
-        entry, owner = Entry.of(obj), owner_of(obj)
+    def _take_in(self, ref: ObjectRef, obj: Manifest, entry: Entry) -> bool:
+        owner = owner_of(obj)
         orphan = ref.kind in _UNWATCHED and not (owner and self._master(owner))
         if orphan or (owner and ref.kind == "Pod" and self._is_spent(entry, owner)):
             return False
@@ -200,13 +211,13 @@ class Cache:
         entry = self._entry(ref)
         return entry.obj if entry else None
 
-    def has(self, kind: str, namespace: str) -> bool:
-        """Tell whether a namespace has an object of a kind."""
-        return namespace in self._kinds.get(kind, {})
+    def namespaces(self, kind: str) -> Collection[str]:
+        """Return the namespaces that have objects of a kind, as they are at any moment."""
+        return self._kinds.get(kind, {}).keys()
 
-    def refs(self, kind: str) -> tuple[ObjectRef, ...]:
-        """Return the names of all known objects of a kind."""
-        return tuple(ref for place in self._kinds.get(kind, {}).values() for ref in place)
+    def refs(self, kind: str, namespace: str | None = None) -> tuple[ObjectRef, ...]:
+        """Return the names of all known objects of a kind, or of a namespace."""
+        return tuple(ref for ref, _ in self._of_kind(kind, namespace))
 
     def uids(self, kind: str, namespace: str | None = None) -> Iterator[tuple[ObjectRef, str, int]]:
         """Yield reference, UID and version of all known objects of a kind, or of a namespace."""
@@ -280,21 +291,7 @@ class Cache:
         mine = {
             ref: obj
             for ref, (entry, obj) in unfolded.items()
-            if ref in direct or _is_grandchild(entry.controller, obj, owner, parents)
+            if ref in direct or is_grandchild(entry.controller, obj, owner, parents)
         }
         gone = self._gone_pods.of(key)
         return Children(mine, tuple(p for p in gone if controller_of(p).get("uid") in parents))
-
-
-def _is_grandchild(controller: str, obj: Manifest, owner: Manifest, parents: set[str]) -> bool:
-    """Tell whether a pod belongs to one of the owner's children.
-
-    A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then
-    whether it can belong to this owner or must be a namesake's.
-    """
-    if controller in parents:
-        return True
-    if controller_of(obj).get("kind") != "ReplicaSet":
-        return False
-    born = obj["metadata"].get("creationTimestamp") or ""
-    return bool(born >= (owner["metadata"].get("creationTimestamp") or ""))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from slipway.manifests import OWNER_LABELS
+from slipway.plan import Manifest
 
 
 class OwnerKey(NamedTuple):
@@ -42,3 +43,17 @@ def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the ownerReferences entry of an object's controller, or an empty one."""
     references = obj["metadata"].get("ownerReferences") or ()
     return next((ref for ref in references if ref.get("controller")), {})
+
+
+def is_grandchild(controller: str, obj: Manifest, owner: Manifest, parents: set[str]) -> bool:
+    """Tell whether a pod belongs to one of the owner's children.
+
+    A Deployment's pods belong to ReplicaSets, which are not watched: the pod's age tells then
+    whether it can belong to this owner or must be a namesake's.
+    """
+    if controller in parents:
+        return True
+    if controller_of(obj).get("kind") != "ReplicaSet":
+        return False
+    born = obj["metadata"].get("creationTimestamp") or ""
+    return bool(born >= (owner["metadata"].get("creationTimestamp") or ""))

@@ -35,7 +35,7 @@ class Packages:
         if ref.kind != TRAINING_JOBS.kind or not has_package(obj):
             return
         meta = obj["metadata"]
-        age = obj["status"].get("completionTime") or meta.get("creationTimestamp") or ""
+        age = str(obj["status"].get("completionTime") or meta.get("creationTimestamp") or "")
         self._known[ref] = found = (age, uid_of(obj), ref, meta.get("labels") or {})
         insort(self._by_age.setdefault(ref.namespace, []), found, key=_age)
 
@@ -80,7 +80,7 @@ class Servers:
             self._name(ref, (name,))
 
     def _name(self, ref: ObjectRef, names: Iterable[str]) -> None:
-        places = tuple((ref.namespace, name) for name in names)
+        places = tuple((ref.namespace, str(name)) for name in names)
         if places:
             self._names[ref] = places
         for place in places:

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
 from slipway.plan import Manifest, ObjectRef
+from slipway.telemetry.objects.handling import Handling
 
 _HELD_SECONDS = 0.01
 
@@ -42,9 +43,19 @@ class Listener(Protocol):
 
 
 class Follower:
-    """Tells listeners of the objects of a kind that changed since the last time."""
+    """Tells listeners of the objects of a kind that changed since the last time.
 
-    def __init__(self, versions: Versions, get: Get, listeners: Sequence[Listener]) -> None:
+    What a listener fails at is ``handling``'s; it is told of that object again once it changes.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        get: Get,
+        listeners: Sequence[Listener],
+        handling: Handling | None = None,
+    ) -> None:
+        self._handling = handling or Handling()
         self._versions = versions
         self._get = get
         self._listeners = listeners
@@ -67,7 +78,8 @@ class Follower:
 
     def _tell(self, ref: ObjectRef, obj: Manifest | None) -> None:
         for listener in self._listeners:
-            listener.seen(ref, obj)
+            with self._handling.of(ref, "metrics"):
+                listener.seen(ref, obj)
 
 
 class Tally(Generic[Key]):
