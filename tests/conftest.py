@@ -11,7 +11,7 @@ from xdist.remote import Producer
 
 from tests.harness import Cluster, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
-from tests.harness.order import ByMachinery, place_of, scope_of
+from tests.harness.order import ByMachinery, turn_of
 
 # The same examples in each run, and no time limit on one: a busy machine is no finding.
 hypothesis.settings.register_profile("slipway", deadline=None, derandomize=True)
@@ -35,11 +35,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into the order of `ORDER`."""
-
-    def rank(item: pytest.Item) -> tuple[int, bool]:
-        return place_of(scope_of(item.nodeid)), item.get_closest_marker("alone") is None
-
-    items.sort(key=rank)
+    items.sort(key=lambda item: turn_of(item.nodeid, bool(item.get_closest_marker("alone"))))
 
 
 @pytest.hookimpl(wrapper=True)

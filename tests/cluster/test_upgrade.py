@@ -1,6 +1,6 @@
 """Installing, upgrading and removing the release, on a cluster that has nothing of it at first.
 
-These tests take the release away that the others share; so they come last, by their name.
+These tests take the release away that the others share, and its store; so they come last.
 """
 
 import json
@@ -72,11 +72,12 @@ def _inventory(cluster: Cluster) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def bare(cluster: Cluster) -> Cluster:
-    """The cluster without the release, its kinds and its volume."""
+def bare(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster without the release, its kinds and its volume; it is back afterwards."""
     remove_release(cluster)
     cluster.kubectl.apply(release.RESTRICTED_NAMESPACE)
-    return cluster
+    yield cluster
+    release.install_locally()
 
 
 def test_installing_upgrading_and_removing_three_times_leaves_only_what_is_kept(
@@ -112,9 +113,8 @@ def _only_stays(cluster: Cluster, before: set[str], kept: set[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def older(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def older(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The cluster with the release before, of its own chart and its own images."""
-    remove_release(bare)
     folder = tmp_path_factory.mktemp("before")
     shutil.unpack_archive(BEFORE, folder)
     images = product.ensure(folder)
@@ -122,9 +122,9 @@ def older(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     chart, values = folder / "charts" / "slipway", folder / "local-values.yaml"
     known = yaml.safe_load((chart / "values.yaml").read_text())
     values.write_text(yaml.safe_dump(_as_known(yaml.safe_load(release.VALUES.read_text()), known)))
+    remove_release(bare)
     release.Release(bare.kubeconfig, release.local_values(images, values), chart).install()
-    yield bare
-    release.install_locally()
+    return bare
 
 
 def _as_known(values: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

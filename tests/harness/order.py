@@ -48,6 +48,8 @@ needs none of it.
 """
 ALONE = ("local_cluster", "operator")
 """The modules of the first scope that want the cluster alone."""
+LAST = "tests/cluster/test_upgrade.py"
+"""The file whose tests remove the release, and with it what the others share."""
 MOST_AT_THE_CLUSTER = 3
 """How many workers are at the cluster at once, at most.
 
@@ -77,6 +79,11 @@ def place_of(scope: str) -> int:
     else:
         names = ["/".join((folder, *rest[:1])), folder]
     return next((ORDER.index(name) for name in names if name in ORDER), len(ORDER))
+
+
+def turn_of(nodeid: str, alone: bool) -> tuple[bool, int, bool]:
+    """Return what tests are sorted by: of a scope, those that want the cluster alone are first."""
+    return nodeid.startswith(f"{LAST}::"), place_of(scope_of(nodeid)), not alone
 
 
 def is_at_the_cluster(scope: str) -> bool:

@@ -8,11 +8,13 @@ import pytest
 from tests.harness.order import (
     ALONE,
     INDEPENDENT,
+    LAST,
     MOST_AT_THE_CLUSTER,
     QUICKSTART,
     SERVING,
     next_scope,
     scope_of,
+    turn_of,
 )
 
 CLUSTER = Path(__file__).parents[1] / "cluster"
@@ -56,3 +58,15 @@ def test_what_needs_nothing_of_others_is_a_scope_of_its_own(name: str) -> None:
     path = f"tests/cluster/test_{name}.py"
     assert (CLUSTER / f"test_{name}.py").is_file()
     assert scope_of(f"{path}::test_it") == path
+
+
+def test_what_removes_the_release_comes_after_all_others() -> None:
+    upgrade = turn_of(f"{LAST}::test_it", True)
+    files = (path.relative_to(CLUSTER.parents[1]) for path in CLUSTER.parent.rglob("test_*.py"))
+    others = [f"{path}::test_it" for path in files if str(path) != LAST]
+    assert max(turn_of(other, alone) for other in others for alone in (True, False)) < upgrade
+
+
+def test_of_a_scope_those_that_want_the_cluster_alone_are_first() -> None:
+    alone = turn_of("tests/cluster/test_operator.py::test_it", True)
+    assert alone < turn_of("tests/cluster/test_console.py::test_it", False)
