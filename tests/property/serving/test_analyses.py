@@ -5,12 +5,12 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.controller.readers.rollout_traffic import add_sample, prune
-from slipway.serving.analysis.judgment import evaluate, needs_traffic
+from slipway.serving.analysis.judgment import evaluate, moment_text, needs_traffic
 from slipway.serving.analysis.traffic import Counters, PodSample, Reading, Sample, Traffic
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,6 +40,14 @@ SPECS = st.builds(
     failureLimit=st.integers(0, 2),
     inconclusiveLimit=st.integers(0, 2),
     minSamples=st.integers(1, 100),
+)
+
+
+CONDITIONS = st.one_of(
+    st.builds("result {} 0.{:03d}".format, st.sampled_from((">", ">=")), st.integers(500, 999)),
+    st.sampled_from(
+        ("result == 1", "result > 0.9 && result != 0.95", "result < 0.9", "result <= 0.2")
+    ),
 )
 
 
@@ -108,6 +116,78 @@ def test_a_revision_that_nobody_asks_is_never_judged(
         state = evaluate(spec, state, world.look(state, ""), world.now)
         assert (state.successful, state.failed) == (0, 0)
         assert needs_traffic(state)
+
+
+RATES = st.builds(
+    lambda metric, **fields: Analysis.model_validate(
+        {"metrics": [{"name": "s", "successRate": {}, **metric}], "interval": "60s", **fields}
+    ),
+    st.fixed_dictionaries(
+        {"successCondition": CONDITIONS},
+        optional={"maxRatioToStable": st.sampled_from(("0.5", "1.5", "20"))},
+    )
+    | st.just({"maxRatioToStable": "1.5"}),
+    failureLimit=st.integers(0, 1),
+    minSamples=st.integers(1, 50),
+)
+RATE = st.tuples(st.integers(0, 40), st.sampled_from((100, 99, 60, 30, 5, 1, 0)))
+"""How many requests come in a second, and how many percent of them end in errors."""
+
+
+def answered(rate: tuple[float, int], seconds: float) -> Counters:
+    requests = int(rate[0] * seconds)
+    return Counters(requests, requests * rate[1] // 100)
+
+
+def looked_at(seconds: float, new: Counters, old: Counters) -> Sample:
+    pods = {"a": PodSample("new", new), "s": PodSample("old", old)}
+    return Sample(BEGIN + timedelta(seconds=seconds), pods)
+
+
+def together(one: Counters, other: Counters) -> Counters:
+    return Counters(one.requests + other.requests, one.errors + other.errors)
+
+
+@settings(max_examples=200)
+@given(
+    spec=RATES,
+    failed=st.integers(0, 1),
+    new=RATE,
+    old=RATE,
+    growth=st.sampled_from((9.99, 1.0, 0.0)),
+    percents=st.tuples(st.sampled_from((0, 0, 50)), st.sampled_from((0, 0, 5, 50))),
+    late=st.sampled_from((0.0, 5.0)),
+)
+def test_what_ends_before_its_time_would_have_failed_at_its_time(
+    spec: Analysis,
+    failed: int,
+    new: tuple[int, int],
+    old: tuple[int, int],
+    growth: float,
+    percents: tuple[int, int],
+    late: float,
+) -> None:
+    before = AnalysisState(failed=min(failed, spec.failure_limit), window_start=moment_text(BEGIN))
+    first = looked_at(0, Counters(), Counters())
+    for seconds in range(1, 60):
+        then = looked_at(seconds, answered(new, seconds), answered(old, seconds))
+        ended = evaluate(spec, before, Traffic("new", "old", (first, then)), then.time)
+        if ended != before:
+            break
+    else:
+        return
+    assert ended.phase == "Failed"
+    rest = 60 + late - seconds
+    new_all = together(answered(new, seconds), answered((growth * new[0], percents[0]), rest))
+    old_now = answered(old, seconds)
+    old_all = together(old_now, answered((old[0], percents[1]), rest))
+    if spec.metrics[0].max_ratio_to_stable is not None:
+        most = 10 * (old_now.errors + 1) / old_now.requests
+        assume(old_all.errors / old_all.requests <= 0.999 * most)
+    last = looked_at(60 + late, new_all, old_all)
+    patient = evaluate(spec, before, Traffic("new", "old", (first, last)), last.time)
+    assert patient.phase == "Failed"
+    assert patient.requests >= ended.requests
 
 
 FIGURES = st.floats() | st.sampled_from((0.0, math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324))

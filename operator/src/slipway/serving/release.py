@@ -11,6 +11,7 @@ from slipway.api.serving.rollout_status import RolloutStatus
 from slipway.pods.permitted import level_of
 from slipway.serving import reasons
 from slipway.serving.children.revision import Revision, recorded
+from slipway.serving.rollout.stepping import waits_for_traffic
 from slipway.serving.snapshot import ServingSnapshot
 from slipway.settings import Settings
 
@@ -75,7 +76,7 @@ def _is_users(snapshot: ServingSnapshot, held: Revision, wanted: Revision) -> bo
 def told(turn: Turn, state: RolloutStatus, *, stuck: bool) -> tuple[str, str] | None:
     """Return reason and message of the condition FollowsRelease, while there is one to tell.
 
-    A rollout that is held, or that is stuck, lets the next deployment go on.
+    A rollout that is held or stuck, or waits for traffic, lets the next deployment go on.
     """
     if turn.waits:
         text = (
@@ -90,7 +91,9 @@ def told(turn: Turn, state: RolloutStatus, *, stuck: bool) -> tuple[str, str] | 
         )
         return reasons.PINNED, text
     candidate = state.candidate
-    if not turn.follows or candidate is None or state.phase == "Paused" or stuck:
+    if not turn.follows or candidate is None or stuck:
+        return None
+    if state.phase == "Paused" or waits_for_traffic(candidate):
         return None
     text = f"Revision {candidate.revision} is as the operator's new release makes it."
     return reasons.FOLLOWING, text

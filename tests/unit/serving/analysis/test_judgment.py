@@ -50,9 +50,19 @@ class Story:
         self, new: tuple[int, int] = (0, 0), old: tuple[int, int] = (0, 0), **readings: Reading
     ) -> AnalysisState:
         """Let a minute pass with so many requests and errors."""
+        return self.seconds(60, new, old, **readings)
+
+    def seconds(
+        self,
+        seconds: int,
+        new: tuple[int, int] = (0, 0),
+        old: tuple[int, int] = (0, 0),
+        **readings: Reading,
+    ) -> AnalysisState:
+        """Let some time pass with so many requests and errors."""
         self.new = (self.new[0] + new[0], self.new[1] + new[1])
         self.old = (self.old[0] + old[0], self.old[1] + old[1])
-        self.now += timedelta(seconds=60)
+        self.now += timedelta(seconds=seconds)
         return self.look(**readings)
 
 
@@ -106,14 +116,99 @@ def test_requests_that_come_slowly_are_gathered_until_there_are_enough() -> None
     assert (state.phase, state.requests, state.inconclusive) == ("Successful", 60, 0)
 
 
-def test_nothing_is_measured_before_the_interval_has_passed() -> None:
+def test_requests_that_came_since_are_told_until_they_are_enough() -> None:
+    story = Story(analysis(SUCCESS, SLOW, minSamples=50))
+    measured = story.minute((0, 0), (400, 0))
+    assert "0 of the 50 requests" in measured.message
+    assert story.seconds(5) == measured
+    state = story.seconds(5, (48, 0))
+    assert state.message == (
+        "success: the new revision has answered 48 of the 50 requests that it takes to judge; "
+        "slow: the new revision has answered 48 of the 50 requests that it takes to judge "
+        "(48 requests in 70 s)."
+    )
+    assert [one.message in state.message for one in state.measurements] == [True, True]
+    state = story.seconds(5, (45, 0))
+    assert state.message == (
+        "success: the next measurement has enough to judge by; "
+        "slow: the next measurement has enough to judge by (93 requests in 75 s)."
+    )
+    assert story.seconds(5, (45, 0)) == state
+    for each in ("phase", "inconclusive", "window_start", "last_measurement_time"):
+        assert getattr(state, each) == getattr(measured, each)
+    assert (state.requests, state.stable_requests) == (93, 400)
+    assert story.seconds(40).phase == "Successful"
+
+
+def test_what_was_measured_is_told_as_it_was_while_another_metric_waits() -> None:
+    story = Story(analysis(SUCCESS, SLOW))
+    story.minute((100, 0), (3, 0))
+    state = story.seconds(5, (50, 5), (40, 0))
+    assert [one.verdict for one in state.measurements] == ["Successful", "Inconclusive"]
+    assert "the stable revision has answered 43 of 50 requests" in state.message
+
+
+def test_many_requests_are_told_in_hundredths_for_each_telling_writes_the_status() -> None:
+    story = Story(analysis(minSamples=10_000, interval="3600s"))
+    story.seconds(3600)
+    told = {story.seconds(1, (20, 0)).message for _ in range(600)}
+    assert len(told) == 101
+
+
+def test_nothing_that_may_still_turn_is_measured_before_the_interval_has_passed() -> None:
     story = Story(analysis())
-    story.new = (100, 100)
-    story.now += timedelta(seconds=59)
-    assert story.look().phase == "Running"
+    assert story.seconds(59, (100, 2)).phase == "Running"
     assert story.state.last_measurement_time is None
-    story.now += timedelta(seconds=1)
-    assert story.look().phase == "Failed"
+    assert story.seconds(1).phase == "Failed"
+
+
+def test_a_revision_whose_every_answer_is_an_error_is_stopped_before_the_interval_has_passed() -> (
+    None
+):
+    story = Story(analysis())
+    assert story.seconds(5, (60, 60)).phase == "Running"
+    state = story.seconds(5, (60, 60))
+    assert (state.phase, state.failed, state.requests) == ("Failed", 1, 120)
+    assert state.message == (
+        "success: the share of good answers is 0, and result >= 0.99 does not hold "
+        "(120 requests in 10 s; the rest of the interval could not make it good)."
+    )
+
+
+MENDABLE: dict[str, tuple[dict[str, Any], tuple[int, int], tuple[int, int]]] = {
+    "errors that are wanted": ({"successCondition": "result <= 0.99"}, (120, 0), (900, 0)),
+    "an error that is wanted": ({"successCondition": "result < 1"}, (120, 0), (900, 0)),
+    "no error": ({"successCondition": "result >= 1"}, (120, 0), (900, 0)),
+    "little that is wanted": ({"successCondition": "result >= 0.4"}, (120, 120), (900, 0)),
+    "few errors": ({"maxRatioToStable": 1.5}, (120, 12), (9000, 0)),
+    "a bad hour": ({"maxRatioToStable": 1.5}, (120, 120), (900, 90)),
+    "nothing to compare with": ({"maxRatioToStable": 1.5}, (120, 120), (49, 0)),
+    "little to compare with": ({"maxRatioToStable": 1.5}, (120, 120), (60, 0)),
+    "too few requests": ({}, (49, 49), (900, 0)),
+}
+
+
+@pytest.mark.parametrize("case", MENDABLE)
+def test_what_the_rest_of_an_interval_could_mend_is_waited_for(case: str) -> None:
+    more, new, old = MENDABLE[case]
+    story = Story(analysis({**SUCCESS, **more}))
+    assert story.seconds(20, new, old).phase == "Running"
+
+
+def test_a_revision_that_can_only_be_far_worse_than_stable_is_stopped_before_its_time() -> None:
+    for metric in (
+        {**SUCCESS, "maxRatioToStable": 1.5},
+        {"name": "success", "successRate": {}, "maxRatioToStable": 1.5},
+    ):
+        state = Story(analysis(metric)).seconds(20, (70, 70), (660, 0))
+        assert (state.phase, state.stable_requests) == ("Failed", 660)
+
+
+def test_a_bad_measurement_that_is_borne_goes_on_to_the_end_of_its_interval() -> None:
+    story = Story(analysis(failureLimit=1))
+    assert story.seconds(30, (100, 100)).failed == 0
+    assert story.seconds(30, (100, 100)).failed == 1
+    assert story.seconds(30, (100, 100)).phase == "Failed"
 
 
 def test_a_revision_twice_as_slow_as_stable_fails() -> None:

@@ -140,15 +140,44 @@ def test_too_little_traffic_holds_the_rollout_until_somebody_decides(
     judge(monkeypatch, "Inconclusive", "errors: 0 of 50 requests")
     world = start(WITH_ANALYSIS)
     world.run(seconds=3600)
-    assert rollout_of(world)["phase"] == "Paused"
+    assert rollout_of(world)["phase"] == "Progressing"
     condition = world.condition(reasons.PROGRESSING)
     assert (condition.status, condition.reason) == ("True", reasons.ANALYSIS_INCONCLUSIVE)
     assert "0 of 50 requests" in condition.message
+    judge(monkeypatch, "Inconclusive", "errors: 3 of 50 requests")
+    world.reconcile()
+    for type_ in (reasons.PROGRESSING, reasons.READY):
+        assert "3 of 50 requests" in world.condition(type_).message
+    assert world.told().count(("Warning", reasons.ANALYSIS_INCONCLUSIVE)) == 1
     revision, step = candidate(world)["revision"], candidate(world)["step"]
     world.annotations["slipway.dev/rollout-promote"] = f"{revision}/{step}"
     world.run()
     world.run()
     assert rollout_of(world)["stableRevision"] == revision
+
+
+@pytest.mark.parametrize("held", [{"paused": True}, {}])
+def test_a_rollout_that_a_person_holds_is_paused_though_it_waits_for_traffic_too(
+    monkeypatch: pytest.MonkeyPatch, held: dict[str, Any]
+) -> None:
+    judge(monkeypatch, "Inconclusive", "errors: 0 of 50 requests")
+    rollout = canary({"setWeight": 20}, {"pause": {}}, analysis=ANALYSIS)
+    world = start({**rollout, **held})
+    world.annotations["slipway.dev/rollout-promote"] = f"{candidate(world)['revision']}/0"
+    world.run()
+    assert rollout_of(world)["phase"] == "Paused"
+    reason = reasons.PAUSED if held else reasons.ANALYSIS_INCONCLUSIVE
+    assert world.condition(reasons.PROGRESSING).reason == reason
+
+
+def test_a_promoted_revision_that_waits_for_traffic_is_being_verified(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Inconclusive", "errors: 0 of 50 requests")
+    world = start({"strategy": "BlueGreen", "blueGreen": {"postPromotionAnalysis": ANALYSIS}})
+    world.run()
+    assert rollout_of(world)["phase"] == "Verifying"
+    assert world.condition(reasons.PROGRESSING).reason == reasons.ANALYSIS_INCONCLUSIVE
 
 
 def test_a_background_analysis_goes_on_through_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 One measurement goes over all requests since the window's start, ``interval`` or longer. A
 measurement that could not tell lets the window grow, so that a model that is seldom asked is judged
 in the end; every other one begins a new window. No traffic is inconclusive: neither good nor bad.
+One that can only be bad, and ends the analysis by that, does not wait for the end of its interval.
 """
 
 import math
@@ -23,6 +24,7 @@ from slipway.api.serving.analysis import (
     Measurement,
     Verdict,
 )
+from slipway.serving.analysis.foregone import can_only_be_bad
 from slipway.serving.analysis.measures import Measured, NotMeasuredError, is_awaited, measure
 from slipway.serving.analysis.traffic import Traffic, Window
 
@@ -44,10 +46,13 @@ def evaluate(
     window = traffic.since(_moment(state.window_start))
     if window is None:
         return state
-    if not _is_due(spec, state, window) or any(is_awaited(m, traffic) for m in spec.metrics):
+    if any(is_awaited(m, traffic) for m in spec.metrics):
         return state
+    left = _left(spec, state, window)
+    if left > 0 and not _is_lost(spec, state, window, left):
+        return _counted_anew(spec, state, window, traffic)
     measurements = [_measure(metric, spec, window, traffic) for metric in spec.metrics]
-    return _count(spec, state, window, measurements)
+    return _count(spec, state, window, measurements, left)
 
 
 def needs_traffic(state: AnalysisState | None) -> bool:
@@ -86,11 +91,21 @@ def _latest(state: AnalysisState) -> datetime | None:
     return max((moment for moment in moments if moment), default=None)
 
 
-def _is_due(spec: Analysis, state: AnalysisState, window: Window) -> bool:
-    """Tell whether an interval has passed, of which the samples tell the whole."""
+def _left(spec: Analysis, state: AnalysisState, window: Window) -> float:
+    """Return in how many seconds an interval has passed of which the samples tell the whole."""
     measured = parse_time(state.last_measurement_time)
     begin = max(window.start, measured) if measured else window.start
-    return window.end - begin >= timedelta(seconds=seconds_of(spec.interval))
+    return (begin + timedelta(seconds=seconds_of(spec.interval)) - window.end).total_seconds()
+
+
+def _is_lost(spec: Analysis, state: AnalysisState, window: Window, left: float) -> bool:
+    """Tell whether the rest of the interval changes nothing: the analysis will have failed.
+
+    A bad measurement that is borne goes on to the end, for the next one would begin earlier.
+    """
+    if state.failed < spec.failure_limit:
+        return False
+    return any(can_only_be_bad(metric, spec, window, left) for metric in spec.metrics)
 
 
 def _measure(
@@ -149,7 +164,11 @@ def _tally(measurements: list[Measurement]) -> _Tally:
 
 
 def _count(
-    spec: Analysis, state: AnalysisState, window: Window, measurements: list[Measurement]
+    spec: Analysis,
+    state: AnalysisState,
+    window: Window,
+    measurements: list[Measurement],
+    left: float,
 ) -> AnalysisState:
     tally = _tally(measurements)
     open_ = tally.verdict == "Inconclusive"
@@ -166,7 +185,7 @@ def _count(
     end = moment_text(window.end)
     return AnalysisState(
         phase=phase,
-        message=_sentence(tally, window),
+        message=_sentence(tally, window, _LOST if left > 0 else ""),
         successful=successful,
         failed=failed,
         inconclusive=inconclusive,
@@ -178,8 +197,57 @@ def _count(
     )
 
 
-def _sentence(tally: _Tally, window: Window) -> str:
-    counted = f" ({_whole(window.candidate.requests)} requests in {window.seconds:.0f} s)."
+def _counted_anew(
+    spec: Analysis, state: AnalysisState, window: Window, traffic: Traffic
+) -> AnalysisState:
+    """Return a state whose last measurement could not tell, with the requests that there are now.
+
+    They are told until they are enough, at most a hundred times: each telling writes the status.
+    """
+    counts = _whole(window.candidate.requests), _whole(window.stable.requests)
+    if not state.inconclusive or _told(spec, counts) == _told(
+        spec, (state.requests, state.stable_requests)
+    ):
+        return state
+    metrics = {metric.name: metric for metric in spec.metrics}
+    measurements = [
+        _waiting(metrics[one.name], spec, window, traffic)
+        if one.verdict == "Inconclusive" and one.name in metrics
+        else one
+        for one in state.measurements
+    ]
+    return state.model_copy(
+        update={
+            "message": _sentence(_tally(measurements), window),
+            "requests": counts[0],
+            "stable_requests": counts[1],
+            "measurements": measurements,
+        }
+    )
+
+
+def _told(spec: Analysis, counts: tuple[int, int]) -> tuple[int, ...]:
+    """Return how far requests are on their way to ``minSamples``, each or in hundredths."""
+    enough = spec.min_samples
+    return tuple(min(count, enough) // max(1, enough // 100) for count in counts)
+
+
+def _waiting(
+    metric: AnalysisMetric, spec: Analysis, window: Window, traffic: Traffic
+) -> Measurement:
+    """Return what a metric waits for that could not tell; what it is comes at its time."""
+    found = _measure(metric, spec, window, traffic)
+    if found.verdict == "Inconclusive":
+        return found
+    message = f"{metric.name}: the next measurement has enough to judge by"
+    return Measurement(name=metric.name, verdict="Inconclusive", message=message)
+
+
+_LOST = "; the rest of the interval could not make it good"
+
+
+def _sentence(tally: _Tally, window: Window, more: str = "") -> str:
+    counted = f" ({_whole(window.candidate.requests)} requests in {window.seconds:.0f} s{more})."
     return excerpt(tally.told, MAX_ANALYSIS_MESSAGE - len(counted)) + counted
 
 

@@ -15,7 +15,7 @@ from slipway.serving.model.resolution import Resolution, resolved_before
 from slipway.serving.observed.deployment_progress import Progress
 from slipway.serving.observed.start_problems import Problem
 from slipway.serving.requests import ABORT, PROMOTE, Requests
-from slipway.serving.rollout.stepping import is_open
+from slipway.serving.rollout.stepping import is_open, waits_for_traffic
 from slipway.serving.rollout.take_over import TAKE_OVER_SECONDS
 
 
@@ -93,7 +93,7 @@ def _progressing(findings: Findings) -> _Value:
         return _Value(False, problem.reason, problem.message)
     if state.failed is not None:
         return _Value(False, state.failed.reason, state.failed.message)
-    if state.phase == "Paused" and candidate is not None:
+    if candidate is not None and (state.phase == "Paused" or waits_for_traffic(candidate)):
         return _paused(candidate, findings)
     if candidate is not None and candidate.steps:
         return _beside(candidate, findings)

@@ -2,7 +2,6 @@
 
 from slipway.api.serving.rollout_status import Candidate, RolloutPhase, RolloutStatus
 from slipway.serving.rollout.candidate import changed, current_step, in_place, programme_for
-from slipway.serving.rollout.stepping import is_open
 from slipway.serving.rollout.steps import Pause, Promote
 from slipway.serving.rollout.view import RolloutView
 
@@ -41,11 +40,9 @@ def _phase(state: RolloutStatus, seen: RolloutView) -> RolloutPhase:
 
 
 def waits_for_a_person(candidate: Candidate, state: RolloutStatus, seen: RolloutView) -> bool:
-    """Tell whether nothing goes on by itself."""
+    """Tell whether nothing goes on by itself; what waits for traffic does once there is some."""
     if seen.requests.paused and candidate.revision not in seen.requests.promoted:
         return True
     if in_place(state):
         return False
-    if is_open(candidate.analysis) or is_open(candidate.background):
-        return True
     return current_step(candidate, programme_for(candidate, seen)) == Pause()

@@ -96,6 +96,11 @@ def is_open(analysis: AnalysisState | None) -> bool:
     return analysis is not None and analysis.phase == "Inconclusive"
 
 
+def waits_for_traffic(candidate: Candidate) -> bool:
+    """Tell whether a candidate goes on, or back, once it has answered enough to be judged."""
+    return is_open(candidate.analysis) or is_open(candidate.background)
+
+
 def _is_done(state: RolloutStatus, candidate: Candidate, step: Step, seen: RolloutView) -> bool:
     if isinstance(step, Analyse):
         good = candidate.analysis is not None and candidate.analysis.phase == "Successful"
