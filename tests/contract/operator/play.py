@@ -282,12 +282,12 @@ def serving_pod(kubectl: Kubectl, name: str) -> str:
     return pod
 
 
-def fail_server(kubectl: Kubectl, pod: str, word: Object) -> None:
+def fail_server(kubectl: Kubectl, pod: str, word: Object, restarts: int = 1) -> None:
     """Let a pod's server end by its own watcher's word, and wait to be started again."""
     container = _main(kubectl, pod)
     ended = {"exitCode": 143, "reason": "Error", "finishedAt": now(), "message": json.dumps(word)}
     state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
     told = _containers(container, state, ready=False)
-    told["containerStatuses"][0] |= {"lastState": {"terminated": ended}, "restartCount": 1}
+    told["containerStatuses"][0] |= {"lastState": {"terminated": ended}, "restartCount": restarts}
     unready = {"type": "Ready", "status": "False"}
     _status(kubectl, "pod", pod, {"phase": "Running", "conditions": [unready], **told})

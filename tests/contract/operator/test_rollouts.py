@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 STEPS = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
 CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 1}
 
+TRACEBACK = "\x1b[31mTraceback\nValueError: no vocabulary for s3://user:secret@bucket/key?sig=abc"
+
 
 def deployment(version: str, **spec: Any) -> Object:
     """Return a ModelDeployment of four pods with a revision for each version."""
@@ -43,7 +45,7 @@ def until(kubectl: Kubectl, holds: Callable[[Object], Any], what: str) -> Object
         found = rollout(kubectl)
         return found if found and holds(found) else None
 
-    return wait_for(probe, 45, what, lambda: json.dumps(rollout(kubectl), indent=1))
+    return wait_for(probe, 120, what, lambda: json.dumps(rollout(kubectl), indent=1))
 
 
 def at_weight(weight: int) -> Callable[[Object], bool]:
@@ -135,6 +137,32 @@ def test_an_abort_goes_back_and_is_told_with_an_event(
     )
     assert found["candidate"]["revision"] in events[0]["message"]
     assert track(kubectl) == "blue"
+
+
+def test_what_a_candidate_that_does_not_load_said_last_outlives_its_pods(
+    operator: OperatorProcess, kubectl: Kubectl
+) -> None:
+    stable = serve(kubectl, "1")
+    kubectl.apply(deployment("2"))
+    play.wait_object(kubectl, "deployment", "model-green")
+    play.bring_up(kubectl, "model-green", 0)
+    pod = play.serving_pod(kubectl, "model-green")
+    word = {"reason": "ModelLoadFailed", "message": "It cannot be loaded.", "logTail": TRACEBACK}
+    play.fail_server(kubectl, pod, word, restarts=3)
+    back = until(kubectl, lambda it: it["phase"] == "RolledBack", "it is rolled back")
+    assert (back["stableRevision"], back["failed"]["reason"]) == (stable, "ModelLoadFailed")
+    _told(kubectl, "model-green", 0)
+    kubectl.delete("pod", pod, grace=0)
+    reconciled = operator.metric("slipway_reconcile_total")
+    kubectl.run("annotate", "mdep", "model", "touched=1")
+    wait_for(
+        lambda: operator.metric("slipway_reconcile_total") > reconciled,
+        120,
+        "it is looked at again",
+    )
+    failed = rollout(kubectl)["failed"]
+    assert failed["log"].startswith("The server ended: Error, exit code 143")
+    assert failed["log"].endswith("ValueError: no vocabulary for s3://bucket/key")
 
 
 def test_applying_the_same_again_in_mid_rollout_changes_nothing(

@@ -30,6 +30,8 @@ RAW = {
 }
 TRIED = {"candidate": {"revision": "new", "slot": "green", "startedAt": AT, "stepStartedAt": AT}}
 
+FAILED = {"failed": {"revision": "new", "reason": "AnalysisFailed", "time": AT}}
+
 
 def deployment(**rollout: Any) -> ModelDeployment:
     status = {"rollout": rollout} if rollout else {}
@@ -80,9 +82,14 @@ def read(reader: DeathReader, one: Manifest, **rollout: Any) -> dict[str, Death]
 
 
 @pytest.mark.parametrize(
-    ("one", "rollout"), [(pod(), {}), (pod(ready=True, revision="new"), TRIED)]
+    ("one", "rollout"),
+    [
+        (pod(), {}),
+        (pod(ready=True, revision="new"), TRIED),
+        (pod(ready=True, revision="new"), FAILED),
+    ],
 )
-async def test_a_pod_that_serves_no_more_or_is_tried_is_asked(
+async def test_a_pod_that_serves_no_more_or_is_tried_or_was_is_asked(
     monkeypatch: pytest.MonkeyPatch, one: Manifest, rollout: dict[str, Any]
 ) -> None:
     async with asked(monkeypatch) as (reader, news, paths):

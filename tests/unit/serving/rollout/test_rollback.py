@@ -1,11 +1,13 @@
 """Going back to stable: by itself, by request, and what is told of it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from slipway.api.serving.analysis import AnalysisState
+from slipway.plan import ObjectRef
 from slipway.serving import reasons
 from slipway.serving.analysis import judgment
 from slipway.serving.observed.deaths import Death
@@ -19,7 +21,14 @@ from tests.unit.serving.rollout.progressive import (
     service,
     serving,
 )
-from tests.unit.serving.world import World, fetch_word, init_status, main_status, terminated
+from tests.unit.serving.world import (
+    World,
+    fetch_word,
+    init_status,
+    main_status,
+    terminated,
+    waiting,
+)
 
 METRIC = {"name": "errors", "successRate": {}, "successCondition": "result >= 0.99"}
 ANALYSIS = {"metrics": [METRIC], "interval": "30s"}
@@ -348,6 +357,101 @@ def test_the_last_lines_of_a_candidates_worker_that_died_outlive_its_pods(
     log = rollout_of(world)["failed"]["log"]
     assert "it was ended by SIGSEGV" in log
     assert log.endswith("in layer 3")
+
+
+def crashing(text: str, code: int = 1) -> dict[str, Any]:
+    """Return the status of a pod whose server ended three times."""
+    return main_status(
+        "torchserve",
+        state=waiting("CrashLoopBackOff"),
+        lastState=terminated(code, text, "Error" if code else "Completed"),
+        restartCount=3,
+    )
+
+
+def watched(**word: str) -> str:
+    """Return the termination message of a server whose workers ended three times."""
+    message = "The model cannot be loaded: its workers ended 3 times."
+    return json.dumps({"reason": "ModelLoadFailed", "message": message, **word})
+
+
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [
+        (crashing(watched(logTail="ValueError: no vocabulary")), "ValueError: no vocabulary"),
+        (crashing("Traceback\nKeyError: 'weights'"), "KeyError: 'weights'"),
+        (crashing("", code=0), "The server ended: Completed, exit code 0"),
+    ],
+    ids=["workers", "server", "server without an error"],
+)
+def test_the_last_lines_of_a_candidate_that_never_loaded_outlive_its_pods(
+    status: dict[str, Any], last: str
+) -> None:
+    world = serving(canary())
+    world.change(model=model("new"))
+    world.reconcile()
+    world.reconcile()
+    world.up("green", 0)
+    world.add_pod("web-green-9", candidate(world)["revision"])["status"] = status
+    world.reconcile()
+    assert rollout_of(world)["failed"]["reason"] == reasons.MODEL_LOAD_FAILED
+    assert rollout_of(world)["failed"]["log"].endswith(last)
+
+
+@pytest.mark.parametrize("by", ["a worker", "the server"])
+def test_last_lines_that_are_seen_only_after_the_rollback_are_kept(
+    monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    pod = world.add_pod("web-green-9", candidate(world)["revision"])
+    judge(monkeypatch, "Failed")
+    world.reconcile()
+    assert rollout_of(world)["failed"]["log"] == ""
+    if by == "a worker":
+        world.deaths = {pod["metadata"]["uid"]: Death("the kernel killed it", "batch 7")}
+    else:
+        pod["status"] = main_status("torchserve", lastState=terminated(137, "batch 7", "OOMKilled"))
+    world.reconcile()
+    assert rollout_of(world)["failed"]["log"].endswith("batch 7")
+    del world.children[ObjectRef.of(pod)]
+    world.deaths = {}
+    world.run(seconds=11)
+    assert world.deployment("green")["spec"]["replicas"] == 0
+    assert rollout_of(world)["failed"]["log"].endswith("batch 7")
+
+
+def test_last_lines_of_another_revision_are_not_those_of_the_failed_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge(monkeypatch, "Running")
+    world = start(WITH_ANALYSIS)
+    judge(monkeypatch, "Failed")
+    world.reconcile()
+    pod = world.add_pod("web-9", rollout_of(world)["stableRevision"])
+    pod["status"] = main_status("torchserve", lastState=terminated(137, "batch 7", "OOMKilled"))
+    world.run()
+    assert rollout_of(world)["failed"]["log"] == ""
+
+
+def test_what_is_kept_of_a_failed_revision_is_bounded_and_steers_no_terminal() -> None:
+    world = serving(canary())
+    world.change(model=model("new"))
+    world.reconcile()
+    world.reconcile()
+    world.up("green", 0)
+    evil = "\x1b[31mred\u202e s3://user:secret@bucket/key?X-Signature=abc " + "x" * 9000
+    status = crashing(watched(message=evil, logTail=evil))
+    world.add_pod("web-green-9", candidate(world)["revision"])["status"] = status
+    world.reconcile()
+    failed, last = rollout_of(world)["failed"], rollout_of(world)["history"][0]
+    assert failed["reason"] == reasons.MODEL_LOAD_FAILED
+    for text in (failed["message"], failed["log"], last["message"]):
+        assert text
+        assert len(text) <= 4096
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert "secret" not in text
+        assert "abc" not in text
 
 
 def test_a_candidate_whose_servers_never_ended_leaves_no_last_lines(

@@ -28,7 +28,7 @@ _MOST_TOLD = 1 << 15
 
 
 class DeathReader:
-    """Asks the pods that serve no more, and those of a candidate, holding nothing up.
+    """Asks pods that serve no more, and those of a candidate, be it gone back; holds nothing up.
 
     ``tell`` is called with a deployment once a pod has told news. ``told`` is how many deaths of a
     pod a deployment's conditions and events have told of, by the pods' UIDs.
@@ -87,9 +87,10 @@ class DeathReader:
 
 def _asked(deployment: ModelDeployment, children: Children) -> Iterator[PodView]:
     rollout = deployment.status.rollout
-    tried = rollout.candidate.revision if rollout and rollout.candidate else None
+    found = (rollout.candidate, rollout.failed) if rollout else ()
+    tried = {one.revision for one in found if one}
     for pod in serving_pods(children):
-        at_fault = serves_no_more(pod) or revision_label(pod.manifest) == tried
+        at_fault = serves_no_more(pod) or revision_label(pod.manifest) in tried
         if at_fault and answers(pod):
             yield pod
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from slipway.api import ModelDeployment
 from slipway.observed import start_problems
-from slipway.observed.pods import PodView
+from slipway.observed.pods import ContainerView, PodView
 from slipway.observed.start_problems import StartProblem
 from slipway.serving import reasons
 from slipway.serving.children import names
@@ -82,13 +82,14 @@ def last_lines(pods: tuple[PodView, ...]) -> str:
     servers = (
         container for pod in pods for container in pod.containers if container.name == names.MAIN
     )
-    ends = [container.last_end for container in servers if container.last_end.get("exitCode")]
+    ends = [container.last_end for container in servers if _has_failed(container)]
     if not ends:
         return ""
     end = max(ends, key=lambda ending: str(ending.get("finishedAt") or ""))
     word = last_word(end)
     tail = scrubbed(str(word.get("logTail") or word.get("message") or "")) or log_tail(end)
-    head = f"The server ended: {end.get('reason') or 'Error'}, exit code {end['exitCode']}"
+    code = end.get("exitCode") or 0
+    head = f"The server ended: {end.get('reason') or 'Error'}, exit code {code}"
     return f"{head}\n{tail[-TAIL_CHARACTERS:]}".strip()
 
 
@@ -209,14 +210,18 @@ def _own(problem: StartProblem | None) -> Problem | None:
 
 
 def _failure(pod: PodView, name: str) -> Mapping[str, Any]:
-    """Return how a container failed last, if it has not done well since; else empty.
+    """Return how a container failed last, if it has not done well since; else empty."""
+    container = pod.container(name)
+    return container.last_end if not container.ready and _has_failed(container) else {}
+
+
+def _has_failed(container: ContainerView) -> bool:
+    """Tell whether a container's last end was none that it should have.
 
     What the kubelet starts again and again has failed even where it ends with 0.
     """
-    container = pod.container(name)
-    end = {} if container.ready else container.last_end
-    again = container.waiting.get("reason") == "CrashLoopBackOff"
-    return end if end.get("exitCode") or again else {}
+    end, again = container.last_end, container.waiting.get("reason") == "CrashLoopBackOff"
+    return bool(end) and bool(end.get("exitCode") or again)
 
 
 DETECTORS: tuple[Detector, ...] = (

@@ -8,6 +8,7 @@ from slipway.api.serving.rollout_status import Candidate, RolloutStatus
 from slipway.serving import reasons
 from slipway.serving.rollout.candidate import in_place
 from slipway.serving.rollout.view import RolloutView
+from slipway.uris import scrubbed
 
 MAX_MESSAGE = 4096
 CERTAIN_STARTS = 3
@@ -35,7 +36,7 @@ def failure_of(state: RolloutStatus, seen: RolloutView) -> Failure | None:
     if failure is None:
         return None
     text = f"Revision {candidate.revision} was rolled back: {failure.message}"
-    return Failure(failure.reason, text[:MAX_MESSAGE])
+    return Failure(failure.reason, scrubbed(text)[:MAX_MESSAGE])
 
 
 def _aborted(state: RolloutStatus, seen: RolloutView) -> Failure | None:

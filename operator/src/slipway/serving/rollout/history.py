@@ -2,6 +2,7 @@
 
 from slipway.api.conditions import timestamp
 from slipway.api.serving.rollout_status import (
+    MAX_SENTENCE,
     MAX_URI,
     Candidate,
     HistoryEntry,
@@ -36,6 +37,18 @@ def ended(
     )
     history = [entry, *state.history][: seen.limits.history]
     return state.model_copy(update={"history": history})
+
+
+def keep_last_lines(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
+    """Keep what a server of the failed revision wrote last, if that is seen before its pods go.
+
+    An analysis may have failed before a kubelet or a server's own page told that one had died.
+    """
+    failed = state.failed
+    if failed is None or failed.log:
+        return state
+    log = seen.last_lines(failed.revision)[:MAX_SENTENCE]
+    return state.model_copy(update={"failed": failed.model_copy(update={"log": log})})
 
 
 def _findings(candidate: Candidate) -> str:

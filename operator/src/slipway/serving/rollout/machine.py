@@ -22,7 +22,7 @@ from slipway.serving.children.slots import leaving, other_slot
 from slipway.serving.rollout import steps
 from slipway.serving.rollout.candidate import changed, desired_replicas, in_place, programme_for
 from slipway.serving.rollout.failure import Failure, failure_of
-from slipway.serving.rollout.history import ended
+from slipway.serving.rollout.history import ended, keep_last_lines
 from slipway.serving.rollout.phase import phase_of
 from slipway.serving.rollout.stepping import share, take_step
 from slipway.serving.rollout.take_over import take_over, watch_stable
@@ -248,6 +248,7 @@ RULES: tuple[Rule, ...] = (
     roll_back,
     watch_stable,
     take_over,
+    keep_last_lines,
     retire,
     complete_in_place,
     take_step,
