@@ -15,6 +15,8 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.shell import wait_until
 
+_PATIENCE_SECONDS = 60.0
+"""How long a process may take to begin its program, or to be gone after SIGKILL."""
 RECORD_THEN_EXEC = 'read -r line < /proc/self/stat; echo "$line" > "$0"; exec "$@"'
 
 
@@ -110,7 +112,12 @@ class Daemon:
                 cwd="/",
                 start_new_session=True,
             )
-        wait_until(self._has_become_the_program, 10, f"The start of {self.name}", interval=0.01)
+        wait_until(
+            self._has_become_the_program,
+            _PATIENCE_SECONDS,
+            f"The start of {self.name}",
+            interval=0.01,
+        )
         return True
 
     def _has_become_the_program(self) -> bool:
@@ -145,7 +152,9 @@ def _settled_command(process: Process) -> list[str]:
     def settled() -> bool:
         return bool(process.command()) or not process.alive
 
-    wait_until(settled, 10, f"The command line of process {process.pid}", interval=0.01)
+    wait_until(
+        settled, _PATIENCE_SECONDS, f"The command line of process {process.pid}", interval=0.01
+    )
     return process.command()
 
 
@@ -176,7 +185,7 @@ def end(processes: Iterable[Process], grace: float) -> None:
         remaining = _left_after(grace, remaining)
     for process in remaining:
         process.signal(signal.SIGKILL)
-    if left := _left_after(30, remaining):
+    if left := _left_after(_PATIENCE_SECONDS, remaining):
         raise DevError(f"Processes {[process.pid for process in left]} do not end; try again.")
 
 

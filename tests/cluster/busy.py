@@ -37,7 +37,7 @@ def busy(processes: int) -> Iterator[None]:
     finally:
         for process in running:
             process.kill()
-            process.wait(30)
+            process.wait(120)
 
 
 @dataclass

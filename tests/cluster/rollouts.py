@@ -53,7 +53,7 @@ def files_read(space: Space, name: str) -> float:
 
 def wait_until_read(space: Space, name: str, known: float) -> float:
     """Wait until those Envoys have read another file; returns how many they have read then."""
-    wait_for(lambda: files_read(space, name) > known, 60, "Envoy has read the share", space.report)
+    wait_for(lambda: files_read(space, name) > known, 180, "Envoy has read the share", space.report)
     return files_read(space, name)
 
 
@@ -66,7 +66,7 @@ def wait_until_all_answer(space: Space, name: str, answer: str) -> None:
     def only() -> bool:
         return attack_until(toy.target(space, name), 100).bodies.keys() == {answer}
 
-    wait_for(only, 60, f"all users get {answer}", space.report)
+    wait_for(only, 180, f"all users get {answer}", space.report)
 
 
 def counted(pod: Object, name: str) -> float:

@@ -71,9 +71,9 @@ def roll_out(space: Space, quickstart: Quickstart, body: Any) -> Object:
         request(space, "canary", "promote", f"{revision}/{step}")
         space.wait("modeldeployment", "canary", _rolled_out("Promoted", 2), 240)
         space.apply(_served(quickstart, "three", body))
-        tried = space.wait("modeldeployment", "canary", candidate, 60)
+        tried = space.wait("modeldeployment", "canary", candidate, 240)
         request(space, "canary", "abort", candidate(tried)["revision"])
-        space.wait("modeldeployment", "canary", _rolled_out("RolledBack", 1), 60)
+        space.wait("modeldeployment", "canary", _rolled_out("RolledBack", 1), 240)
     judgment: Object = candidate(found)["background"]
     return judgment
 

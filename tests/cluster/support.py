@@ -74,7 +74,7 @@ class Space:
 
         return wait_for(probe, timeout, f"{kind}/{name} is as wanted", lambda: self.report(), 1.0)
 
-    def wait_until_gone(self, kind: str, selector: str, timeout: float = 180) -> None:
+    def wait_until_gone(self, kind: str, selector: str, timeout: float = 240) -> None:
         """Return once no object of a kind has these labels."""
 
         def gone() -> bool:
@@ -90,8 +90,14 @@ class Space:
         """Return a ModelDeployment once it is Ready for its newest generation."""
         return self.wait("modeldeployment", name, is_ready, timeout)
 
+    def wait_for_pod(self, name: str) -> Object:
+        """Return a pod once it is ready."""
+        return self.wait(
+            "pod", name, lambda it: condition(it, "Ready").get("status") == "True", 300
+        )
+
     def wait_for_reason(
-        self, kind: str, name: str, type_: str, reason: str, timeout: float = 120
+        self, kind: str, name: str, type_: str, reason: str, timeout: float = 240
     ) -> Object:
         """Return the condition of an object once it has this reason."""
         found = self.wait(

@@ -103,7 +103,7 @@ def settled(space: Space, count: Callable[[Space], float]) -> float:
         seen.append(count(space))
         return seen[-2:-1] == seen[-1:]
 
-    wait_for(same, 60, "the last copies were answered", space.report, 1.0)
+    wait_for(same, 180, "the last copies were answered", space.report, 1.0)
     return seen[-1]
 
 
@@ -120,7 +120,7 @@ def test_a_shadow_gets_its_share_in_copies_and_users_see_stables_answers_alone(
     with httpx.Client(timeout=60) as client:
         wait_for(
             lambda: client.post(url, json=[1]).text == "blue" and asked(space) > 0,
-            60,
+            180,
             "a request was copied",
             space.report,
         )
@@ -157,7 +157,7 @@ def test_a_group_of_users_gets_the_new_revision_and_all_others_the_stable_one(
             return {answer.raise_for_status().text for answer in found}
 
         wait_for(
-            lambda: answers(x_group="beta") == {"green"}, 60, "the group is known", space.report
+            lambda: answers(x_group="beta") == {"green"}, 180, "the group is known", space.report
         )
         assert answers(cookie="a=1; group=best; z=2") == {"green"}
         assert answers() == {"blue"}
@@ -202,7 +202,7 @@ def test_a_user_who_got_the_new_revision_keeps_it_while_its_share_grows(
     found: list[set[str]] = []
     for share in (FEWER, MORE):
         space.wait("mdep", NAME, partial(at_pause, weight=share), SERVE)
-        wait_for(partial(_is_shared, space, users, share), 60, "Envoy knows", space.report)
+        wait_for(partial(_is_shared, space, users, share), 180, "Envoy knows", space.report)
         found.append(converts(space, users))
         assert converts(space, users) == found[-1]
         if share == FEWER:
@@ -226,7 +226,7 @@ def test_a_model_that_was_trained_meanwhile_becomes_a_canary_by_itself(space: Sp
     both = {"old", "new"}
     wait_for(
         lambda: attack_until(toy.target(space, FOLLOWS), 50).bodies.keys() == both,
-        60,
+        180,
         "both answer",
         space.report,
     )

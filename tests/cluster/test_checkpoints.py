@@ -1,20 +1,17 @@
 """The training examples when a process is killed: where they go on, and what they end with."""
 
-import os
-import signal
-
 import pytest
 import yaml
 
 from tests.cluster.examples import (
     EXAMPLES,
     begin,
+    begin_slowly,
     finished,
     has_checkpoint,
-    pod_of,
+    kill_script,
     progress,
     result,
-    script_of,
 )
 from tests.cluster.support import TRAIN, Space, claim
 from tests.harness.cluster import Cluster
@@ -32,9 +29,9 @@ def space(shared: Space) -> Space:
 def test_a_process_killed_mid_training_costs_one_interval_and_no_bit_of_the_result(
     cluster: Cluster, space: Space
 ) -> None:
-    begin(space, "resume")
+    begin_slowly(space, "resume")
     killed = progress(space.wait("trainingjob", "resume", has_checkpoint, TRAIN))
-    os.kill(script_of(pod_of(space, "resume", 1)), signal.SIGKILL)
+    kill_script(space, "resume", 1)
     job = finished(space, "resume")
     found = result(cluster, job)
     assert found["begin"] >= killed["checkpoint"]["step"]
@@ -53,7 +50,7 @@ def test_checkpoints_in_a_claim_are_resumed_from(cluster: Cluster, space: Space)
     job["spec"]["restart"] = {"maxRestarts": 1}
     space.apply(claim("kept", "100Mi"), source, job)
     killed = progress(space.wait("trainingjob", "on-claim", has_checkpoint, TRAIN))
-    os.kill(script_of(pod_of(space, "on-claim", 0)), signal.SIGKILL)
+    kill_script(space, "on-claim", 0)
     ended = finished(space, "on-claim")
     assert ended["status"]["restarts"] == 1
     assert result(cluster, ended)["begin"] >= killed["checkpoint"]["step"]

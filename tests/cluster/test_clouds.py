@@ -103,7 +103,7 @@ def space(cluster: Cluster, shared: Space, google: Space) -> Space:
     bucket, other = tenant_bucket(shared), tenant_bucket(google)
     images = cluster_images(cluster)
     shared.apply(*cloud_pod.objects(shared.name, *images, bucket, other))
-    shared.kubectl.run("wait", "pod/clouds", "--for=condition=Ready", "--timeout=180s")
+    shared.wait_for_pod("clouds")
     told = cloud_pod.secrets(shared.name)
     rows = f"{cloud_pod.FOLDER}/"
     styleless = {key: text for key, text in told["oss"].items() if "STYLE" not in key}

@@ -51,7 +51,7 @@ def driver(cluster: Cluster, tmp_path: Path) -> Iterator[Driver]:
     try:
         with running(program, grace=10) as plugin:
             told = "the driver has told its devices"
-            wait_for_program(plugin, lambda: kubectl.list("resourceslices"), 60, told)
+            wait_for_program(plugin, lambda: kubectl.list("resourceslices"), 180, told)
             yield Driver(folder)
     finally:
         kubectl.delete("deviceclass", DRIVER)
@@ -115,7 +115,7 @@ def test_each_pod_has_a_device_of_its_own_and_who_finds_none_waits_until_one_is_
     assert condition(late, "Queued")["status"] == "False"
     space.kubectl.delete("trainingjob", "late")
     space.wait_until_gone("pods", "slipway.dev/training-job=late")
-    wait_for(lambda: not driver.prepared(), 60, "no claim is prepared any more", space.report)
+    wait_for(lambda: not driver.prepared(), 180, "no claim is prepared any more", space.report)
 
 
 def _device(claim: Object) -> str:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.cluster.examples import EXAMPLES, begin, finished, progress, result
+from tests.cluster.examples import EXAMPLES, begin, begin_slowly, finished, progress, result
 from tests.cluster.support import TRAIN, Space, phase
 from tests.harness import Object
 from tests.harness.cluster import Cluster
@@ -22,7 +22,7 @@ def space(shared: Space) -> Space:
 def test_a_suspended_job_saves_first_and_resumes_at_that_step(
     cluster: Cluster, space: Space
 ) -> None:
-    begin(space, "single")
+    begin_slowly(space, "single")
     space.wait("trainingjob", "single", lambda job: progress(job).get("step", 0) >= 1, TRAIN)
     suspend = ("patch", "tj", "single", "--type=merge", "-p")
     space.kubectl.run(*suspend, '{"spec":{"suspend":true}}')
@@ -84,7 +84,7 @@ def test_checkpoints_are_no_more_than_are_to_be_kept(cluster: Cluster, space: Sp
             valid = [path for path in store.find(folder) if path.endswith("/_manifest.json")]
         return sorted(int(path.split("/step-")[1][:12]) for path in valid)[-3:] == [20, 30, 40]
 
-    wait_for(steps, 60, "the last three checkpoints are there", space.report)
+    wait_for(steps, 180, "the last three checkpoints are there", space.report)
 
 
 def test_sharded_training_succeeds_as_it_is(cluster: Cluster, space: Space) -> None:

@@ -120,7 +120,7 @@ def space(shared: Space, cluster: Cluster) -> Space:
     for example in ("plain", "tf-config"):
         shared.kubectl.run("apply", "-f", str(ROOT / "examples" / example))
     shared.apply(*git_pod.objects(_trainer_image(cluster), train=FROM_GIT))
-    shared.kubectl.run("wait", "pod/git", "--for=condition=Ready", "--timeout=120s")
+    shared.wait_for_pod("git")
     late = {"configMap": {"name": "late"}}
     held = {"spec": {"schedulingGates": [{"name": HOLD}]}}
     shared.apply(
@@ -184,7 +184,7 @@ def log(space: Space, pod: str, container: str = "trainer") -> str:
 def pod_of(space: Space, name: str, index: int = 0) -> str:
     """Return the name of a job's pod with an index, once it is there."""
     labels = f"slipway.dev/training-job={name},batch.kubernetes.io/job-completion-index={index}"
-    found = wait_for(lambda: space.pods(labels), 120, f"{name} has pod {index}", space.report)
+    found = wait_for(lambda: space.pods(labels), 240, f"{name} has pod {index}", space.report)
     return str(found[0]["metadata"]["name"])
 
 

@@ -69,7 +69,7 @@ def test_a_second_start_leaves_every_process_alone(
 def test_a_part_that_died_is_started_again_and_no_other(whole: Cluster, part: str) -> None:
     before = _pids()
     os.kill(before[part], signal.SIGKILL)
-    wait_for(lambda: part not in _pids(), 30, f"{part} is gone")
+    wait_for(lambda: part not in _pids(), 120, f"{part} is gone")
     up()
     after = _pids()
     assert after.keys() == before.keys()
@@ -87,7 +87,7 @@ def test_what_is_meant_for_a_pod_or_service_that_is_gone_reaches_nobody(
 def test_names_outside_the_cluster_do_not_exist_and_those_inside_do(space: Space) -> None:
     lookups = "nslookup kubernetes.default.svc.cluster.local && ! nslookup example.com"
     space.apply(_pod("names", lookups, {}))
-    pod = space.wait("pod", "names", _ended, 120)
+    pod = space.wait("pod", "names", _ended, 240)
     assert pod["status"]["phase"] == "Succeeded", space.report()
 
 
@@ -96,7 +96,7 @@ def test_the_node_counts_its_simulated_gpus(space: Space) -> None:
         _pod("fits", "true", {"nvidia.com/gpu": str(layout.GPUS)}),
         _pod("too-many", "true", {"nvidia.com/gpu": str(layout.GPUS + 1)}),
     )
-    pod = space.wait("pod", "fits", _ended, 120)
+    pod = space.wait("pod", "fits", _ended, 240)
     assert pod["status"]["phase"] == "Succeeded", space.report()
-    waiting = space.wait("pod", "too-many", lambda it: condition(it, "PodScheduled"), 60)
+    waiting = space.wait("pod", "too-many", lambda it: condition(it, "PodScheduled"), 240)
     assert "Insufficient nvidia.com/gpu" in condition(waiting, "PodScheduled")["message"]

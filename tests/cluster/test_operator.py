@@ -70,20 +70,29 @@ def _token(cluster: Cluster, account: str = "slipway-metrics-reader") -> str:
     return cluster.system.run("create", "token", account, "--duration=1h").strip()
 
 
+def _ask(cluster: Cluster, token: str = "") -> httpx.Response | None:
+    """Return the answer to who asks for the metrics; None where one is to ask again."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"http://{_operator(cluster)['status']['podIP']}:8080/metrics"
+    try:
+        answer = httpx.get(url, headers=headers, timeout=60)
+    except httpx.HTTPError:
+        return None
+    return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+
+def _answer(cluster: Cluster, token: str = "") -> httpx.Response:
+    """Return the answer to who asks for the metrics until there is one."""
+    return wait_for(lambda: _ask(cluster, token), 120, "the operator answers")
+
+
 def _scrape(cluster: Cluster) -> str:
-    pod = _operator(cluster)
-    headers = {"Authorization": f"Bearer {_token(cluster)}"}
-    url = f"http://{pod['status']['podIP']}:8080/metrics"
-    answer = httpx.get(url, headers=headers, timeout=30)
-    answer.raise_for_status()
-    return answer.text
+    return _answer(cluster, _token(cluster)).raise_for_status().text
 
 
 def _leads(cluster: Cluster) -> bool:
-    try:
-        return "slipway_leader 1.0" in _scrape(cluster)
-    except httpx.HTTPError:
-        return False
+    found = _ask(cluster, _token(cluster))
+    return found is not None and "slipway_leader 1.0" in found.text
 
 
 MOMENTS: dict[str, Any] = {
@@ -149,13 +158,19 @@ def test_the_idle_operator_takes_less_than_120_mib_and_next_to_no_cpu(
     assert quickstart.deployment
     wait_for(lambda: _leads(cluster), 240, "the operator leads")
     folder = Path("/proc") / str(_process(cluster))
-    begin, used = time.monotonic(), _cpu_seconds(folder)
-    wait_for(lambda: time.monotonic() - begin > 15, 60, "a quarter of a minute has passed")
-    share = (_cpu_seconds(folder) - used) / (time.monotonic() - begin)
+    shares: list[float] = []
+
+    def idles() -> bool:
+        """Look at it for a quarter of a minute: it may have begun a moment ago."""
+        begin, used = time.monotonic(), _cpu_seconds(folder)
+        wait_for(lambda: time.monotonic() - begin > 15, 60, "a quarter of a minute has passed")
+        shares.append((_cpu_seconds(folder) - used) / (time.monotonic() - begin))
+        return shares[-1] < 0.05
+
+    wait_for(idles, 180, "it takes next to no CPU", lambda: str(shares))
     memory = _resident_mib(folder)
-    print(f"idle operator: {memory:.0f} MiB resident, {share:.1%} of a core")
+    print(f"idle operator: {memory:.0f} MiB resident, {shares[-1]:.1%} of a core")
     assert memory < 120
-    assert share < 0.05
 
 
 def _cpu_seconds(folder: Path) -> float:
@@ -209,10 +224,9 @@ def test_the_operators_metrics_tell_jobs_deployments_and_reconciles(
 
 def test_the_operators_metrics_are_for_those_alone_who_may_read_them(cluster: Cluster) -> None:
     address = f"http://{_operator(cluster)['status']['podIP']}:8080"
-    assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
-    assert httpx.get(f"{address}/metrics", timeout=30).status_code == 401
-    headers = {"Authorization": f"Bearer {_token(cluster, 'default')}"}
-    answer = httpx.get(f"{address}/metrics", headers=headers, timeout=30)
+    assert httpx.get(f"{address}/healthz", timeout=60).status_code == 200
+    assert _answer(cluster).status_code == 401
+    answer = _answer(cluster, _token(cluster, "default"))
     assert answer.status_code == 403
     assert "system:serviceaccount:slipway-system:default may not get /metrics" in answer.text
     assert "slipway_leader 1.0" in _scrape(cluster)
@@ -225,7 +239,7 @@ def _store_away(cluster: Cluster) -> Iterator[None]:
     store = cluster.system.list("statefulset", component)[0]["metadata"]["name"]
     cluster.system.run("scale", f"statefulset/{store}", "--replicas=0")
     try:
-        cluster.system.run("wait", "--for=delete", "pod", "-l", component)
+        wait_for(lambda: not cluster.system.list("pods", component), 240, "the store is away")
         yield
     finally:
         cluster.system.run("scale", f"statefulset/{store}", "--replicas=1")
@@ -245,14 +259,14 @@ def test_a_store_that_is_away_is_a_condition_and_the_job_goes_on_when_it_is_back
         """Create jobs until the operator no longer believes the store's last answer."""
         name = f"patient-{next(numbers)}"
         space.apply(training_job(name, "code"))
-        job = space.wait("trainingjob", name, lambda it: condition(it, "Created"), 60)
+        job = space.wait("trainingjob", name, lambda it: condition(it, "Created"), 180)
         return name if condition(job, "Created")["reason"] == "StoreUnavailable" else None
 
     # The namespace's account is there before the store goes: one without would stall for it.
     space.apply(source("code", main=write), training_job("before", "code"))
     assert phase(space.wait_for_phase("before", "Succeeded", "Failed")) == "Succeeded"
     with _store_away(cluster):
-        name = wait_for(waiting, 120, "a job waits for the store", space.report, interval=2.0)
+        name = wait_for(waiting, 300, "a job waits for the store", space.report, interval=2.0)
     assert phase(space.wait_for_phase(name, "Succeeded", "Failed")) == "Succeeded"
 
 

@@ -5,7 +5,9 @@ import subprocess
 import pytest
 
 from dev import gotools, release
+from tests.harness import Object
 from tests.harness.cluster import Cluster
+from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -34,6 +36,11 @@ def test_helm_test_trains_and_serves_a_tiny_model_and_leaves_nothing(cluster: Cl
     told = done.stdout + done.stderr
     assert "TrainingJob: Succeeded" in told
     assert "PASSED: a model was trained, packaged, served and asked." in told
-    assert cluster.system.list(KINDS, "app.kubernetes.io/component=test") == []
-    for owner in ("slipway.dev/training-job", "slipway.dev/model-deployment"):
-        assert cluster.system.list("jobs,deployments,services,configmaps,pods", owner) == []
+
+    def left() -> list[Object]:
+        owners = ("slipway.dev/training-job", "slipway.dev/model-deployment")
+        kinds = "jobs,deployments,services,configmaps,pods"
+        owned = [one for owner in owners for one in cluster.system.list(kinds, owner)]
+        return cluster.system.list(KINDS, "app.kubernetes.io/component=test") + owned
+
+    wait_for(lambda: not left(), 240, "nothing is left", lambda: str(left()))

@@ -104,9 +104,13 @@ def test_a_canary_is_promoted_under_load_and_stable_pods_stay_until_then(
         wait_for(lambda: not uids(space, "blue"), SERVE, "the old pods go", space.report)
     print(f"{account.total} requests in {account.seconds:.0f} s, lost: {account.lost}")
     assert account.lost == {}, (account.total, space.report())
-    events = space.kubectl.list("events")
-    shifted = [one.get("message", "") for one in events if one.get("reason") == "TrafficShifted"]
-    assert any("20 %" in text for text in shifted)
+
+    def told() -> bool:
+        events = space.kubectl.list("events")
+        shifted = [one["message"] for one in events if one.get("reason") == "TrafficShifted"]
+        return any("20 %" in text for text in shifted)
+
+    wait_for(told, 120, "an event tells of the first share", space.report)
 
 
 def test_applying_the_same_again_leaves_all_generations_alone(

@@ -57,7 +57,7 @@ PROBE_PATHS = """
 import http.client, sys
 for line in sys.argv[2:]:
     port, method, path = line.split()
-    connection = http.client.HTTPConnection(sys.argv[1], int(port), timeout=10)
+    connection = http.client.HTTPConnection(sys.argv[1], int(port), timeout=60)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", "localhost")
     connection.putheader("Content-Length", "0")
@@ -115,7 +115,10 @@ def space(shared: Space, quickstart: Quickstart) -> Space:
 
 
 def _answers(url: str, code: int) -> bool:
-    return httpx.get(url, timeout=10).status_code == code
+    try:
+        return httpx.get(url, timeout=60).status_code == code
+    except httpx.HTTPError:
+        return False
 
 
 def test_a_model_is_served_from_its_uri_and_digest(space: Space, quickstart: Quickstart) -> None:
@@ -171,7 +174,7 @@ def test_the_pod_is_ready_only_while_its_worker_is(space: Space) -> None:
     space.wait_until_ready("steady")
     (pod,) = _ready_pods(space, "steady")
     url = f"http://{_pod_ip(space, pod)}:9000/readyz"
-    assert httpx.get(url, timeout=10).status_code == 200
+    assert httpx.get(url, timeout=60).status_code == 200
 
     def killed() -> bool:
         """Kill its worker, as often as it is back: on a busy machine it is before anybody looks."""

@@ -73,7 +73,7 @@ def roll_back(served: Served, turn: int) -> None:
     url, body = served.target.url, served.target.body
     wait_for(
         lambda: httpx.post(url, json=body, timeout=60).text == f"aborted {turn}",
-        60,
+        180,
         "the canary answers",
         served.space.report,
     )
@@ -129,7 +129,7 @@ def kill(served: Served, turn: int) -> float:
     flags = ("--grace-period=0", "--force", "--wait=false")
     served.space.kubectl.run("delete", "pod", pod["metadata"]["name"], *flags)
     end = f"{pod['status']['podIP']}:8000"
-    wait_for(lambda: end not in _rules(), 60, f"no Service leads to {end}", served.space.report)
+    wait_for(lambda: end not in _rules(), 180, f"no Service leads to {end}", served.space.report)
     moment = time.time()
     served.wait_until_settled(2)
     return moment

@@ -123,11 +123,11 @@ def test_a_finished_job_is_deleted_after_its_time_and_never_gets_children_back(
         "trainingjob",
         "brief",
         lambda job: job["status"]["observedGeneration"] == job["metadata"]["generation"],
-        60,
+        240,
     )
     assert space.kubectl.get("job", "brief-train") is None
     space.kubectl.run(*patch, '{"spec":{"ttlSecondsAfterFinished":1}}')
-    wait_for(lambda: not space.job("brief"), 60, "the finished job is deleted", space.report)
+    wait_for(lambda: not space.job("brief"), 240, "the finished job is deleted", space.report)
 
 
 def test_a_gpu_job_is_scheduled_on_gpus_with_nccl_and_a_process_for_each(space: Space) -> None:

@@ -40,7 +40,7 @@ def space(shared: Space) -> Space:
         source("hangs", main=HANGS),
         training_job("deleted", "collective", nodes=2),
         training_job("killed", "collective", nodes=2, restart={"maxRestarts": 1}),
-        training_job("hung", "hangs", progressDeadlineSeconds=45, restart={"maxRestarts": 1}),
+        training_job("hung", "hangs", progressDeadlineSeconds=75, restart={"maxRestarts": 1}),
         training_job("impatient", "later", queueDeadlineSeconds=5),
     )
     return shared
@@ -80,7 +80,7 @@ def _kill_script(pod: Object) -> None:
     def scripts() -> list[int]:
         return [pid for pid in processes_of(pod) if _is_script(pid)]
 
-    (pid, *_) = wait_for(scripts, 60, f"the script of {pod['metadata']['name']} runs")
+    (pid, *_) = wait_for(scripts, 180, f"the script of {pod['metadata']['name']} runs")
     _signal(pid)
 
 

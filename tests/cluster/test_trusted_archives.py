@@ -91,7 +91,7 @@ def refused(space: Space, name: str, reason: str) -> str:
     told = space.wait_for_reason("modeldeployment", name, "ModelReady", reason, TRAIN)
     assert told["status"] == "False"
     for pod in space.pods(f"slipway.dev/model-deployment={name}"):
-        for container in pod["status"]["containerStatuses"]:
+        for container in pod["status"].get("containerStatuses", ()):
             assert not container.get("started"), space.report()
             assert (container["restartCount"], container["state"].keys()) == (0, {"waiting"})
     return str(told["message"])

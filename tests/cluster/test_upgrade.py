@@ -96,7 +96,9 @@ def test_installing_upgrading_and_removing_three_times_leaves_only_what_is_kept(
         more = ("--set", "operator.replicas=2", "--set", "operator.networkPolicy.enabled=true")
         release.Release(bare.kubeconfig, (*values, *more)).install()
         space.kubectl.delete("trainingjob", "waits")
-        wait_for(lambda: not space.kubectl.get("secret", "slipway-store"), 60, "the Secret is gone")
+        wait_for(
+            lambda: not space.kubectl.get("secret", "slipway-store"), 240, "the Secret is gone"
+        )
         helm(bare, "uninstall", release.NAME, "--wait")
         _only_stays(bare, before, kept if keep else set())
 
@@ -105,7 +107,7 @@ def _only_stays(cluster: Cluster, before: set[str], kept: set[str]) -> None:
     """Wait until nothing is left beside what was there before but what is kept."""
     wait_for(
         lambda: _inventory(cluster) - before == kept,
-        90,
+        300,
         f"nothing is left but {sorted(kept)}",
         lambda: str(sorted(_inventory(cluster) - before ^ kept)),
         3.0,

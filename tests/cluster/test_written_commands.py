@@ -127,7 +127,8 @@ def test_the_commands_of_the_readmes_work_as_they_are_written(
             done.add(command)
             if INSTALLS.search(command) or "rollout restart" in command:
                 for workload in ("deployment/slipway", "statefulset/slipway-store"):
-                    cluster.system.run("rollout", "status", workload, "--timeout=120s")
+                    flags = ("status", workload, "--timeout=300s")
+                    cluster.system.run("rollout", *flags, timeout=320)
     assert sum(bool(INSTALLS.search(command)) for command in done) >= 4
 
 

@@ -15,7 +15,9 @@ import httpx
 
 Object = dict[str, Any]
 _TIMEOUT = 60.0
-_NEWS_SECONDS = 5.0
+_NEWS_SECONDS = 60.0
+_AGAIN_SECONDS = 60.0
+"""How long a request is sent again that the API server says to send again."""
 _NAMESPACED = "/namespaces/{}"
 _BACKGROUND = {"propagationPolicy": "Background"}
 
@@ -86,6 +88,17 @@ class Api:
     def delete_all(self, kind: str, namespace: str) -> None:
         """Have all objects of a kind in a namespace deleted."""
         self._ask("DELETE", self._path(kind, namespace), _BACKGROUND)
+
+    def serves(self, crd: Object) -> bool:
+        """Tell whether objects of a definition can be listed, in all of its versions."""
+        spec = crd["spec"]
+        versions = [one["name"] for one in spec["versions"] if one["served"]]
+        paths = [f"/apis/{spec['group']}/{version}" for version in versions]
+        options = {"limit": "1"}
+        try:
+            return all(self._ask("GET", f"{p}/{spec['names']['plural']}", options) for p in paths)
+        except KubectlError:
+            return False
 
     def _place(self, manifest: Object, namespace: str) -> str:
         """Return the path of the collection that a manifest belongs to."""
@@ -174,6 +187,19 @@ class Api:
         return answer.json()
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and again as long as the answer says when to, as kubectl does.
+
+        An API server that makes room for a new kind says so, and one that is busy.
+        """
+        deadline = time.monotonic() + _AGAIN_SECONDS
+        while True:
+            answer = self._send_now(request)
+            pause = answer.headers.get("Retry-After", "")
+            if not (answer.is_error and pause.isdecimal()) or time.monotonic() > deadline:
+                return answer
+            time.sleep(int(pause))
+
+    def _send_now(self, request: httpx.Request) -> httpx.Response:
         """Send what may be sent twice once more where a connection broke."""
         try:
             return self._http.send(request)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def _openssl(*arguments: str | Path) -> None:
     command = ["openssl", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 class Authority:

@@ -12,12 +12,15 @@ from dev import gotools, packages
 from dev.cluster import daemon
 from dev.cluster.control_plane import ControlPlane
 from dev.cluster.simulation import Simulation
+from dev.shell import write
 from tests.harness.audit import AuditLog
 from tests.harness.kubectl import Kubectl
 from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_for
 
 PREFIX = "slipway-control-plane-"
+START_SECONDS = 240.0
+"""Generous time for a kube-apiserver to be ready on a busy machine, in seconds."""
 OWNER = "owner.stat"
 """The line of /proc/PID/stat of the test run that a control plane's folder belongs to."""
 
@@ -63,10 +66,11 @@ def control_plane() -> Iterator[TestControlPlane]:
     _end_abandoned()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         plane = _plane(Path(folder))
-        (plane.state / OWNER).write_text(Path("/proc/self/stat").read_text())
+        # Whole at once: another worker may be looking for what killed runs left.
+        write(plane.state / OWNER, Path("/proc/self/stat").read_text())
         plane.prepare()
         try:
-            plane.start()
+            plane.start(START_SECONDS)
             yield TestControlPlane(plane)
         finally:
             daemon.end(daemon.all_recorded(plane.state).values(), grace=0)
@@ -95,7 +99,7 @@ def simulated_cluster(
     gotools.ensure(gotools.SIMULATION)
     with control_plane() as running:
         running.kubectl.apply(crds)
-        wait_for(lambda: _established(running.kubectl), 60, "the CRDs are established")
+        wait_for(lambda: _established(running.kubectl), 120, "the CRDs are established")
         simulation = Simulation(running.plane, nodes, scheduling)
         (replace(simulation, pods=pods) if pods else simulation).start()
         yield running

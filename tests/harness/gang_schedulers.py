@@ -67,7 +67,7 @@ def volcano(cluster: TestControlPlane) -> Iterator[None]:
         wait_for_program(
             controllers,
             lambda: _is_open(cluster.kubectl.get("queues.scheduling.volcano.sh", "default")),
-            60,
+            120,
             "Volcano's default queue is open",
         )
         yield

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dev import gotools
@@ -56,7 +57,8 @@ class Kubectl:
     def wait_until_established(self, *what: str) -> None:
         """Wait until the API server serves definitions: ``crd/NAME``, or ``-f`` and a file.
 
-        kubectl's own wait fails on one that has no condition yet.
+        kubectl's own wait fails on one that has no condition yet, and ends a moment before the
+        objects of a kind can be listed.
         """
 
         def established() -> bool:
@@ -66,7 +68,10 @@ class Kubectl:
                 return False
             return True
 
-        wait_for(established, 120, f"{what} are established")
+        wait_for(established, 180, f"{what} are established")
+        found = json.loads(self.run("get", "--output=json", *what))
+        for crd in found.get("items", [found]):
+            wait_for(partial(api(self.kubeconfig).serves, crd), 120, f"{what} are served")
 
     def create(self, what: Object | Iterable[Object]) -> None:
         """Create one or more objects; fails on those that exist. Starts no kubectl."""

@@ -107,7 +107,7 @@ def _bring_certificate(kubectl: Kubectl, manager: Daemon, folder: Path) -> None:
     def written() -> dict[str, str] | None:
         return (kubectl.get("secret", _SECRET) or {}).get("data")
 
-    data = wait_for_program(manager, written, 60, "Kueue has its certificate")
+    data = wait_for_program(manager, written, 120, "Kueue has its certificate")
     part = folder / "certificate.part"
     part.mkdir()
     for name, content in data.items():

@@ -25,7 +25,7 @@ def enforced_policies(cluster: Cluster) -> Iterator[None]:
     gotools.ensure(["kube-router"])
     try:
         with running(Daemon("kube-router", _command(cluster), layout.STATE), grace=10) as firewall:
-            wait_for_program(firewall, _begun, 60, "the firewall is in place")
+            wait_for_program(firewall, _begun, 120, "the firewall is in place")
             yield
     finally:
         packetfilter.clean((*_CHAINS, *_SETS))

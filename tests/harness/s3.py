@@ -84,7 +84,7 @@ class S3Server:
         }
         program = gotools.path("slipway-store")
         self._process = subprocess.Popen([program], env=env, stdout=subprocess.DEVNULL)
-        wait_for(self._is_ready, 20, "the S3 server takes connections")
+        wait_for(self._is_ready, 120, "the S3 server takes connections")
 
     def _is_ready(self) -> bool:
         try:

@@ -25,9 +25,11 @@ def wait_for(
     """
     deadline = time.monotonic() + timeout
     while True:
+        # Looked at before the probe: this process may have stood still since the last one.
+        late = time.monotonic() > deadline
         if value := probe():
             return value
-        if time.monotonic() > deadline:
+        if late:
             text = f"Waited in vain for {timeout:.0f} s until {describe}."
             raise WaitError(f"{text}\n{report()}")
         time.sleep(interval)

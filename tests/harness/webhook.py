@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from slipway.manifests import MANAGED_BY, MANAGER
 from tests.harness.control_plane import TestControlPlane
-from tests.harness.kubectl import Object
+from tests.harness.kubectl import Kubectl, Object
+from tests.harness.waiting import wait_for
 
 Admit = Callable[[Object], str | list[Object]]
 """Takes an object as it comes, and returns why it is refused, or JSON patches (RFC 6902)."""
@@ -28,7 +29,11 @@ RULES: dict[str, list[str]] = {
 """The kinds of children that are sent to it, by API group."""
 
 
-def _handler(admit: Admit) -> type[BaseHTTPRequestHandler]:
+_PROBE = "is-this-webhook-asked"
+"""Name of an object that is never stored: about it the API server asks a webhook it knows."""
+
+
+def _handler(admit: Admit, asked: threading.Event) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -43,6 +48,9 @@ def _handler(admit: Admit) -> type[BaseHTTPRequestHandler]:
 
         @staticmethod
         def _response(request: Object) -> Object:
+            if request["object"]["metadata"].get("name") == _PROBE:
+                asked.set()
+                return {"uid": request["uid"], "allowed": True}
             verdict = admit(request["object"])
             if isinstance(verdict, str):
                 return {"uid": request["uid"], "allowed": False, "status": {"message": verdict}}
@@ -67,7 +75,8 @@ def admission_webhook(plane: TestControlPlane, namespace: str, admit: Admit) -> 
     files = authority.issue("webhook", "webhook", hosts=("IP:127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(admit))
+    asked = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(admit, asked))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -75,13 +84,26 @@ def admission_webhook(plane: TestControlPlane, namespace: str, admit: Admit) -> 
     trusted = base64.b64encode(authority.own.certificate.read_bytes()).decode()
     configuration = _configuration(f"https://127.0.0.1:{port}/", trusted, namespace)
     plane.kubectl.apply(configuration)
+
+    there = Kubectl(plane.kubeconfig, namespace)
+
+    def is_asked() -> bool:
+        there.run("create", "-f", "-", "--dry-run=server", stdin=_probe(namespace))
+        return asked.is_set()
+
     try:
+        wait_for(is_asked, 120, "the API server asks the webhook")
         yield
     finally:
         plane.kubectl.run("delete", configuration["kind"], configuration["metadata"]["name"])
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _probe(namespace: str) -> str:
+    meta = {"name": _PROBE, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
 
 
 def _configuration(url: str, authority: str, namespace: str) -> Object:

@@ -11,6 +11,8 @@ from tests.harness.waiting import wait_for
 Begin = Callable[..., "Kubelet"]
 """Creates a TrainingJob by its name and fields, and returns who plays its pods."""
 ATTEMPT = "slipway.dev/attempt"
+LONG = 180.0
+"""Generous time for what controllers do, in seconds; the Job controller waits up to a minute."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Kubelet:
             pods = [pod for pod in self.pods(attempt) if not _going(pod)]
             return pods if len(pods) == count else None
 
-        pods = wait_for(made, 60, f"{count} pods of attempt {attempt} are made", self.report)
+        pods = wait_for(made, LONG, f"{count} pods of attempt {attempt} are made", self.report)
         for pod in pods:
             self._place(pod)
             play.run_pod(self.kubectl, pod["metadata"]["name"])
@@ -61,7 +63,7 @@ class Kubelet:
             pods = [pod for pod in self.pods() if _going(pod) and pod["metadata"]["name"] != but]
             return pods if len(pods) >= count else None
 
-        for pod in wait_for(told, 120, f"{count} pods are told to go", self.report):
+        for pod in wait_for(told, LONG, f"{count} pods are told to go", self.report):
             self.stop(pod["metadata"]["name"])
 
     def stop(self, name: str) -> None:
@@ -93,7 +95,7 @@ class Kubelet:
 
     def wait(self, type_: str, state: str) -> None:
         """Wait until a condition is ``Status:Reason``."""
-        wait_for(lambda: self.reason(type_) == state, 60, f"{type_} is {state}", self.report)
+        wait_for(lambda: self.reason(type_) == state, LONG, f"{type_} is {state}", self.report)
 
     def phase(self, phase: str) -> Object:
         """Return the status once the job has a phase."""
@@ -107,6 +109,21 @@ class Kubelet:
         """Return the UID of one of the job's Jobs; empty where it is not there."""
         job = self.kubectl.get("job", f"{self.name}-{role}") or {}
         return str(job.get("metadata", {}).get("uid", ""))
+
+    def pod_of(self, role: str) -> str:
+        """Return the name of the only pod of one of the job's Jobs as it is now, once it is there.
+
+        A Job that was deleted had the same name, and its pods may go after it.
+        """
+
+        def made() -> Object | None:
+            uid = self.uid(role)
+            pods = self.kubectl.list("pods", f"batch.kubernetes.io/controller-uid={uid or 'none'}")
+            pods = [pod for pod in pods if not _going(pod)]
+            return pods[0] if len(pods) == 1 else None
+
+        found = wait_for(made, LONG, f"the pod of {self.name}-{role} is made", self.report)
+        return str(found["metadata"]["name"])
 
     def report(self) -> str:
         """Return what one would look at."""
@@ -127,13 +144,5 @@ def finish(job: Kubelet, names: list[str]) -> None:
 
 def package(job: Kubelet) -> None:
     """Let the packaging end well."""
-    play.wait_object(job.kubectl, "job", f"{job.name}-package")
-    selector = f"slipway.dev/training-job={job.name},slipway.dev/component=packager"
-
-    def made() -> list[Object] | None:
-        pods = [pod for pod in job.kubectl.list("pods", selector) if not _going(pod)]
-        return pods if len(pods) == 1 else None
-
-    (pod,) = wait_for(made, 120, "the packager's pod", job.report)
-    play.end_pod(job.kubectl, pod["metadata"]["name"], 0, play.packaged(job.name))
+    play.end_pod(job.kubectl, job.pod_of("package"), 0, play.packaged(job.name))
     job.phase("Succeeded")

@@ -23,6 +23,8 @@ from tests.harness.waiting import wait_for
 NAMESPACE = "slipway-system"
 ACCOUNT = "slipway"
 STORE = {"SLIPWAY_STORE_ACCESS_KEY_ID": "key", "SLIPWAY_STORE_SECRET_ACCESS_KEY": "secret"}
+_END_SECONDS = 120.0
+"""Generous time for a process to end on a busy machine, in seconds."""
 _ACCESS = (
     *("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
     *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
@@ -88,7 +90,7 @@ class OperatorProcess:
     def get(self, path: str) -> httpx.Response | None:
         """Return the answer of its HTTP server, or None where it does not answer."""
         try:
-            return plain_http.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+            return plain_http.get(f"http://127.0.0.1:{self.port}{path}", timeout=60)
         except httpx.HTTPError:
             return None
 
@@ -97,7 +99,7 @@ class OperatorProcess:
         answer = self.get(path)
         return answer.status_code if answer else 0
 
-    def wait_until_ready(self, seconds: float = 90) -> None:
+    def wait_until_ready(self, seconds: float = 180) -> None:
         """Wait until all kinds are listed."""
         wait_for(
             lambda: self.status("/readyz") == 200,
@@ -106,10 +108,10 @@ class OperatorProcess:
             self.log.read_text,
         )
 
-    def wait_until_leading(self, seconds: float = 90) -> None:
+    def wait_until_leading(self, seconds: float = 180) -> None:
         """Wait until all kinds are listed and it is the one that acts."""
         self.wait_until_ready(seconds)
-        wait_for(lambda: self.leads, 90, "the operator leads", self.log.read_text)
+        wait_for(lambda: self.leads, seconds, "the operator leads", self.log.read_text)
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric's samples; ``name`` may go on with labels, as on the page."""
@@ -121,6 +123,13 @@ class OperatorProcess:
     def leads(self) -> bool:
         """Whether it is the one that acts."""
         return self.metric("slipway_leader") == 1
+
+    @property
+    def rests(self) -> bool:
+        """Whether it answers, and has nothing to do at the moment."""
+        page = self.get("/metrics")
+        told = page.text.splitlines() if page else ()
+        return {f"slipway_workqueue_{what} 0.0" for what in ("depth", "active")} <= {*told}
 
     def memory(self) -> float:
         """Return its resident memory in MiB."""
@@ -136,7 +145,7 @@ class OperatorProcess:
     def kill(self) -> None:
         """End it without a warning."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(_END_SECONDS)
 
     def end(self) -> None:
         """End it if it still runs, so that its Lease is free."""
@@ -146,4 +155,4 @@ class OperatorProcess:
     def terminate(self) -> int:
         """Ask it to end, as Kubernetes does, and return its exit status."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(_END_SECONDS)

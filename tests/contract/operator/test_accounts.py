@@ -116,7 +116,7 @@ def test_an_operator_that_starts_while_the_store_is_away_tells_what_runs_as_it_i
     started = start()
     kubectl.patch("modeldeployment", "model", {"spec": {"autoscaling": {"maxReplicas": 5}}})
     wait_for(
-        lambda: observed(kubectl, "model") == 2, 60, "the change is seen", started.log.read_text
+        lambda: observed(kubectl, "model") == 2, 120, "the change is seen", started.log.read_text
     )
     kubectl.create(play.training_job("second"))
     wait_for(lambda: waits_for_the_store(kubectl, "second"), 120, "the new job says that it waits")
@@ -196,6 +196,7 @@ def test_the_operator_makes_the_stores_certificate_and_pods_store_over_tls_by_it
         SLIPWAY_STORE_CA_FILE=str(tmp_path / "ca.crt"),
         SLIPWAY_STORE_TLS_SECRET=STORE_TLS,
     ).wait_until_ready()
+    wait_for(lambda: "tls.key" in contents(system, STORE_TLS), 120, "there is a certificate")
     filled = contents(system, STORE_TLS)
     folder.mkdir()
     for name in ("tls.crt", "tls.key"):  # as the kubelet brings them

@@ -58,7 +58,7 @@ def test_a_queue_releases_the_job_and_what_it_adds_survives(begin: Begin) -> Non
     job.change(suspend=True)
     job.leave(2)
     job.phase("Suspended")
-    assert job.uid() == ""
+    wait_for(lambda: job.uid() == "", 120, "the Job is gone", job.report)
     job.change(suspend=False)
     job.wait("Queued", "True:WaitingForAdmission")
 
@@ -168,7 +168,7 @@ def test_pods_stay_or_go_at_the_end_as_is_asked_for(policy: str, left: int, begi
     job.end(job.run())
     job.phase("Succeeded")
     wait_for(lambda: len(job.pods()) == left, 120, f"{left} pods are left", job.report)
-    assert bool(job.uid()) == bool(left)
+    wait_for(lambda: bool(job.uid()) == bool(left), 120, "their Job goes with them", job.report)
 
 
 def test_a_packaging_job_that_somebody_deletes_is_made_again(begin: Begin) -> None:
@@ -193,12 +193,12 @@ def test_a_deployment_takes_the_archive_that_is_packaged_anew(
         def told() -> bool:
             return f"/{archive}" in json.dumps(kubectl.get("deployment", "model"))
 
-        wait_for(told, 60, f"the pods are to serve {archive}", job.report)
+        wait_for(told, 120, f"the pods are to serve {archive}", job.report)
 
     serves("job-1.0.mar")
     before = job.uid("package")
     job.change(package={"repeat": 1})
-    wait_for(lambda: job.uid("package") not in ("", before), 60, "another packaging", job.report)
+    wait_for(lambda: job.uid("package") not in ("", before), 120, "another packaging", job.report)
     package(job)
     serves("job-1.1.mar")
     revisions = {one["metadata"]["name"] for one in kubectl.list("configmaps")}
@@ -216,9 +216,9 @@ def test_an_operator_that_begins_after_the_end_packages_anew_and_removes_what_is
     shared_operator.ensure()
     changed.change(package={"repeat": 1})
     unwanted.change(cleanPodPolicy="All")
-    wait_for(lambda: changed.uid("package") not in ("", before), 60, "another packaging")
+    wait_for(lambda: changed.uid("package") not in ("", before), 120, "another packaging")
     package(changed)
-    wait_for(lambda: not unwanted.uid() + unwanted.uid("package"), 60, "no Job is left")
+    wait_for(lambda: not unwanted.uid() + unwanted.uid("package"), 120, "no Job is left")
 
 
 def test_a_spec_that_changes_after_the_end_starts_nothing(begin: Begin) -> None:
@@ -228,7 +228,7 @@ def test_a_spec_that_changes_after_the_end_starts_nothing(begin: Begin) -> None:
     ended = job.status()
     job.change(suspend=True, backoffLimit=5, ttlSecondsAfterFinished=86_400)
     wait_for(
-        lambda: job.status()["observedGeneration"] == 2, 30, "the change is observed", job.report
+        lambda: job.status()["observedGeneration"] == 2, 120, "the change is observed", job.report
     )
     assert {**job.status(), "observedGeneration": 1} == ended
     assert (job.uid(), job.uid("package")) == jobs
@@ -257,4 +257,4 @@ def test_a_job_that_is_deleted_takes_all_along_whatever_it_does(
             job.stop(pod["metadata"]["name"])
         return not any(kubectl.list(kind) for kind in ("tj", "jobs", "services", "pods"))
 
-    wait_for(gone, 60, "all is gone", job.report)
+    wait_for(gone, 180, "all is gone", job.report)

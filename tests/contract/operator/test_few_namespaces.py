@@ -61,14 +61,14 @@ def test_a_namespace_that_may_not_be_read_stops_no_other_and_is_taken_in_when_it
     operator = start_operator(**settings)
     stays.create([play.source(), play.training_job()])
     play.wait_object(stays, "job", "job-train")
-    operator.wait_until_ready(120)
+    operator.wait_until_ready()
     assert "Left out, as they may not be read" in operator.log.read_text()
 
     goes.create([play.source(), play.training_job()])
     admin.apply(bindings(access))
     wait_for(
         lambda: operator.process.poll() is not None,
-        90,
+        240,
         "it ends, to take the namespace in",
         operator.log.read_text,
     )

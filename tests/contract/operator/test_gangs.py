@@ -61,7 +61,7 @@ def test_a_gang_takes_no_node_until_there_is_room_for_all_of_it(
     gang: str, begin: Begin, control_plane: TestControlPlane
 ) -> None:
     job = begin(gang=gang, resources=MORE_THAN_HALF_A_NODE, package=None, **GANGS[gang])
-    wait_for(lambda: without_room(job), 60, "the scheduler has looked at the gang", job.report)
+    wait_for(lambda: without_room(job), 180, "the scheduler has looked at the gang", job.report)
     job.phase("Queued")
     assert len(job.pods()) == 2
     assert places(job) == [], "a part of a gang holds a node"
@@ -72,5 +72,5 @@ def test_a_gang_takes_no_node_until_there_is_room_for_all_of_it(
 
 def test_without_a_gang_a_part_of_the_pods_holds_a_node_in_vain(begin: Begin) -> None:
     job = begin(resources=MORE_THAN_HALF_A_NODE, package=None)
-    wait_for(lambda: without_room(job) and places(job), 60, "one of two has a node", job.report)
+    wait_for(lambda: without_room(job) and places(job), 180, "one of two has a node", job.report)
     job.phase("Queued")

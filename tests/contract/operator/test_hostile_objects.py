@@ -81,7 +81,7 @@ def test_an_object_that_nobody_can_read_costs_its_author_alone(
     play.wait_object(kubectl, "job", "afterwards-train")
     for kind, names in (("trainingjobs", DEEP | LARGE), ("modeldeployments", DEEP)):
         for name in names:
-            wait_for(partial(is_told, attacker, kind, name), 60, f"{kind}/{name} is told")
+            wait_for(partial(is_told, attacker, kind, name), 180, f"{kind}/{name} is told")
     assert operator.memory() < before + MOST_MIB
     attacker.run("delete", "trainingjobs,modeldeployments", "--all", "--wait=false")
 
@@ -112,7 +112,7 @@ def test_a_namespace_of_many_large_objects_has_its_share_of_memory_and_delays_no
     kubectl.create(play.training_job("meanwhile"))
     play.wait_object(kubectl, "job", "meanwhile-train")
     told = partial(is_told, attacker, "trainingjobs", reason="NamespaceTooLarge")
-    wait_for(partial(told, f"flood-{FLOOD - 1}"), 60, "the last one is told")
+    wait_for(partial(told, f"flood-{FLOOD - 1}"), 180, "the last one is told")
     assert not told("flood-0")
     assert operator.metric("slipway_outlined_objects") > FLOOD / 2
     assert operator.memory() < before + MOST_OF_FLOOD_MIB

@@ -19,17 +19,7 @@ NO_KEY = "couldn't find key {} in Secret default/{}"
 
 def waiting(job: Kubelet) -> str:
     """Return the name of the pod that waits for the keys, once there is one."""
-    selector = f"slipway.dev/training-job={job.name},slipway.dev/component=keys"
-
-    def made() -> list[Object] | None:
-        return [one for one in job.kubectl.list("pods", selector) if not going(one)] or None
-
-    (pod,) = wait_for(made, 60, "a pod waits for the keys", job.report)
-    return str(pod["metadata"]["name"])
-
-
-def going(pod: Object) -> bool:
-    return bool(pod["metadata"].get("deletionTimestamp"))
+    return job.pod_of("keys")
 
 
 def told(job: Kubelet, word: str) -> Callable[[], bool]:
@@ -48,7 +38,7 @@ def test_a_training_waits_for_the_keys_that_its_package_needs(begin: Begin, open
     missing = [NO_SECRET.format(one["keySecretRef"]["name"]) for one in opened.values()]
     for why in (*missing, NO_KEY.format("private.pem", "signer")):
         play.hold_pod(job.kubectl, pod, "CreateContainerConfigError", why)
-        wait_for(told(job, why), 60, f"it is told that {why}", job.report)
+        wait_for(told(job, why), 120, f"it is told that {why}", job.report)
         assert job.reason("Created") == "False:SecretNotFound"
     assert job.uid() == "", "nothing trains before"
     play.end_pod(job.kubectl, pod, 0, {})
@@ -60,10 +50,10 @@ def test_a_wait_for_keys_is_begun_anew_when_the_package_names_others(begin: Begi
     job = begin(package={**PACKAGE, **SIGN})
     first = waiting(job)
     play.hold_pod(job.kubectl, first, "CreateContainerConfigError", NO_SECRET.format("signer"))
-    wait_for(told(job, "signer"), 60, "it is told", job.report)
+    wait_for(told(job, "signer"), 120, "it is told", job.report)
     other = {"sign": {"keySecretRef": {"name": "another", "key": "private.pem"}}}
     job.change(package={**PACKAGE, **other})
-    wait_for(lambda: waiting(job) != first, 60, "another pod waits", job.report)
+    wait_for(lambda: waiting(job) != first, 180, "another pod waits", job.report)
     play.end_pod(job.kubectl, waiting(job), 0, {})
     job.run()
     job.phase("Running")

@@ -109,7 +109,7 @@ def test_a_lease_that_another_tool_deletes_is_made_anew_and_its_leader_goes_on(
         found = admin.get("lease", LEASE)
         return found if found and found["metadata"]["uid"] != before["metadata"]["uid"] else None
 
-    lease = wait_for(anew, 60, "there is a Lease again", operator.log.read_text)
+    lease = wait_for(anew, 120, "there is a Lease again", operator.log.read_text)
     assert lease["spec"]["holderIdentity"] == before["spec"]["holderIdentity"]
     assert lease["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     kubectl.create([play.source(), play.training_job()])
@@ -131,7 +131,7 @@ def test_a_leader_whose_deleted_lease_another_one_made_anew_ends_and_that_one_ac
         wait_for(lambda: second.leads, 120, "the other one leads", second.log.read_text)
     finally:
         first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(60) == 1
+    assert first.process.wait(180) == 1
     log = first.log.read_text()
     assert "Leadership was lost" in log or "The Lease ran out" in log
     kubectl.create([play.source(), play.training_job()])

@@ -30,16 +30,19 @@ def refused(audit: AuditLog) -> list[str]:
 
 
 def settle(operator: OperatorProcess, audit: AuditLog, seconds: float = 2.5) -> int:
-    """Wait until the operator has sent no write for some seconds; return how many it sent."""
+    """Wait until the operator has had nothing to do, and sent no write, for some seconds.
+
+    Returns how many it sent.
+    """
     state = {"writes": -1, "since": 0.0}
 
     def quiet() -> bool:
         writes = sum(audit.writes(USER).values())
-        if writes != state["writes"]:
+        if writes != state["writes"] or not operator.rests:
             state.update(writes=writes, since=time.monotonic())
         return time.monotonic() - state["since"] > seconds
 
-    wait_for(quiet, 60, "the operator sends no more writes", operator.log.read_text)
+    wait_for(quiet, 180, "the operator sends no more writes", operator.log.read_text)
     return int(state["writes"])
 
 
@@ -109,7 +112,7 @@ def test_what_is_missing_is_a_condition_until_it_comes(
         return str(found.get("Created", ""))
 
     wait_for(
-        lambda: reason() == "SourceNotFound", 30, "the source is missed", operator.log.read_text
+        lambda: reason() == "SourceNotFound", 120, "the source is missed", operator.log.read_text
     )
     kubectl.create(play.source())
     play.wait_object(kubectl, "job", "job-train")
@@ -189,7 +192,7 @@ def test_events_are_posted_once(operator: OperatorProcess, kubectl: Kubectl) -> 
     def is_told() -> bool:
         return any(reason == "Succeeded" for reason, _ in posted())
 
-    wait_for(is_told, 60, "the end is told", operator.log.read_text)
+    wait_for(is_told, 120, "the end is told", operator.log.read_text)
     found = posted()
     assert len(set(found)) == len(found) >= 3
 
@@ -210,6 +213,6 @@ def test_namespaces_that_are_not_served_are_left_alone(
 
 def test_a_kubeconfig_that_is_missing_is_told_in_one_sentence(tmp_path: Path) -> None:
     operator = OperatorProcess.start(tmp_path / "none", tmp_path / "log", {})
-    assert operator.process.wait(60) == 1
+    assert operator.process.wait(180) == 1
     (line,) = operator.log.read_text().splitlines()
     assert "--kubeconfig" in line

@@ -31,14 +31,14 @@ def test_kinds_that_are_deleted_and_applied_again_are_watched_again(
     admin = control_plane.kubectl
     names = ("crd/trainingjobs.slipway.dev", "crd/modeldeployments.slipway.dev")
     admin.run("delete", *names)
-    wait_for(lambda: "slipway crds" in operator.log.read_text(), 60, "it says what is missing")
+    wait_for(lambda: "slipway crds" in operator.log.read_text(), 120, "it says what is missing")
     assert operator.status("/healthz") == 200
     admin.apply(CRDS)
     admin.wait_until_established(*names)
     kubectl.create([play.training_job("after"), play.model_deployment()])
     play.wait_object(kubectl, "job", "after-train")
     play.wait_object(kubectl, "deployment", "model")
-    wait_for(lambda: operator.status("/readyz") == 200, 60, "it is ready", operator.log.read_text)
+    wait_for(lambda: operator.status("/readyz") == 200, 120, "it is ready", operator.log.read_text)
 
 
 def _seconds_to_a_job(kubectl: Kubectl, name: str) -> float:
@@ -64,7 +64,7 @@ def test_a_namespace_that_is_stuck_on_its_way_out_costs_a_few_requests_and_delay
     stuck.run("delete", "jobs,services,networkpolicies", "--all")
     audit, begun = control_plane.audit(), time.monotonic()
     beside = _seconds_to_a_job(kubectl, "job")
-    assert beside < 20 + 10 * alone, f"{beside:.0f} s, and {alone:.1f} s before"
+    assert beside < 60 + 10 * alone, f"{beside:.0f} s, and {alone:.1f} s before"
     wait_for(lambda: time.monotonic() - begun > 30, 300, "half a minute has passed")
     tried = [one for one in audit.requests(USER) if one.namespace == stuck.namespace]
     most = 8 * 12 * (time.monotonic() - begun) / 30
@@ -97,7 +97,7 @@ def test_a_service_account_that_is_deleted_is_told_and_its_return_lets_pods_run(
         found = [one for one in status.get("conditions") or () if one["type"] == "Running"]
         return status if found and "serviceaccount" in found[0]["message"] else None
 
-    status = wait_for(told, 60, "it is told", job.report)
+    status = wait_for(told, 120, "it is told", job.report)
     assert status["reason"] == "PodsRefused"
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     kubectl.create(account)
@@ -112,7 +112,7 @@ def test_a_volume_that_nobody_provides_is_told_in_the_schedulers_words(
     job = begin()
     live = play.wait_object(kubectl, "job", "job-train")
     selector = f"batch.kubernetes.io/job-name={live['metadata']['name']}"
-    pods = wait_for(lambda: kubectl.list("pods", selector), 60, "there are pods", job.report)
+    pods = wait_for(lambda: kubectl.list("pods", selector), 120, "there are pods", job.report)
     why = f"0/3 nodes are available: {UNBOUND}. {'x' * 30000}"
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     for pod in pods:
@@ -123,4 +123,4 @@ def test_a_volume_that_nobody_provides_is_told_in_the_schedulers_words(
         status = (kubectl.get("tj", job.name) or {}).get("status") or {}
         return status.get("reason") == "Unschedulable" and UNBOUND in str(status)
 
-    wait_for(told, 60, "it is told", job.report)
+    wait_for(told, 120, "it is told", job.report)

@@ -15,7 +15,7 @@ from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("controllers")]
 
-TOLD_SECONDS = 60
+TOLD_SECONDS = 120
 """A condition tells within 10 s what the API server says; the machine may be busy."""
 PACKAGE = {"serializedFile": "model.pt", "handler": "handler.py"}
 ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -59,7 +59,7 @@ def test_what_an_ended_job_stored_goes_but_not_what_another_job_reads(
     )
     wait_for(
         lambda: "TrainingJob reader names it" in removed(kubectl, "job").get("message", ""),
-        60,
+        120,
         "the status tells who names the output",
         operator.log.read_text,
     )

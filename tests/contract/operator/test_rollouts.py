@@ -14,6 +14,7 @@ from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.contract, pytest.mark.one_operator]
 STEPS = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
+A_QUARTER = "a quarter goes to the candidate"
 CANARY = {"strategy": "Canary", "canary": {"steps": STEPS}, "scaleDownDelaySeconds": 1}
 
 TRACEBACK = "\x1b[31mTraceback\nValueError: no vocabulary for s3://user:secret@bucket/key?sig=abc"
@@ -38,10 +39,17 @@ def rollout(kubectl: Kubectl) -> Object:
     return found.get("rollout") or {}
 
 
-def until(kubectl: Kubectl, holds: Callable[[Object], Any], what: str) -> Object:
-    """Return the rollout's status once something holds of it."""
+def until(
+    kubectl: Kubectl, holds: Callable[[Object], Any], what: str, bring_up: str = ""
+) -> Object:
+    """Return the rollout's status once something holds of it.
+
+    Meanwhile the pods of a Deployment to ``bring_up`` come up, whatever it is told.
+    """
 
     def probe() -> Object | None:
+        if bring_up:
+            play.bring_up(kubectl, bring_up)
         found = rollout(kubectl)
         return found if found and holds(found) else None
 
@@ -61,8 +69,8 @@ def serve(kubectl: Kubectl, version: str) -> str:
     kubectl.apply(deployment(version))
     play.wait_object(kubectl, "deployment", "model")
     _told(kubectl, "model", 4)
-    play.bring_up(kubectl, "model")
-    found = until(kubectl, lambda it: it["phase"] == "Complete", "the first revision serves")
+    done = "the first revision serves"
+    found = until(kubectl, lambda it: it["phase"] == "Complete", done, bring_up="model")
     return str(found["stableRevision"])
 
 
@@ -96,7 +104,7 @@ def test_a_canary_is_promoted_though_the_operator_is_killed_at_every_step(
     operator.kill()
     play.bring_up(kubectl, "model-green")
     operator = started(start_operator)
-    found = until(kubectl, at_weight(25), "a quarter goes to the candidate")
+    found = until(kubectl, at_weight(25), A_QUARTER, bring_up="model-green")
     revision = found["candidate"]["revision"]
     notes = (kubectl.get("pod", pod) or {})["metadata"]["annotations"]
     assert notes["slipway.dev/routes"]
@@ -105,13 +113,15 @@ def test_a_canary_is_promoted_though_the_operator_is_killed_at_every_step(
     operator.kill()
     play.bring_up(kubectl, "model-green")
     operator = started(start_operator)
-    until(kubectl, at_weight(75), "three quarters go to the candidate")
+    until(kubectl, at_weight(75), "three quarters go to the candidate", bring_up="model-green")
     assert (kubectl.get("deployment", "model") or {})["metadata"]["generation"] == stable
     assert track(kubectl) == "blue"
     annotate(kubectl, "promote", revision)
     _told(kubectl, "model-green", 4)
-    play.bring_up(kubectl, "model-green")
-    done = until(kubectl, lambda it: it["stableRevision"] == revision, "it is promoted")
+    promoted = "it is promoted"
+    done = until(
+        kubectl, lambda it: it["stableRevision"] == revision, promoted, bring_up="model-green"
+    )
     assert done["activeSlot"] == "green"
     assert track(kubectl) == "green"
     _told(kubectl, "model", 0)
@@ -123,8 +133,7 @@ def test_an_abort_goes_back_and_is_told_with_an_event(
     stable = serve(kubectl, "1")
     kubectl.apply(deployment("2"))
     play.wait_object(kubectl, "deployment", "model-green")
-    play.bring_up(kubectl, "model-green")
-    found = until(kubectl, at_weight(25), "a quarter goes to the candidate")
+    found = until(kubectl, at_weight(25), A_QUARTER, bring_up="model-green")
     annotate(kubectl, "abort", found["candidate"]["revision"])
     back = until(kubectl, lambda it: it["phase"] == "RolledBack", "it is rolled back")
     assert (back["stableRevision"], back["stableWeight"]) == (stable, 100)
@@ -172,8 +181,7 @@ def test_applying_the_same_again_in_mid_rollout_changes_nothing(
     serve(kubectl, "1")
     kubectl.apply(deployment("2"))
     play.wait_object(kubectl, "deployment", "model-green")
-    play.bring_up(kubectl, "model-green")
-    until(kubectl, at_weight(25), "a quarter goes to the candidate")
+    until(kubectl, at_weight(25), A_QUARTER, bring_up="model-green")
     before = {one["metadata"]["name"]: one for one in kubectl.list("deployments")}
     reconciled = operator.metric("slipway_reconcile_total")
     kubectl.apply(deployment("2"))

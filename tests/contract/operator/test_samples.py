@@ -33,4 +33,4 @@ def test_the_row_and_both_values_are_told_on_the_deployment_and_in_an_event(
     def event() -> bool:
         return any(one["reason"] == "SamplesFailed" for one in kubectl.list("events"))
 
-    wait_for(event, 60, "an event says so", operator.log.read_text)
+    wait_for(event, 120, "an event says so", operator.log.read_text)

@@ -45,7 +45,7 @@ def test_without_restarts_left_a_failure_is_the_end_and_nothing_comes_back(begin
     job.kubectl.run("delete", "job", "job-train", "--cascade=foreground")
     job.change(suspend=True, backoffLimit=5)
     wait_for(
-        lambda: job.status()["observedGeneration"] == 2, 30, "the change is observed", job.report
+        lambda: job.status()["observedGeneration"] == 2, 120, "the change is observed", job.report
     )
     assert (job.uid(), job.pods()) == ("", [])
     assert job.status()["phase"] == "Failed"

@@ -82,7 +82,7 @@ def test_an_upgrade_keeps_objects_children_and_credentials_and_is_refused_nothin
         team.create([play.source(), play.training_job(), play.model_deployment()])
         wait_for(
             lambda: len(_uids(team)) == len(KEPT) and team.get("service", "job-train"),
-            60,
+            240,
             "all children are there",
             lambda: str(_uids(team)) + old.log.read_text(),
         )
@@ -99,7 +99,7 @@ def test_an_upgrade_keeps_objects_children_and_credentials_and_is_refused_nothin
     _helm(control_plane, "upgrade", "slipway", str(CHART))
     new = OperatorProcess.start(account, tmp_path / "new.log", {})
     try:
-        wait_for(lambda: new.leads, 60, "the new operator leads", new.log.read_text)
+        wait_for(lambda: new.leads, 240, "the new operator leads", new.log.read_text)
         assert (team.get("service", "job-train") or {})["metadata"]["uid"] == service
         play.end_pod(team, pods[0], 0, play.trained())
         for pod in pods[1:]:
