@@ -9,6 +9,7 @@ import httpx
 
 from dev.cluster import daemon
 from tests.chaos.scene import Scene
+from tests.harness.control_plane import START_SECONDS
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ def _stop_api_server(scene: Scene) -> None:
 async def _api_server_away(scene: Scene, seconds: float) -> None:
     await asyncio.to_thread(_stop_api_server, scene)
     await asyncio.sleep(seconds)
-    await asyncio.to_thread(scene.plane.plane.start)
+    await asyncio.to_thread(scene.plane.plane.start, START_SECONDS)
 
 
 async def _compacted(scene: Scene, seconds: float) -> None:
     """Drop etcd's history again and again, with an API server that has to list anew each time."""
     etcd = f"http://127.0.0.1:{scene.plane.plane.etcd_port}/v3/kv"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             await asyncio.sleep(10)
@@ -43,7 +44,7 @@ async def _compacted(scene: Scene, seconds: float) -> None:
             revision = found.json()["header"]["revision"]
             body = {"revision": revision, "physical": True}
             (await client.post(f"{etcd}/compaction", json=body)).raise_for_status()
-            await asyncio.to_thread(scene.plane.plane.start)
+            await asyncio.to_thread(scene.plane.plane.start, START_SECONDS)
             await asyncio.sleep(10)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from slipway.settings import Settings, StoreSettings
 from tests.chart.rendering import parse, render
 from tests.chart.value_sets import VALUE_SETS
 from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.harness.audit import service_account
 from tests.harness.control_plane import control_plane as running_control_plane
+from tests.harness.waiting import wait_for
 
 pytestmark = pytest.mark.contract
 CREDENTIALS = "slipway-store-credentials"
@@ -55,11 +58,25 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
 def applied(kubectl: Kubectl) -> Iterator[Kubectl]:
     """The plain manifest, applied; its objects but for the namespace are deleted afterwards."""
     kubectl.apply(MANIFEST)
+    operator = f"--as={service_account(NAMESPACE, 'slipway')}"
+    for secret in (CREDENTIALS, CERTIFICATE):
+        wait_until_it_may(kubectl, "get", f"secret/{secret}", "-n", NAMESPACE, operator)
     yield kubectl
     objects = [each for each in parse(MANIFEST.read_text()).objects if each["kind"] != "Namespace"]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     kubectl.run("delete", "-f", "-", "--wait=false", stdin=text)
     _are_gone(kubectl)
+
+
+def wait_until_it_may(kubectl: Kubectl, *what: str) -> None:
+    """Wait until the API server lets an account do something: it hears of roles a moment later."""
+
+    def may() -> bool:
+        with suppress(KubectlError):
+            return kubectl.run("auth", "can-i", *what).strip() == "yes"
+        return False
+
+    wait_for(may, 120, f"one may {' '.join(what)}")
 
 
 async def fill(kubeconfig: Path, name: str = CREDENTIALS) -> bool:
@@ -254,7 +271,7 @@ def test_an_operator_of_some_namespaces_is_refused_in_all_others(
     kubectl.apply(access)
     operator = Kubectl(control_plane.service_account_kubeconfig(NAMESPACE, "few-slipway"))
     for what in ("pods", "jobs.batch", "configmaps"):
-        assert operator.run("auth", "can-i", "list", what, "-n", "default").strip() == "yes"
+        wait_until_it_may(operator, "list", what, "-n", "default")
         for elsewhere in (("-n", "kube-system"), ("-n", NAMESPACE), ("-A",)):
             with pytest.raises(KubectlError):
                 operator.run("auth", "can-i", "list", what, *elsewhere)
@@ -273,7 +290,7 @@ def test_the_tests_account_may_do_no_more_than_a_user_does(
     ]
     kubectl.apply(access)
     account = Kubectl(control_plane.service_account_kubeconfig(NAMESPACE, "tried-slipway-test"))
-    assert account.run("auth", "can-i", "create", "configmaps", "-n", NAMESPACE).strip() == "yes"
+    wait_until_it_may(account, "create", "configmaps", "-n", NAMESPACE)
     for attempt in (
         ("create", "configmaps", "-n", "default"),
         ("create", "pods", "-n", NAMESPACE),
@@ -298,14 +315,14 @@ def test_users_with_the_clusters_edit_role_write_the_kinds_and_viewers_only_read
     admin.run("create", "rolebinding", "edit-view", "--clusterrole=slipway-view", "--user=edit")
     viewer, editor = (Kubectl(control_plane.user_kubeconfig(name)) for name in ("view", "edit"))
     for kind in ("trainingjobs", "modeldeployments"):
-        assert viewer.run("auth", "can-i", "watch", kind).strip() == "yes"
-        assert editor.run("auth", "can-i", "delete", kind).strip() == "yes"
+        wait_until_it_may(viewer, "watch", kind)
+        wait_until_it_may(editor, "delete", kind)
         with pytest.raises(KubectlError):
             viewer.run("auth", "can-i", "create", kind)
         with pytest.raises(KubectlError):
             editor.run("auth", "can-i", "patch", kind, "--subresource=status")
     scale = ("patch", "modeldeployments", "--subresource=scale")
-    assert editor.run("auth", "can-i", *scale).strip() == "yes"
+    wait_until_it_may(editor, *scale)
 
 
 def _helm(kubeconfig: Path, *arguments: str) -> str:
@@ -345,7 +362,7 @@ def _are_gone(kubectl: Kubectl) -> None:
     claim = ("pvc", "slipway-store", "-n", NAMESPACE)
     kubectl.run("patch", *claim, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
     kinds = (f"crd/{kind}.slipway.dev" for kind in ("trainingjobs", "modeldeployments"))
-    kubectl.run("wait", "--for=delete", *kinds, "--timeout=60s")
+    kubectl.run("wait", "--for=delete", *kinds, "--timeout=180s", timeout=240)
 
 
 def test_helm_makes_a_pod_monitor_where_the_cluster_has_the_kind(kubectl: Kubectl) -> None:

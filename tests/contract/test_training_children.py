@@ -1,6 +1,7 @@
 """A TrainingJob's children and statuses on a real API server: it takes what the planner makes."""
 
 import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from tests.contract.namespaces import restricted_namespace
-from tests.harness import Kubectl, TestControlPlane
+from tests.harness import Kubectl, KubectlError, TestControlPlane
+from tests.harness.waiting import wait_for
 from tests.unit.training.simulation import PACKAGE, Cluster, packaged, spec, trained
 from tests.unit.training.stages.test_gates import MISSED, judged
 
@@ -39,7 +41,19 @@ GOLDEN = sorted((ROOT / "tests/unit/training/golden").glob("*.yaml"))
 def kubectl(control_plane: TestControlPlane) -> Kubectl:
     kubectl = restricted_namespace(control_plane, NAMESPACE)
     kubectl.apply(CLASSES)
+    wait_for(lambda: knows_the_priority(kubectl), 120, "pods may have the priority")
     return kubectl
+
+
+def knows_the_priority(kubectl: Kubectl) -> bool:
+    """Tell whether the API server has heard of the class, which it looks for in its own memory."""
+    spec = {"priorityClassName": "high", "containers": [{"name": "main", "image": "image"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec}
+    try:
+        kubectl.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+    except KubectlError as error:
+        return "no PriorityClass" not in str(error)
+    return True
 
 
 @pytest.fixture(autouse=True)

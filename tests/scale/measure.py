@@ -211,7 +211,7 @@ def _requests(audit: AuditLog, load: Load) -> tuple[Counter[str], Counter[tuple[
         statuses = [one for one in made if one.resource.endswith("/status")]
         return made if len(statuses) >= least else None
 
-    made = wait_for(noted, 30, f"{least} statuses are noted")
+    made = wait_for(noted, 180, f"{least} statuses are noted")
     return Counter(one.verb for one in made), Counter((one.verb, one.resource) for one in made)
 
 

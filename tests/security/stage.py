@@ -12,6 +12,7 @@ from tests.contract.namespaces import install_kinds, new_namespace
 from tests.contract.operator import play
 from tests.contract.operator.process import ACCOUNT, NAMESPACE, OperatorProcess, grant_access
 from tests.contract.operator.test_accounts import output_uri
+from tests.contract.operator.test_life import settle
 from tests.harness import Kubectl, Object, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.s3 import S3Server
@@ -130,7 +131,7 @@ def _settle(admin: Kubectl, victim: Kubectl) -> None:
     (pod,) = play.make_pods(victim, play.wait_object(victim, "job", "busy-train"))
     play.run_pod(victim, pod)
     play.wait_phase(victim, "busy", "Running")
-    wait_for(lambda: play.is_true(victim, "Ready", "iris"), 60, "the victim serves")
+    wait_for(lambda: play.is_true(victim, "Ready", "iris"), 180, "the victim serves")
     admin.create(training_job("own"))
 
 
@@ -155,7 +156,9 @@ def stage(folder: Path) -> Iterator[Stage]:
             try:
                 operator.wait_until_ready()
                 _settle(admin, victim)
-                yield _staged(plane, operator, store, admin, victim)
+                staged = _staged(plane, operator, store, admin, victim)
+                settle(operator, plane.audit())  # or a late status would pass for an attack's
+                yield staged
             finally:
                 operator.end()
     finally:

@@ -77,7 +77,7 @@ def test_a_forged_key_is_replaced_and_no_other_account_is_touched(scene: Stage, 
             access = AccountName.parse(found["AWS_ACCESS_KEY_ID"])
             return access is not None and access.namespace == ATTACKER and found != forged
 
-        wait_for(mended, 60, "the Secret has an account of its own again")
+        wait_for(mended, 180, "the Secret has an account of its own again")
     after = held(scene.admin)
     # Each further account of one second bears the next second's name.
     ahead = timedelta(minutes=1)
@@ -96,7 +96,7 @@ def test_a_secret_without_the_operators_label_stops_only_its_own_namespace(scene
         scene.edit_user.create(training_job("unlabelled"))
         scene.victim.create(training_job("meanwhile", suspend=True))
         wait_for(
-            lambda: (scene.victim.get("tj", "meanwhile") or {}).get("status"), 60, "it is seen"
+            lambda: (scene.victim.get("tj", "meanwhile") or {}).get("status"), 180, "it is seen"
         )
         scene.victim.delete("tj", "meanwhile")
         scene.edit_user.patch("secret", SECRET, labelled)
@@ -149,7 +149,7 @@ def test_a_pod_that_calls_itself_another_namespaces_counts_for_nobody(scene: Sta
         play.end_pod(scene.admin, "forged", 1, {"reason": "UserCodeFailed", "message": "EVIL"})
         scene.victim.patch("tj", "busy", {"metadata": {"annotations": {"look": "again"}}})
         scene.edit_user.create(training_job("marker", suspend=True))
-        wait_for(lambda: reasons(scene.admin, "tj", "marker"), 60, "the operator has looked")
+        wait_for(lambda: reasons(scene.admin, "tj", "marker"), 180, "the operator has looked")
     assert (scene.victim.get("tj", "busy") or {})["status"]["phase"] == "Running"
 
 
@@ -162,7 +162,7 @@ def test_a_pod_with_ones_own_jobs_labels_but_no_owner_is_not_believed(scene: Sta
         scene.edit_user.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
         play.end_pod(scene.admin, "unowned", 1, {"reason": "UserCodeFailed", "message": "EVIL"})
         scene.edit_user.create(training_job("marker-2", suspend=True))
-        wait_for(lambda: reasons(scene.admin, "tj", "marker-2"), 60, "the operator has looked")
+        wait_for(lambda: reasons(scene.admin, "tj", "marker-2"), 180, "the operator has looked")
     assert "EVIL" not in str((scene.admin.get("tj", "own") or {})["status"])
 
 
@@ -207,7 +207,7 @@ def test_a_forged_job_leads_the_packager_to_no_other_namespace(scene: Stage) -> 
     job = play.training_job("stolen", nodes=1, suspend=True)
     with scene.victim_is_unharmed():
         scene.edit_user.create(job)
-        wait_for(lambda: reasons(scene.admin, "tj", "stolen"), 60, "the operator has seen it")
+        wait_for(lambda: reasons(scene.admin, "tj", "stolen"), 180, "the operator has seen it")
         scene.edit_user.create(_forged_job(scene, "stolen", theirs))
         scene.edit_user.patch("tj", "stolen", {"spec": {"suspend": False}})
         forged = play.wait_object(scene.admin, "job", "stolen-train")
@@ -219,7 +219,7 @@ def test_a_forged_job_leads_the_packager_to_no_other_namespace(scene: Stage) -> 
             found = reasons(scene.admin, "tj", "stolen")
             return "ForbiddenUri" in found or bool(scene.admin.get("job", "stolen-package"))
 
-        wait_for(told, 60, "it is refused", lambda: str(scene.admin.get("tj", "stolen")))
+        wait_for(told, 180, "it is refused", lambda: str(scene.admin.get("tj", "stolen")))
     assert "ForbiddenUri" in reasons(scene.admin, "tj", "stolen")
     assert scene.admin.get("job", "stolen-package") is None
 
@@ -242,7 +242,7 @@ def forge_revision(scene: Stage, name: str) -> None:
         found = scene.admin.get("configmap", meta["name"]) or {"data": {}}
         return bool(found["data"].get("revision.json") == data["revision.json"])
 
-    wait_for(replaced, 60, "the revision is forged")
+    wait_for(replaced, 180, "the revision is forged")
 
 
 def revision(scene: Stage, name: str) -> str:
@@ -256,12 +256,12 @@ def test_a_forged_revision_makes_no_pod_that_a_spec_may_not_ask_for(scene: Stage
     with scene.victim_is_unharmed():
         scene.edit_user.create(play.model_deployment(name, rollout={"strategy": "BlueGreen"}))
         play.roll_out(scene.admin, name)
-        wait_for(lambda: play.is_true(scene.admin, "Ready", name), 60, "it serves")
+        wait_for(lambda: play.is_true(scene.admin, "Ready", name), 180, "it serves")
         before = revision(scene, name)
         forge_revision(scene, name)
         change = {"spec": {"server": {"responseTimeoutSeconds": 7}}}
         scene.edit_user.patch("modeldeployment", name, change)
-        wait_for(lambda: revision(scene, name) != before, 60, "the next one comes in its place")
+        wait_for(lambda: revision(scene, name) != before, 180, "the next one comes in its place")
         made = scene.admin.get("deployment", name) or {}
         assert "hostNetwork" not in made["spec"]["template"]["spec"]
         scene.edit_user.delete("modeldeployment", name)

@@ -16,7 +16,7 @@ from slipway.controller.readers.asking.turns import Turns
 from tests.unit.controller.readers.test_bounded import HEAD, Serve, sends, server
 from tests.unit.envoy.pod import JSON, Pod, running_pod
 
-BOUNDS = Bounds(total_seconds=1.0, connect_seconds=1.0, most_bytes=4096)
+BOUNDS = Bounds(total_seconds=5.0, connect_seconds=5.0, most_bytes=4096)
 PAGE = b"slipway_training_step 7\n"
 GOOD = sends(HEAD + b"Content-Length: %d\r\n\r\n" % len(PAGE), PAGE)
 BOMB = gzip.compress(bytes(1 << 20))
@@ -28,7 +28,7 @@ def redirect(url: str) -> Serve:
 
 async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await writer.drain()
-    await asyncio.sleep(30)
+    await asyncio.sleep(300)
 
 
 async def for_ever(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,7 +65,7 @@ async def test_a_pods_page_costs_the_operator_its_bounds_and_the_next_pod_is_rea
         await reader.close()
     assert len(str(told.value)) < 400
     assert str(told.value).isprintable()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120
 
 
 async def test_a_pods_page_leads_the_operator_to_no_other_address() -> None:
@@ -143,7 +143,7 @@ async def status_of(pod: Pod, request: bytes) -> int:
     """Send bytes; return the status of the answer, however long the connection lasts."""
     reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
     writer.write(request)
-    line = await asyncio.wait_for(reader.readline(), 30)
+    line = await asyncio.wait_for(reader.readline(), 120)
     writer.close()
     return int(line.split()[1])
 
@@ -189,7 +189,7 @@ async def test_no_connection_becomes_a_way_through_to_torchserve(tmp_path: Path,
         writer.write(TUNNELS[how] + behind)
         if how == "a tunnel":
             writer.write_eof()  # else Envoy waits for more of the body
-        line = await asyncio.wait_for(reader.readline(), 30)
+        line = await asyncio.wait_for(reader.readline(), 120)
         writer.close()
         assert line == b"" or line.split()[1] in (b"200", b"400", b"403", b"404", b"405", b"426")
         assert await pod.post("/predict", b"[2]") == (200, "[2]")
@@ -237,7 +237,7 @@ async def test_a_flood_of_frames_ends_its_own_connection_and_nobody_elses(
         reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
         writer.write(PREFACE + frame(SETTINGS, 0, 0) + FLOODS[flood])
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await reader.read(65536):
                     pass
         except ConnectionError:

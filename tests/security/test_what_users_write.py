@@ -53,7 +53,7 @@ def answer_of(scene: Stage, attack: Attack, name: str) -> str:
         found = reasons(scene.kinds_user, kind, name)
         return found if any(re.search(attack.answer, one) for one in found) else None
 
-    found = wait_for(told, 60, attack.answer, lambda: str(reasons(scene.admin, kind, name)))
+    found = wait_for(told, 180, attack.answer, lambda: str(reasons(scene.admin, kind, name)))
     return " ".join(f"{reason}: {message}" for reason, message in found.items())
 
 
@@ -128,7 +128,7 @@ def test_a_status_that_is_created_with_its_object_is_dropped(scene: Stage) -> No
     forged["status"] = {"phase": "Succeeded", "output": {"uri": f"s3://{scene.buckets[VICTIM]}/x"}}
     with scene.victim_is_unharmed():
         scene.kinds_user.create(forged)
-        wait_for(lambda: reasons(scene.admin, "tj", "with-status"), 60, "the operator has seen it")
+        wait_for(lambda: reasons(scene.admin, "tj", "with-status"), 180, "the operator has seen it")
     status = (scene.admin.get("tj", "with-status") or {})["status"]
     assert status["phase"] == "Suspended"
     assert "output" not in status
