@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from slipway.kube.lease import LEASE_NAME
+from slipway.kube.election.lease import LEASE_NAME
 from slipway.kube.resources import (
     CHILDREN,
     EVENTS,

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -81,6 +82,38 @@ def test_a_replica_without_a_right_to_the_lease_is_unready_and_says_so_until_it_
     wait_for(lambda: operator.leads, 120, "it leads", operator.log.read_text)
     play.wait_object(kubectl, "job", "job-train")
     assert operator.status("/readyz") == 200
+
+
+def test_a_replica_that_could_not_take_the_lease_over_is_unready_and_says_so_until_it_could(
+    start_operator: Start, withhold: Callable[[str], None], admin: Kubectl
+) -> None:
+    head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE}}
+    admin.create({**head, "spec": {"holderIdentity": "other", "leaseDurationSeconds": 15}})
+    words = "it may not update the Lease slipway-operator"
+
+    def renew() -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        admin.patch("lease", LEASE, {"spec": {"renewTime": now}})
+
+    def told() -> bool:
+        renew()
+        answer = operator.get("/readyz")
+        return answer is not None and answer.status_code == 503 and words in answer.text
+
+    def ready() -> bool:
+        renew()
+        return operator.status("/readyz") == 200
+
+    withhold("update")
+    operator = start_operator()
+    wait_for(told, 180, "it is told", operator.log.read_text)
+    assert operator.status("/healthz") == 200, "no restart mends it"
+    logged = [line for line in operator.log.read_text().splitlines() if words in line]
+    assert logged
+    assert all('"level": "warning"' in line for line in logged)
+    withhold("")
+    wait_for(ready, 180, "it is ready", operator.log.read_text)
+    assert not operator.leads
 
 
 def test_a_leader_that_loses_the_right_to_renew_its_lease_says_so_and_ends(

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from slipway.kube import lease
 from slipway.kube.client import Client
+from slipway.kube.election import lease
 from slipway.kube.errors import KubeError, NotFound, Unavailable
 from slipway.plan import Manifest
 

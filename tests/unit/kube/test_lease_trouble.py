@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from slipway.kube import lease
 from slipway.kube.client import Client
+from slipway.kube.election import account, lease
 from slipway.kube.errors import AlreadyExists, Conflict, Forbidden, KubeError, NotFound
 from slipway.plan import Manifest
 from tests.unit.kube.test_lease import Record, _shorten
@@ -20,6 +20,7 @@ class Api:
 
     def __init__(self, holder: str | None = None) -> None:
         self.refused: dict[str, KubeError] = {}
+        self.allowed = True
         self.lease = None if holder is None else self._of(holder)
         self.writes = 0
         self.written = asyncio.Event()
@@ -28,7 +29,7 @@ class Api:
     def _of(holder: str, renewed: int = 0) -> Manifest:
         moment = f"2026-01-01T00:00:00.{renewed:06}Z"
         spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": moment}
-        meta = {"name": "l", "namespace": "n"}
+        meta = {"name": "l", "namespace": "n", "resourceVersion": str(1000 + renewed)}
         return {"metadata": meta, "spec": {**spec, "acquireTime": moment}}
 
     @property
@@ -46,7 +47,9 @@ class Api:
 
     async def request(self, method: str, *_: object, **__: object) -> Manifest:
         if method == "post":
-            return {"status": {"userInfo": {"username": "somebody"}}}
+            self._ask("review")
+            told = {"userInfo": {"username": "somebody"}, "allowed": self.allowed}
+            return {"status": told}
         self._ask("get")
         if self.lease is None:
             raise NotFound("none", 404)
@@ -61,9 +64,10 @@ class Api:
     def _write(self, verb: str, body: Manifest) -> Manifest:
         self._ask(verb)
         self.writes += 1
-        self.lease = body
+        meta = {**body["metadata"], "resourceVersion": str(1000 + self.writes)}
+        self.lease = {**body, "metadata": meta}
         self.written.set()
-        return body
+        return self.lease
 
     async def get(self, *_: object) -> Manifest | None:
         return self.lease
@@ -179,3 +183,77 @@ async def test_a_leader_ends_as_soon_as_it_sees_that_another_has_its_lease(
     await asyncio.wait_for(task, 60)
     assert "Leadership was lost: another has the Lease" in caplog.text
     assert api.holder == "other", "it is left to its holder"
+
+
+async def test_who_stands_by_and_may_not_write_the_lease_is_in_trouble_until_it_may(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api = Api("other")
+    lock = lease.LeaseLock(cast(Client, api), "n", "me")
+    await stand(lock)
+    api.allowed = False
+    await lock.rights.look()
+    assert lock.trouble == "", "an API server that starts refuses what it allows later"
+    await lock.rights.look()
+    told = "This replica could not take over: it may not update the Lease slipway-operator."
+    assert lock.trouble == told
+    warnings = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert [one.getMessage() for one in warnings] == [told]
+    api.refused["review"] = Forbidden("nobody may ask", 403)
+    await lock.rights.look()
+    assert lock.trouble == told, "no answer says nothing"
+    api.refused.clear()
+    api.allowed = True
+    await lock.rights.look()
+    assert lock.trouble == ""
+
+
+async def test_who_stands_by_asks_for_its_rights_while_it_waits_and_who_leads_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _shorten(monkeypatch)
+    monkeypatch.setattr(account, "_PERIOD_SECONDS", 0.01)
+    api = Api("other")
+    api.allowed = False
+    lock = lease.LeaseLock(cast(Client, api), "n", "me")
+    task = asyncio.create_task(lease.lead(lock, lambda: None))
+    try:
+        async with asyncio.timeout(60):
+            while not lock.trouble:
+                api.take("other")
+                await asyncio.sleep(0.01)
+            await api.written.wait()
+        assert lock.trouble == ""
+        assert api.holder == "me", "whoever was told the wrong thing leads all the same"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_replica_ends_once_the_lease_is_an_older_one_than_it_was_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cluster was restored from a backup: who knows what came after knows the wrong thing."""
+    _shorten(monkeypatch)
+    api = Api()
+    task = await leading(api)
+    backup = api._of("me")
+    api.lease, writes = backup, api.writes
+    await asyncio.wait_for(task, 60)
+    assert "The cluster was restored to an earlier state" in caplog.text
+    assert (api.lease, api.writes) == (backup, writes), "who stands by is to see it, too"
+
+
+async def test_who_stands_by_ends_too_once_the_lease_is_an_older_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _shorten(monkeypatch)
+    api = Api()
+    api.take("other")
+    lock = lease.LeaseLock(cast(Client, api), "n", "me")
+    await lock.get("l", "n")
+    assert not lock.set_back.is_set()
+    api.lease = api._of("")
+    await asyncio.wait_for(lease.lead(lock, lambda: None), 60)
+    assert lock.set_back.is_set()
+    assert api.holder == ""

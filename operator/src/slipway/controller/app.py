@@ -43,7 +43,8 @@ from slipway.controller.whole import Whole
 from slipway.kube.client import Client
 from slipway.kube.connection import Connection, api_server_addresses, connect
 from slipway.kube.discovery import Discovery
-from slipway.kube.lease import LeaseLock, holder_identity, lead
+from slipway.kube.election.account import holder_identity
+from slipway.kube.election.lease import LeaseLock, lead
 from slipway.kube.review import MetricsReview
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.room import share

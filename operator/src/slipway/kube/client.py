@@ -14,6 +14,7 @@ from slipway.kube.answers.response import as_object, check_page, paged, read_who
 from slipway.kube.connection import Connection
 from slipway.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable, from_status
 from slipway.kube.resources import Resource, resource_of
+from slipway.kube.watched.identity import uid_of, version_of
 from slipway.manifests import MANAGER
 from slipway.plan import Delete, Manifest, ObjectRef
 
@@ -184,15 +185,15 @@ class Client:
 
     async def uids(
         self, resource: Resource, namespace: str, query: Mapping[str, str]
-    ) -> tuple[set[str], int]:
-        """Return the UIDs of the objects that selectors find, and the list's version.
+    ) -> tuple[dict[str, int], int]:
+        """Return UID and version of the objects that selectors find, and the list's version.
 
         Of each object only its metadata is asked for, and of that no more than a page is held.
         """
-        found: set[str] = set()
+        found: dict[str, int] = {}
         version = 0
         async for page in self.pages(resource, namespace, query, _METADATA):
-            found.update(item["metadata"]["uid"] for item in page.get("items") or ())
+            found |= {uid_of(item): version_of(item) for item in page.get("items") or ()}
             version = int(page["metadata"].get("resourceVersion") or 0)
         return found, version
 

@@ -162,9 +162,9 @@ class Listing:
     """A client that lists what it is told to."""
 
     def __init__(self, uids: set[str], version: int) -> None:
-        self.answer = uids, version
+        self.answer = dict.fromkeys(uids, version), version
 
-    async def uids(self, *_: object) -> tuple[set[str], int]:
+    async def uids(self, *_: object) -> tuple[dict[str, int], int]:
         return self.answer
 
 

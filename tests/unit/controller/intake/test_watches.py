@@ -6,13 +6,14 @@ from typing import Any, cast
 import pytest
 
 from slipway.controller.intake import sweeper as module
-from slipway.controller.intake.sweeper import Sweeper
+from slipway.controller.intake.sweeper import RestoredError, Sweeper
 from slipway.controller.intake.watches import Intake
 from slipway.controller.loop.work_queue import WorkQueue
 from slipway.kube.client import Client
 from slipway.kube.errors import Unavailable
 from slipway.kube.resources import CHILDREN, TRAINING_JOBS, Resource
 from slipway.kube.watched.cache import Cache
+from slipway.kube.watched.identity import uid_of, version_of
 from slipway.plan import Manifest, ObjectRef
 from tests.unit.controller.fakes import child, training_job
 
@@ -173,10 +174,10 @@ class Listing:
         self.items, self.version, self.asked = items, version, asyncio.Event()
         self.listings = 0
 
-    async def uids(self, *_: object) -> tuple[set[str], int]:
+    async def uids(self, *_: object) -> tuple[dict[str, int], int]:
         self.listings += 1
         self.asked.set()
-        return {item["metadata"]["uid"] for item in self.items}, self.version
+        return {uid_of(item): version_of(item) for item in self.items}, self.version
 
 
 async def test_a_sweep_drops_what_went_away_unseen_and_wakes_its_owner() -> None:
@@ -254,7 +255,7 @@ async def test_an_object_that_goes_while_kopf_hands_over_is_not_waited_for(
 async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "backoff", lambda _: 0.0)
     scene, asked = Scene(), asyncio.Event()
-    answers: list[Any] = [Unavailable("away"), (set(), 10)]
+    answers: list[Any] = [Unavailable("away"), ({}, 10)]
 
     class Failing:
         async def uids(self, *_: object) -> Any:
@@ -318,3 +319,44 @@ async def test_a_child_that_a_sweep_did_not_find_is_known_again_when_it_comes_ba
     assert await sweeper.sweep(services, "") == 1
     assert not scene.cache.feed(at(service, 9, uid="s"))
     assert scene.cache.feed(at(service, 11, uid="s"))
+
+
+def restored(listed: int, version: int, known: int) -> Sweeper:
+    """Return who compares a service that is known at one version and listed at another."""
+    scene = Scene()
+    service = child(training_job("a"), "Service", "s")
+    scene.cache.feed(at(service, known, uid="s"))
+    listing = Listing([at(service, listed, uid="s")], version)
+    return Sweeper(cast(Client, listing), scene.cache, scene.intake, ())
+
+
+SERVICES = next(one for one in CHILDREN if one.kind == "Service")
+
+
+@pytest.mark.parametrize(("listed", "version", "known"), [(3, 10, 7), (3, 10, 10)])
+async def test_a_list_with_an_object_older_than_the_list_could_have_it_tells_of_a_restored_cluster(
+    listed: int, version: int, known: int
+) -> None:
+    with pytest.raises(RestoredError, match="/api/v1/services was restored to an earlier state"):
+        await restored(listed, version, known).sweep(SERVICES, "")
+
+
+@pytest.mark.parametrize(("listed", "version", "known"), [(3, 10, 11), (7, 10, 7), (9, 10, 7)])
+async def test_a_list_that_is_older_or_newer_than_what_is_known_is_nothing_odd(
+    listed: int, version: int, known: int
+) -> None:
+    assert await restored(listed, version, known).sweep(SERVICES, "") == 0
+
+
+async def test_a_list_that_is_older_than_the_one_before_tells_of_a_restored_cluster() -> None:
+    scene, listing = Scene(), Listing([], 10)
+    sweeper = Sweeper(cast(Client, listing), scene.cache, scene.intake, ())
+    for listing.version in (10, 10, 12):
+        assert await sweeper.sweep(SERVICES, "") == 0
+    listing.version = 11
+    other = next(one for one in CHILDREN if one.kind == "ConfigMap")
+    assert await sweeper.sweep(other, "") == 0, "each collection has its own versions"
+    sweeper.listed(SERVICES.path(""))
+    sweeper.listed(SERVICES.path(""))
+    with pytest.raises(RestoredError):
+        await asyncio.wait_for(sweeper.run(3600), 60)

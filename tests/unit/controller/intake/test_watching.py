@@ -1,6 +1,7 @@
 """kopf before an API server that answers watches as it should not: the operator goes on."""
 
 import asyncio
+import gc
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kopf._cogs.clients import watching as kopf_watching
+from kopf._core.reactor.inventory import ResourceMemories
 from kubernetes.aio.client import Configuration
 
 from slipway.controller.intake import kopf_runs, served, watching
@@ -202,6 +204,21 @@ async def test_a_job_of_a_user_at_which_something_unforeseen_fails_keeps_nobody_
     async with playing(server) as scene:
         await scene.seen("a", "b")
         await asyncio.wait_for(scene.intake.synced.wait(), 60)
+
+
+def remembered() -> list[Any]:
+    """Return what kopf remembers of objects in this process."""
+    gc.collect()
+    found = [one for one in gc.get_objects() if isinstance(one, ResourceMemories)]
+    return [memory for one in found for memory in one.iter_all_memories()]
+
+
+async def test_kopf_remembers_no_object_whose_deletion_its_watch_could_miss() -> None:
+    server = ApiServer()
+    async with playing(server) as scene:
+        await scene.seen("a")
+        await asyncio.wait_for(scene.intake.synced.wait(), 60)
+        assert remembered() == []
 
 
 @pytest.fixture

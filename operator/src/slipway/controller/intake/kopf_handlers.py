@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from slipway.controller.intake.watches import Intake
 from slipway.kube.resources import OWN
@@ -68,6 +69,26 @@ class NoProgress(kopf.ProgressStorage):
     def clear(self, *, essence: Any) -> Any:
         """Return an essence as it is, since nothing was ever put into it."""
         return essence
+
+
+class NoMemories(ResourceMemories):
+    """Remembers no object beyond its event: there are no daemons and no handlers to resume.
+
+    kopf forgets an object at the event of its deletion alone, which a watch may miss.
+    """
+
+    async def recall(
+        self,
+        raw_body: Any,
+        *,
+        memobase: Any = None,
+        noticed_by_listing: bool = False,
+        ephemeral: bool = True,
+    ) -> ResourceMemory:
+        """Return a new memory for one event."""
+        return await super().recall(
+            raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True
+        )
 
 
 def make_settings() -> kopf.OperatorSettings:

@@ -25,6 +25,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from slipway.controller.intake.kopf_handlers import NoMemories
 from slipway.kube.answers.response import TooLongError, check_page, fewer
 from slipway.kube.errors import retry_after
 
@@ -63,6 +64,7 @@ async def run_once(
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=settings,
+        memories=NoMemories(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,

@@ -9,7 +9,7 @@ is compared in the same way.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from slipway.controller.intake.watches import Intake
 from slipway.controller.intake.worth_listing import pods_worth_listing
@@ -19,8 +19,11 @@ from slipway.kube.errors import KubeError
 from slipway.kube.resources import CHILD_SELECTOR, OWN, PODS, WATCHED, Resource
 from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.watch import Query
+from slipway.plan import ObjectRef
 
 _LOG = logging.getLogger(__name__)
+Version = tuple[ObjectRef, str, int]
+"""A known object's reference, UID and resourceVersion."""
 _HANDED_OVER_SECONDS = 0.2
 """How often the cache is looked at until kopf has handed over what it listed first."""
 _RELIST_SECONDS = 10.0
@@ -38,6 +41,10 @@ def watched_paths(
     }
 
 
+class RestoredError(Exception):
+    """The cluster was restored to an earlier state: what the cache has of it never came to be."""
+
+
 class Sweeper:
     """Drops from the cache what is not in the cluster any more, and wakes whom that concerns."""
 
@@ -50,6 +57,7 @@ class Sweeper:
         self._paths = watched_paths(namespaces)
         self._unsure = set(watched_paths(namespaces, OWN))
         self._listed: set[str] = set()
+        self._versions: dict[str, int] = {}
         self._wanted: set[str] = set()
         self._requested = asyncio.Event()
         self._failures = 0
@@ -66,7 +74,10 @@ class Sweeper:
         self._listed.add(path)
 
     async def run(self, period: float) -> None:
-        """Sweep when asked to, and all collections once in ``period`` seconds, until cancelled."""
+        """Sweep when asked to, and all collections once in ``period`` seconds, until cancelled.
+
+        Raises RestoredError once only a new start mends what is known.
+        """
         while True:
             try:
                 async with asyncio.timeout(period):
@@ -115,7 +126,7 @@ class Sweeper:
     async def _missing(self, resource: Resource, namespace: str) -> set[str]:
         """Return the UIDs of the objects of one of our own kinds that the cache lacks."""
         there, _ = await self._client.uids(resource, namespace, {})
-        return there - self._known(resource, namespace)
+        return there.keys() - self._known(resource, namespace)
 
     def _known(self, resource: Resource, namespace: str) -> set[str]:
         """Return the UIDs of what was handed over, be it in vain: that is not waited for."""
@@ -141,13 +152,13 @@ class Sweeper:
                 missing, until = left, clock() + _RELIST_SECONDS
 
     async def sweep(self, resource: Resource, namespace: str) -> int:
-        """Compare one collection, and return how many objects were gone."""
+        """Compare one collection, and return how many objects were gone; raises RestoredError."""
         there, version = await self._there(resource, namespace)
-        gone = [
-            (ref, uid)
-            for ref, uid, known in self._cache.uids(resource.kind, namespace or None)
-            if uid not in there and known <= version
+        known_before = [
+            one for one in self._cache.uids(resource.kind, namespace or None) if one[2] <= version
         ]
+        self._check_history(resource.path(namespace), version, there, known_before)
+        gone = [(ref, uid) for ref, uid, _ in known_before if uid not in there]
         for ref, uid in gone:
             self._intake.lost(ref, uid, version)
         for uid, known in self._unhandled(resource, namespace).items():
@@ -155,10 +166,27 @@ class Sweeper:
                 del self._cache.unhandled[uid]
         return len(gone)
 
-    async def _there(self, resource: Resource, namespace: str) -> tuple[set[str], int]:
-        """Return the UIDs of what is watched of a collection, and the version of the listing."""
+    def _check_history(
+        self, path: str, version: int, there: Mapping[str, int], known: Iterable[Version]
+    ) -> None:
+        """Raise RestoredError for a listing that is older than one before it, or has older objects.
+
+        A list has no object as it was before a version that is older than the list. It can only be
+        so where somebody has put a backup in place of what there was.
+        """
+        if version < self._versions.get(path, 0) or any(
+            there.get(uid, before) < before for _, uid, before in known
+        ):
+            raise RestoredError(f"{path} was restored to an earlier state")
+        self._versions[path] = version
+
+    async def _there(self, resource: Resource, namespace: str) -> tuple[dict[str, int], int]:
+        """Return UID and version of what is watched of a collection, and the listing's version."""
         queries: Iterable[Query] = ({} if resource in OWN else {"labelSelector": CHILD_SELECTOR},)
         if resource in PODS:
             queries = pods_worth_listing(self._cache.going_on(namespace or None))
         parts = [await self._client.uids(resource, namespace, query) for query in queries]
-        return set().union(*(uids for uids, _ in parts)), parts[0][1]
+        there: dict[str, int] = {}
+        for found, _ in parts:
+            there |= found
+        return there, parts[0][1]

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-import socket
 import time
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,8 +17,10 @@ from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRec
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from slipway.kube.client import Client
+from slipway.kube.election.account import Rights, own_account
 from slipway.kube.errors import KubeError, NotFound
 from slipway.kube.resources import LEASES
+from slipway.kube.watched.identity import version_of
 from slipway.plan import Manifest, ObjectRef
 
 _LOG = logging.getLogger(__name__)
@@ -39,35 +39,8 @@ _MOST_TRANSITIONS = 2**31 - 1
 """What a Lease can count; somebody may have written that many."""
 
 
-def holder_identity(in_cluster: bool) -> str:
-    """Return this replica's name in the Lease.
-
-    In a pod it is the pod's name, so that a container that died finds its own Lease again and need
-    not wait for its end. Elsewhere several operators may share a host.
-    """
-    host = socket.gethostname()
-    return host if in_cluster else f"{host}_{uuid.uuid4().hex[:8]}"
-
-
 def _micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-async def own_account(client: Client, namespace: str) -> list[Manifest]:
-    """Return a reference to the client's own service account, if it is one of ``namespace``.
-
-    Asking who one is needs no right.
-    Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
-    """
-    head = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-    review = await client.request("post", path, body=head)
-    user = review["status"]["userInfo"]
-    prefix = f"system:serviceaccount:{namespace}:"
-    name = user.get("username", "").removeprefix(prefix)
-    if not user.get("username", "").startswith(prefix) or not user.get("uid"):
-        return []
-    return [{"apiVersion": "v1", "kind": "ServiceAccount", "name": name, "uid": user["uid"]}]
 
 
 class LeaseLock(BaseLock):  # type: ignore[misc]
@@ -86,8 +59,11 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         self._seen: Mapping[str, Any] = {}
         self._seen_at = -math.inf
         self._why, self._failing_since = "", math.inf
-        self.taken = asyncio.Event()
-        """Set once another has a Lease that this replica held."""
+        self.rights = Rights(client, namespace, self.name, lambda: self._is_held)
+        self._newest = 0
+        self.taken, self.set_back = asyncio.Event(), asyncio.Event()
+        """Set once another has a Lease that this replica held; once the Lease is an older one than
+        it was: the cluster has been restored from a backup, and what is known of it is not so."""
 
     @property
     def trouble(self) -> str:
@@ -95,7 +71,13 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
 
         It is told once that has lasted for as long as a Lease: one answer may be lost.
         """
-        return self._why if time.monotonic() - self._failing_since > _LEASE_SECONDS else ""
+        if time.monotonic() - self._failing_since > _LEASE_SECONDS:
+            return self._why
+        return "" if self._is_held else self.rights.trouble
+
+    @property
+    def _is_held(self) -> bool:
+        return self._held_until > time.monotonic()
 
     def _note(self, what: str, why: str) -> None:
         """Note what could not be done, and why."""
@@ -127,7 +109,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         try:
             path = LEASES.path(namespace, name)
             async with asyncio.timeout(self._patience()):
-                self._lease = await self._client.request("get", path)
+                self._read(await self._client.request("get", path))
         except (KubeError, TimeoutError) as error:
             failure = ApiException(reason=_reason(error))
             failure.body = '{"code": 404}' if isinstance(error, NotFound) else "{}"
@@ -140,9 +122,16 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             self._seen, self._seen_at = spec, time.monotonic()
         if self._is_of_another:
             self._failing_since = math.inf
-            if self._held_until > time.monotonic():
+            if self._is_held:
                 self.taken.set()
         return True, self._record(spec)
+
+    def _read(self, lease: Manifest) -> None:
+        """Take in the Lease as it is now; its version only grows, also where it is made anew."""
+        self._lease, version = lease, version_of(lease)
+        if version < self._newest:
+            self.set_back.set()
+        self._newest = max(self._newest, version)
 
     @property
     def _is_of_another(self) -> bool:
@@ -196,7 +185,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
         """Replace the Lease unless it changed since it was read; tell whether that worked."""
-        if self._is_of_another:
+        if self._is_of_another or self.set_back.is_set():
             return False
         meta = await self._owned(self._lease["metadata"])
         body = self._manifest(meta, self._spec(updated_record))
@@ -226,7 +215,7 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         begun = time.monotonic()
         try:
             async with asyncio.timeout(self._patience()):
-                self._lease = await request
+                self._read(await request)
         except (KubeError, TimeoutError) as error:
             _LOG.warning("The Lease was not written: %s", _reason(error))
             if getattr(error, "status", 0) != HTTPStatus.CONFLICT:  # where another was faster
@@ -273,22 +262,27 @@ async def lead(lock: LeaseLock, started: Callable[[], None]) -> None:
 
     config = Config(lock, _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS, on_started, on_stopped)
     election = asyncio.create_task(LeaderElection(config).run())
-    ends = {election, asyncio.create_task(lock.run_out())}
+    set_back = asyncio.create_task(lock.set_back.wait())
+    ends = {election, asyncio.create_task(lock.run_out()), set_back}
+    rights = asyncio.create_task(lock.rights.run())
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if election in done:
+        if set_back in done:
+            _LOG.error("The cluster was restored to an earlier state: the operator begins anew")
+        elif election in done:
             election.result()
         elif lock.taken.is_set():
             _LOG.error("Leadership was lost: another has the Lease %s", lock.name)
         else:
             _LOG.error("The Lease ran out before it could be renewed")
     finally:
-        await _end(ends, _END_SECONDS)
-        # Not cancelled with whoever waits for it: the Lease would not be given up then.
-        await asyncio.wait({asyncio.create_task(lock.release())}, timeout=2 * _RELEASE_SECONDS)
+        await _end({*ends, rights}, _END_SECONDS)
+        if not lock.set_back.is_set():  # a write would hide it from the replicas that stand by
+            # Not cancelled with whoever waits for it: the Lease would not be given up then.
+            await asyncio.wait({asyncio.create_task(lock.release())}, timeout=2 * _RELEASE_SECONDS)
 
 
-async def _end(tasks: Collection["asyncio.Task[None]"], seconds: float) -> None:
+async def _end(tasks: Collection["asyncio.Task[Any]"], seconds: float) -> None:
     """Cancel tasks, and wait no longer than so for their end."""
     for task in tasks:
         task.cancel()
