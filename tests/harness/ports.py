@@ -1,15 +1,18 @@
 """TCP ports for servers that tests start on loopback."""
 
+import fcntl
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from itertools import cycle
+from pathlib import Path
 
-_FIRST, _COUNT = 20_000, 2_000
-"""Where the ports of the first worker begin, and how many each has.
+_FIRST, _COUNT, _SHARES = 20_000, 1_000, 12
+"""Where the ports of the first share begin, how many each has, and how many shares there are.
 
 They are not of those that the kernel gives to clients (net.ipv4.ip_local_port_range), which come
 and go between the look at a port and its use.
@@ -17,7 +20,7 @@ and go between the look at a port and its use.
 
 
 def free_ports(count: int) -> list[int]:
-    """Return as many different ports that nobody uses at present; each worker has its own.
+    """Return as many different ports that nobody uses at present; each process has its own.
 
     A port that was given is not given again before all others were: who asked for it may not
     listen on it yet.
@@ -33,10 +36,35 @@ def free_port() -> int:
 
 @cache
 def _candidates() -> Iterator[int]:
-    """Return this worker's ports without an end, in an order of chance that repeats itself."""
-    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    first = _FIRST + _COUNT * (int(number) % 6)
+    """Return this process' ports without an end, in an order of chance that repeats itself."""
+    first = _FIRST + _COUNT * _share()
     return cycle(random.sample(range(first, first + _COUNT), _COUNT))
+
+
+def _share() -> int:
+    """Return a share that no other process has, be it of this run of tests or of one beside it.
+
+    It is this process' until that ends. Where all are taken, two have that of the same worker.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for share in ((number + step) % _SHARES for step in range(_SHARES)):
+        if _is_taken(Path(tempfile.gettempdir(), f"slipway-ports-{share}")):
+            return share
+    return number % _SHARES
+
+
+def _is_taken(path: Path) -> bool:
+    """Lock a file until this process ends; tell whether no other one had."""
+    try:
+        lock = os.open(path, os.O_CREAT)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -1,5 +1,8 @@
 """The ports that tests give to their servers."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.harness.ports import free_port, free_ports
@@ -8,7 +11,14 @@ from tests.harness.ports import free_port, free_ports
 @pytest.mark.parametrize("given", [0, 700])
 def test_servers_that_start_one_after_another_have_different_ports(given: int) -> None:
     free_ports(given)
-    ports = [free_port() for _ in range(500)]
+    ports = [free_port() for _ in range(400)]
 
     assert len(set(ports)) == len(ports)
-    assert not set(free_ports(500)) & set(ports)
+    assert not set(free_ports(400)) & set(ports)
+
+
+def test_a_run_of_tests_beside_this_one_has_other_ports() -> None:
+    command = "from tests.harness.ports import free_ports; print(*free_ports(1000))"
+    free_port()
+    beside = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    assert not {int(port) for port in beside.stdout.split()} & set(free_ports(1000))
