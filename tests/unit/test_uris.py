@@ -59,6 +59,6 @@ def test_a_text_loses_what_opens_its_uris(side: Any, text: str, expected: str) -
 @SIDES
 @pytest.mark.parametrize("text", ["a." * 20_000, "?" * 40_000, "a://" * 10_000, "@:" * 20_000])
 def test_a_text_made_to_be_slow_is_scrubbed_at_once(side: Any, text: str) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     side.scrubbed(text)
-    assert time.process_time() - begin < 2
+    assert time.thread_time() - begin < 2

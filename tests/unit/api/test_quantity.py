@@ -19,11 +19,11 @@ MOST = 2**63 - 1
     ],
 )
 def test_a_number_is_bounded_and_soon_written_out(text: str, number: int) -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     found = parse_quantity(text)
     assert found is not None
     assert int(found) == number
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize("text", [".", "+.", "1..2", "1.2.3", "", "-", "Gi", "1Ki2"])

@@ -1,6 +1,7 @@
 """One server pod's network on loopback: a real Envoy before a stand-in for TorchServe."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from slipway.serving.children.pod import runtimes
 from tests.harness.ports import free_ports
 
 JSON = {"content-type": "application/json"}
-DEADLINE = 30.0
+DEADLINE = 180.0
 """Longest wait for anything in these tests, in seconds."""
 
 
@@ -248,11 +249,16 @@ async def running_pod(
     torchserve = kind(config.model, ["READY"] * workers)
     async with (
         running(torchserve, config),
-        proxy(folder, config),
+        proxy(folder, config) as process,
         aiohttp.ClientSession() as session,
     ):
         pod = Pod(config, torchserve, session)
-        await eventually(lambda: _listens(pod), "Envoy listens")
+
+        async def listens() -> bool:
+            assert process.returncode is None, (folder / "envoy.log").read_text()[-2000:]
+            return await _listens(pod)
+
+        await eventually(listens, "Envoy listens")
         yield pod
         torchserve.release.set()
 
@@ -278,15 +284,16 @@ async def running(torchserve: TorchServe, config: ProxyConfig) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def proxy(folder: Path, config: ProxyConfig) -> AsyncIterator[None]:
+async def proxy(folder: Path, config: ProxyConfig) -> AsyncIterator[asyncio.subprocess.Process]:
     path = folder / "envoy.yaml"
     path.write_text(to_text(bootstrap(config)))
     command = [envoy_binary(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
     with (folder / "envoy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:
-            yield
+            yield process
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
             await asyncio.wait_for(process.wait(), DEADLINE)
             shutil.rmtree(Path(config.admin_socket).parent)

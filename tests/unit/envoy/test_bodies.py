@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.envoy.bodies import MOST_DISCARDED_BYTES, MOST_HELD_BYTES, up_to
-from tests.unit.envoy.pod import JSON, Pod, eventually, running_pod
+from tests.unit.envoy.pod import DEADLINE, JSON, Pod, eventually, running_pod
 
 LIMIT = 1_000_000
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -30,7 +30,7 @@ def by_urllib(pod: Pod, body: bytes, headers: dict[str, str]) -> Answer:
     url = pod.url(pod.config.http_port, "/predict")
     request = urllib.request.Request(url, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())["message"]
@@ -38,7 +38,7 @@ def by_urllib(pod: Pod, body: bytes, headers: dict[str, str]) -> Answer:
 
 def chunked(pod: Pod, pieces: Iterator[bytes], headers: dict[str, str]) -> Answer:
     """Ask without a content-length, with the standard library."""
-    client = http.client.HTTPConnection("127.0.0.1", pod.config.http_port, timeout=30)
+    client = http.client.HTTPConnection("127.0.0.1", pod.config.http_port, timeout=DEADLINE)
     client.request("POST", "/predict", body=pieces, headers=headers, encode_chunked=True)
     answer = client.getresponse()
     text = answer.read().decode()
@@ -73,7 +73,7 @@ async def test_the_same_holds_of_bodies_whose_length_is_not_announced(tmp_path: 
 async def test_a_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None:
     async with running_pod(tmp_path, max_request_bytes=LIMIT) as pod:
         sent = 0
-        with socket.create_connection(("127.0.0.1", pod.config.http_port), 30) as client:
+        with socket.create_connection(("127.0.0.1", pod.config.http_port), DEADLINE) as client:
             client.sendall(
                 b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
             )
@@ -98,7 +98,7 @@ async def test_a_form_is_refused_with_the_header_to_send_instead(tmp_path: Path,
 
 async def test_the_connection_of_a_refused_request_goes_on(tmp_path: Path) -> None:
     async with running_pod(tmp_path, max_request_bytes=LIMIT) as pod:
-        client = http.client.HTTPConnection("127.0.0.1", pod.config.http_port, timeout=30)
+        client = http.client.HTTPConnection("127.0.0.1", pod.config.http_port, timeout=DEADLINE)
         codes = []
         for body, headers in ((b"x" * 2 * LIMIT, JSON), (b"a=b", FORM), (b"[1]", JSON)):
             await asyncio.to_thread(client.request, "POST", "/predict", body, headers)
@@ -122,11 +122,16 @@ async def test_bodies_of_unknown_length_have_a_bound_together(tmp_path: Path) ->
         for _, writer in writers:
             writer.write(head + piece * 6)
         await asyncio.gather(*(writer.drain() for _, writer in writers))
+
+        async def is_full() -> bool:
+            status, message = await asyncio.to_thread(chunked, pod, iter([PIECE] * 20), JSON)
+            return (status, "send the header content-length" in message) == (503, True)
+
+        await eventually(is_full, "Envoy has taken in what it may hold")
         assert await allocated(pod) < MOST_HELD_BYTES + (40 << 20)
         assert (await pod.post("/predict", b"x" * limit))[0] == 200
         assert (await asyncio.to_thread(chunked, pod, iter([PIECE]), JSON))[0] == 200
-        status, message = await asyncio.to_thread(chunked, pod, iter([PIECE] * 20), JSON)
-        assert (status, "send the header content-length" in message) == (503, True)
+        assert await is_full()
         for _, writer in writers:
             writer.close()
 
@@ -162,7 +167,7 @@ async def test_many_streams_of_one_connection_do_not_fill_the_memory(tmp_path: P
     async with running_pod(tmp_path) as pod:
         before = await allocated(pod)
         url = pod.url(pod.config.http_port, "/predict?slow=1")
-        timeout = aiohttp.ClientTimeout(total=60)
+        timeout = aiohttp.ClientTimeout(total=2 * DEADLINE)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             tasks = [asyncio.create_task(fetch(session, url, b"x" * 6_000_000)) for _ in range(30)]
 

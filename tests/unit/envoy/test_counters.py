@@ -11,7 +11,7 @@ from slipway.controller.readers.asking.turns import Turns
 from slipway.controller.readers.pod_metrics import read_pod
 from slipway.envoy.routes import FORWARDED_STAT
 from slipway.serving.analysis.traffic import PodSample, quantile
-from tests.unit.envoy.pod import Pod, eventually, running_pod
+from tests.unit.envoy.pod import DEADLINE, Pod, eventually, running_pod
 from tests.unit.envoy.test_split import ask, two_slots
 
 MODELS_PAGE = """# TYPE Score gauge
@@ -34,7 +34,7 @@ MEASURES = ("Score", "Refused", "Length")
 
 
 def bounded_reader() -> BoundedReader:
-    return BoundedReader(Bounds(10.0, 10.0, 1 << 18), Turns(8, 8))
+    return BoundedReader(Bounds(DEADLINE, DEADLINE, 1 << 18), Turns(8, 8))
 
 
 async def read(pod: Pod) -> PodSample:
@@ -67,7 +67,7 @@ async def test_answers_too_late_are_errors(tmp_path: Path) -> None:
 
 async def test_the_histogram_tells_twice_as_slow_from_as_slow(tmp_path: Path) -> None:
     async with two_slots(tmp_path) as slots:
-        slots.stable.torchserve.delay, slots.candidate.torchserve.delay = 0.11, 0.22
+        slots.stable.torchserve.delay, slots.candidate.torchserve.delay = 1.0, 2.0
         await asyncio.gather(ask(slots.stable, 48), ask(slots.candidate, 48))
         slow, fast = await median(slots.candidate), await median(slots.stable)
         assert 1.5 < slow / fast < 2.5

@@ -11,7 +11,7 @@ import pytest
 
 from slipway.envoy.bodies import MOST_HELD_BYTES
 from slipway.envoy.forms import KIND, MOST_HEAD_BYTES, MOST_PARTS
-from tests.unit.envoy.pod import Pod, running_pod
+from tests.unit.envoy.pod import DEADLINE, Pod, eventually, running_pod
 
 LIMIT = 6_553_500
 Answer = tuple[int, str]
@@ -29,7 +29,7 @@ def send(pod: Pod, body: bytes | Iterator[bytes], kind: str = f"{KIND}; boundary
     url = pod.url(pod.config.http_port, "/predict")
     request = urllib.request.Request(url, data=body, headers={"content-type": kind})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, str(json.loads(error.read())["message"])
@@ -147,8 +147,12 @@ async def test_large_forms_are_let_in_one_after_the_other_and_have_a_bound_at_a_
         for _, writer in writers:
             writer.write(head.encode() + large[:-1])
         await asyncio.gather(*(writer.drain() for _, writer in writers))
-        status, message = await asyncio.to_thread(send, pod, large)
-        assert (status, "Too many forms" in message) == (503, True)
+
+        async def is_full() -> bool:
+            status, message = await asyncio.to_thread(send, pod, large)
+            return (status, "Too many forms" in message) == (503, True)
+
+        await eventually(is_full, "Envoy has taken in what it may hold")
         assert (await asyncio.to_thread(send, pod, form(1)))[0] == 200
         for _, writer in writers:
             writer.close()

@@ -11,7 +11,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from slipway.envoy import GRPC_CODE, ProxyConfig, Split, route_file, to_text
-from tests.unit.envoy.pod import Pod, eventually, mount, running_pod
+from tests.unit.envoy.pod import DEADLINE, Pod, eventually, mount, running_pod
 from tests.unit.envoy.test_counters import read
 
 SERVER = {"runtime": "Container", "container": {"image": "mine:1", "readiness": {"grpc": {}}}}
@@ -87,9 +87,9 @@ async def test_the_pod_is_ready_while_the_health_service_says_so(tmp_path: Path)
 async def test_calls_are_answered_and_fail_as_the_server_says(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, _, channel):
         infer = channel.unary_unary(INFER)
-        assert await infer(b"x" * 100_000, timeout=30) == b"x" * 100_000
+        assert await infer(b"x" * 100_000, timeout=DEADLINE) == b"x" * 100_000
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await infer(b"refuse", timeout=30)
+            await infer(b"refuse", timeout=DEADLINE)
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert refused.value.details() == "no such input"
 
@@ -98,7 +98,7 @@ async def test_an_analysis_sees_the_calls_that_failed_by_the_servers_fault(tmp_p
     async with running(tmp_path) as (pod, echo, channel):
         infer = channel.unary_unary(INFER)
         for message in (b"1", b"refuse", b"fail"):
-            await asyncio.gather(infer(message, timeout=30), return_exceptions=True)
+            await asyncio.gather(infer(message, timeout=DEADLINE), return_exceptions=True)
         sample = await read(pod)
         assert (sample.counters.requests, sample.counters.errors) == (3, 1)
         page = (await pod.get(pod.config.ops_port, "/metrics"))[1]
@@ -106,13 +106,13 @@ async def test_an_analysis_sees_the_calls_that_failed_by_the_servers_fault(tmp_p
             series = f'envoy_cluster_grpc{{envoy_cluster_name="torchserve",{GRPC_CODE}="{code}"'
             assert series in page.replace('slipway_model="iris",', "")
         await echo.stop()
-        await asyncio.gather(infer(b"1", timeout=30), return_exceptions=True)
+        await asyncio.gather(infer(b"1", timeout=DEADLINE), return_exceptions=True)
         assert (await read(pod)).counters.errors == 2
 
 
 async def test_a_stream_is_answered_while_it_is_sent(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, _, channel):
-        call = channel.stream_stream(STREAM)(timeout=30)
+        call = channel.stream_stream(STREAM)(timeout=DEADLINE)
         for message in (b"one", b"two", b"three"):
             await call.write(message)
             assert await call.read() == message
@@ -132,7 +132,7 @@ async def test_the_other_slot_is_asked_by_grpc_too(tmp_path: Path) -> None:
         infer = channel.unary_unary(INFER)
 
         async def forwards() -> bool:
-            assert await infer(b"1", timeout=30) == b"1"
+            assert await infer(b"1", timeout=DEADLINE) == b"1"
             return bool(candidate.asked)
 
         await eventually(forwards, "the other slot is asked")

@@ -8,14 +8,14 @@ import pytest
 
 from slipway.envoy import Cors
 from slipway.envoy.answers import MAX_HEADERS, MAX_HEADERS_KIB
-from tests.unit.envoy.pod import JSON, Pod, running_pod
+from tests.unit.envoy.pod import DEADLINE, JSON, Pod, running_pod
 
 
 async def raw(pod: Pod, request: bytes) -> tuple[int, dict[str, str], str]:
     """Send bytes; return the answer's code, headers (names in lower case) and body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", pod.config.http_port)
     writer.write(request)
-    head, _, body = (await asyncio.wait_for(reader.read(), 30)).decode().partition("\r\n\r\n")
+    head, _, body = (await asyncio.wait_for(reader.read(), DEADLINE)).decode().partition("\r\n\r\n")
     writer.close()
     first, *lines = head.split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
@@ -47,7 +47,7 @@ async def test_only_post_and_put_are_predictions(tmp_path: Path, method: str) ->
 async def test_a_tunnel_is_refused_at_once(tmp_path: Path, length: bytes) -> None:
     async with running_pod(tmp_path) as pod:
         request = b"CONNECT model:8000 HTTP/1.1\r\nhost: model:8000\r\n" + length + b"\r\n"
-        code, _, _ = await asyncio.wait_for(raw(pod, request), 5)
+        code, _, _ = await asyncio.wait_for(raw(pod, request), 60)
         assert code in {400, 404, 405}
 
 

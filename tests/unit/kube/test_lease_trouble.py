@@ -149,7 +149,7 @@ async def leading(api: Api) -> "asyncio.Task[None]":
     begun = asyncio.Event()
     lock = lease.LeaseLock(cast(Client, api), "n", "me")
     task = asyncio.create_task(lease.lead(lock, begun.set))
-    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(begun.wait(), 120)
     return task
 
 
@@ -162,7 +162,7 @@ async def test_a_lease_that_is_deleted_is_made_anew_by_its_leader(
     try:
         api.lease = None
         api.written.clear()
-        await asyncio.wait_for(api.written.wait(), 30)
+        await asyncio.wait_for(api.written.wait(), 120)
         assert api.holder == "me"
         assert not task.done()
     finally:
@@ -180,7 +180,7 @@ async def test_a_leader_ends_as_soon_as_it_sees_that_another_has_its_lease(
     api = Api()
     task = await leading(api)
     api.take("other")
-    await asyncio.wait_for(task, 60)
+    await asyncio.wait_for(task, 120)
     assert "Leadership was lost: another has the Lease" in caplog.text
     assert api.holder == "other", "it is left to its holder"
 

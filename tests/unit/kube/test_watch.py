@@ -94,7 +94,7 @@ class Scene:
             url = str(server.make_url("/")).rstrip("/")
             watch = Watch(session, url, (SERVICES, ""), "a=b", 120, parts, self.skipped.append)
             running = asyncio.create_task(watch.run(self.take, self.listed))
-            await asyncio.wait_for(self.through.wait(), 10)
+            await asyncio.wait_for(self.through.wait(), 120)
             running.cancel()
         await server.close()
 
@@ -109,6 +109,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 def waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the pauses that a watch makes, each of which passes at once."""
     monkeypatch.setattr(module, "_WAITS", (0.1, 1.0, 30.0))
+    monkeypatch.setattr(module, "_SHORTEST_SECONDS", 3600.0)
     sleep, made = asyncio.sleep, list[float]()
 
     async def pause(seconds: float) -> None:

@@ -64,7 +64,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_model_that_answers_rightly_passes_and_nothing_is_left() -> None:
     cluster = FakeCluster(SUCCEEDED, READY)
     test, said = self_test(cluster)
-    await test.run(10)
+    await test.run(120)
     assert cluster.found == {}
     whole = {"propagationPolicy": "Foreground"}
     kinds = ("ModelDeployment", "TrainingJob", "ConfigMap")
@@ -77,7 +77,7 @@ async def test_a_model_that_answers_rightly_passes_and_nothing_is_left() -> None
     ("job", "deployment", "answer", "message"),
     [
         (FAILED, READY, RIGHT, "The training failed: exit code 1"),
-        (SUCCEEDED, STUCK, RIGHT, "Not done after 0 s; last: ModelDeployment: ImagePullBackOff"),
+        (SUCCEEDED, STUCK, RIGHT, "Not done after 3 s; last: ModelDeployment: ImagePullBackOff"),
         (SUCCEEDED, READY, [-1.0, 1.0, 7.5], r"answered \[-1.0, 1.0, 7.5\] where about"),
         (SUCCEEDED, READY, {"code": 503}, "where about"),
         (SUCCEEDED, READY, aiohttp.ClientError("refused"), "gave no answer: refused"),
@@ -90,7 +90,7 @@ async def test_what_does_not_work_is_told_and_nothing_is_left(
     cluster = FakeCluster(job, deployment)
     test, _ = self_test(cluster, answer)
     with pytest.raises(run.SelfTestError, match=message):
-        await test.run(0.2)
+        await test.run(3 if deployment is STUCK else 120)
     assert cluster.found == {}
 
 
@@ -98,7 +98,7 @@ async def test_what_was_made_before_a_refusal_is_removed() -> None:
     cluster = FakeCluster(SUCCEEDED, READY, refused="ModelDeployment")
     test, _ = self_test(cluster)
     with pytest.raises(Forbidden):
-        await test.run(10)
+        await test.run(120)
     assert [kind for kind, _ in cluster.deleted] == ["TrainingJob", "ConfigMap"]
 
 
@@ -112,7 +112,7 @@ async def test_what_cannot_be_removed_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(cluster, "request", held)
     test, said = self_test(cluster)
     with pytest.raises(run.SelfTestError, match="not gone in time"):
-        await test.run(10)
+        await test.run(120)
     assert "Not gone after 0 s: ModelDeployment trial" in said
 
 

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 
 from tests.harness.ports import free_ports
+from tests.harness.trees import tree
 
 PROJECT = Path(__file__).parents[3] / "images/python"
 PYTHONPATH = os.pathsep.join(map(str, (PROJECT / "src", PROJECT / "handlers")))
@@ -139,7 +140,8 @@ class Running:
 
     def workers(self) -> list[int]:
         """Return the process IDs of the processes that the server started, and theirs."""
-        return [int(pid) for pid in _children(self.served.process.pid)]
+        _, *started = tree(self.served.process.pid)
+        return started
 
     async def stop(self) -> int:
         """End it as the kubelet does; return its exit code."""
@@ -164,14 +166,6 @@ async def eventually(
 def are_gone(pids: Sequence[int]) -> bool:
     """Tell whether none of the processes is there any more."""
     return not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-def _children(pid: int) -> list[str]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [child, *_children(int(child))]
-    return found
 
 
 def doors(ports: Sequence[int]) -> list[str]:

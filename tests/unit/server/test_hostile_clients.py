@@ -22,7 +22,14 @@ from slipway_server.plan import Plan
 from slipway_server.pool import Pool
 from slipway_server.queue import JobQueue
 from slipway_server.stateful import kinds
-from tests.unit.server.conftest import Running, Served, eventually, served, write_echo
+from tests.unit.server.conftest import (
+    START_SECONDS,
+    Running,
+    Served,
+    eventually,
+    served,
+    write_echo,
+)
 
 MOST_IDLE = 10_000
 SPARE = 500
@@ -91,7 +98,7 @@ async def test_nothing_behind_an_ambiguous_request_is_taken_for_another(
     mark = tmp_path / "mark"
     reader, writer = await asyncio.open_connection("127.0.0.1", server.served.ports[0])
     writer.write(begin + request(mark))
-    answer = await asyncio.wait_for(reader.read(), 30)
+    answer = await asyncio.wait_for(reader.read(), START_SECONDS)
     writer.close()
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")) or not answer, answer
     assert (await server.post({}))[0] == 200
@@ -156,7 +163,7 @@ async def test_a_client_that_resets_its_connection_between_two_parts_is_given_up
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     for _ in range(2):
         job.put(Answer(200, b"next"), KIB)
-    await eventually(lambda: job.is_given_up, 30)
+    await eventually(lambda: job.is_given_up)
     await runner.cleanup()
     assert caplog.messages == []
 

@@ -3,6 +3,7 @@
 import json
 import resource
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,6 @@ HOSTILE: dict[str, Any] = {
     "prints a lot": {"run": "for _ in range(400): print('x' * 65536)"},
     "prints no text": {"run": "for _ in range(400): os.write(1, os.urandom(4096))"},
     "ignores SIGTERM and its end": {"run": "signal.signal(signal.SIGTERM, signal.SIG_IGN)"},
-    "stops itself, and is killed for its time": {"run": "os.kill(os.getpid(), signal.SIGSTOP)"},
-    "holds all signals back and hangs": {
-        "run": "signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())\ntime.sleep(600)"
-    },
     "eats all its stack": {"run": "f = lambda: f()\nglobals()['f'] = f\nf()"},
     "eats all the memory that it may have": {
         "run": "import resource\n"
@@ -85,13 +82,20 @@ HOSTILE: dict[str, Any] = {
     "says deep JSON": says("struct.pack('>II', 200000, 0) + b'[' * 200000"),
     "says again that it is ready": says(frame({"kind": "ready", "shared": True})),
 }
+HANGING: dict[str, Any] = {
+    "stops itself": {"run": "os.kill(os.getpid(), signal.SIGSTOP)"},
+    "holds all signals back": {
+        "run": "signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())\ntime.sleep(600)"
+    },
+}
+"""What only the end of a worker's time ends."""
 STAYING = [asked for name, asked in HOSTILE.items() if name.split()[0] in ("forks", "ignores")]
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
-    with served(archive, "--response-timeout", "2") as process:
+    with served(archive) as process:
         yield process
 
 
@@ -108,6 +112,15 @@ async def test_whatever_a_handler_does_the_next_request_is_answered(
 async def is_answered(server: Running, asked: object) -> bool:
     """Ask until a worker that is not ended for an earlier request's deed answers."""
     return 200 in [(await server.post(asked))[0] for _ in range(2)]
+
+
+@pytest.mark.parametrize("asked", HANGING.values(), ids=HANGING)
+async def test_a_handler_that_hangs_is_killed_and_the_next_request_is_answered(
+    archive: Path, asked: dict[str, Any]
+) -> None:
+    async with running(write_echo(archive), "--response-timeout", "2") as server:
+        assert (await server.post(asked))[0] == 500
+        await eventually(partial(is_answered, server, {}))
 
 
 @pytest.mark.parametrize("mebibytes", [256, pytest.param(4096, marks=pytest.mark.long)])

@@ -48,11 +48,11 @@ def test_what_is_not_served_is_refused_with_what_to_do(key: str) -> None:
     ],
 )
 def test_a_configuration_that_says_nothing_usable_is_refused_in_a_line(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()
     with pytest.raises(ArchiveError) as refused:
         parse(text.encode())
     assert len(str(refused.value)) < 400
-    assert time.monotonic() - begun < 10
+    assert time.thread_time() - begun < 10
 
 
 @given(st.text(max_size=80) | st.from_regex(r"\A[a-z]+: [\[{&*!|>\-0-9a-z\]} ]+\Z"))

@@ -192,14 +192,14 @@ async def test_a_model_is_served_under_another_name_than_its_archives(archive: P
 
 
 async def test_a_batch_is_what_came_within_the_delay(archive: Path) -> None:
-    config = "batchSize: 4\nmaxBatchDelay: 5000\n"
+    config = "batchSize: 4\nmaxBatchDelay: 600000\n"
     async with running(write_echo(archive, config)) as server:
         answers = await asyncio.gather(*[server.post({"a": number}) for number in range(4)])
         assert {json.loads(text)["size"] for _, text in answers} == {4}
 
 
 async def test_of_a_batch_only_the_request_that_a_handler_blames_is_refused(archive: Path) -> None:
-    config = "batchSize: 3\nmaxBatchDelay: 5000\n"
+    config = "batchSize: 3\nmaxBatchDelay: 600000\n"
     async with running(write_echo(archive, config)) as server:
         asked = [{"a": 1}, {"refuse": 422}, {"a": 2}]
         answers = await asyncio.gather(*[server.post(one) for one in asked])
@@ -207,7 +207,7 @@ async def test_of_a_batch_only_the_request_that_a_handler_blames_is_refused(arch
 
 
 async def test_the_parts_of_a_batch_are_answered_in_its_order(archive: Path) -> None:
-    files = {"handler.py": MICRO, "mc.yaml": "batchSize: 5\nmaxBatchDelay: 5000\n"}
+    files = {"handler.py": MICRO, "mc.yaml": "batchSize: 5\nmaxBatchDelay: 600000\n"}
     async with running(write_archive(archive, files, configFile="mc.yaml")) as server:
         answers = await asyncio.gather(*[server.post(number) for number in range(5)])
         assert [json.loads(text) for _, text in answers] == [1, 2, 3, 4, 5]

@@ -67,9 +67,9 @@ async def test_new_requests_join_those_that_go_on_as_far_as_there_are_places(
     server: Running,
 ) -> None:
     told = await asyncio.gather(
-        *[hear(server, {"say": number, "steps": 20 + number}) for number in range(12)]
+        *[hear(server, {"say": number, "steps": 60 + number}) for number in range(12)]
     )
-    assert [len(parts) for parts in told] == [21 + number for number in range(12)]
+    assert [len(parts) for parts in told] == [61 + number for number in range(12)]
     sizes = {part["size"] for parts in told for part in parts}
     assert max(sizes) == 4, "as many as batchSize"
 

@@ -1,6 +1,7 @@
 """Workers that end, hang, cannot load, or share the model."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.quickness import quick
 from tests.unit.server.conftest import (
     Running,
     Served,
@@ -40,7 +42,7 @@ def handle(data, context):
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     archive = write_echo(tmp_path_factory.mktemp("echo") / "echo.mar")
-    with served(archive, "--response-timeout", "20") as process:
+    with served(archive) as process:
         yield process
 
 
@@ -48,34 +50,42 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 async def test_a_worker_that_ends_costs_its_batch_and_is_made_again(
     server: Running, death: dict[str, int]
 ) -> None:
-    await server.post({})
-    before = await server.deaths()
-    status, text = await server.post(death)
-    assert (status, json.loads(text)["message"]) == (500, "Worker died.")
-    begun = time.monotonic()
-    assert (await server.post({"a": 1}))[0] == 200
-    assert time.monotonic() - begun < NEXT_ANSWER_SECONDS
-    assert await server.deaths() == before + 1
-    told = await server.told_deaths()
-    assert told["deaths"] == before + 1
-    assert 0 < told["seconds"] < 60, "for so long its place was empty"
-    assert told["cause"] == ("SIGKILL" if "kill" in death else f"exit {death['exit']}")
+    async def next_answer() -> float:
+        """Return how long the answer takes that follows a death."""
+        await server.post({})
+        before = await server.deaths()
+        status, text = await server.post(death)
+        assert (status, json.loads(text)["message"]) == (500, "Worker died.")
+        begun = time.monotonic()
+        assert (await server.post({"a": 1}))[0] == 200
+        took = time.monotonic() - begun
+        assert await server.deaths() == before + 1
+        told = await server.told_deaths()
+        assert told["deaths"] == before + 1
+        assert 0 < told["seconds"] < 600, "for so long its place was empty"
+        assert told["cause"] == ("SIGKILL" if "kill" in death else f"exit {death['exit']}")
+        return took
+
+    await quick(next_answer, NEXT_ANSWER_SECONDS)
 
 
 async def test_the_batch_of_a_killed_worker_is_told_within_a_tenth_of_a_second(
     server: Running, tmp_path: Path
 ) -> None:
-    took = []
-    for turn in range(5):
+    turns = itertools.count()
+
+    async def told() -> float:
+        """Return how long it takes to tell of a death."""
         pid = json.loads((await server.post({}))[1])["pid"]
-        begin = tmp_path / str(turn)
+        begin = tmp_path / str(next(turns))
         asked = asyncio.create_task(server.post({"begin": str(begin), "sleep": 600}))
         await eventually(begin.exists)
         begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         assert (await asked)[0] == 500
-        took.append(time.monotonic() - begun)
-    assert min(took) < 0.1, took
+        return time.monotonic() - begun
+
+    await quick(told, 0.1)
 
 
 async def test_the_batch_that_a_dead_worker_had_not_begun_is_answered_by_the_next(
@@ -101,7 +111,11 @@ async def test_a_worker_that_hangs_is_ended_when_its_time_is_over(archive: Path)
             return bool((await server.told_deaths())["cause"] == "Timeout")
 
         await eventually(is_told)
-        assert (await server.post({}))[0] == 200
+
+        async def is_answered() -> bool:
+            return (await server.post({}))[0] == 200
+
+        await eventually(is_answered)  # in a second, which a busy machine may not have
 
 
 async def test_a_model_that_cannot_be_loaded_ends_the_server_with_the_traceback(

@@ -23,6 +23,7 @@ from slipway.telemetry.objects.following import Pauses
 from slipway.telemetry.page import page as pieces
 from slipway.telemetry.server import HttpServer
 from tests.harness.ports import free_port
+from tests.harness.quickness import quick
 from tests.unit.telemetry.objects import at, condition, deployment, job, page, value
 from tests.unit.telemetry.test_gauges import Idle
 
@@ -204,14 +205,17 @@ def unswept() -> Iterator[None]:
 
 @pytest.mark.usefixtures("unswept")
 async def test_a_scrape_of_ten_thousand_jobs_never_holds_the_loop_for_50_ms() -> None:
-    metrics = over(busy_cache(10_000))
-    for index in range(200):
-        metrics.status_written(known(job(), "one", f"ns-{index}", 1), {})
-    gc.freeze()
-    for accept in (FORMATS[2], FORMATS[0]):
-        longest, size = await longest_hold(metrics, accept)
-        assert size > 10_000_000
-        assert longest < 0.05
+    async def scraped() -> float:
+        """Return how long two scrapes have held the loop at most, the first of which reads all."""
+        metrics = over(busy_cache(10_000))
+        for index in range(200):
+            metrics.status_written(known(job(), "one", f"ns-{index}", 1), {})
+        gc.freeze()
+        holds = [await longest_hold(metrics, accept) for accept in (FORMATS[2], FORMATS[0])]
+        assert min(size for _, size in holds) > 10_000_000
+        return max(longest for longest, _ in holds)
+
+    await quick(scraped, 0.05)
 
 
 async def test_a_middleware_stands_before_the_metrics() -> None:

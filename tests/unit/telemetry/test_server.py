@@ -29,7 +29,7 @@ async def test_its_port_answers_by_both_address_families(server: HttpServer, pic
         assert server.port > 0
         assert port in (0, server.port)
         for host in LOOPBACKS:
-            with socket.create_connection((host, server.port), timeout=10):
+            with socket.create_connection((host, server.port), timeout=60):
                 pass
     finally:
         await server.close()
@@ -69,7 +69,7 @@ async def test_a_crowd_that_never_asks_is_dropped_and_the_probes_are_answered(
         url = f"http://127.0.0.1:{server.port}/healthz"
         async with ClientSession() as session, session.get(url) as answer:
             assert answer.status == 200
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert [await reader.read() for reader in readers[:200]] == [b""] * 200
         assert not readers[-1].at_eof()
     finally:
@@ -117,7 +117,7 @@ async def test_a_scraper_that_leaves_before_the_end_is_no_error(
     await begun.wait()
     writer.transport.abort()
     left.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await ended.wait()
     await server.close()
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]

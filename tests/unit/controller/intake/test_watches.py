@@ -47,7 +47,7 @@ class Scene:
         """Return the names of all queued keys, which are taken off the queue."""
         names = set()
         while len(self.queue) or self.queue.waiting:
-            key = await asyncio.wait_for(self.queue.get(), 5)
+            key = await asyncio.wait_for(self.queue.get(), 60)
             self.queue.done(key)
             names.add(f"{key.kind}/{key.name}")
         return names
@@ -111,14 +111,14 @@ async def test_a_fixed_spec_is_tried_at_once_and_not_after_the_pause_of_the_one_
     ref = ObjectRef.of(job)
     scene.intake.seen("ADDED", at(job, 3, generation=1))
     for _ in range(8):
-        await asyncio.wait_for(scene.queue.get(), 5)
+        await asyncio.wait_for(scene.queue.get(), 60)
         scene.queue.retry(ref, at_most=0.0)
-    await asyncio.wait_for(scene.queue.get(), 5)
+    await asyncio.wait_for(scene.queue.get(), 60)
     assert scene.queue.retry(ref) > 60
     scene.intake.seen("MODIFIED", at(job, 4, generation=1))
     assert scene.queue.failures(ref) == 9, "a status is no other spec"
     scene.intake.seen("MODIFIED", at(job, 5, generation=2))
-    assert await asyncio.wait_for(scene.queue.get(), 5) == ref
+    assert await asyncio.wait_for(scene.queue.get(), 60) == ref
     assert scene.queue.failures(ref) == 0
     assert scene.queue.retry(ref) < 5
 
@@ -146,7 +146,7 @@ async def test_a_training_job_wakes_those_that_wait_for_its_archive() -> None:
     created = {"type": "Created", "status": "True", "reason": "ChildrenCreated"}
     scene.intake.seen("MODIFIED", {**at(student, 4), "status": {"conditions": [created]}})
     await scene.woken()
-    scene.intake.seen("MODIFIED", at(training_job("a"), 5))
+    scene.intake.seen("MODIFIED", at(training_job("a"), 60))
     assert await scene.woken() == {"TrainingJob/a"}
 
 
@@ -208,7 +208,7 @@ async def test_only_a_repeated_listing_of_children_asks_for_a_sweep() -> None:
     await asyncio.sleep(0)
     assert not listing.asked.is_set()
     sweeper.listed(path)
-    await asyncio.wait_for(listing.asked.wait(), 5)
+    await asyncio.wait_for(listing.asked.wait(), 60)
     running.cancel()
 
 
@@ -224,13 +224,13 @@ async def test_our_own_kinds_are_listed_once_kopf_has_handed_over_all_of_them(
     running = asyncio.create_task(sweeper.run(3600))
     intake.seen(None, jobs[0])
     sweeper.listed(PATH)
-    await asyncio.wait_for(listing.asked.wait(), 5)
+    await asyncio.wait_for(listing.asked.wait(), 60)
     for _ in range(20):
         await asyncio.sleep(0)
     assert not intake.synced.is_set()
     assert listing.listings == 1, "10,000 objects are not listed again until all are handed over"
     intake.seen(None, jobs[1])
-    await asyncio.wait_for(intake.synced.wait(), 5)
+    await asyncio.wait_for(intake.synced.wait(), 60)
     assert {(await queue.get()).name, (await queue.get()).name} == {"a", "b"}
     running.cancel()
 
@@ -246,9 +246,9 @@ async def test_an_object_that_goes_while_kopf_hands_over_is_not_waited_for(
     sweeper = Sweeper(cast(Client, listing), cache, intake, ())
     running = asyncio.create_task(sweeper.run(3600))
     sweeper.listed(PATH)
-    await asyncio.wait_for(listing.asked.wait(), 5)
+    await asyncio.wait_for(listing.asked.wait(), 60)
     listing.items = []
-    await asyncio.wait_for(intake.synced.wait(), 5)
+    await asyncio.wait_for(intake.synced.wait(), 60)
     running.cancel()
 
 
@@ -268,7 +268,7 @@ async def test_a_sweep_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatc
     sweeper = Sweeper(cast(Client, Failing()), scene.cache, scene.intake, ())
     running = asyncio.create_task(sweeper.run(3600))
     sweeper.listed(PATH)
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     running.cancel()
 
 
@@ -283,7 +283,7 @@ async def test_nobody_is_woken_before_all_collections_are_listed() -> None:
     assert len(queue) + queue.waiting == 0
     intake.listed("/pods")
     assert intake.synced.is_set()
-    assert (await asyncio.wait_for(queue.get(), 5)).name == "a"
+    assert (await asyncio.wait_for(queue.get(), 60)).name == "a"
 
 
 async def test_the_owners_are_listed_when_only_what_comes_last_is_left() -> None:

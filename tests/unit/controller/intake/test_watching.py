@@ -158,7 +158,7 @@ async def playing(server: ApiServer, *, ends: bool = False) -> AsyncIterator[Sce
             assert ends or not watches.done(), "the watches go on"
             assert not sweeping.done(), "the sweeper goes on"
             scene.stop.set()
-            await asyncio.wait_for(watches, 30)
+            await asyncio.wait_for(watches, 120)
         finally:
             watches.cancel()
             sweeping.cancel()
@@ -232,6 +232,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             yield wait
 
     monkeypatch.setattr(watching, "_waits", waits)
+    for name in ("_HEALTHY_SECONDS", "_SHORTEST_SECONDS"):
+        monkeypatch.setattr(kopf_runs, name, 3600.0)
     return asked
 
 
@@ -321,7 +323,7 @@ async def test_watches_that_are_told_to_end_while_they_begin_anew_end(
     async with playing(server, ends=True) as scene:
         await scene.seen("a")
         scenes.append(scene)
-        done, _ = await asyncio.wait({scene.watches}, timeout=15)
+        done, _ = await asyncio.wait({scene.watches}, timeout=120)
         assert done
 
 

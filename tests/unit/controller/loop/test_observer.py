@@ -108,7 +108,7 @@ async def test_a_pod_that_cannot_be_asked_is_silent_and_has_never_answered(
     monkeypatch.setattr(training_progress, "PORT", 1)
     reader = ProgressReader(0.01)
     client = FakeClient()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         seen = await snapshot("Running", client, reader, podIP="127.0.0.1")
         while seen.silence is None:
             await asyncio.sleep(0.01)

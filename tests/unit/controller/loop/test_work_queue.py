@@ -12,7 +12,7 @@ from slipway.controller.loop.work_queue import WorkQueue, backoff
 
 
 async def take(queue: WorkQueue[str]) -> str:
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), 60)
 
 
 async def test_a_key_that_is_added_twice_runs_once() -> None:
@@ -36,7 +36,7 @@ async def test_a_key_added_while_it_is_worked_on_runs_again_afterwards_and_not_b
 
 async def test_it_is_quiet_while_no_key_is_ready_or_worked_on() -> None:
     queue: WorkQueue[str] = WorkQueue()
-    await asyncio.wait_for(queue.quiet(0), 5)
+    await asyncio.wait_for(queue.quiet(0), 60)
     queue.add("a")
     queue.add("later", 3600)
     waiting = asyncio.create_task(queue.quiet(0))
@@ -44,7 +44,7 @@ async def test_it_is_quiet_while_no_key_is_ready_or_worked_on() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     queue.done(key)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_an_earlier_time_wins_over_a_later_one() -> None:
@@ -103,7 +103,10 @@ async def test_failures_in_a_row_wait_longer_and_success_forgets_them(
     assert queue.failures("a") == 0
 
 
-async def test_one_that_is_woken_in_its_back_off_has_not_failed_once_more() -> None:
+async def test_one_that_is_woken_in_its_back_off_has_not_failed_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_BACKOFF", 300.0)
     queue: WorkQueue[str] = WorkQueue()
     waits = []
     for _ in range(50):
@@ -179,7 +182,7 @@ async def test_a_cancelled_worker_loses_no_key() -> None:
     await asyncio.sleep(0)
     queue.add("a")
     first.cancel()
-    assert await asyncio.wait_for(second, 5) == "a"
+    assert await asyncio.wait_for(second, 60) == "a"
 
 
 async def test_planned_revisits_that_are_overtaken_do_not_pile_up() -> None:
@@ -272,12 +275,12 @@ async def test_of_a_slow_lane_so_many_keys_are_at_work_until_it_has_been_quick_f
     queue.slow(first)
     third = asyncio.create_task(queue.get())
     queue.add("b1")
-    assert await asyncio.wait_for(third, 5) == "b1"
+    assert await asyncio.wait_for(third, 60) == "b1"
     waits = asyncio.create_task(queue.get())
     queue.done(second)
     await asyncio.sleep(0)
     assert not waits.done()
     monkeypatch.setattr(module, "_SLOW_AFTER_SECONDS", 0.0)
     queue.done(first)
-    assert await asyncio.wait_for(waits, 5) == "a3"
+    assert await asyncio.wait_for(waits, 60) == "a3"
     assert await take(queue) == "a4"

@@ -56,12 +56,19 @@ class Scene:
         """Let one key be worked on."""
         if self.due() is None or not self.queue.failures(REF):
             self.queue.add(REF)
-        await self.workers.handle(await asyncio.wait_for(self.queue.get(), 5))
+        key = await asyncio.wait_for(self.queue.get(), 60)
+        self.begun = asyncio.get_running_loop().time()
+        await self.workers.handle(key)
+        self.ended = asyncio.get_running_loop().time()
 
     def due(self) -> float | None:
-        """Return in how many seconds the key comes again."""
-        found = self.queue._due.get(REF)
-        return None if found is None else found - asyncio.get_running_loop().time()
+        """Return when the key comes again."""
+        return self.queue._due.get(REF)
+
+    def is_due_in(self, shortest: float, longest: float) -> bool:
+        """Tell whether the key comes again after such a time, however long the work took."""
+        due = self.due()
+        return due is not None and self.begun + shortest <= due <= self.ended + longest
 
     def counted(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(name, {"kind": REF.kind, **labels}) or 0.0
@@ -70,9 +77,7 @@ class Scene:
 async def test_a_settled_object_is_looked_at_again_within_the_resync_time() -> None:
     scene = Scene(Outcome("done"))
     await scene.work()
-    due = scene.due()
-    assert due is not None
-    assert 479 < due <= 600
+    assert scene.is_due_in(480, 600)
     assert scene.counted("slipway_reconcile_total", result="done") == 1
 
 
@@ -89,13 +94,13 @@ async def test_a_failure_that_cannot_even_be_told_ends_no_worker(quick: None) ->
 async def test_a_planned_revisit_is_kept(seconds: float) -> None:
     scene = Scene(Outcome("wrote", seconds))
     await scene.work()
-    assert scene.due() == pytest.approx(seconds, abs=0.5)
+    assert scene.is_due_in(seconds, seconds)
 
 
 async def test_a_revisit_at_once_is_at_once() -> None:
     scene = Scene(Outcome("wrote", 0.0))
     await scene.work()
-    assert (scene.due() or 0.0) < 1
+    assert scene.due() is None or scene.is_due_in(0.0, 0.0)
 
 
 async def test_an_object_that_is_gone_is_forgotten() -> None:
@@ -114,9 +119,7 @@ async def test_a_stalled_object_is_tried_again_with_back_off(
     scene = Scene(*[Outcome(result, None, Trouble(reason, "It may not be."))] * 8)
     for _ in range(8):
         await scene.work()
-    due = scene.due()
-    assert due is not None
-    assert 0.05 < due <= 0.128
+    assert scene.is_due_in(0.064, 0.128)
     assert scene.counted("slipway_reconcile_errors_total", reason=reason) == 8
     assert scene.counted("slipway_reconcile_total", result=result) == 8
 
@@ -129,19 +132,19 @@ async def test_a_name_that_is_taken_is_tried_again_within_half_a_minute(
         await scene.work()
     monkeypatch.setattr(queue_module, "_FIRST_BACKOFF", 1.0)
     await scene.work()
-    assert 15 < (scene.due() or 0) <= 20
+    assert scene.is_due_in(15, 20)
 
 
 async def test_a_status_that_was_not_written_does_not_wait_for_the_back_off() -> None:
     scene = Scene(Outcome("stalled", 0.1, Trouble("Forbidden", "No quota is left.")))
     await scene.work()
-    assert (scene.due() or 1.0) <= 0.1
+    assert scene.is_due_in(0.0, 0.1)
 
 
 async def test_an_object_that_has_ended_is_looked_at_again_more_seldom() -> None:
     scene = Scene(Outcome("done", rests=True))
     await scene.work()
-    assert 4 * 479 < (scene.due() or 0) <= 4 * 600
+    assert scene.is_due_in(4 * 480, 4 * 600)
 
 
 async def test_a_failure_that_lasts_is_told_and_one_of_the_api_server_is_not(quick: None) -> None:
@@ -199,7 +202,7 @@ async def test_a_namespace_that_goes_is_no_error_of_the_operators() -> None:
 async def test_the_wait_that_the_api_server_asks_for_is_kept() -> None:
     scene = Scene(Unavailable("overloaded", 429, retry_after=30.0))
     await scene.work()
-    assert scene.due() == pytest.approx(30.0, abs=0.5)
+    assert scene.is_due_in(30.0, 30.0)
 
 
 async def test_nothing_is_worked_on_before_the_gates_are_open() -> None:
@@ -212,7 +215,7 @@ async def test_nothing_is_worked_on_before_the_gates_are_open() -> None:
         await asyncio.sleep(0)
     assert len(scene.queue) == 1
     leading.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while scene.due() is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
     running.cancel()
@@ -274,7 +277,7 @@ class Busy:
             self.queue.add(ObjectRef(REF.api_version, REF.kind, namespace, f"job-{number}"))
 
     async def ends(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while len(self.hanging.ended) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -307,7 +310,7 @@ async def test_however_many_namespaces_are_slow_no_more_are_at_work_than_there_a
     busy = Busy(*names)
     for name in names:
         busy.add(name, 2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while len(busy.hanging.now) < most_at_a_time(2):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     busy.hanging.let_go.set()

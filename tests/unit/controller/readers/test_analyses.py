@@ -57,7 +57,7 @@ async def read(found: ModelDeployment) -> Traffic | None:
     try:
         if reader.read(found, raw, Children()) is None:
             return None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await told.wait()
         return reader.read(found, raw, Children())
     finally:

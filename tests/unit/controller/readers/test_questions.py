@@ -51,7 +51,7 @@ Scene = Callable[[Address, Clock], Awaitable[None]]
 async def play(scene: Scene) -> None:
     clock = Clock()
     questions: Questions[int] = Questions(10.0, clock)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         await scene(Address(questions), clock)
         await questions.close()
 
@@ -116,7 +116,7 @@ async def test_a_read_has_the_next_question_asked_when_it_is_due() -> None:
 
     questions: Questions[int] = Questions(0.05)
     questions.read("key", ask, tell)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         await first.wait()
         questions.read("key", ask, tell)
         await second.wait()

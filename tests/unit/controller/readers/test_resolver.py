@@ -88,7 +88,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         asked.append(host)
         if host.split(".")[1] == "slow":
-            ended.wait(60)
+            ended.wait()
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, host, ("10.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -102,14 +102,22 @@ async def give_up(resolver: ServiceResolver, host: str) -> None:
         await asyncio.wait_for(asyncio.shield(resolver.resolve(host)), 0.01)
 
 
+async def until_asked(asked: list[str], count: int) -> None:
+    """Wait until so many names are looked up, each by a thread that may be slow to start."""
+    async with asyncio.timeout(60):
+        while len(asked) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_names_that_are_looked_up_without_end_hold_up_no_other_namespace(
     slow: list[str],
 ) -> None:
     resolver = ServiceResolver()
     for number in range(100):
         await give_up(resolver, f"s{number}.slow.svc")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await resolver.resolve(NAME)
+    await until_asked(slow, 5)
     assert len(slow) == 5, "four of the slow namespace's at a time, and that one"
     with pytest.raises(OSError, match="namespace slow takes long"):
         await resolver.resolve("other.slow.svc.cluster.local")
@@ -120,5 +128,6 @@ async def test_one_name_is_looked_up_once_at_a_time(slow: list[str]) -> None:
     resolver = ServiceResolver(trusted=["prometheus.slow.svc"])
     for _ in range(20):
         await give_up(resolver, "prometheus.slow.svc")
+    await until_asked(slow, 1)
     assert slow == ["prometheus.slow.svc"]
     await resolver.close()

@@ -117,7 +117,7 @@ class Reading:
         """Read, wait for the word that a sample has come, and read it."""
         self.told.clear()
         self.read(candidate)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await self.told.wait()
         return self.read(candidate)
 

@@ -110,7 +110,7 @@ async def served(page: str, status: int = 200) -> tuple[TestServer, list[int]]:
 
 async def settled(reader: ProgressReader) -> Newest[Progress | None]:
     """Return what is known of the pod once a question has been settled."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             found = reader.read(pod())
             if found.error or found.age < math.inf:

@@ -94,7 +94,7 @@ async def test_a_pod_that_serves_no_more_or_is_tried_or_was_is_asked(
 ) -> None:
     async with asked(monkeypatch) as (reader, news, paths):
         assert read(reader, one, **rollout) == {}, "the first look waits for nobody"
-        await asyncio.wait_for(news.wait(), 30)
+        await asyncio.wait_for(news.wait(), 120)
         assert read(reader, one, **rollout) == {
             "p": Death("it ended itself with exit code 3", "bye", count=2, time=1.0)
         }
@@ -115,7 +115,7 @@ async def test_other_pods_are_left_alone(monkeypatch: pytest.MonkeyPatch, one: M
     async with asked(monkeypatch) as (reader, news, paths):
         assert read(reader, one) == {}
         assert read(reader, pod(uid="another")) == {}
-        await asyncio.wait_for(news.wait(), 30)
+        await asyncio.wait_for(news.wait(), 120)
         assert len(paths) == 1, "only the second pod was asked"
 
 
@@ -124,10 +124,10 @@ async def test_what_a_pod_told_that_serves_again_is_not_why_it_dies_next(
 ) -> None:
     async with asked(monkeypatch) as (reader, news, paths):
         read(reader, pod())
-        await asyncio.wait_for(news.wait(), 30)
+        await asyncio.wait_for(news.wait(), 120)
         assert read(reader, pod(ready=True)) == {}
         news.clear()
         assert read(reader, pod()) == {}, "it is asked anew"
-        await asyncio.wait_for(news.wait(), 30)
+        await asyncio.wait_for(news.wait(), 120)
         assert read(reader, pod()).keys() == {"p"}
         assert len(paths) == 2

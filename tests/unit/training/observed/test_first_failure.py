@@ -293,10 +293,10 @@ def test_what_pods_write_at_their_end_is_soon_read_whatever_it_is(text: str) -> 
     for pod in pods:
         main = {"name": "trainer", "state": {"terminated": over}}
         pod["status"] = {"phase": "Failed", "containerStatuses": [main]}
-    begun = time.process_time()
+    begun = time.thread_time()
     for _ in range(20):
         assert first_failure([JobPod(pod, "trainer") for pod in pods])
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize(
