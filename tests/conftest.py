@@ -13,8 +13,14 @@ from tests.harness import Cluster, TestControlPlane
 from tests.harness.control_plane import control_plane as running_control_plane
 from tests.harness.order import ByMachinery, turn_of
 
-# The same examples in each run, and no time limit on one: a busy machine is no finding.
-hypothesis.settings.register_profile("slipway", deadline=None, derandomize=True)
+# The same examples in each run, and no time limit on one, or on making it: a busy machine is no
+# finding.
+hypothesis.settings.register_profile(
+    "slipway",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("slipway")
 
 

@@ -113,7 +113,10 @@ def test_an_outputs_manifest_that_is_taken_names_files_in_its_place(entries: lis
     assert all(is_inside("output", path) for path in found)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "a", "b", "c"])), max_size=4),
     st.lists(st.sampled_from([".", "..", "a", "b", "c", "secret"]), max_size=6),

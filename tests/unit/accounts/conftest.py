@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import botocore
 import botocore.session
 import pytest
@@ -16,6 +17,7 @@ from dev import gotools
 from slipway.accounts.built_in import BuiltInAccounts
 from slipway.accounts.cluster import NamespaceFacts, StoreSecret
 from slipway.accounts.policy import Folder
+from slipway.accounts.server import admin
 from slipway.accounts.server.admin import Caller, StoreServer
 from slipway.accounts.server.signing import Key
 from tests.harness.s3 import BUCKET, S3Server
@@ -151,6 +153,12 @@ def refusal(action: Any) -> str:
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return ""
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the operator wait for a store whose disk is busy."""
+    monkeypatch.setattr(admin, "_TIMEOUT", aiohttp.ClientTimeout(total=120))
 
 
 @pytest.fixture

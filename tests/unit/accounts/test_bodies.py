@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.harness.s3 import BUCKET
+from tests.harness.waiting import wait_for
 from tests.unit.accounts.conftest import REGION, World, refusal
 
 MIB = 1 << 20
@@ -64,7 +65,7 @@ def send(world: World, attack: tuple[str, str, Mapping[str, str]], *, whose: str
     length = {} if whose == "chunked" else {"Content-Length": str(HOSTILE_BYTES)}
     wanted = {**headers, "x-amz-content-sha256": "UNSIGNED-PAYLOAD", **length}
     told = wanted if whose == "anonymous" else signed(world, method, path, wanted)
-    with closing(http.client.HTTPConnection("127.0.0.1", world.store.port, timeout=30)) as sender:
+    with closing(http.client.HTTPConnection("127.0.0.1", world.store.port, timeout=120)) as sender:
         try:
             chunked = whose == "chunked"
             sender.request(method, path, pieces(HOSTILE_BYTES), told, encode_chunked=chunked)
@@ -120,7 +121,8 @@ async def test_who_sends_bodies_slowly_delays_their_own_alone(world: World) -> N
         await world.open(name)
     held = [slow(world, "attacker") for _ in range(8)]
     try:
-        own, others = delete_one(world, "attacker"), delete_one(world, "victim")
+        own = wait_for(lambda: delete_one(world, "attacker"), 120, "the store has begun with all")
+        others = delete_one(world, "victim")
     finally:
         for connection in held:
             connection.close()
@@ -136,7 +138,7 @@ def slow(world: World, namespace: str) -> http.client.HTTPConnection:
     request = AWSRequest("POST", f"http://127.0.0.1:{world.store.port}{path}", headers=wanted)
     held = Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
     Unsigned(held, "s3", REGION).add_auth(request)
-    sender = http.client.HTTPConnection("127.0.0.1", world.store.port, timeout=10)
+    sender = http.client.HTTPConnection("127.0.0.1", world.store.port, timeout=120)
     sender.putrequest("POST", path, skip_host=True, skip_accept_encoding=True)
     sender.putheader("Host", f"127.0.0.1:{world.store.port}")
     for name, value in request.headers.items():

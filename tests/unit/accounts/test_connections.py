@@ -22,21 +22,27 @@ SIGNED = Config(signature_version="s3v4")
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 
 
+@pytest.fixture
+def idle() -> int:
+    """For how many seconds a client may be silent."""
+    return 1
+
+
 @pytest.fixture(params=["plain", "TLS"])
-def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
-    """Open a connection to a store where a client may be silent for a second."""
+def connect(request: pytest.FixtureRequest, tmp_path: Path, idle: int) -> Iterator[Connect]:
+    """Open a connection to a store where a client may be silent for a while."""
     gotools.ensure(["slipway-store"])
     authority = Authority(tmp_path / "authority")
     authority.issue(tmp_path / "tls", "IP:127.0.0.1")
-    server = S3Server(tmp_path / "s3", certificate=tmp_path / "tls", idle=1)
+    server = S3Server(tmp_path / "s3", certificate=tmp_path / "tls", idle=idle)
     (server.bucket / "large").write_bytes(bytes(LARGE))
     trust = ssl.create_default_context(cafile=str(authority.certificate))
 
     def connect() -> http.client.HTTPConnection:
         if request.param == "plain":
-            return http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            return http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
         return http.client.HTTPSConnection(
-            "127.0.0.1", server.secure_port, context=trust, timeout=30
+            "127.0.0.1", server.secure_port, context=trust, timeout=120
         )
 
     server.start()
@@ -73,6 +79,7 @@ def socket_of(connection: http.client.HTTPConnection) -> socket.socket:
     return connection.sock
 
 
+@pytest.mark.parametrize("idle", [600])
 def test_a_connection_serves_one_request_after_the_other(connect: Connect) -> None:
     with closing(connect()) as connection:
         ask(connection)
@@ -92,11 +99,12 @@ def test_a_client_that_never_asks_loses_its_connection(connect: Connect) -> None
         assert socket_of(connection).recv(1) == b""
 
 
+@pytest.mark.parametrize("idle", [4])  # which is also the time from the answer's end to the next
 def test_a_client_that_is_slow_to_take_its_answer_gets_all_of_it(connect: Connect) -> None:
     with closing(connect()) as connection:
         connection.request("GET", large(connection))
         answer = connection.getresponse()
-        for _ in range(3):
+        for _ in range(2):
             let_a_silent_client_lose_its_connection(connect)
         assert len(answer.read()) == LARGE
         ask(connection)
@@ -120,11 +128,11 @@ def test_who_opens_connections_without_end_ends_their_own_alone(
             source = (address, 0)
             made = (
                 http.client.HTTPSConnection(
-                    "127.0.0.1", port, context=trust, timeout=30, source_address=source
+                    "127.0.0.1", port, context=trust, timeout=120, source_address=source
                 )
                 if secure
                 else http.client.HTTPConnection(
-                    "127.0.0.1", port, timeout=30, source_address=source
+                    "127.0.0.1", port, timeout=120, source_address=source
                 )
             )
             return stack.enter_context(closing(made))
@@ -143,4 +151,4 @@ def test_who_opens_connections_without_end_ends_their_own_alone(
 
 def silent(port: int) -> socket.socket:
     """Return a connection whose client says nothing."""
-    return socket.create_connection(("127.0.0.1", port), 30, ("127.0.0.2", 0))
+    return socket.create_connection(("127.0.0.1", port), 120, ("127.0.0.2", 0))

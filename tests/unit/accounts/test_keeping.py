@@ -69,8 +69,13 @@ def test_an_object_is_on_the_disk_with_its_attributes_when_the_store_says_that_i
     small: S3Server, tmp_path: Path
 ) -> None:
     unsynced = tmp_path / "unsynced"
-    unsynced.write_bytes(b"x" * 100 * KIB)
-    assert waits_for_the_disk(unsynced)
+
+    def is_seen() -> bool:
+        unsynced.unlink(missing_ok=True)
+        unsynced.write_bytes(b"x" * 100 * KIB)
+        return waits_for_the_disk(unsynced)
+
+    wait_for(is_seen, 120, "a file is seen before the kernel writes it")
     assert root_of(small).put("ns-a", "models/net.mar", b"x" * 100 * KIB) == ""
     written = [
         small.folder / "buckets/ns-a/models/net.mar",
@@ -98,7 +103,7 @@ def test_one_namespace_fills_its_share_and_not_the_next_ones(small: S3Server) ->
     assert s3.get("ns-a", "outputs/1") == ""
     s3.raw.delete_object(Bucket="ns-a", Key="outputs/1")
     again = lambda: s3.put("ns-a", "outputs/2", b"x" * 200 * KIB) == ""  # noqa: E731
-    wait_for(again, 20, "what was deleted makes room")
+    wait_for(again, 120, "what was deleted makes room")
 
 
 def test_parts_and_copies_count_too(small: S3Server) -> None:
@@ -147,10 +152,10 @@ def test_metrics_tell_how_full_the_volume_and_each_share_is(small: S3Server) -> 
 def test_a_store_that_cannot_write_is_not_ready(small: S3Server) -> None:
     assert status(small, "/ready")[0] == 200
     away = small.folder.rename(small.folder.with_name("away"))
-    wait_for(lambda: status(small, "/ready")[0] == 503, 10, "the store is not ready")
+    wait_for(lambda: status(small, "/ready")[0] == 503, 120, "the store is not ready")
     assert "the volume cannot be written" in status(small, "/ready")[1]
     away.rename(small.folder)
-    wait_for(lambda: status(small, "/ready")[0] == 200, 10, "the store is ready again")
+    wait_for(lambda: status(small, "/ready")[0] == 200, 120, "the store is ready again")
 
 
 def test_who_asks_again_and_again_whether_it_is_ready_makes_it_no_less_so(small: S3Server) -> None:

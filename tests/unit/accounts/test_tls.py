@@ -70,7 +70,7 @@ def shown(port: int, authority: Path) -> bytes:
     """Return the certificate that a new connection gets to see."""
     trust = ssl.create_default_context(cafile=str(authority))
     with (
-        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        socket.create_connection(("127.0.0.1", port), 60) as plain,
         trust.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
     ):
         return secure.getpeercert(binary_form=True) or b""

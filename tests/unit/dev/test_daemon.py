@@ -84,7 +84,7 @@ def test_a_successor_with_the_same_pid_is_another_process() -> None:
 def test_a_process_that_ended_is_told_with_the_end_of_its_log(state: Path) -> None:
     one = Daemon("failing", (sys.executable, "-c", f"raise SystemExit('why: {state}/x')"), state)
     one.start()
-    wait_until(lambda: one.process is None, 30, "Its end")
+    wait_until(lambda: one.process is None, 120, "Its end")
     with pytest.raises(DevError, match=r"(?s)failing has ended.*why"):
         one.check()
 

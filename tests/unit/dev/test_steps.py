@@ -131,10 +131,10 @@ def test_work_aside_goes_on_beside_the_block_and_is_waited_for() -> None:
 
     def work() -> None:
         begun.set()
-        assert over.wait(30)
+        assert over.wait(120)
 
     with aside(work):
-        assert begun.wait(30)
+        assert begun.wait(120)
         over.set()
 
 

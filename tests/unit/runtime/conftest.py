@@ -60,7 +60,7 @@ def pip_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stop(process: "subprocess.Popen[str]") -> int:
     """End a process as the kubelet does, and return its exit code."""
     process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=20)
+    return process.wait(timeout=120)
 
 
 @pytest.fixture

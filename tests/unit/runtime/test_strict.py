@@ -117,7 +117,7 @@ def test_what_a_script_says_wrongly_costs_that_save_and_is_told_once(
     working.start()
     wait_for(lambda: (kept._ledger.committed or {}).get("step") == 20, 60, "step 20 is stored")
     kept.end()
-    working.join(30)
+    working.join(120)
     assert not working.is_alive()
     told = capsys.readouterr().err
     for number in range(len(WRONG)):
@@ -136,7 +136,7 @@ def test_a_nodes_part_lies_under_its_pods_own_index_whatever_it_says(
     working.start()
     wait_for(lambda: (kept._ledger.committed or {}).get("step") == 20, 60, "step 20 is stored")
     kept.end()
-    working.join(30)
+    working.join(120)
     place = f"checkpoints/ns/net/uid/{said.name}"
     assert {key.split("/")[0] for key in s3.keys(place)} == {
         "node-3",

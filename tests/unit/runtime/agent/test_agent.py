@@ -39,7 +39,7 @@ class Agent:
         }
         command = [sys.executable, "-m", "slipway_pods.agent.agent"]
         self.process = subprocess.Popen(command, env={**os.environ, **own, **env}, text=True)
-        wait_for((folder / "ready").exists, 20, "the agent is ready")
+        wait_for((folder / "ready").exists, 120, "the agent is ready")
 
     def metrics(self) -> dict[str, float]:
         text = self.get("/metrics")
@@ -47,7 +47,7 @@ class Agent:
         return {name: float(value) for name, value in pairs}
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
             return str(answer.read().decode())
 
 
@@ -217,7 +217,7 @@ def test_the_keeper_of_checkpoints_lives_as_long_as_the_sidecar(
     env = {**{name: str(path) for name, path in folders.items()}, "SLIPWAY_JOB_UID": "ab12"}
     uri = "s3://slipway/checkpoints/ns/net/uid"
     agent = Agent(short_dir, output, SLIPWAY_OUTPUT_URI=URI, SLIPWAY_CHECKPOINT_URI=uri, **env)
-    wait_for((short_dir / "checkpoint.sock").exists, 30, "the keeper answers")
+    wait_for((short_dir / "checkpoint.sock").exists, 120, "the keeper answers")
     ledger = {"step": 7, "time": 1.8e9, "seconds": 2.5, "sizeBytes": 10}
     (short_dir / "in" / "ledger.json").write_text(json.dumps({"committed": ledger}))
     found = agent.metrics()

@@ -221,7 +221,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     keys = {"ROOT_ACCESS_KEY_ID": "key", "ROOT_SECRET_ACCESS_KEY": "secret"}
     command = ["unshare", "--mount", "sh", "-c", serve]
     with subprocess.Popen(command, env={"PATH": "/usr/bin:/bin", **keys}) as server:
-        wait_for(lambda: takes_connections(port), 20, "the S3 server takes connections")
+        wait_for(lambda: takes_connections(port), 120, "the S3 server takes connections")
         for name, value in {
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",

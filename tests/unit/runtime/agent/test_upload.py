@@ -256,7 +256,7 @@ def test_an_upload_waits_for_a_store_that_is_down(
 
     wait_for(says_so, 60, "the upload says that the store is down")
     s3.start()
-    thread.join(timeout=60)
+    thread.join(timeout=120)
     assert results == [{"uri": URI, "files": 2, "sizeBytes": 7003}]
     assert set(manifest(s3)) == {"logs/loss.txt", "model.pt"}
 
@@ -279,9 +279,11 @@ def test_an_upload_that_is_killed_in_the_middle_leaves_no_manifest(
     for number in range(500):
         (output / f"part{number:03}").write_text(str(number))
     command = [sys.executable, "-I", "-m", "slipway_pods.agent.upload", str(output), URI]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pipesize=4096) as process:
         assert process.stdout is not None
-        assert "stored" in process.stdout.readline()
+        assert (
+            "stored" in process.stdout.readline()
+        )  # what is not read fills the pipe, and holds it
         process.send_signal(signal.SIGKILL)
     assert 0 < len(s3.keys(PREFIX)) < 500
     assert "_manifest.json" not in s3.keys(PREFIX)

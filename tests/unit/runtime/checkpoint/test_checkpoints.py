@@ -55,18 +55,18 @@ class Pod:
         own = {"SLIPWAY_CHECKPOINT_URI": f"s3://slipway/{PREFIX}", "SLIPWAY_CHECKPOINT_KEEP": "2"}
         command = [sys.executable, "-m", "slipway_pods.agent.checkpoint_agent"]
         self.keeper = subprocess.Popen(command, env={**os.environ, **self.env, **own, **env})
-        wait_for((self.agent / files.SOCKET_NAME).exists, 60, "the keeper answers")
+        wait_for((self.agent / files.SOCKET_NAME).exists, 120, "the keeper answers")
 
     def end(self) -> int:
         """Tell the keeper to end, and wait until it does."""
         assert self.keeper
         self.keeper.send_signal(signal.SIGTERM)
-        return self.keeper.wait(timeout=60)
+        return self.keeper.wait(timeout=120)
 
     def wait_for_step(self, step: int) -> None:
         """Wait until a step's checkpoint is valid in the store."""
         wait_for(
-            lambda: (self.ledger.committed or {}).get("step") == step, 60, f"step {step} is stored"
+            lambda: (self.ledger.committed or {}).get("step") == step, 120, f"step {step} is stored"
         )
 
 
@@ -230,7 +230,7 @@ def test_a_lost_checkpoint_ends_the_script_with_the_reason(s3: S3Server, pod: Po
     pod.wait_for_step(10)
     s3.stop()
     saved(20)
-    wait_for(lambda: pod.ledger.failure, 60, "the keeper gives up")
+    wait_for(lambda: pod.ledger.failure, 120, "the keeper gives up")
     with pytest.raises(CheckpointError, match="The checkpoint of step 20 was not stored"):
         checkpoint.save_files(21, write("x"))
     assert (pod.ledger.committed or {})["step"] == 10
@@ -246,7 +246,7 @@ def test_a_restore_waits_for_a_store_that_is_away(s3: S3Server, pod: Pod, pods: 
     thread = threading.Thread(target=lambda: found.append(checkpoint.restore_files()[0]))
     thread.start()
     s3.start()
-    thread.join(timeout=60)
+    thread.join(timeout=120)
     assert found == [10]
 
 
@@ -278,18 +278,18 @@ def test_pods_that_stop_wait_for_each_others_last_parts(s3: S3Server, pods: list
     for node, pod in enumerate(pods):
         save(pod.save, 10, node=node, nodes=2, final=True)
     pods[0].keep()
-    wait_for(lambda: pods[0].ledger.stored, 60, "the first part is stored")
+    wait_for(lambda: pods[0].ledger.stored, 120, "the first part is stored")
     assert pods[0].keeper
     pods[0].keeper.send_signal(signal.SIGTERM)
     pods[1].keep()
-    assert pods[0].keeper.wait(timeout=60) == 0
+    assert pods[0].keeper.wait(timeout=120) == 0
     assert (pods[0].ledger.committed or {})["step"] == 10
 
 
 def test_a_later_save_makes_a_wait_for_a_lost_part_pointless(s3: S3Server, pods: list[Pod]) -> None:
     save(pods[0].save, 10, node=0, nodes=2, began=1.0)
     pods[0].keep()
-    wait_for(lambda: pods[0].ledger.stored, 60, "the first part is stored")
+    wait_for(lambda: pods[0].ledger.stored, 120, "the first part is stored")
     save(pods[0].save, 20, node=0, nodes=1, began=2.0)
     pods[0].wait_for_step(20)
 
@@ -312,7 +312,7 @@ def test_a_keeper_that_is_killed_goes_on_where_it_was(s3: S3Server, pods: list[P
         parts: dict[str, Any] = {f"part{number}": "x" for number in range(20)}
         save(pod.save, step, began=float(step), **parts)
     pod.keep()
-    wait_for(lambda: s3.keys(PREFIX), 60, "something is stored")
+    wait_for(lambda: s3.keys(PREFIX), 120, "something is stored")
     assert pod.keeper
     pod.keeper.kill()
     pod.keeper.wait()

@@ -60,7 +60,7 @@ class Pod:
         return subprocess.Popen(command, env={**self.env, **env}, text=True)
 
     def run(self, script: str, **env: str) -> int:
-        return self.start(script, **env).wait(timeout=30)
+        return self.start(script, **env).wait(timeout=120)
 
     def launch(self, *args: str, **env: str) -> int:
         """Run the launcher itself, as the container does."""
@@ -166,10 +166,10 @@ def test_sigterm_is_passed_on_and_told(pod: Pod) -> None:
         "def stop(*_): (here / 'told').touch(); sys.exit(1)\n"
         "signal.signal(signal.SIGTERM, stop)\n"
         "(here / 'up').touch()\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = pod.start(script)
-    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    wait_for((pod.run_dir / "up").exists, 120, "the training runs")
     told = time.time()
     assert stop(process) == 143
     assert (pod.run_dir / "told").exists()
@@ -248,20 +248,20 @@ class Slow(Sidecar):
     def events(self) -> Any:
         yield {"event": "working", "message": "storing"}
         self.begun.touch()
-        self.held.wait(60)
+        self.held.wait(600)
         yield {"event": "done", "output": OUTPUT}
 
 
 def test_an_upload_under_way_goes_on_after_sigterm(pod: Pod) -> None:
     sidecar = Slow(pod.run_dir)
     server = serve(pod.agent_dir / SOCKET_NAME, sidecar)
-    process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="60")
-    wait_for(sidecar.begun.exists, 20, "the output is being stored")
+    process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="3600")
+    wait_for(sidecar.begun.exists, 120, "the output is being stored")
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0.5)
     sidecar.held.set()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     assert (pod.word["reason"], pod.word["output"]) == ("Completed", OUTPUT)
     server.shutdown()
 
@@ -270,7 +270,7 @@ def test_an_upload_that_outlasts_the_pods_time_to_stop_is_told(pod: Pod) -> None
     sidecar = Slow(pod.run_dir)
     server = serve(pod.agent_dir / SOCKET_NAME, sidecar)
     process = pod.start("pass", JOB_COMPLETION_INDEX="0", SLIPWAY_GRACE_SECONDS="3")
-    wait_for(sidecar.begun.exists, 20, "the output is being stored")
+    wait_for(sidecar.begun.exists, 120, "the output is being stored")
     assert stop(process) == 143
     assert pod.word["reason"] == "Stopped"
     assert "terminationGracePeriodSeconds" in pod.word["message"]
@@ -284,10 +284,10 @@ def test_what_ends_well_after_it_was_told_to_stop_has_not_finished(pod: Pod, ind
         "import pathlib, signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
         f"pathlib.Path({str(pod.run_dir / 'up')!r}).touch()\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = pod.start(script, JOB_COMPLETION_INDEX=index)
-    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    wait_for((pod.run_dir / "up").exists, 120, "the training runs")
     assert stop(process) == 143
     assert pod.word["reason"] == "Stopped"
     assert "output" not in pod.word, "nobody asked for its upload"
@@ -298,10 +298,10 @@ def test_a_script_that_ignores_sigterm_is_killed_in_time_for_the_last_word(pod: 
         "import pathlib, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"pathlib.Path({str(pod.run_dir / 'up')!r}).touch()\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = pod.start(script, SLIPWAY_GRACE_SECONDS="3")
-    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    wait_for((pod.run_dir / "up").exists, 120, "the training runs")
     assert stop(process) == 143
     assert pod.word["reason"] == "Stopped"
 
@@ -376,10 +376,10 @@ def test_the_script_finds_the_helper_after_what_the_user_put_on_the_path(pod: Po
 
 
 def test_an_interrupt_is_handled_like_sigterm(pod: Pod) -> None:
-    process = pod.start(f"open({str(pod.run_dir / 'up')!r}, 'w'); import time; time.sleep(60)")
-    wait_for((pod.run_dir / "up").exists, 20, "the training runs")
+    process = pod.start(f"open({str(pod.run_dir / 'up')!r}, 'w'); import time; time.sleep(600)")
+    wait_for((pod.run_dir / "up").exists, 120, "the training runs")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=120) == 143
 
 
 def plain(pod: Pod, *command: str, **env: str) -> int:

@@ -49,7 +49,7 @@ def test_a_short_log_is_left_alone(log: Path, tmp_path: Path) -> None:
 
 def test_it_works_beside_the_training(log: Path, tmp_path: Path) -> None:
     with LogTrimmer(tmp_path, kept=MIB, pause=0.01):
-        wait_for(lambda: blocks(log) < 2 * MIB, 20, "the log is trimmed")
+        wait_for(lambda: blocks(log) < 2 * MIB, 120, "the log is trimmed")
 
 
 def test_a_file_system_that_cannot_do_it_is_no_reason_to_fail(

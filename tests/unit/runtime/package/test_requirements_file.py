@@ -118,7 +118,7 @@ def test_whatever_a_file_says_pip_gets_named_packages_and_wheels_alone(text: str
 
 @pytest.mark.parametrize("line", ["a{}b", "a==1{}--hash", "{}#", "-i{}x"])
 def test_a_line_of_blanks_takes_no_longer_than_its_length(line: str) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     with contextlib.suppress(RequirementsError):
         read(line.format(" " * (MAX_BYTES // 4)))
-    assert time.process_time() - begin < 5
+    assert time.thread_time() - begin < 5

@@ -235,7 +235,7 @@ ANY = st.recursive(
 NAMES = st.sampled_from(["step", "total", "epoch", "samples", "metrics", "loss"]) | st.text()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(position=st.lists(ANY, max_size=4), named=st.dictionaries(NAMES, ANY, max_size=6))
 def test_a_report_never_stops_what_it_reports_on(
     run_dir: Path, position: list[Any], named: dict[str, Any]

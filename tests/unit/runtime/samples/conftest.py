@@ -10,6 +10,7 @@ import pytest
 from slipway_pods.package import package
 from slipway_pods.package.samples import answer, build, handed
 from slipway_pods.serve.samples import stored
+from tests.harness.ports import free_ports
 from tests.harness.s3 import S3Server
 from tests.unit.runtime.package.test_package import SPEC, Packager
 from tests.unit.server.conftest import PYTHONPATH
@@ -69,6 +70,7 @@ def pod(
     s3: S3Server, tmp_path: Path, termination_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Pod:
     monkeypatch.setattr(package, "PATIENCE", 0.0)
+    monkeypatch.setattr(answer, "free_ports", free_ports)
     scratch = tmp_path / "scratch"
     for folder in (scratch, tmp_path / "answers"):
         folder.mkdir()

@@ -14,6 +14,7 @@ from slipway_pods.serve import startup
 from slipway_pods.serve.samples import stored
 from slipway_pods.serve.samples.rows import read
 from slipway_runtime import drain
+from tests.harness.ports import free_ports
 from tests.unit.runtime.samples import model
 from tests.unit.server.conftest import PYTHONPATH, Served, served
 
@@ -40,7 +41,8 @@ def packaged(folder: Path, **variables: str) -> bytes:
     samples = read(model.rows())
     with environment(PYTHONPATH=PYTHONPATH, ENGINE=engine(folder / "image"), **variables):
         until = time.monotonic() + SETTINGS.seconds
-        answers, _ = answer.answer(SETTINGS, archive, samples, folder / "answer.log", until)
+        with mock.patch.object(answer, "free_ports", free_ports):
+            answers, _ = answer.answer(SETTINGS, archive, samples, folder / "answer.log", until)
     return stored.entry(samples, answers, SETTINGS.tolerance)
 
 

@@ -52,7 +52,7 @@ def begin(folder: Path, end: str) -> "subprocess.Popen[bytes]":
 def test_a_worker_says_how_it_ends(tmp_path: Path, end: str) -> None:
     worker = begin(tmp_path, end)
     assert worker.pid in deaths.workers()
-    worker.communicate(b"\n", timeout=60)
+    worker.communicate(b"\n", timeout=120)
     note = last_words.read(tmp_path, worker.pid)
     assert deaths.cause_of(note, "", oom=False) == ENDS[end]
     assert not last_words.note_path(tmp_path, worker.pid).exists()
@@ -60,7 +60,7 @@ def test_a_worker_says_how_it_ends(tmp_path: Path, end: str) -> None:
 
 def test_a_child_of_a_worker_says_nothing_for_it(tmp_path: Path) -> None:
     worker = begin(tmp_path, "os.fork() or os._exit(7); os.wait(); os.kill(os.getpid(), 9)")
-    worker.communicate(b"\n", timeout=60)
+    worker.communicate(b"\n", timeout=120)
     assert last_words.read(tmp_path, worker.pid) == ""
 
 
@@ -101,13 +101,13 @@ def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path)
     thread.start()
     try:
         before = page(port)
-        assert looked.wait(30)
-        dying.communicate(b"\n", timeout=60)
-        wait_for(lambda: page(port)["log"] == "loading\nKeyError: 'label'", 30, "it is told")
+        assert looked.wait(120)
+        dying.communicate(b"\n", timeout=120)
+        wait_for(lambda: page(port)["log"] == "loading\nKeyError: 'label'", 120, "it is told")
         assert (before["deaths"], page(port)["cause"]) == (0, "exit 3")
         assert page(port)["seconds"] is None, "nobody is in its place"
         ready.set()
-        wait_for(lambda: page(port)["seconds"], 30, "all workers are there again")
+        wait_for(lambda: page(port)["seconds"], 120, "all workers are there again")
     finally:
         over.set()
         thread.join()
@@ -116,5 +116,5 @@ def test_the_page_tells_of_a_worker_that_died_while_others_go_on(tmp_path: Path)
 
 
 def page(port: int) -> dict[str, object]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
         return dict(json.load(answer))

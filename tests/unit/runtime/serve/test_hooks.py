@@ -16,7 +16,7 @@ import pytest
 
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_for
-from tests.unit.runtime.serve.test_drain import Door
+from tests.unit.runtime.serve.test_drain import LONG, Door
 
 RAW = {
     "/http2": b"\x00\x00\x12\x04" + bytes(23),
@@ -95,7 +95,7 @@ def hooks(
         "SLIPWAY_SERVER_PORT": str(model.server_port),
         "SLIPWAY_HOOKS_PORT": str(port),
         "SLIPWAY_ENVOY_ADMIN": door.settings.admin,
-        "SLIPWAY_DRAIN_SECONDS": "10",
+        "SLIPWAY_DRAIN_SECONDS": "120",
         "SLIPWAY_DRAIN_MIN_SECONDS": "0",
         "SLIPWAY_TERMINATION_LOG": str(log),
         "PYTHONPATH": ":".join(sys.path),
@@ -107,11 +107,11 @@ def hooks(
             yield process, f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LONG)
 
 
 def ask(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=LONG) as answer:
         return int(answer.status)
 
 
@@ -126,24 +126,24 @@ def test_the_hook_lasts_until_nobody_is_connected_and_the_server_was_told(
     door: Door, model: Model, tmp_path: Path
 ) -> None:
     with hooks(door, model, tmp_path / "log", SLIPWAY_DRAIN_PATH="/flush") as (process, url):
-        wait_for(lambda: listens(url), 30, "the hooks listen")
+        wait_for(lambda: listens(url), LONG, "the hooks listen")
         assert door.status("/readyz") == 200
         assert ask(f"{url}/drain") == 200
         assert door.status("/readyz") == 503
         assert model.asked == ["/flush"]
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(LONG) == 0
 
 
 def test_a_drain_is_taken_back_once_the_server_was_stopped_and_the_pod_was_not(
     door: Door, model: Model, tmp_path: Path
 ) -> None:
     with hooks(door, model, tmp_path / "log") as (_, url):
-        wait_for(lambda: listens(url), 30, "the hooks listen")
+        wait_for(lambda: listens(url), LONG, "the hooks listen")
         ask(f"{url}/drain")
         assert door.status("/readyz") == 503
         model.stop()
-        wait_for(lambda: door.status("/readyz") == 200, 30, "the pod may be ready again")
+        wait_for(lambda: door.status("/readyz") == 200, LONG, "the pod may be ready again")
 
 
 def test_a_server_that_cannot_be_told_is_stopped_all_the_same(
@@ -151,7 +151,7 @@ def test_a_server_that_cannot_be_told_is_stopped_all_the_same(
 ) -> None:
     model.stop()
     with hooks(door, model, tmp_path / "log", SLIPWAY_DRAIN_PATH="/flush") as (_, url):
-        wait_for(lambda: listens(url), 30, "the hooks listen")
+        wait_for(lambda: listens(url), LONG, "the hooks listen")
         assert ask(f"{url}/drain") == 200
 
 
@@ -161,8 +161,9 @@ def test_a_server_that_answers_nonsense_is_stopped_all_the_same(
 ) -> None:
     env = {"SLIPWAY_DRAIN_PATH": path, "SLIPWAY_DRAIN_SECONDS": "1"}
     with hooks(door, model, tmp_path / "log", **env) as (_, url):
-        wait_for(lambda: listens(url), 30, "the hooks listen")
+        wait_for(lambda: listens(url), LONG, "the hooks listen")
         assert ask(f"{url}/drain") == 200
+        wait_for(lambda: model.asked, LONG, "the server was asked")
         assert model.asked == [path]
 
 
@@ -182,11 +183,11 @@ def test_no_request_is_let_in_before_the_model_has_passed_its_test(
         "SLIPWAY_PREDICT_PATH": "/v1/models/iris:predict",
     }
     with hooks(door, model, tmp_path / "log", **env):
-        wait_for(lambda: len(model.asked) > 2, 30, "the server was asked whether it is ready")
+        wait_for(lambda: len(model.asked) > 2, LONG, "the server was asked whether it is ready")
         assert door.status("/readyz") == 503
         assert set(model.asked) == {"/healthz"}
         model.ready = 200
-        wait_for(lambda: door.status("/readyz") == 200, 30, "the model has passed")
+        wait_for(lambda: door.status("/readyz") == 200, LONG, "the model has passed")
         assert model.asked[-1] == "/v1/models/iris:predict"
 
 
@@ -195,7 +196,7 @@ def test_a_model_that_fails_its_test_ends_the_program_with_the_reason(
 ) -> None:
     log = tmp_path / "log"
     with hooks(door, model, log, SLIPWAY_SMOKE_TEST=smoke_file(tmp_path, 2)) as (process, _):
-        assert process.wait(30) == 1
+        assert process.wait(LONG) == 1
     told = json.loads(log.read_text())
     assert told["reason"] == "SmokeTestFailed"
     assert "it is 1 instead of 2" in told["message"]
@@ -215,7 +216,7 @@ def test_an_answer_that_breaks_who_reads_it_fails_the_test_with_a_word(
 ) -> None:
     model.answer, log = answer, tmp_path / "log"
     with hooks(door, model, log, SLIPWAY_SMOKE_TEST=smoke_file(tmp_path, 1.5)) as (process, _):
-        assert process.wait(30) == 1
+        assert process.wait(LONG) == 1
     last = json.loads(log.read_text())
     assert last["reason"] == "SmokeTestFailed"
     assert told in last["message"]
@@ -226,5 +227,5 @@ def test_a_page_that_leads_elsewhere_is_not_ready_as_envoy_sees_it(
 ) -> None:
     env = {"SLIPWAY_SMOKE_TEST": smoke_file(tmp_path, 1), "SLIPWAY_READY_PATH": "/moved"}
     with hooks(door, model, tmp_path / "log", **env):
-        wait_for(lambda: len(model.asked) > 4, 30, "the server was asked whether it is ready")
+        wait_for(lambda: len(model.asked) > 4, LONG, "the server was asked whether it is ready")
         assert set(model.asked) == {"/moved"}

@@ -123,11 +123,7 @@ def _timed(asked: Asked, samples: Sequence[Sample]) -> tuple[list[Any], float]:
 @contextlib.contextmanager
 def _serving(archive: Path, log: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """Serve an archive on the CPU until the block ends; gives the process and its port."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in sockets]
+    ports = free_ports(3)
     doors = zip(("--port", "--management-port", "--metrics-port"), ports, strict=True)
     words = [str(word) for door in doors for word in door]
     batches = ["--workers", "1", "--max-batch-delay", str(BATCH_DELAY_MILLISECONDS)]
@@ -145,6 +141,15 @@ def _serving(archive: Path, log: Path) -> Iterator[tuple["subprocess.Popen[bytes
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return as many different ports of loopback that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _wait(server: "subprocess.Popen[bytes]", port: int, deadline: float) -> None:
