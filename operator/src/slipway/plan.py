@@ -58,11 +58,16 @@ class Patch:
 
 @dataclass(frozen=True)
 class Event:
-    """A Kubernetes Event to record on the reconciled object."""
+    """A Kubernetes Event to record on the reconciled object.
+
+    With ``grace_seconds`` it is recorded that much later, and only if a condition of the object
+    still has its reason then.
+    """
 
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    grace_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 import asyncio
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from slipway.kube.client import Client
 from slipway.kube.errors import Forbidden, NotFound
+from slipway.kube.watched.cache import Cache
 from slipway.kube.writes.events import EventRecorder
-from slipway.plan import Event, Manifest
+from slipway.kube.writes.withheld import stands_in
+from slipway.plan import Event, Manifest, ObjectRef
 from tests.unit.controller.fakes import FakeClient, training_job
 
 
@@ -179,3 +182,98 @@ async def test_of_a_long_message_no_more_is_kept_than_is_posted() -> None:
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert held < 4 << 20
+
+
+NOT_THERE = Event("Warning", "TrainingJobNotFound", "There is none.", grace_seconds=30.0)
+
+
+def missing(version: int = 1, reason: str = NOT_THERE.reason, uid: str = "one") -> Manifest:
+    """Return a job whose condition has a reason."""
+    job = training_job()
+    meta = {**job["metadata"], "uid": uid, "resourceVersion": str(version)}
+    condition = {"type": "Created", "status": "False", "reason": reason}
+    return {**job, "metadata": meta, "status": {"conditions": [condition]}}
+
+
+def watched(obj: Manifest) -> tuple[EventRecorder, FakeClient, Clock, Cache]:
+    """Return a recorder that looks at the watched objects before it tells what was withheld."""
+    api, clock, cache = FakeClient(), Clock(), Cache()
+    cache.feed(obj)
+    return EventRecorder(cast(Client, api), clock, stands=stands_in(cache)), api, clock, cache
+
+
+async def test_what_is_still_missing_after_the_grace_is_told_once() -> None:
+    events, api, clock, _ = watched(missing())
+    for clock.now in (0.0, 10.0, 29.9):
+        events.record(missing(), NOT_THERE)
+        await events.post()
+    assert api.events == []
+    for clock.now in (30.0, 40.0, 500.0):
+        events.record(missing(), NOT_THERE)
+        await events.post()
+    assert [(each["type"], each["reason"]) for each in api.events] == [
+        ("Warning", "TrainingJobNotFound")
+    ]
+
+
+@pytest.mark.parametrize(
+    "now", [missing(2, "WaitingForTrainingJob"), missing(2, uid="namesake"), None]
+)
+async def test_what_has_come_within_the_grace_is_not_told_to_be_missing(
+    now: Manifest | None,
+) -> None:
+    events, api, clock, cache = watched(missing())
+    events.record(missing(), NOT_THERE)
+    if now is None:
+        cache.remove(ObjectRef.of(missing()), "one")
+    else:
+        cache.feed(now)
+    clock.now = 30.0
+    await events.post()
+    assert api.events == []
+
+
+async def test_what_came_and_goes_missing_later_is_told_then() -> None:
+    events, api, clock, cache = watched(missing())
+    events.record(missing(), NOT_THERE)
+    cache.feed(missing(2, "WaitingForTrainingJob"))
+    clock.now = 30.0
+    await events.post()
+    cache.feed(missing(3))
+    events.record(missing(3), NOT_THERE)
+    clock.now = 60.0
+    await events.post()
+    assert [each["reason"] for each in api.events] == ["TrainingJobNotFound"]
+
+
+async def test_an_event_without_a_grace_does_not_wait_for_one_that_has() -> None:
+    events, api, _, _ = watched(missing())
+    events.record(missing(), NOT_THERE)
+    events.record(missing(), Event("Normal", "Created", "one"))
+    await events.post()
+    assert [each["reason"] for each in api.events] == ["Created"]
+
+
+async def test_more_than_are_withheld_are_told_at_once_rather_than_forgotten() -> None:
+    events, api, _ = recorder()
+    jobs = [training_job(f"job-{number}") for number in range(4097)]
+    assert all(events.record(job, NOT_THERE) for job in jobs)
+    await events.post()
+    assert [each["regarding"]["name"] for each in api.events] == ["job-4096"]
+
+
+async def test_what_is_withheld_is_posted_though_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api, posted = FakeClient(), asyncio.Event()
+
+    async def create(*_: object) -> Manifest:
+        posted.set()
+        return {}
+
+    monkeypatch.setattr(api, "create", create)
+    events = EventRecorder(cast(Client, api))
+    running = asyncio.create_task(events.run())
+    events.record(training_job(), replace(NOT_THERE, grace_seconds=0.05))
+    await asyncio.wait_for(posted.wait(), 60)
+    running.cancel()

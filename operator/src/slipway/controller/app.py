@@ -50,6 +50,7 @@ from slipway.kube.watched.cache import Cache
 from slipway.kube.watched.room import share
 from slipway.kube.writes.apply import Writer
 from slipway.kube.writes.events import EventRecorder
+from slipway.kube.writes.withheld import stands_in
 from slipway.manifests import head_of
 from slipway.plan import ObjectRef
 from slipway.settings import Settings
@@ -142,8 +143,8 @@ class Operator:
             certificate = StoreCertificate(client, self._settings)
             self._start("store-certificate", certificate.run(await certificate.keep()))
         sweeper = Sweeper(client, self._cache, self._intake, self._settings.namespaces)
-        told = self._metrics.event_told
-        events = EventRecorder(client, quiet=self._queue.quiet, told=told)
+        told, stands = self._metrics.event_told, stands_in(self._cache)
+        events = EventRecorder(client, quiet=self._queue.quiet, told=told, stands=stands)
         self._start("workers", self._work(connection, client, events))
         self._start("events", events.run())
         handling = self._metrics.handling.of

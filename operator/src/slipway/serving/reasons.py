@@ -198,6 +198,11 @@ REFUSED = NOT_BELIEVED | {
 }
 """Why an archive that is there is not served: it is not what was asked for, or not good enough."""
 
+NOT_THERE = frozenset(
+    {TRAINING_JOB_NOT_FOUND, KEY_NOT_FOUND, SECRET_NOT_FOUND, CONFIG_MAP_NOT_FOUND}
+)
+"""An object that the spec names is not there; their Warnings wait, for it may be on its way."""
+
 ABOUT_THE_MODEL = NOT_BELIEVED | frozenset(
     {
         KEY_NOT_FOUND,

@@ -216,6 +216,11 @@ PACKAGING_DEADLINE_EXCEEDED = "PackagingDeadlineExceeded"
 ``package.optimize``: it hung, or the store was away for as long. The training's output stays in the
 store; the message has the last word on it, and how to package it again."""
 
+NOT_THERE = frozenset(
+    {TRAINING_JOB_NOT_FOUND, SOURCE_NOT_FOUND, SECRET_NOT_FOUND, CONFIG_MAP_NOT_FOUND}
+)
+"""An object that the spec names is not there; their Warnings wait, for it may be on its way."""
+
 PROBLEMS = frozenset(
     {
         STORE_UNAVAILABLE,

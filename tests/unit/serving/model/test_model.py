@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from slipway.api import TrainingJob
+from slipway.observed.missing import GRACE_SECONDS
+from slipway.plan import Event
 from slipway.serving import reasons
 from slipway.serving.model.resolution import resolve
 from tests.unit.serving.world import JOB_MODEL, SHA, World, training_job
@@ -243,3 +245,19 @@ def test_the_stores_secret_is_made_only_where_the_store_is_read() -> None:
 def secrets(model: dict[str, Any]) -> list[str]:
     made = World(model).plan()
     return [one["metadata"]["name"] for one in made.apply if one["kind"] == "Secret"]
+
+
+def test_a_job_that_is_not_there_yet_is_told_at_once_and_warned_of_only_if_it_stays_away() -> None:
+    world = World(JOB_MODEL)
+    world.reconcile()
+    assert world.condition(reasons.MODEL_READY).reason == reasons.TRAINING_JOB_NOT_FOUND
+    (told,) = world.events
+    assert (told.type, told.grace_seconds) == ("Warning", GRACE_SECONDS)
+    world.job = training_job("Pending")
+    world.reconcile()
+    assert world.events[1:] == [
+        Event("Normal", reasons.WAITING_FOR_TRAINING_JOB, world.events[1].message)
+    ]
+    world.job = training_job("Failed")
+    world.reconcile()
+    assert (world.events[-1].type, world.events[-1].grace_seconds) == ("Warning", 0.0)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from slipway.observed.missing import GRACE_SECONDS
 from slipway.plan import Plan, StoreState
 from slipway.training.planner import plan
 from tests.unit.training.simulation import (
@@ -63,6 +64,14 @@ def test_waiting_costs_one_status_write_and_one_warning() -> None:
         cluster.wait(10)
     assert cluster.writes == ["status TrainingJob"]
     assert [(kind, reason) for kind, reason, _ in cluster.events] == [("Warning", "SourceNotFound")]
+
+
+def test_the_warning_of_a_missing_source_waits_and_that_of_a_store_that_is_away_does_not() -> None:
+    (missing,) = Cluster(spec(), source_keys=None).plan().events
+    assert (missing.reason, missing.grace_seconds) == ("SourceNotFound", GRACE_SECONDS)
+    away = StoreState(reachable=False, message="connection refused")
+    (told,) = Cluster(spec(), store=away).plan().events
+    assert (told.reason, told.grace_seconds) == ("StoreUnavailable", 0.0)
 
 
 def test_what_was_missing_starts_the_job_when_it_comes() -> None:

@@ -17,6 +17,7 @@ from cachetools import LRUCache
 from slipway.kube.client import Client
 from slipway.kube.errors import KubeError, NotFound, Unavailable
 from slipway.kube.resources import EVENTS
+from slipway.kube.writes.withheld import Stands, Waiting, Withheld
 from slipway.lanes import Lanes
 from slipway.manifests import MANAGER
 from slipway.plan import Event, Manifest
@@ -63,6 +64,7 @@ class EventRecorder:
 
     ``quiet`` waits until nothing more urgent is under way. ``told`` is called with what became of
     each event: ``posted``, ``refused`` by the API server, or ``dropped``, as too many waited.
+    ``stands`` tells of an event with a grace whether it is still true when that is over.
     """
 
     def __init__(
@@ -71,35 +73,60 @@ class EventRecorder:
         clock: Callable[[], float] = time.monotonic,
         quiet: Callable[[], Awaitable[None]] = _at_once,
         told: Callable[[str], None] = lambda _: None,
+        stands: Stands = lambda *_: True,
     ) -> None:
         self._client = client
         self._clock = clock
         self._quiet = quiet
         self._told = told
+        self._stands = stands
         self._seen: LRUCache[tuple[str, Event], float] = LRUCache(_MOST)
         types = ("Normal", "Warning")
         self._budgets = {each: Budget(_BURST, _REFILL_SECONDS) for each in types}
         self._instance = socket.gethostname()
         self._waiting: Lanes[tuple[str, str], tuple[Manifest, Event]] = Lanes(itemgetter(0))
+        self._withheld = Waiting()
         self._wanted = asyncio.Event()
 
     def record(self, obj: Mapping[str, Any], event: Event) -> bool:
         """Have an event about ``obj`` posted soon; tell whether it will be.
 
-        Of its message no more is kept than is posted.
+        Of its message no more is kept than is posted. One with a grace is looked at after that.
         """
         event = replace(event, message=_note(event.message))
         uid, now = str(obj["metadata"]["uid"]), self._clock()
         meta = obj["metadata"]
         key = (meta["namespace"], f"{meta['name']}.{uuid.uuid4().hex[:16]}")
-        if not self._is_news(uid, event, now) or not self._budgets[event.type].take(uid, now):
+        if not self._is_news(uid, event, now):
             return False
-        if len(self._waiting) >= _MOST and not self._make_room(key):
-            del self._seen[uid, event]
+        one = Withheld(now + event.grace_seconds, key, self._manifest(obj, event, key), event)
+        if event.grace_seconds and not self._withheld.is_full:
+            self._withheld.put(one)
+            self._wanted.set()
+            return True
+        return self._queue(one, now)
+
+    def _queue(self, one: Withheld, now: float) -> bool:
+        """Have an event posted; tell whether there are tokens and room for it."""
+        uid = one.manifest["regarding"]["uid"]
+        if not self._budgets[one.event.type].take(uid, now):
             return False
-        self._waiting.put(key, (self._manifest(obj, event, key), event))
+        if len(self._waiting) >= _MOST and not self._make_room(one.key):
+            self._seen.pop((uid, one.event), None)
+            return False
+        self._waiting.put(one.key, (one.manifest, one.event))
         self._wanted.set()
         return True
+
+    def _release(self) -> None:
+        """Queue the withheld events whose grace is over and that still stand; forget the others."""
+        now = self._clock()
+        for one in self._withheld.take(now):
+            regarding = one.manifest["regarding"]
+            if self._stands(regarding, one.event.reason):
+                self._queue(one, now)
+            else:
+                self._seen.pop((regarding["uid"], one.event), None)
 
     def _make_room(self, key: tuple[str, str]) -> bool:
         """Drop an event of the namespace that has most; tell whether it is not the new one."""
@@ -114,7 +141,13 @@ class EventRecorder:
     async def run(self) -> None:
         """Post what is recorded, one after the other, until cancelled."""
         while True:
-            await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._withheld.due_in(self._clock())):
+                    await self._wanted.wait()
+            self._release()
+            if not self._waiting:
+                self._wanted.clear()
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST_WAIT):
                     await self._quiet()
@@ -125,6 +158,7 @@ class EventRecorder:
 
         The namespaces take turns, so that one with many events does not delay those of others.
         """
+        self._release()
         for _ in range(min(len(self._waiting), _BATCH)):
             _, (manifest, _) = self._waiting.take()
             await self._post(manifest)

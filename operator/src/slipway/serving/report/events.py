@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from slipway.api import Condition, Conditions, find, parse_time
 from slipway.api.serving.rollout_status import Candidate, RolloutStatus
+from slipway.observed.missing import grace_seconds
 from slipway.plan import Event
 from slipway.serving import reasons
 
@@ -123,4 +124,6 @@ def _event(condition: Condition) -> Event:
 
 def _noted(reason: str, text: str) -> Event:
     note = text.encode()[:MAX_NOTE].decode(errors="ignore")
-    return Event("Warning" if reason in reasons.WARNINGS else "Normal", reason, note)
+    if reason not in reasons.WARNINGS:
+        return Event("Normal", reason, note)
+    return Event("Warning", reason, note, grace_seconds(reason, text, reasons.NOT_THERE))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from slipway.api import Condition, Conditions, is_true
+from slipway.observed.missing import grace_seconds
 from slipway.plan import Event
 from slipway.training import reasons
 
@@ -40,7 +41,8 @@ def _event(condition: Condition, previous: Sequence[Condition]) -> Event | None:
     if condition.type == reasons.FAILED:
         return Event("Warning", "Failed", note)
     if condition.reason in reasons.PROBLEMS:
-        return Event("Warning", condition.reason, note)
+        grace = grace_seconds(condition.reason, condition.message, reasons.NOT_THERE)
+        return Event("Warning", condition.reason, note, grace)
     if condition.status == "True":
         before = is_true(previous, condition.type)
         return None if before else Event("Normal", _GOOD[condition.type], note)
