@@ -66,6 +66,7 @@ class World:
         self.status_writes = 0
         self.generation = 1
         self.selected_jobs: tuple[TrainingJob, ...] = ()
+        self.rejected_job: TrainingJob | None = None
         self.annotations: dict[str, str] = {}
         self.traffic: Traffic | None = None
         self.pod_security: str | None = None
@@ -95,6 +96,7 @@ class World:
             children=Children(deepcopy(self.children) if self.copied else self.children),
             training_job=TrainingJob.model_validate(self.job) if self.job else None,
             selected_jobs=self.selected_jobs,
+            rejected_job=self.rejected_job,
             traffic=self.traffic,
             pod_security=self.pod_security,
             verification=self.verification,

@@ -26,7 +26,8 @@ class ServingSnapshot:
     disruption budget with the deployment's label. ``training_job`` is the one that ``spec.model``
     names; None where it names none or there is none, or where it is there and this release cannot
     read it (``is_job_unread``). ``selected_jobs`` are those with a package that
-    ``spec.model.trainingJobSelector`` selects. ``traffic`` is what the pods of the two revisions of
+    ``spec.model.trainingJobSelector`` selects, ``rejected_job`` the newest of those whose package
+    missed a gate. ``traffic`` is what the pods of the two revisions of
     a rollout answered, while an analysis goes on and they were asked.
     ``pod_security`` is the Pod Security level that the namespace's label enforces, if any; it is
     read where there is a podTemplate. ``verification`` is what the namespace's label says of
@@ -40,6 +41,7 @@ class ServingSnapshot:
     training_job: TrainingJob | None = None
     is_job_unread: bool = False
     selected_jobs: tuple[TrainingJob, ...] = ()
+    rejected_job: TrainingJob | None = None
     store: StoreState = field(default_factory=StoreState)
     traffic: Traffic | None = None
     pod_security: str | None = None

@@ -174,6 +174,7 @@ class ServingView:
             last_lines=self.last_lines,
             evaluate=self._evaluate,
             models={name: revision.model for name, revision in revisions.items()},
+            runtimes={name: revision.runtime for name, revision in revisions.items()},
         )
 
     def _requests(self) -> Requests:

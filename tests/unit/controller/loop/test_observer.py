@@ -11,6 +11,7 @@ from slipway.controller.readers import training_progress
 from slipway.controller.readers.training_progress import ProgressReader
 from slipway.kube.watched.cache import Cache
 from slipway.plan import Children, Manifest, ObjectRef
+from slipway.serving.snapshot import ServingSnapshot
 from slipway.training.children.gates import Served
 from slipway.training.children.names import INDEX
 from slipway.training.snapshot import TrainingSnapshot
@@ -141,15 +142,67 @@ def selecting(**labels: str) -> ModelDeployment:
     )
 
 
-async def selected(cache: Cache, **labels: str) -> list[str]:
-    """Return the names of the jobs that a deployment's snapshot has."""
+def rejected(name: str, completed: str, **labels: str) -> Manifest:
+    """Return a TrainingJob whose package missed a gate."""
+    job = packaged(name, completed, **labels)
+    status = job["status"]
+    return {
+        **job,
+        "status": {
+            **status,
+            "phase": "Failed",
+            "package": None,
+            "rejectedPackage": status["package"],
+        },
+    }
+
+
+async def observed(cache: Cache, **labels: str) -> ServingSnapshot:
+    """Return the snapshot of a deployment that selects jobs by labels."""
     reader = ProgressReader(10.0)
     keys = ConfigMapKeys(FakeClient())
     observer = Observer(cache, keys, reachable, reader, 10.0, *NOTHING)
     deployment = selecting(**labels)
     raw = deployment.to_wire()
-    found = await observer.serving(deployment, raw)
-    return [job.metadata.name for job in found.snapshot.selected_jobs]
+    snapshot = (await observer.serving(deployment, raw)).snapshot
+    assert isinstance(snapshot, ServingSnapshot)
+    return snapshot
+
+
+async def selected(cache: Cache, **labels: str) -> list[str]:
+    """Return the names of the jobs that a deployment's snapshot has."""
+    return [job.metadata.name for job in (await observed(cache, **labels)).selected_jobs]
+
+
+async def test_the_selected_job_whose_package_was_rejected_last_is_known_and_is_none_to_serve() -> (
+    None
+):
+    cache = Cache()
+    cache.feed(packaged("j1", "2026-01-01T00:00:00Z", team="a"))
+    assert (await observed(cache, team="a")).rejected_job is None
+    for number, team in ((2, "a"), (3, "a"), (4, "b")):
+        cache.feed(rejected(f"j{number}", f"2026-01-0{number}T00:00:00Z", team=team))
+    snapshot = await observed(cache, team="a")
+    assert [job.metadata.name for job in snapshot.selected_jobs] == ["j1"]
+    assert snapshot.rejected_job is not None
+    assert snapshot.rejected_job.metadata.name == "j3"
+    mended = packaged("j3", "2026-01-05T00:00:00Z", team="a")
+    mended["metadata"]["resourceVersion"] = "90"
+    cache.feed(mended)
+    snapshot = await observed(cache, team="a")
+    assert [job.metadata.name for job in snapshot.selected_jobs] == ["j3"]
+    assert snapshot.rejected_job is not None
+    assert snapshot.rejected_job.metadata.name == "j2"
+
+
+def test_a_rejected_package_wakes_the_deployments_that_select_its_job() -> None:
+    cache, deployment = Cache(), selecting(team="a").to_wire()
+    kind = {"apiVersion": "slipway.dev/v1alpha1", "kind": "ModelDeployment"}
+    deployment["metadata"]["resourceVersion"] = "5"
+    cache.feed({**kind, **deployment})
+    job = rejected("j1", "2026-01-01T00:00:00Z", team="a")
+    assert [ref.name for ref in cache.servers.of(job)] == ["m"]
+    assert [ref.name for ref in cache.servers.of(training_job("j1"))] == []
 
 
 async def test_of_the_selected_jobs_the_newest_package_is_read_and_no_other(

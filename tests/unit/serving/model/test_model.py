@@ -209,6 +209,47 @@ def test_the_newest_package_of_the_selected_jobs_is_served() -> None:
     assert world.condition(reasons.READY).status == "True"
 
 
+MISSED = "accuracy is 0.87, and result >= 0.9 does not hold"
+
+
+def test_a_deployment_whose_jobs_later_package_was_rejected_says_which_it_serves_and_why() -> None:
+    world = World(JOB_MODEL)
+    world.job = rejected_job()
+    world.job["status"]["package"] = training_job("Succeeded")["status"]["package"]
+    world.job["status"]["rejectedPackage"]["modelVersion"] = "1.1"
+    world.run()
+    told = world.condition(reasons.MODEL_READY)
+    assert (told.status, told.reason) == ("True", reasons.RESOLVED)
+    assert "That is version 1.0; version 1.1, packaged later, was rejected" in told.message
+    assert MISSED in told.message
+    world.job = training_job("Succeeded")
+    world.run()
+    assert "rejected" not in world.condition(reasons.MODEL_READY).message
+
+
+def test_a_selector_tells_of_a_rejected_package_that_is_newer_than_what_it_serves() -> None:
+    def rejected(at: str) -> TrainingJob:
+        job = rejected_job()
+        job["metadata"]["uid"], job["status"]["completionTime"] = "r", at
+        return TrainingJob.model_validate(job)
+
+    def told(world: World) -> str:
+        world.run()
+        return world.condition(reasons.MODEL_READY).message
+
+    world = World(SELECTOR)
+    world.rejected_job = rejected("2026-01-01T00:00:00Z")
+    assert MISSED in told(world), "nothing is served, and this is why"
+    world.selected_jobs = (finished("a", "2026-01-02T00:00:00Z"),)
+    assert "rejected" not in told(world), "what was rejected is older"
+    world.rejected_job = rejected("2026-01-03T00:00:00Z")
+    assert "The newer one of TrainingJob train, version 1.0, was rejected" in told(world)
+    assert MISSED in told(world)
+    world.selected_jobs = ()
+    assert MISSED in told(world), "what serves is kept, and this is newer"
+    assert world.condition(reasons.MODEL_READY).reason == reasons.KEEPING_PREVIOUS
+
+
 def test_a_newer_package_becomes_a_candidate_by_itself() -> None:
     steps = {"steps": [{"setWeight": 10}, {"pause": {}}]}
     world = World(SELECTOR, rollout={"strategy": "Canary", "canary": steps})

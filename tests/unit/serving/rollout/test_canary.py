@@ -90,6 +90,7 @@ def test_a_pause_without_a_duration_waits_until_its_step_is_promoted() -> None:
     assert rollout_of(world)["phase"] == "Paused"
     condition = world.condition(reasons.PROGRESSING)
     assert condition.reason == reasons.PAUSED
+    assert "which is at step 4 of 5 (pause" in condition.message
     assert f"rollout.promote: {candidate(world)['revision']}/3" in condition.message
     promote(world, 1)
     world.run()

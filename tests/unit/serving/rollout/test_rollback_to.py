@@ -45,6 +45,35 @@ def test_an_earlier_revision_serves_again_without_steps(rollout: dict[str, Any],
     told = world.condition(reasons.MODEL_READY)
     assert told.reason == reasons.ROLLBACK_REQUESTED
     assert "remove" in told.message
+    assert "The server is the one of spec.server." in told.message
+
+
+def test_the_history_and_the_message_tell_of_a_runtime_that_is_not_restored() -> None:
+    world, first = second({"strategy": "RollingUpdate"})
+    world.change(server={"runtime": "Python"})
+    world.run(seconds=61)
+    served = [entry.get("runtime") for entry in rollout_of(world)["history"]]
+    assert served == ["Python", "TorchServe", "TorchServe"]
+    ask(world, "annotation", first)
+    world.run()
+    told = world.condition(reasons.MODEL_READY).message
+    assert "the archive alone is restored" in told
+    assert "runtime TorchServe, and spec.server.runtime is Python: write TorchServe there" in told
+    world.change(server={"runtime": "TorchServe"})
+    world.run(seconds=61)
+    assert rollout_of(world)["stableRevision"] == first
+    assert "restore the runtime" not in world.condition(reasons.MODEL_READY).message
+
+
+def test_a_history_that_does_not_say_the_runtime_is_no_reason_to_change_it() -> None:
+    world, first = second({"strategy": "RollingUpdate"})
+    for entry in rollout_of(world)["history"]:
+        del entry["runtime"]
+    world.change(server={"runtime": "Python"})
+    ask(world, "annotation", first)
+    world.run()
+    told = world.condition(reasons.MODEL_READY).message
+    assert "The server is the one of spec.server." in told
 
 
 def test_the_spec_is_followed_again_once_the_word_is_gone() -> None:

@@ -52,7 +52,8 @@ def test_a_ready_candidate_takes_over_once_no_stable_pod_was_ready_for_a_minute(
     assert served_slot(world) == "green"
     world.run()
     assert rollout_of(world)["stableRevision"] == new
-    assert "no pod of revision" in rollout_of(world)["history"][0]["message"]
+    message = rollout_of(world)["history"][0]["message"]
+    assert "It took over at step 2: for 60 s no pod of revision" in message
     assert ("Warning", reasons.TOOK_OVER) in world.told()
 
 
@@ -150,7 +151,7 @@ def test_the_figures_of_a_passed_analysis_are_kept_and_told(
     world.run()
     entry = rollout_of(world)["history"][0]
     assert entry["outcome"] == "Promoted"
-    assert entry["message"] == "The analysis of step 1 passed: errors: 1 of 380 requests."
+    assert entry["message"] == "The analysis of step 2 passed: errors: 1 of 380 requests."
     assert world.told().count(("Normal", reasons.ANALYSIS_PASSED)) == 1
 
 

@@ -38,7 +38,7 @@ StepRequest = Annotated[
     text(
         "^[0-9a-f]{10}(/[0-9]{1,2})?$",
         "write REVISION to skip all steps, or REVISION/STEP to go on from one step, as "
-        "status.rollout.candidate has them",
+        "status.rollout.candidate has them, with STEP counted from 0",
         longest=13,
         shortest=10,
     ),
@@ -198,7 +198,7 @@ class Requests(ApiModel):
     promote: StepRequest | None = Field(
         default=None,
         description="Revision that takes over now, or REVISION/STEP, a step that it does not wait "
-        "for any longer; annotation slipway.dev/rollout-promote.",
+        "for any longer, counted from 0; annotation slipway.dev/rollout-promote.",
     )
     rollback_to: RevisionRequest | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from pydantic import Field
 from slipway.api.base import ApiModel, Sha256
 from slipway.api.serving.analysis import AnalysisState
 from slipway.api.serving.model_status import ModelStatus, Time
+from slipway.api.serving.server import RuntimeName
 
 SlotName = Literal["blue", "green"]
 RolloutPhase = Literal[
@@ -31,7 +32,8 @@ class Candidate(ApiModel):
     slot: SlotName
     """Slot of its pods."""
     step: Annotated[int, Field(ge=0)] = 0
-    """Index of the current step, counted from 0."""
+    """Index of the current step, counted from 0, as rollout.promote takes it. Messages count from
+    1."""
     steps: Annotated[int, Field(ge=0)] = 0
     """Number of steps; 0 for a rolling update."""
     current: Annotated[str, Field(max_length=128)] = ""
@@ -62,6 +64,11 @@ class Candidate(ApiModel):
     """When its rollout began."""
     step_started_at: Time
     """When the current step began."""
+
+    @property
+    def ordinal(self) -> int:
+        """Number of the current step as messages have it, counted from 1; after it the last one."""
+        return min(self.step + 1, self.steps) if self.steps else self.step + 1
 
 
 class Failed(ApiModel):
@@ -105,6 +112,8 @@ class HistoryEntry(ApiModel):
     """Why it was rolled back, or what was found of it, with the figures."""
     model: ModelStatus | None = None
     """Its archive: what rollout.rollbackTo serves again."""
+    runtime: RuntimeName | None = None
+    """What served it, which rollout.rollbackTo does not restore; absent where it is not known."""
     uri: Annotated[str, Field(max_length=MAX_URI)] = ""
     """Where its archive lies."""
     sha256: Sha256 | None = None

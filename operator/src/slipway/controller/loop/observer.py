@@ -214,7 +214,8 @@ class Observer:
             children=children,
             training_job=job,
             is_job_unread=named is not None and job is None,
-            selected_jobs=self._selected_jobs(deployment),
+            selected_jobs=tuple(self._selected_jobs(deployment)),
+            rejected_job=next(self._selected_jobs(deployment, rejected=True), None),
             store=await self._store(),
             traffic=traffic,
             pod_security=await self._enforced(deployment, deployment.spec.pod_template),
@@ -231,16 +232,23 @@ class Observer:
             return None
         return self._raw_job(deployment.metadata.namespace, reference.name)
 
-    def _selected_jobs(self, deployment: ModelDeployment) -> tuple[TrainingJob, ...]:
-        """Return the job with the newest package that the deployment's selector selects."""
+    def _selected_jobs(
+        self, deployment: ModelDeployment, *, rejected: bool = False
+    ) -> Iterator[TrainingJob]:
+        """Yield the job with the newest package that the deployment's selector selects.
+
+        Or the job whose package was rejected last.
+        """
         selector = deployment.spec.model.training_job_selector
         if selector is None:
-            return ()
-        refs = self._cache.packages.newest(deployment.metadata.namespace, selector.holds)
-        raw = filter(None, map(self._cache.get, refs))
-        jobs = (parse_or_none(TrainingJob, one) for one in raw)
-        newest = next((job for job in jobs if job and job.status.package), None)
-        return (newest,) if newest else ()
+            return
+        known, namespace = self._cache.packages, deployment.metadata.namespace
+        for ref in known.newest(namespace, selector.holds, rejected=rejected):
+            raw = self._cache.get(ref)
+            job = parse_or_none(TrainingJob, raw) if raw else None
+            if job and (job.status.rejected_package if rejected else job.status.package):
+                yield job
+                return
 
 
 class ServingPods:

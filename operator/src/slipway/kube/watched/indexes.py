@@ -15,6 +15,8 @@ from slipway.training.reasons import CREATED
 Labels = Mapping[str, str]
 _Packaged = tuple[str, str, ObjectRef, Labels]
 """When a TrainingJob was complete (RFC 3339 in UTC, which sorts as text), its UID, its labels."""
+_Place = tuple[str, bool]
+"""A namespace, and whether the packages were rejected."""
 
 
 def has_package(job: Mapping[str, Any]) -> bool:
@@ -23,34 +25,44 @@ def has_package(job: Mapping[str, Any]) -> bool:
     return status.get("phase") == "Succeeded" and bool(status.get("package"))
 
 
+def was_rejected(job: Mapping[str, Any]) -> bool:
+    """Tell whether a TrainingJob has failed and its last package missed a gate."""
+    status = job.get("status") or {}
+    return status.get("phase") == "Failed" and bool(status.get("rejectedPackage"))
+
+
 class Packages:
-    """The TrainingJobs that have a package, in the order in which they were complete."""
+    """The TrainingJobs that have a package, or one that was rejected, as they were complete."""
 
     def __init__(self) -> None:
-        self._known: dict[ObjectRef, _Packaged] = {}
-        self._by_age: dict[str, list[_Packaged]] = {}
+        self._known: dict[ObjectRef, tuple[_Place, _Packaged]] = {}
+        self._by_age: dict[_Place, list[_Packaged]] = {}
 
     def add(self, ref: ObjectRef, obj: Mapping[str, Any]) -> None:
         """Take in a version of an object."""
-        if ref.kind != TRAINING_JOBS.kind or not has_package(obj):
+        if ref.kind != TRAINING_JOBS.kind or not (has_package(obj) or was_rejected(obj)):
             return
         meta = obj["metadata"]
         age = str(obj["status"].get("completionTime") or meta.get("creationTimestamp") or "")
-        self._known[ref] = found = (age, uid_of(obj), ref, meta.get("labels") or {})
-        insort(self._by_age.setdefault(ref.namespace, []), found, key=_age)
+        found = (age, uid_of(obj), ref, meta.get("labels") or {})
+        place = (ref.namespace, was_rejected(obj))
+        self._known[ref] = (place, found)
+        insort(self._by_age.setdefault(place, []), found, key=_age)
 
     def remove(self, ref: ObjectRef) -> None:
         """Forget an object."""
-        known = self._known.pop(ref, None)
-        if known is not None:
-            jobs = self._by_age[ref.namespace]
+        if ref in self._known:
+            place, known = self._known.pop(ref)
+            jobs = self._by_age[place]
             del jobs[bisect_left(jobs, _age(known), key=_age)]
             if not jobs:
-                del self._by_age[ref.namespace]
+                del self._by_age[place]
 
-    def newest(self, namespace: str, holds: Callable[[Labels], bool]) -> Iterator[ObjectRef]:
+    def newest(
+        self, namespace: str, holds: Callable[[Labels], bool], *, rejected: bool = False
+    ) -> Iterator[ObjectRef]:
         """Yield a namespace's jobs whose labels hold, the newest package first."""
-        for _, _, ref, labels in reversed(self._by_age.get(namespace, [])):
+        for _, _, ref, labels in reversed(self._by_age.get((namespace, rejected), [])):
             if holds(labels):
                 yield ref
 
@@ -104,10 +116,10 @@ class Servers:
             del self._selectors[ref.namespace]
 
     def of(self, job: Mapping[str, Any]) -> Iterator[ObjectRef]:
-        """Yield those that name a job, and those that select it, once it has a package."""
+        """Yield those that name a job, and those that select it, once its package is judged."""
         meta = job["metadata"]
         yield from tuple(self._by_name.get((meta["namespace"], meta["name"]), ()))
-        if has_package(job):
+        if has_package(job) or was_rejected(job):
             labels = meta.get("labels") or {}
             for ref, selector in tuple(self._selectors.get(meta["namespace"], {}).items()):
                 if selector.holds(labels):

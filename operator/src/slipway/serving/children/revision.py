@@ -9,7 +9,7 @@ from slipway import envoy
 from slipway.api import ModelDeployment
 from slipway.api.base import ApiModel
 from slipway.api.serving.model_status import ModelStatus
-from slipway.api.serving.server import Server
+from slipway.api.serving.server import RuntimeName, Server
 from slipway.plan import Children
 from slipway.pods.permitted import violation
 from slipway.pods.standard import Level
@@ -68,7 +68,8 @@ class Revision:
     """What the pods of one revision are made of.
 
     ``template`` belongs to no slot yet, see `in_slot`. ``files`` are fixed and part of what
-    ``name`` stands for. ``proxy`` is what the route file of its Envoys is made from.
+    ``name`` stands for. ``proxy`` is what the route file of its Envoys is made from, ``runtime``
+    what serves the archive.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Revision:
     template: dict[str, Any]
     files: dict[str, str]
     proxy: envoy.ProxyConfig
+    runtime: RuntimeName
 
 
 def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Settings) -> Revision:
@@ -94,6 +96,7 @@ def revision_of(deployment: ModelDeployment, model: ModelStatus, settings: Setti
         template=template,
         files={**files, RECORD_FILE: record},
         proxy=proxy(deployment, model, name),
+        runtime=deployment.spec.server.runtime,
     )
 
 
@@ -135,7 +138,8 @@ def recorded(
     record, template, files = kept
     spec = deployment.spec.model_copy(update={"server": record.server})
     then = deployment.model_copy(update={"spec": spec})
-    return Revision(str(name), record.model, template, files, proxy(then, record.model, str(name)))
+    config = proxy(then, record.model, str(name))
+    return Revision(str(name), record.model, template, files, config, record.server.runtime)
 
 
 def refused_record(

@@ -6,6 +6,7 @@ from slipway.api import ModelDeployment
 from slipway.api.serving.deployment import ModelDeploymentStatus
 from slipway.api.serving.model_status import ModelStatus
 from slipway.api.serving.rollout_status import HistoryEntry
+from slipway.api.serving.server import RuntimeName
 
 
 def stable(status: ModelDeploymentStatus) -> tuple[bool, ModelStatus | None]:
@@ -26,6 +27,13 @@ def promoted(deployment: ModelDeployment) -> dict[str, ModelStatus]:
     for revision, model in _served(deployment):
         models.setdefault(revision, model)
     return models
+
+
+def runtime_of(deployment: ModelDeployment, revision: str) -> RuntimeName | None:
+    """Return what served a promoted revision last; None where the history does not say."""
+    state = deployment.status.rollout
+    served = (one for one in state.history if one.outcome == "Promoted") if state else ()
+    return next((one.runtime for one in served if one.revision == revision), None)
 
 
 def _served(deployment: ModelDeployment) -> Iterator[tuple[str, ModelStatus]]:

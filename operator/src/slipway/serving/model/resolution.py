@@ -7,7 +7,8 @@ from slipway.api.excerpt import excerpt
 from slipway.api.serving.model_status import ModelStatus
 from slipway.api.training.status import PackageStatus
 from slipway.serving import reasons
-from slipway.serving.model.earlier import promoted
+from slipway.serving.model.earlier import promoted, runtime_of
+from slipway.serving.model.rejected import age_of, figures, later_of, newer_than
 from slipway.serving.model.verification import unverified
 from slipway.serving.requests import requests_of
 from slipway.serving.snapshot import ServingSnapshot
@@ -56,14 +57,14 @@ def _named(snapshot: ServingSnapshot) -> Resolution:
         return _gone_back(deployment, back_to)
     model = deployment.spec.model
     if model.training_job_selector is not None:
-        return _newest(deployment, snapshot.selected_jobs)
+        return _newest(deployment, snapshot.selected_jobs, snapshot.rejected_job)
     if model.training_job is None:
         return _from_uri(deployment)
     package = job.status.package if job else None
     if job and package:
         resolved = _packaged(deployment, job, package)
         text = f"The package of TrainingJob {job.metadata.name} is {package.uri}."
-        return Resolution(resolved, reasons.RESOLVED, text)
+        return Resolution(resolved, reasons.RESOLVED, f"{text}{later_of(job, package)}")
     name = model.training_job.name
     if snapshot.is_job_unread:
         text = f"TrainingJob {name} cannot be read: see its condition Stalled."
@@ -84,9 +85,21 @@ def _gone_back(deployment: ModelDeployment, revision: str) -> Resolution:
         return Resolution(None, reasons.REVISION_NOT_FOUND, text)
     text = (
         f"By rollout.rollbackTo the archive of revision {revision}, {shown(model.uri)}, is served "
-        "instead of what spec.model says: remove the field or the annotation to follow spec.model."
+        "instead of what spec.model says: remove the field or the annotation to follow spec.model. "
+        f"Of that revision the archive alone is restored. {_kept_server(deployment, revision)}"
     )
     return Resolution(model, reasons.ROLLBACK_REQUESTED, text)
+
+
+def _kept_server(deployment: ModelDeployment, revision: str) -> str:
+    """Return what stays of the server when an earlier revision's archive is gone back to."""
+    now, then = deployment.spec.server.runtime, runtime_of(deployment, revision)
+    if then is None or then == now:
+        return "The server is the one of spec.server."
+    return (
+        f"It was served by the runtime {then}, and spec.server.runtime is {now}: write {then} "
+        "there to restore the runtime too."
+    )
 
 
 def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageStatus) -> ModelStatus:
@@ -102,35 +115,34 @@ def _packaged(deployment: ModelDeployment, job: TrainingJob, package: PackageSta
     )
 
 
-def _newest(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> Resolution:
-    """Return the newest package of the selected jobs.
+def _newest(
+    deployment: ModelDeployment, jobs: tuple[TrainingJob, ...], rejected: TrainingJob | None
+) -> Resolution:
+    """Return the newest package of the selected jobs; say if one that is newer was ``rejected``.
 
     What was served before is kept where only older ones are left: a job that is deleted takes
     nobody back to the model before.
     """
     previous = resolved_before(deployment)
     known = (previous.packaged_at or "") if previous else ""
-    newest = max(jobs, key=_age, default=None)
+    newest = max(jobs, key=age_of, default=None)
     package = newest.status.package if newest else None
-    if newest is not None and package is not None and _age(newest)[0] >= known:
+    if newest is not None and package is not None and age_of(newest)[0] >= known:
         model = _packaged(deployment, newest, package)
         model = model.model_copy(update={"packaged_at": newest.status.completion_time})
         text = f"The newest package is TrainingJob {newest.metadata.name}'s, {package.uri}."
-        return Resolution(model, reasons.RESOLVED, text)
+        newer = newer_than(age_of(newest), rejected)
+        return Resolution(model, reasons.RESOLVED, f"{text}{newer}")
     if previous is not None and previous.packaged_at is not None:
         kept = previous.model_copy(update={"name": deployment.spec.model.name or previous.name})
         text = f"No selected TrainingJob has a newer package than {shown(previous.uri)}."
-        return Resolution(kept, reasons.KEEPING_PREVIOUS, text)
+        newer = newer_than((known, previous.training_job_uid or ""), rejected)
+        return Resolution(kept, reasons.KEEPING_PREVIOUS, f"{text}{newer}")
     text = (
         "No TrainingJob that spec.model.trainingJobSelector selects has a package yet; the first "
         "one is served once it is made."
     )
-    return Resolution(None, reasons.WAITING_FOR_TRAINING_JOB, text)
-
-
-def _age(job: TrainingJob) -> tuple[str, str]:
-    """Return when a job was complete (RFC 3339 in UTC, which sorts as text), then its UID."""
-    return job.status.completion_time or job.metadata.creation_timestamp, job.metadata.uid
+    return Resolution(None, reasons.WAITING_FOR_TRAINING_JOB, f"{text}{newer_than(None, rejected)}")
 
 
 def _from_uri(deployment: ModelDeployment) -> Resolution:
@@ -167,8 +179,8 @@ def why_there_is_none(name: str, job: TrainingJob | None) -> tuple[str, str]:
         return reasons.TRAINING_JOB_HAS_NO_PACKAGE, text
     phase, rejected = job.status.phase, job.status.rejected_package
     if rejected is not None and phase == "Failed":
-        figures = "; ".join(gate.message for gate in rejected.missed)
-        return reasons.PACKAGE_REJECTED, f"TrainingJob {name}'s package is rejected: {figures}."
+        text = f"TrainingJob {name}'s package is rejected: {figures(rejected)}."
+        return reasons.PACKAGE_REJECTED, text
     if phase == "Failed":
         text = f"TrainingJob {name} failed and made no package: see its conditions."
         return reasons.TRAINING_JOB_FAILED, text

@@ -129,7 +129,7 @@ def _beside(candidate: Candidate, findings: Findings) -> _Value:
 
 def _where(candidate: Candidate, findings: Findings) -> str:
     """Return how far a candidate is, in words."""
-    step = f"step {candidate.step} of {candidate.steps} ({candidate.current})"
+    step = f"step {candidate.ordinal} of {candidate.steps} ({candidate.current})"
     if findings.none_serves:
         return f"No stable pod is ready to send requests to revision {candidate.revision} ({step})"
     share = f"{candidate.weight} % of the requests"

@@ -30,6 +30,7 @@ def ended(
         reason=failure.reason if failure else "",
         message=failure.message if failure else findings,
         model=model.told if model else None,
+        runtime=seen.runtimes.get(candidate.revision),
         uri=shown(model.uri)[:MAX_URI] if model else "",
         sha256=model.sha256 if model else None,
         started_at=candidate.started_at,

@@ -129,7 +129,7 @@ def _at_step(
 ) -> RolloutStatus:
     began, analysis = timestamp(seen.now), candidate.analysis
     if analysis is not None and analysis.phase == "Successful":
-        text = f"The analysis of step {candidate.step} passed: {analysis.message}"
+        text = f"The analysis of step {candidate.ordinal} passed: {analysis.message}"
         candidate = noted(candidate, text)
     after = changed(candidate, step=index, step_started_at=began, analysis=None)
     return state.model_copy(update={"candidate": after})

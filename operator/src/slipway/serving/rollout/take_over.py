@@ -35,7 +35,7 @@ def take_over(state: RolloutStatus, seen: RolloutView) -> RolloutStatus:
     if (seen.now - since).total_seconds() < TAKE_OVER_SECONDS:
         return state
     text = (
-        f"It took over at step {candidate.step}: for {TAKE_OVER_SECONDS} s no pod of revision "
+        f"It took over at step {candidate.ordinal}: for {TAKE_OVER_SECONDS} s no pod of revision "
         f"{state.stable_revision} was ready."
     )
     after = changed(

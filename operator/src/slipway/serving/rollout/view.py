@@ -7,6 +7,7 @@ from datetime import datetime
 from slipway.api.serving.analysis import Analysis, AnalysisState
 from slipway.api.serving.model_status import ModelStatus
 from slipway.api.serving.rollout_status import RolloutStatus, SlotName
+from slipway.api.serving.server import RuntimeName
 from slipway.serving.observed.deployment_progress import Progress
 from slipway.serving.observed.start_problems import Problem
 from slipway.serving.requests import Requests
@@ -31,6 +32,7 @@ class RolloutView:
     ``recorded`` tells whether a revision can be made again. ``settled`` tells whether the serving
     pods know of the shares that a status stands for. ``problem`` is what is wrong with the pods of
     the candidate, ``last_lines`` what the server in one of them wrote before it failed last.
+    ``models`` and ``runtimes`` are of the revisions that can be made, by their names.
     """
 
     now: datetime
@@ -46,3 +48,4 @@ class RolloutView:
     last_lines: Callable[[str], str]
     evaluate: Callable[[Analysis, AnalysisState], AnalysisState]
     models: Mapping[str, ModelStatus]
+    runtimes: Mapping[str, RuntimeName]
