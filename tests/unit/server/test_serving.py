@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,99 @@ async def test_an_answer_has_the_content_type_that_its_handler_has_set_or_none(
 )
 async def test_a_path_is_a_model_and_its_version(server: Running, path: str, status: int) -> None:
     assert (await server.post({}, path))[0] == status
+
+
+OWN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An ID that the server has made."""
+
+
+@pytest.mark.parametrize("path", ["/predictions/echo", "/predictions/other", "/nowhere", "/ping"])
+async def test_each_answer_has_the_id_of_its_request_or_a_new_one(
+    server: Running, path: str
+) -> None:
+    async def id_of(**headers: str) -> str:
+        method = "GET" if path == "/ping" else "POST"
+        async with server.session.request(method, server.url(path), headers=headers) as answer:
+            return answer.headers["x-request-id"]
+
+    given = "1f0c5b1e-9a1c-4f5e-8f7a-0d2a4c6e8b10"
+    assert await id_of(**{"X-Request-Id": given}) == given
+    assert OWN.fullmatch(first := await id_of())
+    assert await id_of() != first
+
+
+async def test_a_handler_knows_the_id_that_its_answer_has(server: Running) -> None:
+    asked = {"answer": "context.get_request_id(index)"}
+    async with server.session.post(server.url("/predictions/echo"), json=asked) as answer:
+        assert await answer.text() == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("given", ["", "two words", "a" * 129, "\xe9", 'a"b', "a,b", "<a>", "a\tb"])
+async def test_an_id_that_a_log_could_read_otherwise_is_not_taken_over(
+    server: Running, given: str
+) -> None:
+    url, headers = server.url("/predictions/echo"), {"X-Request-Id": given}
+    async with server.session.post(url, json={"raise": True}, headers=headers) as answer:
+        assert answer.status == 503
+        own = answer.headers["x-request-id"]
+    assert OWN.fullmatch(own)
+    await eventually(lambda: f"The handler failed at request {own}\n" in server.log)
+
+
+async def test_the_log_names_the_request_that_a_handler_refuses_and_its_answers_parts_have_its_id(
+    server: Running,
+) -> None:
+    url = server.url("/predictions/echo")
+    asked = {"parts": ["one"], "header": ["x-request-id", "the handlers own"]}
+    async with server.session.post(url, json=asked, headers={"x-request-id": "a:1"}) as answer:
+        assert (answer.status, answer.headers["x-request-id"]) == (200, "a:1")
+    headers = {"x-request-id": "b=2"}
+    async with server.session.post(url, json={"refuse": 404}, headers=headers) as answer:
+        assert answer.headers["x-request-id"] == "b=2"
+    await eventually(lambda: "The handler refused request b=2: " in server.log)
+
+
+async def test_of_many_requests_of_a_batch_a_line_of_the_log_names_four(archive: Path) -> None:
+    options = ("--batch-size", "6", "--max-batch-delay", "30000")
+    async with running(write_echo(archive), *options) as server:
+        url = server.url("/predictions/echo")
+        asking = [
+            server.session.post(url, json={"raise": True}, headers={"x-request-id": f"id-{number}"})
+            for number in range(6)
+        ]
+        for answer in await asyncio.gather(*asking):
+            answer.close()
+        line = re.compile(r"The handler failed at requests (id-\d(, id-\d){3}) and 2 more\n")
+        await eventually(lambda: line.search(server.log) is not None)
+
+
+async def test_requests_with_the_same_id_are_answered_each_for_itself(archive: Path) -> None:
+    options = ("--batch-size", "4", "--max-batch-delay", "30000")
+    async with running(write_echo(archive), *options) as server:
+        url, headers = server.url("/predictions/echo"), {"x-request-id": "same"}
+
+        async def ask(number: int) -> str:
+            asked = {"answer": repr(str(number))}
+            async with server.session.post(url, json=asked, headers=headers) as answer:
+                assert answer.headers["x-request-id"] == "same"
+                return await answer.text()
+
+        assert await asyncio.gather(*map(ask, range(4))) == ["0", "1", "2", "3"]
+
+
+async def test_a_server_that_is_ready_says_once_what_it_serves_and_where(archive: Path) -> None:
+    async with running(write_echo(archive), "--workers", "2") as server:
+        predictions, management, metrics = server.served.ports
+        line = (
+            "INFO Ready: model echo, version 1.0, 2 workers on the CPU; predictions at "
+            f"127.0.0.1:{predictions}, management at 127.0.0.1:{management}, metrics at "
+            f"127.0.0.1:{metrics}.\n"
+        )
+        await eventually(lambda: line in server.log)
+        os.kill(server.workers()[-1], signal.SIGKILL)
+        await eventually(server.has_died)
+        await server.wait_until_ready()
+        assert server.log.count("INFO Ready: ") == 1
 
 
 async def test_beyond_the_queue_requests_are_refused_at_once(

@@ -23,6 +23,7 @@ async def test_what_is_under_way_is_answered_after_sigterm_and_nothing_is_left(
         assert len(left) >= 2
         code = asyncio.create_task(server.stop())
         await eventually(server.refuses)
+        await eventually(lambda: "1 request is in progress, for 30 s at most." in server.log)
         gate.touch()
         assert (await slow)[0] == 200
         assert await code == 0
@@ -33,7 +34,9 @@ async def test_a_server_that_is_stopped_tells_of_no_workers_death(archive: Path)
     async with running(write_echo(archive), "--workers", "2") as server:
         assert (await server.post({}))[0] == 200
         assert await server.stop() == 0
-        assert server.log == ""
+        ready, stopping = server.log.splitlines()
+        assert " INFO Ready: " in ready
+        assert " INFO Stopping: " in stopping
 
 
 async def test_whoever_interrupts_it_sees_by_its_exit_code_that_it_was(archive: Path) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 from slipway_server import frames
 from slipway_server.answers import Field
 
+_MOST_NAMED = 4
+"""How many requests of a batch one line of the log names."""
+
 
 @dataclass
 class Batch:
@@ -33,6 +36,13 @@ class Batch:
     def ids(self) -> list[str]:
         """The requests' IDs, in order."""
         return [str(request["id"]) for request in self.requests]
+
+    @property
+    def told(self) -> str:
+        """Which requests these are, for a line of the log, by the IDs that clients see."""
+        names = [str(request["name"]) for request in self.requests]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        return f"request{'s' if len(names) > 1 else ''} {', '.join(names[:_MOST_NAMED])}{more}"
 
     def alone(self) -> list["Batch"]:
         """Return a batch for each request."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -27,6 +26,7 @@ from slipway_server.metrics import Metrics
 from slipway_server.model_config import ModelConfig
 from slipway_server.pool import Pool
 from slipway_server.queue import Job, JobQueue
+from slipway_server.request_ids import id_of, own_id, with_id
 from slipway_server.stateful import keys
 from slipway_server.stateful.queue import SequenceQueue
 
@@ -91,10 +91,15 @@ class Front:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def active(self) -> int:
+        """How many requests are in progress."""
+        return self._active
+
     def inference(self) -> web.Application:
         """Return the application that users reach."""
         app = web.Application(client_max_size=self._served.max_request_bytes)
-        app.on_response_prepare.append(without_type)
+        app.on_response_prepare.extend((without_type, with_id))
         app.router.add_get("/ping", self._ping)
         for path, command in (("predictions", "predict"), ("explanations", "explain")):
             for tail in ("", "/{version}", "/{version}/{rest:.*}"):
@@ -193,7 +198,7 @@ class Front:
         headers = [[name, value] for name, value in (*request.headers.items(), *of.headers)]
         headers.append(["explain", str(command == "explain")])
         headers.append(["url_path", request.match_info.get("rest", "")])
-        head = {"id": str(uuid.uuid4()), "headers": headers, "fields": told}
+        head = {"id": own_id(request), "name": id_of(request), "headers": headers, "fields": told}
         return Job(head, values, command, sequence=of.sequence)
 
     async def _given(self, request: web.Request, job: Job) -> web.StreamResponse:

@@ -117,6 +117,11 @@ class Pool:
         """Whether every worker has loaded the model."""
         return all(slot.is_ready for slot in self.slots)
 
+    async def until_loaded(self) -> None:
+        """Wait until each worker has loaded the model once."""
+        for slot in self.slots:
+            await slot.has_loaded.wait()
+
     def _is_none_ready(self) -> bool:
         return not any(slot.is_ready for slot in self.slots)
 

@@ -34,7 +34,7 @@ class Server:
         queue = kinds.queue_for(manifest.model_name, config)
         plan = _plan(options, folder, manifest, config)
         pool = Pool(plan, kinds.serving(plan, queue, metrics, config), metrics)
-        self._pool = pool
+        self._pool, self._plan, self._manifest = pool, plan, manifest
         self._front = Front(
             Served(manifest, config, queue, pool, metrics, options.max_request_bytes)
         )
@@ -64,19 +64,39 @@ class Server:
         working = asyncio.create_task(self._pool.run())
         stopping = asyncio.create_task(self._stopping.wait())
         sites = await self._listen()
+        telling = asyncio.create_task(self._tell_ready())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return _told(working)
             await sites[0].stop()
+            self._tell(_stops(self._front.active, self._options.drain_seconds))
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._front.drain(), self._options.drain_seconds)
             return self._code
         finally:
-            stopping.cancel()
-            working.cancel()
+            for task in (stopping, telling, working):
+                task.cancel()
             await asyncio.gather(working, return_exceptions=True)
             await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+
+    async def _tell_ready(self) -> None:
+        """Log what is served, by how many workers and where, once all of them have loaded it."""
+        await self._pool.until_loaded()
+        doors = ("predictions", "management", "metrics")
+        places = (runner.addresses[0][:2] for runner in self._runners)
+        where = ", ".join(
+            f"{door} at {host}:{port}" for door, (host, port) in zip(doors, places, strict=True)
+        )
+        model, workers = self._manifest, self._plan.workers
+        self._tell(
+            f"Ready: model {model.model_name}, version {model.model_version}, {workers} "
+            f"worker{'s' if workers > 1 else ''} on {_device(self._plan)}; {where}."
+        )
+
+    def _tell(self, text: str) -> None:
+        if not self._options.check:  # which tells of its samples alone
+            _LOG.info("%s", text)
 
     async def _listen(self) -> list[web.TCPSite]:
         logging.getLogger("aiohttp.server").addFilter(_is_of_the_server)
@@ -96,6 +116,18 @@ class Server:
             sites.append(web.TCPSite(runner, options.host, port, backlog=1024))
             await sites[-1].start()
         return sites
+
+
+def _device(plan: Plan) -> str:
+    gpus = int(plan.told["gpus"])
+    if gpus < 0:
+        return "all GPUs"
+    return f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "the CPU"
+
+
+def _stops(active: int, seconds: float) -> str:
+    progress = f"{active} request{' is' if active == 1 else 's are'} in progress"
+    return f"Stopping: no connection is accepted any more; {progress}, for {seconds:g} s at most."
 
 
 def _is_of_the_server(record: logging.LogRecord) -> bool:

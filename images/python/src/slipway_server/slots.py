@@ -34,6 +34,7 @@ class Slot:
     ) -> None:
         self.number = number
         self.is_ready = False
+        self.has_loaded = asyncio.Event()
         self.pid = 0
         self.started = 0.0
         self._has_died = False
@@ -65,6 +66,7 @@ class Slot:
         """Have a process answer until it ends; tell whether it answered any."""
         service = self._serve(child)
         self.pid, self.started, self.is_ready = child.pid, time.time(), True
+        self.has_loaded.set()
         if self._has_died:
             self._deaths.note_ready()
         is_stopped = False

@@ -121,9 +121,10 @@ class Worker:
             if refusal is not None and len(data) > 1 and not self._is_stateful:
                 return [answer for one in batch.alone() for answer in self._answers(one)]
             if refusal is not None:
-                _LOG.info("The handler refused a request: %s", answers.text_of(error))
+                text = answers.text_of(error)
+                _LOG.info("The handler refused %s: %s", batch.told, text)
                 return [refusal] * len(data)
-            _LOG.exception("The handler failed")
+            _LOG.exception("The handler failed at %s", batch.told)
             return [_failed(error)] * len(data)
 
     def _call(self, data: list[dict[str, Any]]) -> Any:
