@@ -96,8 +96,24 @@ def test_a_handler_without_class_and_function_is_refused(text: str) -> None:
     assert "does not define a class" in str(handler(text))
 
 
+def test_a_function_of_another_name_is_told_with_what_to_write() -> None:
+    text = "import torch\ndef predict(data, context): ...\ndef rows(data): ..."
+    for function in (None, "serve"):
+        why = str(handler(text, function))
+        assert "it defines predict, rows: write package.handler: FILE.py:predict" in why
+    assert str(handler("X = 1")).endswith("it defines no function")
+
+
+def test_of_many_functions_with_long_names_a_message_shows_the_first_ones_cut() -> None:
+    text = "".join(f"def {letter * 100_000}(data, context): ...\n" for letter in "abcdefg")
+    why = str(handler(text))
+    assert f"{'a' * 64}, {'b' * 64}" in why
+    assert "f" * 64 not in why
+    assert len(why) < 1000
+
+
 def test_a_function_that_is_not_there_is_refused_by_its_name() -> None:
-    assert handler(ONE, "serve") == "it has no function serve"
+    assert handler(ONE, "serve") == "it has no function serve; it defines no function"
     assert handler(f"{ONE}def serve(data, context): ...", "serve") is None
     assert handler(f"{ONE}class B: ...\nserve = B().handle", "serve") is None
 

@@ -100,13 +100,15 @@ def test_without_a_word_from_torch_one_process_runs(tmp_path: Path) -> None:
             {"SLIPWAY_MODULE": "no_such.module"},
             [],
             "EntrypointNotFound",
-            "The module no_such.module is not installed, nor in .*; the files there: other.py",
+            "The module no_such.module is not installed, nor in .*; the files there: other.py. "
+            "Write spec.module as python -m takes it: train for train.py",
         ),
         (
             {"SLIPWAY_ENTRYPOINT": "train.py", "SLIPWAY_FRAMEWORK": "plain"},
             [],
             "EntrypointNotFound",
-            "The entrypoint 'train.py' is not in .*; the files there: other.py",
+            "The entrypoint 'train.py' is not in .*; the files there: other.py. Write one of "
+            "them in spec.entrypoint",
         ),
     ],
 )

@@ -37,12 +37,12 @@ def test_a_missing_entrypoint_is_waited_for_and_the_keys_are_named() -> None:
     reason, message = refused(cluster)
     assert reason == "EntrypointNotFound"
     assert "run.py" in message
-    assert "a.py, b.py" in message
+    assert "a.py, b.py. Write one of them, or add the script to the ConfigMap." in message
 
 
 def test_an_empty_config_map_is_said_to_have_no_keys() -> None:
     _, message = refused(Cluster(spec(), source_keys=frozenset()))
-    assert message.endswith("its keys: none.")
+    assert message.endswith("its keys: none. Add the script to the ConfigMap.")
 
 
 def test_of_many_keys_only_some_are_named() -> None:

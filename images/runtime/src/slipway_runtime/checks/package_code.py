@@ -69,7 +69,11 @@ def check_function(path: Path, function: str) -> None:
     """Raise PackageError where the file of ``samples.evaluate`` certainly has no such function."""
     code = _read(INVALID_EVALUATE, "samples.evaluate", path)
     if code is not None and function not in code.names and not code.open_ended:
-        message = f"package.samples.evaluate {path.name!r} has no function {function}: define it."
+        there, first = code.told_functions, (*code.functions, "")[0][: python_code.MAX_NAME]
+        other = f", or write {path.name}:{first}; it defines {there}" if there else ""
+        message = (
+            f"package.samples.evaluate {path.name!r} has no function {function}: define it{other}."
+        )
         raise PackageError(INVALID_EVALUATE, message)
 
 
@@ -89,7 +93,7 @@ def check_code(handler: Path | str, function: str | None, model_file: Path | Non
     loads = True
     if isinstance(handler, Path):
         code = _read(INVALID_HANDLER, "handler", handler)
-        why = python_code.handler_problem(code, function) if code else None
+        why = python_code.handler_problem(code, function, handler.name) if code else None
         _refuse(INVALID_HANDLER, "handler", handler, why)
         loads = code is not None and python_code.loads_model_file(code)
     if model_file is not None:

@@ -14,6 +14,8 @@ MAX_BYTES = 1024 * 1024
 """Longest file that is parsed, in bytes; what is longer is taken on trust."""
 SHOWN = 120
 """Longest part of a line that a message shows, in characters."""
+MAX_NAMES, MAX_NAME = 5, 64
+"""How many of a file's names a message shows, and how many characters of each."""
 
 _TORCHSERVE_BASES = frozenset({"BaseHandler", "VisionHandler", "ImageClassifier", "TextHandler"})
 """TorchServe's own handlers whose ``initialize`` loads the class of a model file."""
@@ -29,11 +31,18 @@ class Module:
 
     ``classes`` are those that a class statement of the first level certainly leaves behind, and
     ``names`` all that are bound there in any way. ``open_ended``: it may have more of both.
+    ``functions`` are the names that it defines as functions, in its order.
     """
 
     classes: tuple[ast.ClassDef, ...]
     names: frozenset[str]
     open_ended: bool
+    functions: tuple[str, ...] = ()
+
+    @property
+    def told_functions(self) -> str:
+        """The first functions that it has, for a message: ``predict, rows``; empty for none."""
+        return ", ".join(name[:MAX_NAME] for name in self.functions[:MAX_NAMES])
 
 
 def read(data: bytes) -> Module | None:
@@ -74,7 +83,8 @@ def _module(tree: ast.Module) -> Module:
     }
     uncertain = {node.name for node in reached if isinstance(node, ast.ClassDef)} - set(certain)
     open_ended = bool(uncertain) or any(map(_opens, reached))
-    return Module(tuple(certain.values()), frozenset(names), open_ended)
+    functions = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    return Module(tuple(certain.values()), frozenset(names), open_ended, functions)
 
 
 def _first_level(tree: ast.Module) -> list[ast.AST]:
@@ -114,17 +124,30 @@ def _opens(node: ast.AST) -> bool:
     return False
 
 
-def handler_problem(module: Module, function: str | None) -> str | None:
-    """Return why TorchServe cannot load a handler's file; None where it may.
+def handler_problem(module: Module, function: str | None, name: str = "FILE.py") -> str | None:
+    """Return why TorchServe cannot load a handler's file of a ``name``; None where it may.
 
     It takes the named function, or else ``handle``, or else the only class that the file defines.
     Source: ts/model_loader.py, TsModelLoader.load.
     """
     if function is not None and function not in module.names and not module.open_ended:
-        return f"it has no function {function}"
+        return f"it has no function {function}{_functions(module, name)}"
     if (function or "handle") in module.names:
         return None
-    return _one_class(module, "a class with the method handle, or a function handle(data, context)")
+    why = _one_class(module, "a class with the method handle, or a function handle(data, context)")
+    return f"{why}{_functions(module, name)}" if why and not module.classes else why
+
+
+def _functions(module: Module, name: str) -> str:
+    """Return which functions a file of a ``name`` has, and how one of them becomes the handler."""
+    told = module.told_functions
+    if not told:
+        return "; it defines no function"
+    first = module.functions[0][:MAX_NAME]
+    return (
+        f"; it defines {told}: write package.handler: {name}:{first} for a function of another "
+        "name than handle, which takes data and context"
+    )
 
 
 def model_problem(module: Module) -> str | None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slipway_runtime.launcher.run_settings import LaunchError, Settings
-from slipway_runtime.termination import list_files
+from slipway_runtime.termination import join_names, list_files
 
 LIBRARY = Path(__file__).resolve().parents[2]
 """The folder that holds the package this file belongs to."""
@@ -38,7 +38,8 @@ def check(settings: Settings, args: Sequence[str]) -> None:
     elif settings.module:
         _check_module(settings)
     elif not settings.script.is_file():
-        _say_missing(settings, f"The entrypoint {settings.entrypoint!r} is not in")
+        what = f"The entrypoint {settings.entrypoint!r} is not in"
+        _say_missing(settings, what, "Write one of them in spec.entrypoint, with its folder.")
     if settings.uses_torchrun and importlib.util.find_spec("torch") is None:
         raise LaunchError(
             "TorchNotFound",
@@ -85,13 +86,19 @@ def _check_module(settings: Settings) -> None:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        _say_missing(settings, f"The module {settings.module} is not installed, nor in")
+        what = f"The module {settings.module} is not installed, nor in"
+        how = "Write spec.module as python -m takes it: train for train.py, a.b for a/b.py."
+        _say_missing(settings, what, how)
 
 
-def _say_missing(settings: Settings, what: str) -> None:
+def _say_missing(settings: Settings, what: str, how: str) -> None:
+    """Raise LaunchError with the files there are and, where there are some, what to write."""
     folder = settings.source_dir
-    where = f"{folder}; the files there: {list_files(folder)}." if folder else "any source."
-    raise LaunchError("EntrypointNotFound", f"{what} {where}")
+    if folder is None:
+        raise LaunchError("EntrypointNotFound", f"{what} any source.")
+    files = list_files(folder)
+    help_ = f" {how}" if files != join_names([]) else ""
+    raise LaunchError("EntrypointNotFound", f"{what} {folder}; the files there: {files}.{help_}")
 
 
 def command(settings: Settings, log_dir: Path, args: Sequence[str]) -> list[str]:

@@ -140,7 +140,8 @@ def _missing_source(snapshot: TrainingSnapshot) -> Failure | None:
         return None
     message = (
         f"The ConfigMap {name} has no key {spec.entrypoint} for spec.entrypoint; its keys: "
-        f"{package_files.shown(keys)}."
+        f"{package_files.shown(keys)}. {'Write one of them, or add' if keys else 'Add'} the script "
+        "to the ConfigMap."
     )
     return Failure(reasons.ENTRYPOINT_NOT_FOUND, message)
 
