@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,10 +235,7 @@ class Observer:
     def _selected_jobs(
         self, deployment: ModelDeployment, *, rejected: bool = False
     ) -> Iterator[TrainingJob]:
-        """Yield the job with the newest package that the deployment's selector selects.
-
-        Or the job whose package was rejected last.
-        """
+        """Yield the selected job with the newest package, or the one that was rejected last."""
         selector = deployment.spec.model.training_job_selector
         if selector is None:
             return
