@@ -140,7 +140,7 @@ class Analysis(ApiModel):
     ]
     """What is measured; all must be good."""
     interval: Interval = "60s"
-    """Time over which one measurement goes."""
+    """Time over which one measurement goes; a bad one that ends the analysis may take less."""
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     """Good measurements that are enough."""
     failure_limit: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -198,9 +198,9 @@ class AnalysisState(ApiModel):
     last_measurement_time: _Time | None = None
     """When was measured last."""
     requests: int = 0
-    """Requests that the new revision answered in the last measurement."""
+    """Requests that the new revision answered in the last measurement, or since if it goes on."""
     stable_requests: int = 0
-    """Requests that the stable revision answered in it."""
+    """Requests that the stable revision answered in that time."""
     measurements: Annotated[
         list[Measurement], Field(max_length=8, json_schema_extra=map_list("name"))
     ] = Field(default_factory=list)

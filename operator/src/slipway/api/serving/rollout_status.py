@@ -81,7 +81,7 @@ class Failed(ApiModel):
     message: Sentence = ""
     """Why, with the figures."""
     log: Sentence = ""
-    """How a server of it ended last, if one did, and the end of its log."""
+    """How a server of it, or a worker in one, ended last, if one did, and the end of its log."""
     time: Time
     """When."""
 
