@@ -1,6 +1,5 @@
 """buildah, with a storage of its own in the cache: no daemon, no registry."""
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +48,8 @@ def export(image: str) -> None:
     target = f"oci:{oci.layout()}:{image}"
     oci.layout().mkdir(parents=True, exist_ok=True)
     with locked(storage() / "export.lock", "another export of an image on this machine"):
-        run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, target)
+        run(*with_room("skopeo", "copy", "--quiet"), "--dest-oci-accept-uncompressed-layers",
+            source, target)  # fmt: skip
 
 
 def remove_all_but(keep: Collection[str]) -> None:
@@ -91,10 +91,15 @@ def _lock(kind: str) -> Path:
     return storage() / f"{kind}.lock"
 
 
+def with_room(*words: str) -> tuple[str, ...]:
+    """Return a command that puts its large temporary files beside the images, and not in /tmp."""
+    folder = storage() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return "env", f"TMPDIR={folder}", *words
+
+
 def _buildah() -> tuple[str, ...]:
-    os.environ["TMPDIR"] = str(storage() / "tmp")
-    (storage() / "tmp").mkdir(parents=True, exist_ok=True)
-    return (
+    return with_room(
         "buildah",
         f"--root={storage() / 'root'}",
         f"--runroot={storage() / 'run'}",

@@ -89,7 +89,8 @@ class DebianImage(Image):
         buildah.storage().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=buildah.storage()) as folder:
             archive = Path(folder) / "base.tar"
-            run("mmdebstrap", "--variant=minbase", *SLIM, f"--include={PACKAGES}", SUITE, archive)
+            words = buildah.with_room("mmdebstrap", "--variant=minbase", *SLIM)
+            run(*words, f"--include={PACKAGES}", SUITE, archive)
             buildah.build(self.reference, self.dockerfile, Path(folder), {})
 
     def _files(self) -> Iterator[Path]:

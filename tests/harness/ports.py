@@ -1,15 +1,12 @@
 """TCP ports for servers that tests start on loopback."""
 
-import fcntl
 import os
 import random
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from itertools import cycle
-from pathlib import Path
 
 _FIRST, _COUNT, _SHARES = 20_000, 1_000, 12
 """Where the ports of the first share begin, how many each has, and how many shares there are.
@@ -17,6 +14,8 @@ _FIRST, _COUNT, _SHARES = 20_000, 1_000, 12
 They are not of those that the kernel gives to clients (net.ipv4.ip_local_port_range), which come
 and go between the look at a port and its use.
 """
+_held: list[socket.socket] = []
+"""What holds this process' share."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -47,23 +46,22 @@ def _share() -> int:
     It is this process' until that ends. Where all are taken, two have that of the same worker.
     """
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for share in ((number + step) % _SHARES for step in range(_SHARES)):
-        if _is_taken(Path(tempfile.gettempdir(), f"slipway-ports-{share}")):
-            return share
-    return number % _SHARES
+    shares = ((number + step) % _SHARES for step in range(_SHARES))
+    return next((share for share in shares if _take(share)), number % _SHARES)
 
 
-def _is_taken(path: Path) -> bool:
-    """Lock a file until this process ends; tell whether no other one had."""
+def _take(share: int) -> bool:
+    """Hold a share's name until this process ends; tell whether no other one does.
+
+    The name is of an abstract socket: all processes that share a network's ports share those, too.
+    """
+    holder = socket.socket(socket.AF_UNIX)
     try:
-        lock = os.open(path, os.O_CREAT)
+        holder.bind(f"\0slipway-ports-{share}")
     except OSError:
+        holder.close()
         return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        return False
+    _held.append(holder)
     return True
 
 

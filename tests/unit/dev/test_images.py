@@ -1,11 +1,13 @@
 """What an image's tag depends on."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from dev.images import buildah
 from dev.images.product import Image, images
 
 RELEASE_BEFORE = Path(__file__).parents[2] / "releases" / "before.tar.xz"
@@ -71,6 +73,12 @@ def test_an_image_of_go_programs_has_its_tag_before_they_are_built(
     program.mkdir(parents=True)
     (program / "versitygw").write_text("built")
     assert images()["store"].tag == tag_before
+
+
+def test_what_is_asked_of_buildah_leaves_this_process_as_it_was() -> None:
+    before = dict(os.environ)
+    assert not buildah.exists("localhost/slipway-none:none")
+    assert dict(os.environ) == before
 
 
 def test_the_release_before_has_the_images_that_its_chart_asks_for(tmp_path: Path) -> None:
